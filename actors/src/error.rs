@@ -1,0 +1,180 @@
+//! What can go wrong, named by what the caller can do about it. One enum for each boundary.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A message was not accepted. The message is handed back.
+#[derive(Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TellError<M> {
+    /// The mailbox is at its capacity: send again later, or shed the work.
+    #[error("the mailbox is full; send again later or raise its capacity")]
+    Overloaded(M),
+    /// The agent has stopped, or is draining before it stops.
+    #[error("the agent has stopped")]
+    Stopped(M),
+}
+
+impl<M> TellError<M> {
+    /// The message that was not accepted.
+    pub fn into_message(self) -> M {
+        match self {
+            Self::Overloaded(message) | Self::Stopped(message) => message,
+        }
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded(_) => "overloaded",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
+    /// Whether the same message may be accepted later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded(_))
+    }
+}
+
+impl<M> std::fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TellError::{}", self.code())
+    }
+}
+
+/// An ask did not get its reply.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The mailbox is at its capacity: nothing was enqueued.
+    #[error("the mailbox is full; ask again later or raise its capacity")]
+    Overloaded,
+    /// The agent panicked while it held the question.
+    #[error("the agent panicked while it held the question")]
+    Panicked,
+    /// The agent stopped before it answered, or had stopped before.
+    #[error("the agent has stopped")]
+    Stopped,
+    /// The deadline passed. The agent may still answer; nobody hears it.
+    #[error("no reply within the deadline")]
+    Timeout,
+    /// The agent handled the question and dropped it without a reply.
+    #[error("the agent handled the question without replying")]
+    Unanswered,
+}
+
+impl AskError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Panicked => "panicked",
+            Self::Stopped => "stopped",
+            Self::Timeout => "timeout",
+            Self::Unanswered => "unanswered",
+        }
+    }
+
+    /// Whether asking again may succeed. A question that panicked its agent is not asked again without a reason.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Timeout)
+    }
+}
+
+/// A runtime or an agent could not be started.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The runtime is stopping or has stopped.
+    #[error("the runtime has stopped; start another one")]
+    RuntimeStopped,
+    /// The operating system gave no thread.
+    #[error("a shard's thread could not be started: {0}")]
+    Thread(String),
+    /// A value of the configuration breaks a rule.
+    #[error("invalid configuration: {0}")]
+    Invalid(String),
+}
+
+impl StartError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RuntimeStopped => "runtime_stopped",
+            Self::Thread(_) => "thread",
+            Self::Invalid(_) => "invalid_configuration",
+        }
+    }
+
+    /// Whether starting again may succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Thread(_))
+    }
+}
+
+/// A search did not work.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetrieveError {
+    /// A passing fault: the same search may work later.
+    #[error("the search failed: {0}")]
+    Unavailable(String),
+    /// The index or the store cannot be read.
+    #[error("the index cannot be read: {0}")]
+    Damaged(String),
+}
+
+impl RetrieveError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "search_unavailable",
+            Self::Damaged(_) => "index_damaged",
+        }
+    }
+
+    /// Whether the same search may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// A model call did not work.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The gateway's queue is full, or the call cannot make its deadline.
+    #[error("too many model calls are waiting; try again in {retry_after:?}")]
+    Overloaded {
+        /// When a place is likely to be free.
+        retry_after: Duration,
+    },
+    /// The deadline passed, queued or in flight.
+    #[error("the model did not answer within the deadline")]
+    Timeout,
+    /// The gateway has stopped.
+    #[error("the gateway has stopped")]
+    Stopped,
+    /// The provider said no, or its adapter failed.
+    #[error("the provider failed: {0}")]
+    Provider(String),
+}
+
+impl ModelError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "overloaded",
+            Self::Timeout => "timeout",
+            Self::Stopped => "stopped",
+            Self::Provider(_) => "provider",
+        }
+    }
+
+    /// Whether the same call may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Timeout)
+    }
+}

@@ -1,0 +1,118 @@
+//! What can a watcher see? One ordered stream of run events: progress bars, JSON lines, journal and tests read this one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::research::{Status, Task, TaskId};
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// The version of this JSON.
+    pub schema_version: u32,
+    /// The run it belongs to.
+    pub run_id: String,
+    /// 1, 2, 3, ... without a gap within the run.
+    pub seq: u64,
+    /// Milliseconds since the run started.
+    pub at_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Why a task was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// The collection policy had what it needs.
+    Redundant,
+    /// The task's or the run's deadline passed.
+    Deadline,
+    /// The user, or the program, cancelled the run.
+    Interrupted,
+    /// Something above it in the tree was cancelled or stopped.
+    Parent,
+}
+
+/// The kinds of things that happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run accepted its question.
+    RunStarted {
+        /// As it was asked.
+        question: String,
+    },
+    /// The planner answered.
+    PlanMade {
+        /// In the order of the report.
+        tasks: Vec<Task>,
+    },
+    /// A reply, or the program, added a task to a running fan-out.
+    TaskAdded {
+        /// The new task.
+        task: Task,
+    },
+    /// A researcher got the task.
+    TaskStarted {
+        /// Which task.
+        task: TaskId,
+        /// 1 for the first try.
+        attempt: u32,
+    },
+    /// A researcher says how far it is.
+    TaskProgress {
+        /// Which task.
+        task: TaskId,
+        /// A short phrase for people, such as `read 24 passages`. Never text of a document.
+        note: String,
+    },
+    /// A researcher replied.
+    TaskFinished {
+        /// Which task.
+        task: TaskId,
+        /// How many claims it found; 0 is an honest "no evidence".
+        claims: usize,
+    },
+    /// A researcher failed for good.
+    TaskFailed {
+        /// Which task.
+        task: TaskId,
+        /// What went wrong, for people.
+        reason: String,
+    },
+    /// A researcher failed and the task is tried again.
+    TaskRetried {
+        /// Which task.
+        task: TaskId,
+        /// What went wrong, for people.
+        reason: String,
+    },
+    /// A task was cancelled, queued or running.
+    TaskCancelled {
+        /// Which task.
+        task: TaskId,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// The fan-out is over.
+    CollectionFinished {
+        /// How many tasks replied.
+        replies: usize,
+    },
+    /// The verifier checked every quote against the stored text.
+    ReportVerified {
+        /// Claims whose quotes all stand in the stored text.
+        kept: usize,
+        /// Claims that were struck.
+        struck: usize,
+    },
+    /// The run's end, recorded exactly once and always last.
+    RunFinished {
+        /// How it ended.
+        status: Status,
+        /// Set when it was cut short.
+        cancelled: Option<CancelReason>,
+    },
+}

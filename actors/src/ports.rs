@@ -1,0 +1,39 @@
+//! What does the core need from outside? Each port is one ability; adapters live in the facade crate.
+//!
+//! Every method returns a boxed future that may be dropped at any point: dropping it is cancellation. No method may
+//! block the thread it is called on: blocking work belongs on a blocking pool, inside the adapter.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::chat::{ChatReply, ChatRequest};
+use crate::error::{ModelError, RetrieveError};
+use crate::research::{Query, Retrieved};
+
+/// Finds passages. Implemented by a corpus of local documents.
+pub trait Retriever: Send + Sync + 'static {
+    /// The passages that fit `query`, best first, at most `query.limit`.
+    ///
+    /// # Errors
+    /// [`RetrieveError`] says whether asking again can help.
+    fn search(&self, query: Query) -> BoxFuture<'static, Result<Retrieved, RetrieveError>>;
+}
+
+/// Hands out the stored text of a source, so that a quote can be checked against it.
+pub trait SourceStore: Send + Sync + 'static {
+    /// The whole stored text whose SHA-256 (lower-case hexadecimal) is `source`; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`RetrieveError`] when the store cannot be read.
+    fn text(&self, source: &str) -> BoxFuture<'static, Result<Option<Arc<str>>, RetrieveError>>;
+}
+
+/// A language model behind one address and name.
+pub trait ChatModel: Send + Sync + 'static {
+    /// One call. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// [`ModelError`] says what the caller can do about it.
+    fn complete(&self, request: ChatRequest) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
+}

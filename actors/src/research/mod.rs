@@ -1,0 +1,13 @@
+//! What is a research run about? The plain values that the crew exchanges: plan, tasks, passages, findings, the report.
+//!
+//! Nothing here searches, ranks or renders. The rules are in [`rules`], the actors that use them in
+//! [`crate::supervisor`], and the bytes behind a passage with whoever implements [`crate::ports::Retriever`].
+
+mod outcome;
+mod report;
+pub mod rules;
+mod values;
+
+pub use outcome::{Missing, MissingCause, Outcome};
+pub use report::{Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage};
+pub use values::{Claim, Draft, Evidence, Findings, Passage, Plan, Query, Retrieved, Section, Task, TaskId, Term};

@@ -1,0 +1,52 @@
+//! How did a run end? What the supervisor hands back; the facade makes the [`Report`](super::Report) of it.
+
+use super::{Draft, Plan, Status, TaskId, Usage};
+use crate::event::CancelReason;
+
+/// Why a part of the plan has no section in the draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingCause {
+    /// The part was worked on to its end and nothing was found.
+    NoEvidence,
+    /// Its researcher failed for good; the text is for people.
+    Failed(String),
+    /// It was cut short.
+    Cancelled(CancelReason),
+    /// Something was found, and the verifier struck all of it.
+    Struck,
+}
+
+/// A part of the plan that the answer does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which task.
+    pub task: TaskId,
+    /// Its question.
+    pub question: String,
+    /// Why.
+    pub cause: MissingCause,
+}
+
+/// The end of a run. There is always one, also after a failure or a cancellation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The run's id.
+    pub run_id: String,
+    /// As it was asked.
+    pub question: String,
+    /// The plan with every task that was added later; empty when planning did not come to its end.
+    pub plan: Plan,
+    /// Only claims whose quotes stand in the stored text.
+    pub draft: Draft,
+    /// In the order of the plan.
+    pub missing: Vec<Missing>,
+    /// How it ended.
+    pub status: Status,
+    /// Set when it was cut short.
+    pub cancelled: Option<CancelReason>,
+    /// Claims that the verifier struck.
+    pub struck: usize,
+    /// What language models were used for.
+    pub usage: Usage,
+}

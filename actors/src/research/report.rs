@@ -1,0 +1,143 @@
+//! What does a person get in the end? The report, as it is written to JSON. Rendering is the facade's job.
+
+use serde::{Deserialize, Serialize};
+
+use super::TaskId;
+
+/// The version of [`Report`]'s JSON. It changes when a field is removed or changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How a run ended, as the report says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every part of the plan has findings.
+    Complete,
+    /// At least one part has findings and at least one is missing, whatever the cause.
+    Partial,
+    /// Every part was worked on to its end, and nothing was found.
+    NoEvidence,
+    /// Nothing was found and at least one part did not come to its end.
+    Failed,
+}
+
+/// Who made the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generator {
+    /// `extractive` (quotes and arranges, no language model) or `llm`.
+    pub kind: String,
+    /// The provider and model, `builtin/extractive` without one.
+    pub model: String,
+}
+
+impl Generator {
+    /// The generator of the rules: quotes only.
+    pub fn extractive() -> Self {
+        Self { kind: "extractive".into(), model: "builtin/extractive".into() }
+    }
+}
+
+/// A task as the report lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanEntry {
+    /// The task's name.
+    pub id: TaskId,
+    /// The task's question.
+    pub question: String,
+}
+
+/// One claim of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingEntry {
+    /// The task it answers.
+    pub task: TaskId,
+    /// The sentence.
+    pub text: String,
+    /// Ids of [`Citation`]s, at least one.
+    pub citations: Vec<u32>,
+}
+
+/// Where a quote stands. `start` and `end` are UTF-8 byte offsets in the stored extracted text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Citation {
+    /// 1, 2, ... in the order of first use.
+    pub id: u32,
+    /// The corpus path as given.
+    pub corpus: String,
+    /// The file relative to it.
+    pub file: String,
+    /// The document's title.
+    pub title: String,
+    /// The headings above the quote, outermost first.
+    pub headings: Vec<String>,
+    /// The quoted bytes with each run of white space as one space.
+    pub quote: String,
+    /// SHA-256 of the stored text, lower-case hexadecimal.
+    pub source: String,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A file that was not read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedFile {
+    /// The file's path as the corpus sees it.
+    pub file: String,
+    /// One short phrase, such as `binary` or `larger than 32 MiB`.
+    pub reason: String,
+}
+
+/// What the run used of language models. All zero when the rules did everything.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Calls that passed the gateway.
+    pub model_calls: u64,
+    /// Tokens sent.
+    pub input_tokens: u64,
+    /// Tokens received.
+    pub output_tokens: u64,
+    /// US dollars; `None` when unknown, and when no model was called.
+    pub cost_usd: Option<f64>,
+}
+
+/// Wall time in milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Opening and, where needed, building the index.
+    pub index: u64,
+    /// From the start of the command to the report.
+    pub total: u64,
+}
+
+/// The report. This struct is the documented JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The run's id.
+    pub run_id: String,
+    /// The question as it was asked.
+    pub question: String,
+    /// How the run ended.
+    pub status: Status,
+    /// Who made the text.
+    pub generator: Generator,
+    /// The tasks, in the order of the report.
+    pub plan: Vec<PlanEntry>,
+    /// The answer as Markdown that is safe to show: a document's markup is escaped.
+    pub answer_markdown: String,
+    /// The claims of the answer.
+    pub findings: Vec<FindingEntry>,
+    /// The sources of the claims.
+    pub citations: Vec<Citation>,
+    /// One sentence for each part that is missing, with its cause.
+    pub not_found: Vec<String>,
+    /// Files of the corpus that were not read.
+    pub skipped: Vec<SkippedFile>,
+    /// What language models cost.
+    pub usage: Usage,
+    /// How long it took.
+    pub timing_ms: Timing,
+}

@@ -1,0 +1,3 @@
+//! Callboard: an actor-model multi-agent framework.
+
+pub use callboard_actors as core;
