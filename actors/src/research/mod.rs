@@ -9,5 +9,7 @@ pub mod rules;
 mod values;
 
 pub use outcome::{Missing, MissingCause, Outcome};
-pub use report::{Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage};
+pub use report::{
+    Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage,
+};
 pub use values::{Claim, Draft, Evidence, Findings, Passage, Plan, Query, Retrieved, Section, Task, TaskId, Term};
