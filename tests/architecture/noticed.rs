@@ -56,6 +56,7 @@ fn a_gap_in_the_documents_is_noticed() {
     assert_eq!(folders_are_named(&["src/cli".into(), "src/new".into()], "### `src/cli/`").len(), 1);
     assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! cargo run --example a")], "nothing").len(), 1);
     assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! Shows a.")], "examples/a.rs").len(), 1);
+    assert_eq!(nothing_left_open(&sample("a.md", concat!("It takes TB", "D(measure)."))).len(), 1);
     let document = sample("docs/a.md", "[a](b.md) [c](https://example.org) [d](#part)");
     assert_eq!(
         links_lead_somewhere(&document, &|path| path == "docs/c.md"),

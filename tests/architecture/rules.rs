@@ -210,6 +210,12 @@ pub(crate) fn promises_are_proven(semantics: &str, text_of: &dyn Fn(&str) -> Opt
     complaints
 }
 
+/// A place that somebody still has to fill in.
+pub(crate) fn nothing_left_open(source: &Source) -> Vec<String> {
+    let open = source.text.lines().enumerate().filter(|(_, line)| line.contains(concat!("TBD", "(")));
+    open.map(|(index, _)| format!("{}:{}: a gap to fill in before this is done", source.path, index + 1)).collect()
+}
+
 /// Relative links of a document that lead to nothing.
 pub(crate) fn links_lead_somewhere(source: &Source, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
     let folder = source.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
