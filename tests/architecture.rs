@@ -44,6 +44,11 @@ fn only_the_command_line_prints() {
 }
 
 #[test]
+fn every_queue_has_a_bound() {
+    hold(rust("actors/src").iter().chain(&rust("src")).flat_map(queues_have_a_bound));
+}
+
+#[test]
 fn every_file_is_short_and_says_what_it_is_for() {
     let all = rust("");
     hold(all.iter().flat_map(not_too_long).chain(all.iter().flat_map(starts_with_its_question)));

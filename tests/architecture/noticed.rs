@@ -42,6 +42,16 @@ fn printing_out_of_place_is_noticed() {
 }
 
 #[test]
+fn a_queue_without_a_bound_is_noticed() {
+    for bad in ["let (a, b) = mpsc::channel();", "std::sync::mpsc::channel::<(u8, u8)>();"] {
+        assert_eq!(queues_have_a_bound(&sample("src/a.rs", bad)).len(), 1, "{bad}");
+    }
+    for good in ["mpsc::channel(JOBS)", "mpsc::channel::<u8>(4)", "mpsc::sync_channel(1)"] {
+        assert!(queues_have_a_bound(&sample("src/a.rs", good)).is_empty(), "{good}");
+    }
+}
+
+#[test]
 fn a_bad_file_is_noticed() {
     assert_eq!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE + 1))).len(), 1);
     assert!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE))).is_empty());

@@ -112,6 +112,18 @@ pub(crate) fn printing_at_home(source: &Source) -> Vec<String> {
     })
 }
 
+/// std's channel without a bound: the one `mpsc::channel` that takes no argument. Tests may use it.
+pub(crate) fn queues_have_a_bound(source: &Source) -> Vec<String> {
+    let no_argument = |rest: &str| {
+        let call = if rest.starts_with("::<") { rest.split_once(">(") } else { rest.split_once('(') };
+        call.is_some_and(|(_, arguments)| arguments.starts_with(')'))
+    };
+    let unbounded = |code: &str| code.split("mpsc::channel").skip(1).any(no_argument);
+    complain(source, unbounded, |path, line| {
+        format!("{path}:{line}: a queue without a bound. Use sync_channel of std or channel of tokio, with a capacity")
+    })
+}
+
 /// A test that is never run.
 pub(crate) fn no_ignored_tests(source: &Source) -> Vec<String> {
     complain(
