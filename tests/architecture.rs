@@ -28,6 +28,13 @@ fn the_core_depends_on_nothing_that_does_io() {
 }
 
 #[test]
+fn every_dependency_is_justified() {
+    let (ours, core) = (read("Cargo.toml"), read("actors/Cargo.toml"));
+    let architecture = read("ARCHITECTURE.md");
+    hold([ours, core].iter().flat_map(|manifest| dependencies_are_justified(manifest, &architecture)));
+}
+
+#[test]
 fn the_core_reaches_nothing_outside() {
     hold(rust("actors/src").iter().flat_map(core_reaches_nothing));
 }

@@ -25,6 +25,12 @@ fn io_in_the_core_is_noticed() {
 }
 
 #[test]
+fn an_unjustified_dependency_is_noticed() {
+    let manifest = "[package]\n\n[dependencies]\ncsv.workspace = true\nrand = \"1\"\n";
+    assert_eq!(dependencies_are_justified(manifest, "| csv | tables | brand new |").len(), 1);
+}
+
+#[test]
 fn actix_out_of_place_is_noticed() {
     let code = "use actix::Addr;";
     assert_eq!(actix_at_home(&sample("actors/src/gateway/mod.rs", code)).len(), 1);

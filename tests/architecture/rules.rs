@@ -36,13 +36,26 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// Names in `[dependencies]` of the core's manifest that are not in [`CORE_DEPENDENCIES`].
-pub(crate) fn core_dependencies(manifest: &str) -> Vec<String> {
+/// The names in `[dependencies]` of a manifest.
+fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
     let entries = section.lines().take_while(|line| !line.starts_with('['));
-    let names = entries.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty());
-    names
-        .filter(|name| !name.starts_with('#') && !CORE_DEPENDENCIES.iter().any(|(known, _)| known == name))
+    let names = entries.filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty() && !name.starts_with('#'))
+}
+
+/// Dependencies that ARCHITECTURE.md does not mention.
+pub(crate) fn dependencies_are_justified(manifest: &str, architecture: &str) -> Vec<String> {
+    let unnamed = dependencies(manifest).filter(|name| !has_word(architecture, name));
+    unnamed
+        .map(|name| format!("ARCHITECTURE.md: nothing about `{name}`. Say in Dependencies why it is worth it"))
+        .collect()
+}
+
+/// Dependencies of the core that are not in [`CORE_DEPENDENCIES`].
+pub(crate) fn core_dependencies(manifest: &str) -> Vec<String> {
+    dependencies(manifest)
+        .filter(|name| !CORE_DEPENDENCIES.iter().any(|(known, _)| known == name))
         .map(|name| {
             format!(
                 "actors/Cargo.toml: `{name}` is not on the core's list. What reaches outside belongs in src/, behind a \
