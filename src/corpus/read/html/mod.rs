@@ -17,7 +17,7 @@ const REDIRECT_CHARS: usize = 500;
 /// A page with at least this many links ...
 const MANY_LINKS: usize = 20;
 /// ... whose text is link text to this share, in percent, is a table of contents or an index.
-const LINK_PERCENT: usize = 60;
+const LINK_PERCENT: usize = 90;
 
 /// Extracts the main content.
 pub(super) fn read(page: &str) -> Result<Extract, Skip> {

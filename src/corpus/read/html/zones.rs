@@ -46,7 +46,7 @@ const NEVER: &[&str] = &[
 /// Classes and ids that mean navigation: DocBook's, Sphinx's and the usual names. Whole words of the attribute only.
 const NAVIGATION: &[&str] = &[
     "navheader", "navfooter", "toc", "navbar", "navigation", "breadcrumb", "breadcrumbs", "pagination", "headerlink",
-    "sphinxsidebar", "skip-link", "table-of-contents",
+    "sphinxsidebar", "skip-link", "table-of-contents", "indexdiv", "indextable", "genindextable",
 ];
 
 const BOXES: &[&str] = &[
