@@ -18,4 +18,5 @@ pub use html::html;
 pub use markdown::markdown;
 pub use sources::Sources;
 pub use text::{TextStyle, plan, text};
+pub use words::skipped;
 pub use wrap::wrap;

@@ -1,7 +1,8 @@
 //! Which sentences do all renderings share? Status, generator, time: the same words in every format.
 
-use callboard_actors::research::{Report, SkippedFile, Status};
 use std::collections::BTreeMap;
+
+use callboard_actors::research::{Report, SkippedFile, Status};
 
 pub(super) const NOT_FOUND: &str = "What was not found";
 pub(super) const SOURCES: &str = "Sources";
@@ -35,7 +36,7 @@ pub(super) fn time(report: &Report) -> String {
 }
 
 /// `3 files were skipped: 2 binary, 1 not UTF-8`; `None` when every file was read.
-pub(super) fn skipped(skipped: &[SkippedFile]) -> Option<String> {
+pub fn skipped(skipped: &[SkippedFile]) -> Option<String> {
     let mut reasons = BTreeMap::<&str, usize>::new();
     for file in skipped {
         *reasons.entry(&file.reason).or_default() += 1;
