@@ -123,7 +123,11 @@ impl Research {
         Ok(ResearchRun { run, runtime, corpus, started, index })
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Checks every value without reading anything. [`start`](Research::start) does so too.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`], [`Error::QuestionTooLong`], [`Error::NoCorpus`] and [`Error::OutOfRange`].
+    pub fn validate(&self) -> Result<()> {
         check(&self.question)?;
         if self.corpus.is_empty() {
             return Err(Error::NoCorpus);

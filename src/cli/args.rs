@@ -21,8 +21,10 @@ Examples:
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
 
 Exit codes:
-  0 complete   6 a part is missing   7 nothing was found   5 the deadline passed and nothing was found
-  2 usage      3 corpus or input     1 internal error      130 interrupted, with a partial report";
+  0    every part has an answer         5    the deadline passed, nothing found
+  1    internal error                   6    a part of the report is missing
+  2    usage                            7    nothing was found
+  3    corpus or another input          130  interrupted, with a partial report";
 
 /// Agents that are actors: ask a question of your documents and get a cited report.
 #[derive(Debug, Parser)]
@@ -37,14 +39,14 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Answer a question from local documents, with verbatim quotes and their places.
+    ///
+    /// The question is split into parts; a researcher works on each; what they find is quoted, checked against the
+    /// stored text and arranged. No language model is called and nothing leaves the machine. The report goes to
+    /// standard output, progress to standard error.
     Research(ResearchArgs),
 }
 
-/// Answer a question from local documents, with verbatim quotes and their places.
-///
-/// The question is split into parts; a researcher works on each; what they find is quoted, checked against the stored
-/// text and arranged. No language model is called and nothing leaves the machine. The report goes to standard output,
-/// progress to standard error.
+/// The arguments of `callboard research`.
 #[derive(Debug, Args)]
 #[command(after_help = RESEARCH_EXAMPLES)]
 pub(super) struct ResearchArgs {

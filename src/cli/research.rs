@@ -14,6 +14,9 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::{keys, trace};
 
+/// What the first signal is answered with.
+const ENDING: &str = "ending in order; what was found is reported. Once more to stop at once";
+
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     let described = describe(&args);
@@ -24,8 +27,10 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Err(fault) => return failed(args.output, &Error::Internal(format!("no thread could be started: {fault}"))),
     };
     let status = runtime.block_on(async {
-        match Signals::listen() {
-            Ok(signals) => research(&args, described, signals).await,
+        let progress = Progress::new(&args);
+        let teller = progress.clone();
+        match Signals::listen(move || teller.note(ENDING)) {
+            Ok(signals) => research(&args, described, signals, &progress).await,
             Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
         }
     });
@@ -39,14 +44,16 @@ fn describe(args: &ResearchArgs) -> Research {
     args.corpus.iter().fold(described, Research::corpus)
 }
 
-async fn research(args: &ResearchArgs, described: Research, signals: Signals) -> ExitStatus {
+async fn research(args: &ResearchArgs, described: Research, signals: Signals, progress: &Progress) -> ExitStatus {
     if args.plan_only {
         return plan(args);
+    }
+    if let Err(error) = described.validate() {
+        return failed(args.output, &error);
     }
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
-    let progress = Progress::new(args);
     keys::note(keys::is_set).iter().for_each(|note| progress.note(note));
     let (watcher, stop) = (progress.clone(), signals.clone());
     let started = described.on_index(move |step| {
@@ -54,7 +61,7 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals) ->
         if stop.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let ended = match started.start().await {
-        Ok(run) => follow(args, run, signals, &progress).await,
+        Ok(run) => follow(args, run, signals, progress).await,
         Err(error) => Err(error),
     };
     progress.end();
@@ -92,7 +99,6 @@ async fn follow(
             biased;
             () = signals.first(), if !cancelled => {
                 cancelled = true;
-                progress.note("ending the run; what was found is reported. Again to stop at once");
                 run.cancel();
             }
             event = events.next() => {

@@ -10,13 +10,15 @@ use tokio::sync::watch;
 pub(super) struct Signals(watch::Receiver<bool>);
 
 impl Signals {
-    /// Listens from now on, on a thread of the tokio runtime around it. The second signal ends the process there.
-    pub(super) fn listen() -> io::Result<Self> {
+    /// Listens from now on, on a thread of the tokio runtime around it. The first signal calls `heard` there, at once,
+    /// whatever the other threads are busy with; the second ends the process.
+    pub(super) fn listen(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let mut source = Source::open()?;
         let (send, receive) = watch::channel(false);
         tokio::spawn(async move {
             source.next().await;
             send.send_replace(true);
+            heard();
             source.next().await;
             std::process::exit(ExitStatus::Interrupted.code().into());
         });

@@ -36,6 +36,7 @@ pub(super) fn index_state(step: &IndexProgress) -> Option<String> {
 /// The line for an event of the run; `None` for what no person misses.
 pub(super) fn event(event: &Event) -> Option<String> {
     Some(match event {
+        Event::RunStarted { .. } => "run started".into(),
         Event::PlanMade { tasks } => {
             let parts: Vec<_> = tasks.iter().map(|task| format!("{} “{}”", task.id, task.question)).collect();
             format!("plan: {}", parts.join(", "))
