@@ -19,4 +19,5 @@ pub mod research;
 pub mod runtime;
 pub mod scope;
 pub mod supervision;
+pub mod supervisor;
 pub mod text;

@@ -117,6 +117,10 @@ impl Runtime {
         block_on(self.stop(within))
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// A handle that spawns and looks, and neither keeps the runtime alive nor stops it.
     pub fn handle(&self) -> RuntimeHandle {
         RuntimeHandle { shared: self.shared.clone() }

@@ -1,0 +1,43 @@
+//! Which words say nothing about what a text is about?
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// English function words. Kept here rather than taken from a crate because questions need their own additions, and
+/// because what counts as empty decides what counts as evidence.
+const FUNCTION: &str = "a about above across actually after again against all almost along already also although always am \
+among an and another any anybody anyone anything are aren't around as at away be because been before being below between \
+both but by came can can't cannot come could couldn't did didn't do does doesn't doing don't done down during each either \
+else enough etc even ever every everything few for from further get gets getting give given gives go goes going gone got \
+had has hasn't have haven't having he her here hers herself him himself his how however i i'd i'll i'm i've if in instead into \
+is isn't it its it's itself just let let's like likely made make makes making many may maybe me might mine more most much \
+must my myself need needed needs neither never no nobody none nor not nothing now of off often on once one only onto or \
+other others otherwise ought our ours ourselves out over own per perhaps please put quite rather really same say says see \
+seem seems shall she should shouldn't since so some somebody somehow someone something sometimes somewhat still such \
+take taken takes taking tell than that that's the their theirs them themselves then there there's therefore these they \
+they're thing things this those though through thus to together too toward towards under until up upon us use used uses \
+using usually very via want wants was wasn't way ways we well were weren't what what's whatever when whenever where \
+wherever whether which whichever while who whoever whom whose why will with within without won't would wouldn't yes yet \
+you you'd you'll you're you've your yours yourself";
+
+/// Words that shape a question and never name its subject.
+const QUESTION: &str = "what what's which who whom whose when where why how is are was were be been do does did can could \
+should would will shall may might must has have had the a an of to in on at for and or i you we it its there explain \
+describe tell show me please";
+
+fn set(words: &'static str) -> HashSet<&'static str> {
+    words.split_whitespace().collect()
+}
+
+static FUNCTION_SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| set(FUNCTION));
+static QUESTION_SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| set(QUESTION));
+
+/// Whether the lower-case, unstemmed `word` is a function word.
+pub fn is_stop_word(word: &str) -> bool {
+    FUNCTION_SET.contains(word)
+}
+
+/// Whether the lower-case, unstemmed `word` only shapes a question (`what`, `does`, `explain`).
+pub fn is_question_word(word: &str) -> bool {
+    QUESTION_SET.contains(word)
+}
