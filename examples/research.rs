@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 }
 
 /// Runs one research and writes its events to `watcher` as they happen.
-pub async fn ask(question: &str, corpus: &[String], watcher: &mut dyn Write) -> Result<Finished, Error> {
+pub(crate) async fn ask(question: &str, corpus: &[String], watcher: &mut dyn Write) -> Result<Finished, Error> {
     let mut research = callboard::research(question).max_researchers(2).deadline(Duration::from_secs(30));
     for path in corpus {
         research = research.corpus(path);

@@ -28,5 +28,3 @@ mod error;
 mod exit;
 pub mod report;
 pub mod research;
-#[path = "standin_supervisor.rs"]
-mod supervisor;

@@ -16,18 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-#[allow(unused_imports)]
-use crate::supervisor::Research as _;
 use callboard_actors::event::{CancelReason, RunEvent};
 use callboard_actors::ports::SourceStore;
 use callboard_actors::research::{Outcome, Plan, Report, SkippedFile, Timing, assemble, rules};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
+use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions};
 
 use crate::corpus::{Corpus, CorpusError, CorpusOptions, IndexProgress};
 use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
 use crate::report::{Sources, files};
-use crate::supervisor::{Crew, Run, RunEvents, RunOptions};
 
 /// How many researchers may work at once.
 pub const RESEARCHERS: std::ops::RangeInclusive<usize> = 1..=64;
@@ -116,10 +114,10 @@ impl Research {
         let corpus = open(corpus, corpus_options, watch, end).await?;
         let index = started.elapsed();
         let runtime = Runtime::start(RuntimeConfig::default())?;
-        let crew = Crew { retriever: corpus.clone(), sources: corpus.clone() };
+        let crew = Crew::by_rules(corpus.clone());
         let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let options = RunOptions { max_researchers, deadline, ..Default::default() };
-        let run = runtime.research(question, crew, options)?;
+        let run = runtime.research(&question, crew, options)?;
         Ok(ResearchRun { run, runtime, corpus, started, index })
     }
 
@@ -178,7 +176,7 @@ impl ResearchRun {
     ///
     /// # Errors
     /// [`Error::Sources`] when a stored text that the report cites cannot be read.
-    pub async fn finish(self) -> Result<Finished> {
+    pub async fn finish(mut self) -> Result<Finished> {
         let outcome = self.run.outcome().await;
         let events = self.run.log();
         self.runtime.stop(STOP_WITHIN).await;

@@ -142,6 +142,7 @@ fn sentence(question: &str, cause: &MissingCause) -> String {
         MissingCause::NoEvidence => format!("No evidence was found for “{question}”."),
         MissingCause::Failed(reason) => format!("“{question}” was not answered: its researcher failed ({reason})."),
         MissingCause::Cancelled(reason) => format!("“{question}” was not finished: {}.", cut_short(*reason)),
+        MissingCause::NoRoom => format!("Something was found for “{question}”, and the report has no room for it."),
         MissingCause::Struck => {
             format!("What was found for “{question}” was struck: its quotes do not stand in the stored text.")
         }

@@ -110,6 +110,7 @@ fn each_cause_has_its_sentence() {
         (MissingCause::Cancelled(CancelReason::Redundant), "no longer needed"),
         (MissingCause::Cancelled(CancelReason::Parent), "stopped"),
         (MissingCause::Struck, "struck"),
+        (MissingCause::NoRoom, "no room"),
     ];
     for (cause, words) in causes {
         let report = report(outcome(&["why so?"], Vec::new(), vec![(1, cause)]));
