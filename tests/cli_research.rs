@@ -17,7 +17,7 @@ fn a_report_is_printed_and_progress_goes_elsewhere() {
     for part in ["exit notice", "[1]", "\nSources\n", "docs/core.md:3", "Supervision", "no language model was called"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
-    for part in ["corpus ready: 2 documents", "t1: searching", "t1: found", "finished: complete"] {
+    for part in ["corpus ready: 2 documents", "t1: started", "t1: found", "finished: complete"] {
         assert!(ran.err.contains(part) && !ran.out.contains(part), "{part} in {}", ran.err);
     }
     assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{ran:?}");

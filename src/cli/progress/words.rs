@@ -58,8 +58,8 @@ pub(super) fn event(event: &Event) -> Option<String> {
 /// What an event says about its task, without the task's name.
 pub(super) fn phrase(event: &Event) -> Option<String> {
     Some(match event {
-        Event::TaskStarted { attempt: 0 | 1, .. } => "searching".into(),
-        Event::TaskStarted { attempt, .. } => format!("searching, attempt {attempt}"),
+        Event::TaskStarted { attempt: 0 | 1, .. } => "started".into(),
+        Event::TaskStarted { attempt, .. } => format!("started, attempt {attempt}"),
         Event::TaskProgress { note, .. } => note.clone(),
         Event::TaskFinished { claims: 0, .. } => "no evidence".into(),
         Event::TaskFinished { claims, .. } => format!("found {}", count(*claims, "claim")),
@@ -84,7 +84,13 @@ fn status(status: Status) -> &'static str {
     }
 }
 
+/// What is done at a glance is no change worth a line.
+const FEW: usize = 20;
+
 fn tenth(done: usize, total: usize) -> Option<usize> {
+    if total < FEW {
+        return None;
+    }
     (done * 10).checked_div(total).map(|tenths| tenths * 10)
 }
 
@@ -104,15 +110,17 @@ mod tests {
             (0..=1000).filter_map(|done| index(&IndexProgress::Reading { done, total: 1000 })).collect();
         lines.dedup();
         assert_eq!((lines.len(), lines[3].as_str()), (11, "reading files: 30 % of 1000"));
-        assert_eq!(index(&IndexProgress::Reading { done: 0, total: 0 }), None);
+        for total in [0, 7] {
+            assert_eq!(index(&IndexProgress::Reading { done: 0, total }), None);
+        }
     }
 
     #[test]
     fn each_change_of_a_task_has_its_line() {
         let task = TaskId(2);
         for (change, line) in [
-            (Event::TaskStarted { task, attempt: 1 }, "t2: searching"),
-            (Event::TaskStarted { task, attempt: 2 }, "t2: searching, attempt 2"),
+            (Event::TaskStarted { task, attempt: 1 }, "t2: started"),
+            (Event::TaskStarted { task, attempt: 2 }, "t2: started, attempt 2"),
             (Event::TaskFinished { task, claims: 0 }, "t2: no evidence"),
             (Event::TaskFinished { task, claims: 1 }, "t2: found 1 claim"),
             (Event::TaskCancelled { task, reason: CancelReason::Deadline }, "t2: cancelled at the deadline"),
