@@ -13,6 +13,7 @@ pub mod agent;
 pub mod chat;
 pub mod error;
 pub mod event;
+pub mod gateway;
 pub mod mailbox;
 pub mod ports;
 pub mod research;

@@ -146,6 +146,14 @@ impl RuntimeHandle {
         self.shared.spawn(spec, None)
     }
 
+    pub(crate) fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        self.shared.sleep(duration)
+    }
+
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.shared.closed()
+    }
+
     /// See [`Runtime::directory`].
     pub fn directory(&self) -> &Directory {
         self.shared.directory()

@@ -9,6 +9,7 @@ mod crew;
 mod fan_out;
 mod log;
 mod machine;
+mod replies;
 mod run;
 
 pub use collect::{Collect, Predicate};
@@ -16,4 +17,5 @@ pub use crew::Strategy;
 pub use fan_out::{AddError, FanOut, FanOutLimits, Step, TaskState};
 pub use log::RunEvents;
 pub use machine::{FollowUp, OnReply, TaskReply};
+pub use replies::{Replies, TaskError};
 pub use run::{Crew, Run, RunOptions};

@@ -11,9 +11,6 @@ use crate::mailbox::Reply;
 use crate::ports::Retriever;
 use crate::research::{Findings, Query, Retrieved, Task, rules};
 
-/// How many passages a researcher reads for one task.
-const PASSAGES: usize = 40;
-
 /// Why a task has no findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::supervisor) struct TaskFailure {
@@ -75,7 +72,7 @@ impl Agent for Researcher {
         match message {
             ResearchTask::Begin { task, whole, progress, reply } => {
                 progress("searching".to_owned());
-                let query = Query { text: task.question.clone(), whole, limit: PASSAGES };
+                let query = Query { text: task.question.clone(), whole, limit: rules::find::PASSAGES };
                 let span = tracing::info_span!("retrieval", task = %task.id);
                 let search = self.retriever.search(query).instrument(span);
                 self.current = Some(Current { task, progress, reply });
