@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use callboard::core::runtime::{Runtime, RuntimeConfig};
-use callboard::core::supervisor::{Collect, FanOutLimits};
+use callboard::actors::runtime::{Runtime, RuntimeConfig};
+use callboard::actors::supervisor::{Collect, FanOutLimits};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -12,7 +12,7 @@ use crate::exit::ExitStatus;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The longest question that is accepted, in bytes of UTF-8.
-pub const MAX_QUESTION_BYTES: usize = 10_000;
+pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
 
 /// Why there is no report.
 #[derive(Debug, Error)]
@@ -21,7 +21,7 @@ pub enum Error {
     /// The question has no visible character.
     #[error("the question is empty")]
     EmptyQuestion,
-    /// The question is longer than [`MAX_QUESTION_BYTES`].
+    /// The question has more than 10,000 bytes.
     #[error("the question has {bytes} bytes; at most {MAX_QUESTION_BYTES} are accepted")]
     QuestionTooLong {
         /// Its length.

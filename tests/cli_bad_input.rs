@@ -3,7 +3,7 @@
 mod cli_support;
 
 use std::fs::{self, File};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use cli_support::{Place, QUESTION, Ran, error_code};
 
@@ -96,6 +96,34 @@ fn a_folder_that_spoils_later_leaves_the_report_on_standard_output() {
     assert_eq!(text.code, 3);
     assert!(text.out.contains("exit notice") && text.err.contains("error: cannot write"), "{text:?}");
     assert_eq!(fs::read_dir(place.path("report")).unwrap().count(), 1);
+}
+
+/// A limit on the size of files stands for a disk that fills up in the middle of the writing.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_leaves_the_earlier_report() {
+    let place = Place::with_docs();
+    assert_eq!(place.run([QUESTION, "--corpus", "docs", "--out", "report"]).code, 0);
+    let read = |name: &str| fs::read_to_string(place.path("report").join(name)).unwrap();
+    let before = (read("report.json"), read("report.html"), read("report.md"));
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" research \"$1\" --corpus docs --out report --output json";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_callboard"), QUESTION]).current_dir(place.path("."));
+    let ran = Ran::of(command.env("CALLBOARD_CACHE_DIR", place.path("cache")).output().unwrap());
+    assert_eq!((ran.code, error_code(&ran).as_str()), (3, "out_not_writable"), "{ran:?}");
+    assert_eq!(ran.json()["status"], "complete", "the report is on standard output all the same");
+    assert_eq!((read("report.json"), read("report.html"), read("report.md")), before);
+    let left: Vec<_> = fs::read_dir(place.path("report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 5, "{left:?}");
+}
+
+#[test]
+fn a_report_within_the_corpus_is_pointed_out() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", ".", "--out", "docs/report"]);
+    assert!(ran.code == 0 && ran.err.contains("note: the folder of --out lies in the corpus"), "{ran:?}");
+    let ran = place.run([QUESTION, "--corpus", "docs", "--out", "elsewhere"]);
+    assert!(ran.code == 0 && !ran.err.contains("lies in the corpus"), "{ran:?}");
 }
 
 #[test]

@@ -9,49 +9,56 @@ use cli_support::{ATTACK, Place, Ran, is_inert};
 
 const QUESTION: &str = "What is the zeppelin protocol?";
 
-fn hostile() -> Place {
-    let text = format!("# Zeppelin {ATTACK}\n\nThe zeppelin protocol is {ATTACK} a protocol for zeppelins.\n");
-    let page = format!("<h1>Zeppelin</h1><p>A zeppelin protocol is {} for airships.</p>", ATTACK.replace('<', "&lt;"));
-    let place = Place::empty().file("docs/zeppelin.md", text).file("docs/zeppelin.html", page);
-    match cfg!(unix) {
-        true => place.file("docs/\u{1b}[31m\u{202e}<b>.md", format!("The zeppelin protocol is {ATTACK} too.\n")),
-        false => place,
-    }
+/// A corpus of one document that attacks, and what a quote of it contains.
+fn hostile() -> Vec<(Place, &'static str)> {
+    let markdown = format!("# Zeppelin {ATTACK}\n\nThe zeppelin protocol is {ATTACK} a protocol for zeppelins.\n");
+    let escaped = ATTACK.replace('<', "&lt;");
+    let html = format!("<h1>{escaped}</h1><p>The zeppelin protocol is {escaped} a protocol for zeppelins.</p>");
+    let plain = format!("The zeppelin protocol is {ATTACK} a protocol for zeppelins.\n");
+    let name = if cfg!(unix) { "docs/\u{1b}[31m\u{202e}<b>.txt" } else { "docs/z.txt" };
+    vec![
+        (Place::empty().file("docs/z.md", markdown), "alert(1)"),
+        (Place::empty().file("docs/z.html", html), "<script>alert(1)</script>"),
+        (Place::empty().file(name, plain), "<script>alert(1)</script>"),
+    ]
 }
 
 #[test]
 fn every_output_is_inert() {
-    let place = hostile().file("docs/skip\u{202e}ped\u{1b}[1m.png", b"\x89PNG\r\n\x1a\n\0\0");
-    for output in ["text", "json", "jsonl"] {
-        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output, "--out", "report"]);
-        let ran = Ran::of(command.env("RUST_LOG", "debug").output().unwrap());
-        assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(is_inert(&ran.out), "{output}: {:?}", ran.out);
-        assert!(is_inert(&ran.err), "{output}: {:?}", ran.err);
-    }
-    for name in ["report.md", "report.html", "report.json", "events.jsonl"] {
-        let text = fs::read_to_string(place.path("report").join(name)).unwrap();
-        assert!(is_inert(&text), "{name}: {text:?}");
+    for (place, _) in hostile() {
+        let place = place.file("docs/skip\u{202e}ped\u{1b}[1m.png", b"\x89PNG\r\n\x1a\n\0\0");
+        for output in ["text", "json", "jsonl"] {
+            let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output, "--out", "report"]);
+            let ran = Ran::of(command.env("RUST_LOG", "debug").output().unwrap());
+            assert_eq!(ran.code, 0, "{ran:?}");
+            assert!(is_inert(&ran.out), "{output}: {:?}", ran.out);
+            assert!(is_inert(&ran.err), "{output}: {:?}", ran.err);
+        }
+        for name in ["report.md", "report.html", "report.json", "events.jsonl"] {
+            let text = fs::read_to_string(place.path("report").join(name)).unwrap();
+            assert!(is_inert(&text), "{name}: {text:?}");
+        }
     }
 }
 
 #[test]
 fn markup_stays_text_in_files_and_verbatim_in_quotes() {
-    let place = hostile();
-    let ran = place.run([QUESTION, "--corpus", "docs", "--output", "json", "--out", "report"]);
-    let report: Report = serde_json::from_value(ran.json()).unwrap();
-    let quotes: String = report.citations.iter().map(|citation| citation.quote.as_str()).collect();
-    assert!(quotes.contains("<script>") || quotes.contains("<img"), "the attack was not quoted: {quotes}");
-    let read = |name: &str| fs::read_to_string(place.path("report").join(name)).unwrap();
-    for raw in ["<script", "<img", "</title></style>", "![", "](", "http://"] {
-        assert!(!read("report.md").contains(raw), "{raw} in {}", read("report.md"));
-        assert!(!report.answer_markdown.contains(raw), "{raw} in {}", report.answer_markdown);
+    for (place, quoted) in hostile() {
+        let ran = place.run([QUESTION, "--corpus", "docs", "--output", "json", "--out", "report"]);
+        let report: Report = serde_json::from_value(ran.json()).unwrap();
+        let quotes: String = report.citations.iter().map(|citation| citation.quote.as_str()).collect();
+        assert!(quotes.contains(quoted), "{quoted} in {quotes}");
+        let read = |name: &str| fs::read_to_string(place.path("report").join(name)).unwrap();
+        for raw in ["<script", "<img", "</title></style>", "![", "](", "http://"] {
+            assert!(!read("report.md").contains(raw), "{raw} in {}", read("report.md"));
+            assert!(!report.answer_markdown.contains(raw), "{raw} in {}", report.answer_markdown);
+        }
+        let page = read("report.html");
+        for raw in ["<script", "<img", "javascript:alert(3)\"", "src=\"", "onerror=\""] {
+            assert!(!page.contains(raw), "{raw} in {page}");
+        }
+        assert_eq!((page.matches("</title>").count(), page.matches("</style>").count()), (1, 1));
     }
-    let page = read("report.html");
-    for raw in ["<script", "<img", "javascript:alert(3)\"", "src=\"", "onerror=\""] {
-        assert!(!page.contains(raw), "{raw} in {page}");
-    }
-    assert_eq!((page.matches("</title>").count(), page.matches("</style>").count()), (1, 1));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod cli_support;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use cli_support::{Place, QUESTION, wait_for};
@@ -64,6 +65,44 @@ fn the_first_signal_ends_the_run_in_order() {
         errors.read_to_string(&mut rest).unwrap();
         assert!(!rest.contains("panicked"), "{rest}");
     }
+}
+
+#[test]
+fn a_signal_while_the_corpus_is_read_ends_the_command() {
+    let place = Place::with_docs();
+    for number in 0..500 {
+        std::fs::write(place.path(&format!("docs/{number}.txt")), format!("A file with the number {number}.\n"))
+            .unwrap();
+    }
+    let (mut reader, writer, filled) = full_stream();
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--output", "json"]);
+    let mut child = command.stdout(OwnedFd::from(writer)).stderr(Stdio::piped()).spawn().unwrap();
+    let errors = wait_for("reading the corpus", BufReader::new(child.stderr.take().unwrap()));
+    signal(&child, "INT");
+    let _errors = wait_for(HEARD, errors);
+    let mut out = String::new();
+    reader.read_to_string(&mut out).unwrap();
+    let object: Value = serde_json::from_str(&out[filled..]).unwrap();
+    assert_eq!(object["error"]["code"], "interrupted", "{object}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Standard error that takes nothing more must not keep the second signal from ending the process.
+#[test]
+fn two_signals_end_a_process_whose_terminal_stands_still() {
+    let place = Place::with_docs();
+    let (reader, writer, _) = full_stream();
+    let mut command = place.command([QUESTION, "--corpus", "docs"]);
+    let mut child = command.stdout(Stdio::null()).stderr(OwnedFd::from(writer)).spawn().unwrap();
+    // One signal too many does no harm; a process that does not listen yet dies of the first, which is an end too.
+    let ended = loop {
+        signal(&child, "INT");
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+    };
+    assert!(ended.code() == Some(130) || ended.signal() == Some(2), "{ended:?}");
+    drop(reader);
 }
 
 #[test]

@@ -55,6 +55,9 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
     keys::note(keys::is_set).iter().for_each(|note| progress.note(note));
+    if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
+        progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
+    }
     let (watcher, stop) = (progress.clone(), signals.clone());
     let started = described.on_index(move |step| {
         watcher.index(&step);
@@ -69,6 +72,10 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
         Ok(finished) => deliver(args, &finished),
         Err(error) => failed(args.output, &error),
     }
+}
+
+fn is_within(inner: &Path, outer: &Path) -> bool {
+    matches!((inner.canonicalize(), outer.canonicalize()), (Ok(inner), Ok(outer)) if inner.starts_with(&outer))
 }
 
 fn plan(args: &ResearchArgs) -> ExitStatus {

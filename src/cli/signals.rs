@@ -10,7 +10,7 @@ use tokio::sync::watch;
 pub(super) struct Signals(watch::Receiver<bool>);
 
 impl Signals {
-    /// Listens from now on, on a thread of the tokio runtime around it. The first signal calls `heard` there, at once,
+    /// Listens from now on, on a thread of the tokio runtime around it. The first signal calls `heard` at once,
     /// whatever the other threads are busy with; the second ends the process.
     pub(super) fn listen(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let mut source = Source::open()?;
@@ -18,7 +18,8 @@ impl Signals {
         tokio::spawn(async move {
             source.next().await;
             send.send_replace(true);
-            heard();
+            // Not here: whatever it writes to may stand still, and the second signal must not wait for it.
+            tokio::task::spawn_blocking(heard);
             source.next().await;
             std::process::exit(ExitStatus::Interrupted.code().into());
         });

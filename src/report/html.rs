@@ -175,7 +175,7 @@ mod tests {
         for id in [1, 2] {
             assert!(page.contains(&format!("href=\"#source-{id}\"")) && page.contains(&format!("id=\"source-{id}\"")));
         }
-        assert!(page.contains("<bdi>docs/core.md</bdi>, line 3"), "{page}");
+        assert!(page.contains("<bdi>docs/core.txt</bdi>, line 3"), "{page}");
     }
 
     #[test]

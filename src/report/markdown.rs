@@ -57,7 +57,7 @@ mod tests {
 
 ## Sources
 
-**[1]** docs/core.md, line 3  
+**[1]** docs/core.txt, line 3  
 Core › Supervision
 
 > The guard turns a panic into an exit notice.

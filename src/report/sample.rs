@@ -26,7 +26,7 @@ pub(super) fn report() -> (Report, Sources) {
         start,
         end: start + quote.len(),
     };
-    let citations = vec![citation(1, "core.md", &["Core", "Supervision"], 8), citation(2, "faq.html", &[], 0)];
+    let citations = vec![citation(1, "core.txt", &["Core", "Supervision"], 8), citation(2, "faq.html", &[], 0)];
     let parts = ["How does a supervisor learn that an agent died?", "what is a dead letter?"];
     let plan = (1..).zip(parts).map(|(id, part)| PlanEntry { id: TaskId(id), question: part.into() }).collect();
     let mut report = Report {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use callboard_actors::research::Citation;
 
-/// Extensions of files whose stored text has the lines of the file itself.
-const LINE_BY_LINE: [&str; 6] = ["md", "markdown", "txt", "text", "rst", "rest"];
+/// Extensions of files whose stored text has the lines of the file itself. Of other formats the text is extracted.
+const LINE_BY_LINE: [&str; 2] = ["txt", "text"];
 
 /// The stored texts that the citations of one report point into, by their SHA-256 in lower-case hexadecimal.
 #[derive(Debug, Clone, Default)]
@@ -26,9 +26,8 @@ impl Sources {
     /// The line of the file on which a quote starts, from 1; `None` for formats whose text is extracted.
     pub fn line(&self, citation: &Citation) -> Option<usize> {
         let name = citation.file.rsplit('/').next().unwrap_or(&citation.file);
-        if let Some((_, extension)) = name.rsplit_once('.')
-            && !LINE_BY_LINE.contains(&extension.to_ascii_lowercase().as_str())
-        {
+        let (_, extension) = name.rsplit_once('.')?;
+        if !LINE_BY_LINE.contains(&extension.to_ascii_lowercase().as_str()) {
             return None;
         }
         let before = self.get(&citation.source)?.as_bytes().get(..citation.start)?;
@@ -94,9 +93,11 @@ mod tests {
     #[test]
     fn lines_are_counted_where_the_text_is_the_file() {
         let sources: Sources = [("ab".to_owned(), Arc::from("one\ntwo\nthree"))].into_iter().collect();
-        assert_eq!(sources.line(&citation("d", "a.md", 0)), Some(1));
-        assert_eq!(sources.line(&citation("d", "v1.0/README", 8)), Some(3));
-        assert_eq!(sources.line(&citation("d", "a.HTML", 8)), None);
-        assert_eq!(sources.line(&citation("d", "a.md", 99)), None);
+        assert_eq!(sources.line(&citation("d", "a.txt", 0)), Some(1));
+        assert_eq!(sources.line(&citation("d", "v1.0/a.TXT", 8)), Some(3));
+        for extracted in ["a.md", "a.html", "v1.txt/README"] {
+            assert_eq!(sources.line(&citation("d", extracted, 8)), None, "{extracted}");
+        }
+        assert_eq!(sources.line(&citation("d", "a.txt", 99)), None);
     }
 }

@@ -136,7 +136,7 @@ What was not found
   - No evidence was found for “what is a dead letter?”.
 
 Sources
-  [1] docs/core.md:3
+  [1] docs/core.txt:3
       Core › Supervision
       “The guard turns a panic into an exit notice.”
   [2] docs/faq.html
