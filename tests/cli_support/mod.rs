@@ -4,9 +4,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -124,15 +124,15 @@ pub(crate) fn error_code(ran: &Ran) -> String {
     text("code")
 }
 
-/// Reads lines of a child's standard error until one contains `wanted`. Returns the reader: dropping it closes the pipe.
-pub(crate) fn wait_for(wanted: &str, mut lines: BufReader<ChildStderr>) -> BufReader<ChildStderr> {
+/// Reads lines of standard error until one contains `wanted`.
+pub(crate) fn wait_for(wanted: &str, lines: &mut impl BufRead) {
     let mut seen = String::new();
     loop {
         let mut line = String::new();
-        let read = lines.read_line(&mut line).expect("standard error can be read");
+        let read = lines.read_line(&mut line).expect("standard error can be read in time");
         assert!(read > 0, "standard error ended without `{wanted}`: {seen}");
         if line.contains(wanted) {
-            return lines;
+            return;
         }
         seen.push_str(&line);
     }
