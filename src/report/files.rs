@@ -57,7 +57,8 @@ pub fn write(folder: &Path, report: &Report, events: &[RunEvent], sources: &Sour
 fn file(folder: &Path, name: &str, content: &str) -> Result<(NamedTempFile, PathBuf), WriteError> {
     let path = folder.join(name);
     let mut file = temporary(folder)?;
-    let written = file.write_all(content.as_bytes()).and_then(|()| file.as_file().sync_all());
+    let open = file.as_file_mut();
+    let written = open.write_all(content.as_bytes()).and_then(|()| open.sync_all());
     written.map_err(|source| io(&path, source))?;
     Ok((file, path))
 }

@@ -72,7 +72,7 @@ impl Bars {
         self.all.suspend(show);
     }
 
-    /// Stops every bar where it is.
+    /// Stops every bar where it is. The cursor stands behind the last one.
     pub(super) fn end(&mut self) {
         for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
             if !bar.is_finished() {
@@ -87,7 +87,7 @@ impl Bars {
         }
         let bar = self.all.add(line(&task.id.to_string()));
         let question = plain(&task.question);
-        bar.set_message(format!("{question}: waiting"));
+        bar.set_message(format!("waiting · {question}"));
         self.tasks.insert(task.id, Researcher { bar, question });
     }
 
@@ -95,7 +95,8 @@ impl Bars {
         let (Some(Researcher { bar, question }), Some(phrase)) = (self.tasks.get(&task), words::phrase(event)) else {
             return;
         };
-        let text = format!("{question}: {}", plain(&phrase));
+        // The phrase first: a narrow terminal cuts what comes last.
+        let text = format!("{} · {question}", plain(&phrase));
         if last { finish(bar, text) } else { bar.set_message(text) }
     }
 }

@@ -68,6 +68,7 @@ impl Progress {
         self.with(|shown| {
             if let Shown::Bars(bars) = shown {
                 bars.end();
+                output::line("");
             }
         });
     }

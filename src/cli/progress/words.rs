@@ -13,6 +13,7 @@ pub(super) fn index(step: &IndexProgress) -> Option<String> {
         IndexProgress::Indexing { done, total } => {
             tenth(*done, *total).map(|part| format!("indexing passages: {part} % of {total}"))
         }
+        IndexProgress::Ready { .. } => index_state(step).map(|ready| format!("corpus {ready}")),
         step => index_state(step),
     }
 }
@@ -27,7 +28,7 @@ pub(super) fn index_state(step: &IndexProgress) -> Option<String> {
                 0 => String::new(),
                 n => format!("; {n} not in English, whose words are matched as they stand"),
             };
-            Some(format!("corpus ready: {}, {}{other}", count(*documents, "document"), count(*passages, "passage")))
+            Some(format!("ready: {}, {}{other}", count(*documents, "document"), count(*passages, "passage")))
         }
         _ => None,
     }
