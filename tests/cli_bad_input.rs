@@ -142,7 +142,7 @@ fn skipped_files_are_counted_in_one_line() {
         Place::with_docs().file("docs/a.png", b"\x89PNG\r\n\x1a\n\0\0").file("docs/b.png", b"\x89PNG\r\n\x1a\n\0\0");
     let ran = place.run([QUESTION, "--corpus", "docs"]);
     let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
-    assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: 2 ")), "{}", ran.err);
+    assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
 }
 
 #[cfg(unix)]

@@ -71,7 +71,7 @@ Questions
 
 Extractive: quotes and arranges sentences; no language model was called.
 Partial, in 1.23 s, of which 0.20 s for the index. Run r1.
-1 file was skipped: 1 binary.
+1 file was skipped: binary (1).
 ";
         assert_eq!(markdown(&report, &sources), expected);
     }
