@@ -248,7 +248,8 @@ fn a_search_needs_no_runtime() {
     let bench = filled();
     let (corpus, _): (Corpus, _) = bench.docs();
     let query = Query { text: "anchor".into(), whole: "anchor".into(), limit: 1 };
-    let found = futures_util::FutureExt::now_or_never(corpus.search(query)).expect("it does not wait").expect("it works");
+    let found =
+        futures_util::FutureExt::now_or_never(corpus.search(query)).expect("it does not wait").expect("it works");
     let text = futures_util::FutureExt::now_or_never(corpus.text(&found.passages[0].source)).expect("it does not wait");
     assert!(text.expect("it works").expect("it is stored").contains("anchor"));
 }

@@ -27,8 +27,18 @@ fn each_format_answers_a_question() {
         "Green tea is brewed at 70 degrees, because hotter water makes it bitter. Black tea wants boiling water.",
         &["Brewing tea", "Temperature"],
     );
-    check("How many spoons of leaves?", "guide/brewing.md", "Add one spoon of leaves for each cup.", &["Brewing tea", "Steps"]);
-    check("Does tea take on the smell of spices?", "guide/storage.rst", "Tea takes on the smell of spices", &["Storing tea"]);
+    check(
+        "How many spoons of leaves?",
+        "guide/brewing.md",
+        "Add one spoon of leaves for each cup.",
+        &["Brewing tea", "Steps"],
+    );
+    check(
+        "Does tea take on the smell of spices?",
+        "guide/storage.rst",
+        "Tea takes on the smell of spices",
+        &["Storing tea"],
+    );
     check("Which pot shows the colour?", "guide/pots.html", "a glass pot shows the colour of the tea.", &["Pots"]);
     check("Where does Sencha come from?", "prices.csv", "tea: Sencha; price: 12; origin: Japan, Shizuoka", &[]);
     check("Who likes oolong strong?", "NOTES", "They like their oolong strong.", &[]);
@@ -71,10 +81,8 @@ fn titles_come_from_the_document_or_its_name() {
         ("guide/storage.rst", "Storing tea"),
         ("prices.csv", "prices"),
     ];
-    let missing: Vec<_> = titles
-        .iter()
-        .filter(|(file, title)| !expected.contains(&(file.as_str(), title.as_str())))
-        .collect();
+    let missing: Vec<_> =
+        titles.iter().filter(|(file, title)| !expected.contains(&(file.as_str(), title.as_str()))).collect();
     assert_eq!(missing, Vec::<&(String, String)>::new());
     assert!(titles.len() >= 5);
 }
@@ -92,11 +100,17 @@ fn what_is_not_content_cannot_be_found() {
 fn documents_that_are_not_english_are_not_stemmed_and_counted() {
     let bench = Bench::new();
     let (corpus, seen) = bench.watch(&[fixture("corpus")]);
-    assert!(seen.iter().any(|step| matches!(step, IndexProgress::Ready { unstemmed: 1, documents: 6, .. })), "{seen:?}");
+    assert!(
+        seen.iter().any(|step| matches!(step, IndexProgress::Ready { unstemmed: 1, documents: 6, .. })),
+        "{seen:?}"
+    );
     // English stemming would make `taste` of no German word, and `tass` of `Tasse`.
     assert_eq!(&*search(&corpus, "Tasse").passages[0].file, "deutsch.txt");
     let terms = search(&corpus, "brewed leaves").terms;
-    assert_eq!(terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect::<Vec<_>>(), [("brew", 1), ("leav", 2)]);
+    assert_eq!(
+        terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect::<Vec<_>>(),
+        [("brew", 1), ("leav", 2)]
+    );
 }
 
 #[test]

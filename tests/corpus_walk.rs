@@ -27,19 +27,22 @@ fn what_is_left_out_is_named_with_its_reason() {
     bench.write("blank.md", "\n\n");
     bench.write("copy/kettle.txt", TEXT);
     let (corpus, _) = bench.docs();
-    assert_eq!(skipped(&corpus), [
-        ".hidden.txt: hidden",
-        ".secret: hidden",
-        "blank.md: no text",
-        "disguised.txt: PDF",
-        "image.txt: binary",
-        "kettle.txt: the same text as copy/kettle.txt",
-        "large.txt: larger than 2 KiB",
-        "latin1.txt: not valid UTF-8",
-        "paper.pdf: PDF",
-        "program.rs: program text or data, not a document (.rs)",
-        "wide.txt: UTF-16, not UTF-8",
-    ]);
+    assert_eq!(
+        skipped(&corpus),
+        [
+            ".hidden.txt: hidden",
+            ".secret: hidden",
+            "blank.md: no text",
+            "disguised.txt: PDF",
+            "image.txt: binary",
+            "kettle.txt: the same text as copy/kettle.txt",
+            "large.txt: larger than 2 KiB",
+            "latin1.txt: not valid UTF-8",
+            "paper.pdf: PDF",
+            "program.rs: program text or data, not a document (.rs)",
+            "wide.txt: UTF-16, not UTF-8",
+        ]
+    );
     assert_eq!(corpus.documents(), 1);
     assert_eq!(skipped(&bench.docs().0), skipped(&corpus), "the second time nothing is read, and the same is said");
 }
@@ -73,14 +76,17 @@ fn links_are_not_followed() {
     symlink("nowhere", bench.path().join("broken")).expect("a link");
     let socket = std::os::unix::net::UnixListener::bind(bench.path().join("socket")).expect("a socket");
     let (corpus, _) = bench.docs();
-    assert_eq!(skipped(&corpus), [
-        "broken: broken link",
-        "folder: link out of the corpus",
-        "inside.txt: link to another place in the corpus",
-        "loop: link to another place in the corpus",
-        "out.txt: link out of the corpus",
-        "socket: not a regular file",
-    ]);
+    assert_eq!(
+        skipped(&corpus),
+        [
+            "broken: broken link",
+            "folder: link out of the corpus",
+            "inside.txt: link to another place in the corpus",
+            "loop: link to another place in the corpus",
+            "out.txt: link out of the corpus",
+            "socket: not a regular file",
+        ]
+    );
     assert!(search(&corpus, "combination of the safe").passages.is_empty());
     drop(socket);
 }
@@ -101,10 +107,10 @@ fn a_file_that_becomes_a_link_or_vanishes_is_skipped() {
         ControlFlow::Continue(())
     });
     let corpus = corpus.expect("the rest is read");
-    assert_eq!(skipped(&corpus), [
-        "swapped.txt: became a link while it was read",
-        "vanishing.txt: vanished while it was read",
-    ]);
+    assert_eq!(
+        skipped(&corpus),
+        ["swapped.txt: became a link while it was read", "vanishing.txt: vanished while it was read",]
+    );
     assert_eq!(&*search(&corpus, "kettle").passages[0].file, "kettle.txt");
     assert!(search(&corpus, "combination").passages.is_empty());
 }

@@ -119,7 +119,7 @@ fn looks_like_code(line: &str) -> bool {
     let letters = line.chars().filter(|c| c.is_alphabetic()).count();
     let symbols = line.chars().filter(char::is_ascii_punctuation).count();
     let quoting = line.chars().filter(|c| matches!(c, '.' | ',' | '`' | '"' | '\'' | '(' | ')' | '-')).count();
-    let function_words = line.split_whitespace().filter(|word| is_stop_word(word)).count();
+    let function_words = line.split_whitespace().filter(|word| word.len() > 1 && is_stop_word(word)).count();
     let ends = line.ends_with(['{', '}', '\\']) || (line.ends_with(';') && function_words == 0);
     let begins = ["$ ", "# ", "=# ", "=> ", "//", "/*", "}", "fn ", "let ", "pub ", "use ", "#[", "#include", "<"]
         .iter()

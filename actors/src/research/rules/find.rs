@@ -1,8 +1,93 @@
 //! Which sentences of the retrieved passages answer the task, and do they answer it at all?
+//!
+//! Each sentence is scored by how much of the question it covers, where a rare word counts for more than a common one
+//! and a word in the sentence for more than one in the heading above it (`score`). The **rule of relevance**: the task
+//! has no evidence unless one passage, with its headings and its title, covers at least [`MIN_COVERAGE`] of the
+//! question's words by their rarity. A question whose rare words stand nowhere together is thus refused, however well
+//! its common words fit.
 
-use crate::research::{Findings, Retrieved, Task};
+mod candidates;
+mod question;
+mod score;
 
-/// The best claims for `task`; none when the evidence does not cover the question.
+use std::collections::BTreeSet;
+
+use crate::research::{Claim, Evidence, Findings, Retrieved, Task};
+use crate::text::normalise;
+
+use candidates::{Candidate, candidates};
+use question::Question;
+
+/// How many passages a researcher should ask for.
+pub const PASSAGES: usize = 40;
+
+/// A task has at most this many claims.
+pub const MAX_CLAIMS: usize = 8;
+
+/// The rule of relevance: the least share of the question's words, weighted by rarity, that one passage must cover.
+pub const MIN_COVERAGE: f32 = 0.55;
+
+/// A further claim needs at least this share of the best claim's score.
+const MIN_SHARE: f32 = 0.5;
+
+/// Two claims with at least this share of common words, counted in the shorter one, say the same.
+const SAME: f32 = 0.75;
+
+/// The best claims for `task`, best first; none when the evidence does not cover the question (see the rule above).
 pub fn find(task: &Task, retrieved: &Retrieved) -> Findings {
-    Findings { task: task.id, claims: Vec::new(), passages_read: retrieved.passages.len(), coverage: 0.0 }
+    let question = Question::new(&task.question, retrieved);
+    let found = candidates(retrieved, &question);
+    let coverage = found.iter().map(|candidate| candidate.coverage).fold(0.0, f32::max);
+    let claims = if coverage < MIN_COVERAGE { Vec::new() } else { choose(found, retrieved) };
+    Findings { task: task.id, claims, passages_read: retrieved.passages.len(), coverage }
 }
+
+/// Takes the best candidate, then again and again the one that is best after a reduction for what was already said.
+fn choose(mut left: Vec<Candidate>, retrieved: &Retrieved) -> Vec<Claim> {
+    let best = left.iter().map(|candidate| candidate.score).fold(0.0, f32::max);
+    let mut chosen: Vec<Candidate> = Vec::new();
+    while chosen.len() < MAX_CLAIMS {
+        left.retain(|candidate| {
+            candidate.score >= best * MIN_SHARE && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
+        });
+        let worth = |candidate: &Candidate| candidate.score - score::repetition(candidate, &chosen);
+        let Some(at) = (0..left.len()).max_by(|a, b| worth(&left[*a]).total_cmp(&worth(&left[*b])).then(b.cmp(a)))
+        else {
+            break;
+        };
+        chosen.push(left.swap_remove(at));
+    }
+    chosen.iter().map(|candidate| claim(candidate, retrieved)).collect()
+}
+
+fn says_the_same(a: &Candidate, b: &Candidate) -> bool {
+    if a.passage == b.passage && a.range.start < b.range.end && b.range.start < a.range.end {
+        return true;
+    }
+    overlap(&a.words, &b.words) >= SAME
+}
+
+/// The share of the smaller set that is also in the other.
+fn overlap(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f32 {
+    let common = a.intersection(b).count();
+    common as f32 / a.len().min(b.len()).max(1) as f32
+}
+
+fn claim(candidate: &Candidate, retrieved: &Retrieved) -> Claim {
+    let passage = &retrieved.passages[candidate.passage];
+    let quote = normalise(&passage.text[candidate.range.clone()]);
+    let evidence = Evidence {
+        source: passage.source.clone(),
+        corpus: passage.corpus.clone(),
+        file: passage.file.clone(),
+        title: passage.title.clone(),
+        headings: passage.headings.clone(),
+        start: passage.start + candidate.range.start,
+        end: passage.start + candidate.range.end,
+        quote: quote.clone(),
+    };
+    Claim { text: quote, evidence: vec![evidence], score: candidate.score }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,3 +4,6 @@ pub mod find;
 pub mod plan;
 pub mod verify;
 pub mod write;
+
+#[cfg(test)]
+mod fixtures;

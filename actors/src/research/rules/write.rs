@@ -1,9 +1,167 @@
 //! How are the findings arranged under the plan's headings, within the limits of a report?
 
-use crate::research::{Draft, Findings, Plan};
+use std::collections::{HashMap, HashSet};
 
-/// The draft: sections in the order of the plan.
+use crate::research::{Claim, Draft, Findings, Plan, Section};
+
+/// A report has at most this many citations.
+pub const MAX_CITATIONS: usize = 8;
+/// And at most this many from one file.
+pub const MAX_PER_FILE: usize = 2;
+/// And quotes at most this many characters.
+pub const MAX_QUOTED: usize = 2_000;
+
+/// The draft: sections in the order of the plan. The tasks take turns, each with its best claim that still fits, so that
+/// no part of a question uses up the report; a claim stands once in a report, under the first task that wants it.
 pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
-    let _ = (plan, findings);
-    Draft::default()
+    let mut budget = Budget::default();
+    let mut taken: Vec<Vec<Claim>> = vec![Vec::new(); plan.tasks.len()];
+    let mut queues: Vec<_> = plan
+        .tasks
+        .iter()
+        .map(|task| findings.iter().filter(|found| found.task == task.id).flat_map(|found| &found.claims))
+        .collect();
+    let mut progress = true;
+    while progress {
+        progress = false;
+        for (queue, taken) in queues.iter_mut().zip(&mut taken) {
+            if let Some(claim) = queue.find(|claim| budget.admits(claim)) {
+                budget.spend(claim);
+                taken.push(claim.clone());
+                progress = true;
+            }
+        }
+    }
+    let sections = plan.tasks.iter().zip(taken).filter(|(_, claims)| !claims.is_empty());
+    Draft {
+        sections: sections
+            .map(|(task, claims)| Section {
+                task: task.id,
+                heading: task.question.clone(),
+                claims: in_reading_order(claims),
+            })
+            .collect(),
+    }
+}
+
+/// What the report has used up.
+#[derive(Default)]
+struct Budget {
+    citations: usize,
+    quoted: usize,
+    per_file: HashMap<(String, String), usize>,
+    quotes: HashSet<String>,
+}
+
+impl Budget {
+    /// Whether `claim` is new and fits.
+    fn admits(&self, claim: &Claim) -> bool {
+        let fits_files = claim.evidence.iter().all(|evidence| {
+            let used = self.per_file.get(&file_of(evidence)).copied().unwrap_or(0);
+            let own = claim.evidence.iter().filter(|other| file_of(other) == file_of(evidence)).count();
+            used + own <= MAX_PER_FILE
+        });
+        !claim.evidence.is_empty()
+            && fits_files
+            && self.citations + claim.evidence.len() <= MAX_CITATIONS
+            && self.quoted + length(claim) <= MAX_QUOTED
+            && claim.evidence.iter().all(|evidence| !self.quotes.contains(&key(&evidence.quote)))
+    }
+
+    fn spend(&mut self, claim: &Claim) {
+        self.citations += claim.evidence.len();
+        self.quoted += length(claim);
+        for evidence in &claim.evidence {
+            *self.per_file.entry(file_of(evidence)).or_default() += 1;
+            self.quotes.insert(key(&evidence.quote));
+        }
+    }
+}
+
+fn file_of(evidence: &crate::research::Evidence) -> (String, String) {
+    (evidence.corpus.to_string(), evidence.file.to_string())
+}
+
+fn length(claim: &Claim) -> usize {
+    claim.evidence.iter().map(|evidence| evidence.quote.chars().count()).sum()
+}
+
+/// Quotes that differ only in case or marks are the same.
+fn key(quote: &str) -> String {
+    quote.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The file of the best claim first; claims of one file in the order in which they stand there.
+fn in_reading_order(claims: Vec<Claim>) -> Vec<Claim> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for claim in &claims {
+        let file = claim.evidence.first().map(file_of).unwrap_or_default();
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    let mut claims = claims;
+    claims.sort_by_key(|claim| {
+        let first = claim.evidence.first();
+        let file = first.map(file_of).unwrap_or_default();
+        (files.iter().position(|known| *known == file), first.map_or(0, |evidence| evidence.start))
+    });
+    claims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::research::rules::fixtures::{claim, findings};
+    use crate::research::rules::plan::plan;
+
+    fn quotes(draft: &Draft) -> Vec<Vec<&str>> {
+        draft.sections.iter().map(|section| section.claims.iter().map(|claim| claim.text.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn sections_follow_the_plan_and_claims_the_files() {
+        let plan = plan("What is a view? What is an index?");
+        let found = [
+            findings(
+                2,
+                vec![claim("b.html", 50, "later"), claim("c.html", 0, "other"), claim("b.html", 10, "earlier")],
+            ),
+            findings(1, vec![claim("a.html", 0, "first")]),
+        ];
+        let draft = write(&plan, &found);
+        assert_eq!(quotes(&draft), [vec!["first"], vec!["earlier", "later", "other"]]);
+        assert_eq!(draft.sections[1].heading, "What is an index?");
+    }
+
+    #[test]
+    fn a_task_without_claims_has_no_section() {
+        let draft = write(&plan("What is a view? What is an index?"), &[findings(2, vec![claim("a", 0, "x")])]);
+        assert_eq!(draft.sections.len(), 1);
+        assert_eq!(draft.sections[0].task.0, 2);
+    }
+
+    #[test]
+    fn the_limits_hold_and_are_shared() {
+        let many =
+            |prefix: &str| (0..20).map(|n| claim(&format!("{prefix}{n}"), n, &format!("{prefix} says {n}"))).collect();
+        let draft =
+            write(&plan("What is a view? What is an index?"), &[findings(1, many("v")), findings(2, many("i"))]);
+        assert_eq!(quotes(&draft).iter().map(Vec::len).collect::<Vec<_>>(), [MAX_CITATIONS / 2, MAX_CITATIONS / 2]);
+
+        let one_file = (0..5).map(|n| claim("same", n, &format!("sentence {n}"))).collect();
+        assert_eq!(quotes(&write(&plan("What is a view?"), &[findings(1, one_file)])), [["sentence 0", "sentence 1"]]);
+
+        let long = (0..5).map(|n| claim(&format!("f{n}"), n, &format!("{n}{}", "x".repeat(900)))).collect();
+        assert_eq!(write(&plan("What is a view?"), &[findings(1, long)]).sections[0].claims.len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let found = [
+            findings(1, vec![claim("a", 0, "The same.")]),
+            findings(2, vec![claim("b", 9, "the same"), claim("b", 0, "new")]),
+        ];
+        assert_eq!(quotes(&write(&plan("What is a view? What is an index?"), &found)), [["The same."], ["new"]]);
+    }
 }

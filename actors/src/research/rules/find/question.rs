@@ -1,0 +1,148 @@
+//! What does a question ask for, and how much does each of its words weigh in this corpus?
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::research::Retrieved;
+use crate::text::{Language, Word, content_stems, language, stems};
+
+/// What kind of sentence answers the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// What a thing is or does.
+    Definition,
+    /// How something is done.
+    Procedure,
+    /// Why something is so.
+    Reason,
+    /// A number, a size, a default.
+    Amount,
+    /// A time or a condition.
+    Condition,
+    /// Anything else.
+    Fact,
+}
+
+/// A word of the question: a plain word, or a name with its parts.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// The stem of the word, or the whole name.
+    pub(super) whole: String,
+    /// The parts of a name; empty for a plain word.
+    pub(super) parts: Vec<String>,
+    /// Rarity in the corpus: greater is rarer.
+    pub(super) weight: f32,
+}
+
+/// A name of which only the parts were found counts as this much of itself.
+const PARTS: f32 = 0.6;
+
+impl Group {
+    /// How much of this word is among `stems`: 0 to 1.
+    pub(super) fn found_in(&self, stems: &BTreeSet<String>) -> f32 {
+        if stems.contains(&self.whole) {
+            return 1.0;
+        }
+        if self.parts.is_empty() {
+            return 0.0;
+        }
+        let found = self.parts.iter().filter(|part| stems.contains(*part)).count();
+        PARTS * found as f32 / self.parts.len() as f32
+    }
+}
+
+/// A question, ready to be compared with sentences.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Its words, each once.
+    pub(super) groups: Vec<Group>,
+    /// The sum of their weights; positive unless there are no words.
+    pub(super) total: f32,
+    /// What it asks for.
+    pub(super) wants: Wants,
+}
+
+impl Question {
+    pub(super) fn new(text: &str, retrieved: &Retrieved) -> Self {
+        let known: HashMap<&str, u64> =
+            retrieved.terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect();
+        let rarity = |stem: &str| match known.get(stem) {
+            Some(passages) => idf(retrieved.corpus_passages, *passages),
+            None => idf(retrieved.corpus_passages, 0),
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        for group in grouped(content_stems(text, language(text))) {
+            if groups.iter().any(|earlier| earlier.whole == group.0) {
+                continue;
+            }
+            let (whole, parts) = group;
+            let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
+            // A name that the corpus never writes so may still be known by its parts.
+            let weight = match parts.iter().map(|part| rarity(part)).reduce(f32::max) {
+                Some(rarest) if unknown => rarest,
+                _ => rarity(&whole),
+            };
+            groups.push(Group { whole, parts, weight });
+        }
+        let total = groups.iter().map(|group| group.weight).sum();
+        Self { groups, total, wants: wants(text) }
+    }
+
+    /// The share of the question, by weight, that `credit` says is there: 0 to 1.
+    pub(super) fn share(&self, credit: impl Fn(&Group) -> f32) -> f32 {
+        if self.total <= 0.0 {
+            return 0.0;
+        }
+        self.groups.iter().map(|group| group.weight * credit(group)).sum::<f32>() / self.total
+    }
+}
+
+/// The inverse document frequency of BM25: positive, and 0.3 or more for any word.
+fn idf(corpus: u64, passages: u64) -> f32 {
+    let (corpus, passages) = (corpus.max(passages) as f32, passages as f32);
+    (1.0 + (corpus - passages + 0.5) / (passages + 0.5)).ln().max(0.3)
+}
+
+/// Puts the parts of a name with the whole they lie in.
+fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(Word, Vec<String>)> = Vec::new();
+    for word in words {
+        match groups.last_mut() {
+            Some((whole, parts)) if word.range.start < whole.range.end => parts.push(word.stem),
+            _ => groups.push((word, Vec::new())),
+        }
+    }
+    groups.into_iter().map(|(whole, parts)| (whole.stem, parts)).collect()
+}
+
+fn wants(text: &str) -> Wants {
+    let low = text.to_lowercase();
+    let words: Vec<&str> = low.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let amount =
+        low.contains("how many") || low.contains("how much") || low.contains("how long") || low.contains("how large");
+    if amount
+        || words.iter().any(|word| matches!(*word, "default" | "maximum" | "minimum" | "limit" | "size" | "number"))
+    {
+        return Wants::Amount;
+    }
+    match words.as_slice() {
+        ["why", ..] => Wants::Reason,
+        ["what", "is" | "are" | "was" | "were" | "does" | "do", ..] | ["define" | "explain" | "describe", ..] => {
+            Wants::Definition
+        }
+        ["how", "do" | "can" | "to" | "should" | "could", ..] => Wants::Procedure,
+        ["when", ..] => Wants::Condition,
+        // A bare phrase, such as the side of a comparison, asks what it is.
+        words if !low.contains('?') && words.len() <= 5 => Wants::Definition,
+        _ => Wants::Fact,
+    }
+}
+
+/// The stems of `text`, as a set.
+pub(super) fn stem_set(text: &str) -> BTreeSet<String> {
+    stems(text, language(text)).map(|word| word.stem).collect()
+}
+
+/// The stems of a sentence in an English context, whatever the sentence alone looks like.
+pub(super) fn stem_set_in(text: &str, language: Language) -> BTreeSet<String> {
+    stems(text, language).map(|word| word.stem).collect()
+}

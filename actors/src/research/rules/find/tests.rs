@@ -1,0 +1,138 @@
+//! Tables and properties of the researcher's rules.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::research::{Passage, TaskId, Term};
+use crate::text::{Language, content_stems, stems};
+
+fn passage(file: &str, headings: &[&str], text: &str) -> Passage {
+    Passage {
+        source: file.into(),
+        corpus: "corpus".into(),
+        file: file.into(),
+        title: "A manual".into(),
+        headings: headings.iter().map(ToString::to_string).collect(),
+        start: 100,
+        end: 100 + text.len(),
+        text: text.into(),
+        score: 1.0,
+    }
+}
+
+/// What a retriever over `passages` alone would answer, in a corpus of 1,000 passages.
+fn retrieved(question: &str, passages: Vec<Passage>) -> Retrieved {
+    let holds = |passage: &Passage, stem: &str| stems(&passage.text, Language::English).any(|word| word.stem == stem);
+    let terms = content_stems(question, Language::English)
+        .into_iter()
+        .map(|word| Term { passages: passages.iter().filter(|p| holds(p, &word.stem)).count() as u64, stem: word.stem })
+        .collect();
+    Retrieved { passages, terms, corpus_passages: 1_000 }
+}
+
+fn ask(question: &str, passages: Vec<Passage>) -> Findings {
+    let task = Task { id: TaskId(1), question: question.into() };
+    find(&task, &retrieved(question, passages))
+}
+
+fn quotes(findings: &Findings) -> Vec<&str> {
+    findings.claims.iter().map(|claim| claim.text.as_str()).collect()
+}
+
+#[test]
+fn the_sentence_that_covers_the_question_comes_first() {
+    let text = "The server has many settings. The parameter max_connections limits concurrent sessions to 100. \
+                Other settings concern the disk and the network of the server.";
+    let found = ask("What limits concurrent sessions?", vec![passage("a", &[], text)]);
+    assert_eq!(quotes(&found)[0], "The parameter max_connections limits concurrent sessions to 100.");
+}
+
+#[test]
+fn a_quote_is_the_stored_bytes() {
+    let text = "Intro words here.\n\nA deadlock is a cycle\n  of waiting transactions.";
+    let found = ask("What is a deadlock?", vec![passage("a", &[], text)]);
+    let evidence = &found.claims[0].evidence[0];
+    assert_eq!(evidence.quote, "A deadlock is a cycle of waiting transactions.");
+    assert_eq!(normalise(&text[evidence.start - 100..evidence.end - 100]), evidence.quote);
+}
+
+#[test]
+fn a_caption_and_a_heading_speak_for_what_stands_under_them() {
+    let text = "wal_level (enum)\n\nDetermines how much information is written to the log.\n\n\
+                fsync (boolean)\n\nMakes sure that updates are physically written to disk.";
+    let found = ask("What does fsync do?", vec![passage("a", &[], text)]);
+    assert_eq!(quotes(&found)[0], "Makes sure that updates are physically written to disk.");
+    let under = |heading: &str| passage("a", &[heading], "It keeps all of the rows that were sorted on the disk.");
+    assert_eq!(ask("What is a tablespace?", vec![under("Tablespace")]).claims.len(), 1);
+    assert!(ask("What is a tablespace?", vec![under("Sorting")]).claims.is_empty());
+}
+
+#[test]
+fn an_introduction_is_quoted_with_what_it_introduces() {
+    let text =
+        "To create a new project, run this command:\n\n    cargo new hello\n\nNothing else is needed for it at all.";
+    let found = ask("How do I create a new project?", vec![passage("a", &[], text)]);
+    assert_eq!(quotes(&found)[0], "To create a new project, run this command: cargo new hello");
+}
+
+#[test]
+fn what_says_nothing_is_not_quoted() {
+    for text in [
+        "What is a deadlock, and how is a deadlock avoided by the server?",
+        "# Deadlock handling in the server",
+        "See Section 13.3 for more about how a deadlock is handled.",
+        "let deadlock = lock(deadlock, &other);",
+        "Prev Up Deadlock handling Home Next",
+        "| deadlock | a cycle of waiting | yes |",
+    ] {
+        assert!(quotes(&ask("What is a deadlock?", vec![passage("a", &[], text)])).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_question_whose_rare_words_stand_nowhere_together_is_refused() {
+    let passages = || {
+        vec![
+            passage("a", &[], "The server can be configured by editing the file that lists its settings."),
+            passage("b", &[], "A cluster of servers shares the load of the queries that arrive."),
+        ]
+    };
+    let found = ask("How do I configure Kubernetes ingress for the server?", passages());
+    assert!(found.claims.is_empty(), "{:?}", quotes(&found));
+    assert!(found.coverage < MIN_COVERAGE);
+    assert!(!ask("How is the server configured?", passages()).claims.is_empty());
+}
+
+#[test]
+fn nothing_is_said_twice() {
+    let text = "A deadlock is a cycle of transactions that wait for each other.";
+    let again = "A deadlock is a cycle of transactions which wait for each other!";
+    let found = ask("What is a deadlock?", vec![passage("a", &[], text), passage("b", &[], again)]);
+    assert_eq!(found.claims.len(), 1);
+}
+
+#[test]
+fn nothing_in_nothing_out() {
+    assert!(ask("What is a deadlock?", Vec::new()).claims.is_empty());
+    assert!(ask("???", vec![passage("a", &[], "Some words stand here, and that is all of it.")]).claims.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn every_quote_is_contiguous_and_within_the_bounds(
+        question in "[a-d ]{1,20}|what is (a|lock|the) (lock|index)\\?",
+        texts in proptest::collection::vec("([a-d]{1,3}[ .\n:]|the lock is |ü|\n\n|- |# ){0,40}", 0..5),
+    ) {
+        let passages: Vec<Passage> = texts.iter().enumerate().map(|(n, text)| passage(&n.to_string(), &["lock"], text)).collect();
+        let found = ask(&question, passages);
+        prop_assert!(found.claims.len() <= MAX_CLAIMS);
+        prop_assert!((0.0..=1.0001).contains(&found.coverage));
+        for claim in &found.claims {
+            let evidence = &claim.evidence[0];
+            let text = &texts[evidence.file.parse::<usize>().expect("a number")];
+            prop_assert_eq!(&normalise(&text[evidence.start - 100..evidence.end - 100]), &evidence.quote);
+            prop_assert_eq!(&claim.text, &evidence.quote);
+            prop_assert!(claim.score.is_finite());
+        }
+    }
+}
