@@ -243,8 +243,8 @@ fn options_out_of_range_are_refused() {
 
 #[test]
 fn a_search_needs_no_runtime() {
-    use callboard::core::ports::{Retriever, SourceStore};
-    use callboard::core::research::Query;
+    use callboard::actors::ports::{Retriever, SourceStore};
+    use callboard::actors::research::Query;
     let bench = filled();
     let (corpus, _): (Corpus, _) = bench.docs();
     let query = Query { text: "anchor".into(), whole: "anchor".into(), limit: 1 };

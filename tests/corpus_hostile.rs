@@ -38,42 +38,48 @@ fn a_line_of_50_mb_is_skipped_or_read_as_the_limit_says() {
 #[test]
 fn nested_markup_of_any_depth_is_read() {
     let deep = 100_000;
-    let left = survives(&Bench::new(), &[
-        ("tags.html", format!("{}deep words{}", "<div>".repeat(deep), "</div>".repeat(deep))),
-        ("open.html", format!("{}other deep words", "<b><p><i><table><tr><td>".repeat(deep))),
-        ("lists.html", format!("{}listed words", "<ul><li>".repeat(deep))),
-        ("skipped.html", format!("{}{}<p>after the menu", "<nav>".repeat(deep), "</nav>".repeat(deep))),
-        ("quotes.md", format!("{} quoted words", ">".repeat(deep))),
-        ("items.md", format!("{}item words", "- ".repeat(deep))),
-        ("brackets.md", "[".repeat(deep)),
-        ("images.md", "![a](".repeat(deep)),
-        ("directives.rst", (1..3_000).map(|depth| format!("{}.. note:: n\n\n", " ".repeat(depth))).collect()),
-    ]);
+    let left = survives(
+        &Bench::new(),
+        &[
+            ("tags.html", format!("{}deep words{}", "<div>".repeat(deep), "</div>".repeat(deep))),
+            ("open.html", format!("{}other deep words", "<b><p><i><table><tr><td>".repeat(deep))),
+            ("lists.html", format!("{}listed words", "<ul><li>".repeat(deep))),
+            ("skipped.html", format!("{}{}<p>after the menu", "<nav>".repeat(deep), "</nav>".repeat(deep))),
+            ("quotes.md", format!("{} quoted words", ">".repeat(deep))),
+            ("items.md", format!("{}item words", "- ".repeat(deep))),
+            ("brackets.md", "[".repeat(deep)),
+            ("images.md", "![a](".repeat(deep)),
+            ("directives.rst", (1..3_000).map(|depth| format!("{}.. note:: n\n\n", " ".repeat(depth))).collect()),
+        ],
+    );
     assert_eq!(left, Vec::<String>::new());
 }
 
 #[test]
 fn markup_without_end_is_read_in_one_pass() {
     let many = 200_000;
-    let left = survives(&Bench::new(), &[
-        ("attributes.html", format!("<p {}>words</p>", (0..many).map(|n| format!("a{n}=1 ")).collect::<String>())),
-        ("tags.html", format!("tagged {}", "<a ".repeat(many))),
-        ("ends.html", format!("ended {}", "</a ".repeat(many))),
-        ("less.html", "< ".repeat(many)),
-        ("comments.html", format!("commented {}", "<!--".repeat(many))),
-        ("script.html", format!("scripted <script>{}", "</scrip".repeat(many))),
-        ("entities.html", "&nosuch; &".repeat(many / 10)),
-        ("cells.html", format!("<table><tr><td>x{}", "<td> </td>".repeat(many))),
-        ("breaks.html", format!("broken{}", "<br>".repeat(many))),
-        ("marks.md", "*a **b `c ".repeat(many / 4)),
-        ("html.md", format!("words\n\n{}", "<a <? <!-- ".repeat(many / 4))),
-        ("table.md", format!("|{0}\n|{1}\n{2}", "a|".repeat(2_000), "-|".repeat(2_000), "|x\n".repeat(200))),
-        ("marks.rst", "`a *b ``c :d:".repeat(many / 4)),
-        ("rules.rst", format!("words\n\n{}", "=\n".repeat(many))),
-        ("literal.rst", "x::\n\n".repeat(many / 4)),
-        ("quotes.csv", "\"".repeat(many)),
-        ("columns.csv", format!("{}\n{}", "a,".repeat(many), "1,".repeat(many))),
-    ]);
+    let left = survives(
+        &Bench::new(),
+        &[
+            ("attributes.html", format!("<p {}>words</p>", (0..many).map(|n| format!("a{n}=1 ")).collect::<String>())),
+            ("tags.html", format!("tagged {}", "<a ".repeat(many))),
+            ("ends.html", format!("ended {}", "</a ".repeat(many))),
+            ("less.html", "< ".repeat(many)),
+            ("comments.html", format!("commented {}", "<!--".repeat(many))),
+            ("script.html", format!("scripted <script>{}", "</scrip".repeat(many))),
+            ("entities.html", "&nosuch; &".repeat(many / 10)),
+            ("cells.html", format!("<table><tr><td>x{}", "<td> </td>".repeat(many))),
+            ("breaks.html", format!("broken{}", "<br>".repeat(many))),
+            ("marks.md", "*a **b `c ".repeat(many / 4)),
+            ("html.md", format!("words\n\n{}", "<a <? <!-- ".repeat(many / 4))),
+            ("table.md", format!("|{0}\n|{1}\n{2}", "a|".repeat(2_000), "-|".repeat(2_000), "|x\n".repeat(200))),
+            ("marks.rst", "`a *b ``c :d:".repeat(many / 4)),
+            ("rules.rst", format!("words\n\n{}", "=\n".repeat(many))),
+            ("literal.rst", "x::\n\n".repeat(many / 4)),
+            ("quotes.csv", "\"".repeat(many)),
+            ("columns.csv", format!("{}\n{}", "a,".repeat(many), "1,".repeat(many))),
+        ],
+    );
     assert_eq!(left, Vec::<String>::new());
 }
 

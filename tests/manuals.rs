@@ -57,7 +57,12 @@ fn the_rust_book() {
     let corpus = bench.open(&[book()]);
     answers(&corpus, "Can Rust call drop explicitly?", "ch15-03-drop.html", "not allowed to explicitly call drop");
     answers(&corpus, "What is a dangling reference?", "ch04-02-references-and-borrowing.html", "dangling");
-    answers(&corpus, "When does Rust check borrowing rules with RefCell?", "ch15-05-interior-mutability.html", "runtime");
+    answers(
+        &corpus,
+        "When does Rust check borrowing rules with RefCell?",
+        "ch15-05-interior-mutability.html",
+        "runtime",
+    );
     leaves_out(&corpus, "print.html", "repeats");
     leaves_out(&corpus, "toc.html", "only links");
     leaves_out(&corpus, "ch17-00-oop.html", "redirects");
@@ -74,7 +79,12 @@ fn the_postgresql_manual() {
     let bench = Bench::new();
     let corpus = bench.open(&[postgres()]);
     assert!(corpus.documents() > 1_000, "{}", corpus.documents());
-    answers(&corpus, "What is the default of autovacuum_vacuum_scale_factor?", "runtime-config-autovacuum.html", "The default is 0.2");
+    answers(
+        &corpus,
+        "What is the default of autovacuum_vacuum_scale_factor?",
+        "runtime-config-autovacuum.html",
+        "The default is 0.2",
+    );
     answers(&corpus, "Which lock does VACUUM FULL take?", "routine-vacuuming.html", "ACCESS EXCLUSIVE");
     answers(&corpus, "What does age(timestamp) subtract?", "functions-datetime.html", "Subtract");
     leaves_out(&corpus, "bookindex.html", "only links");

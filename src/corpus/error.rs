@@ -232,7 +232,13 @@ mod tests {
     #[test]
     fn an_empty_corpus_says_what_was_there() {
         let skipped = |reason: &str| SkippedFile { file: "x".into(), reason: reason.into() };
-        let error = CorpusError::Empty { path: "docs".into(), skipped: vec![skipped("PDF"), skipped("hidden"), skipped("PDF")] };
-        assert_eq!(error.to_string(), "the corpus `docs` has no document that can be read (3 files skipped: PDF, hidden)");
+        let error = CorpusError::Empty {
+            path: "docs".into(),
+            skipped: vec![skipped("PDF"), skipped("hidden"), skipped("PDF")],
+        };
+        assert_eq!(
+            error.to_string(),
+            "the corpus `docs` has no document that can be read (3 files skipped: PDF, hidden)"
+        );
     }
 }
