@@ -62,6 +62,17 @@ fn gitignore_is_honoured_without_a_repository() {
     assert_eq!(skipped(&corpus), [".gitignore: hidden", "sub/.gitignore: hidden"]);
 }
 
+#[test]
+fn a_folder_that_is_named_is_read_although_its_parent_excludes_it() {
+    let bench = Bench::new();
+    bench.write(".gitignore", "out/\n*.tmp\n");
+    bench.write("out/kettle.txt", TEXT);
+    bench.write("out/old.tmp", "A temporary file about samovars.");
+    let corpus = bench.open(&[bench.path().join("out")]);
+    assert_eq!(corpus.documents(), 1);
+    assert!(search(&corpus, "samovars").passages.is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_not_followed() {

@@ -113,7 +113,7 @@ impl CorpusError {
             Self::Missing(_) => "check the spelling, or name another folder or file with --corpus PATH",
             Self::Unreadable { .. } => "check the permissions of the folder, or name another one with --corpus PATH",
             Self::Empty { .. } => {
-                "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, hidden and binary files are not read"
+                "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, binary and hidden files, and what .gitignore excludes, are not read"
             }
             Self::Options(_) => "correct the value",
             Self::NoCacheDir => "set CALLBOARD_CACHE_DIR to a folder that you can write to",

@@ -79,6 +79,11 @@ fn broken_nesting_is_read_on() {
 }
 
 #[test]
+fn a_stray_end_tag_ends_nothing() {
+    check("<nav><div>menu</b>more menu</div></nav></p><p>Kept.</p>", &[(Kind::Prose, "Kept.")]);
+}
+
+#[test]
 fn an_xml_page_may_close_any_element() {
     check(
         "<?xml version='1.0'?><p>a<a id='x'/> b</p><div/><script src='x'/><p>c</p>",
