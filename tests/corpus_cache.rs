@@ -193,7 +193,7 @@ fn breaking_off_leaves_nothing_behind() {
 fn waiting_for_another_process_ends() {
     let mut bench = filled();
     bench.docs();
-    let locks = bench.cache.path().join("corpus-v1/locks");
+    let locks = bench.cache.path().join("corpus/locks");
     let lock = fs::read_dir(locks).expect("locks").next().expect("one lock").expect("an entry").path();
     let held = fs::File::open(lock).expect("the lock can be opened");
     held.lock().expect("nobody else holds it");
@@ -243,8 +243,8 @@ fn options_out_of_range_are_refused() {
 
 #[test]
 fn a_search_needs_no_runtime() {
-    use callboard::core::ports::{Retriever, SourceStore};
-    use callboard::core::research::Query;
+    use callboard::actors::ports::{Retriever, SourceStore};
+    use callboard::actors::research::Query;
     let bench = filled();
     let (corpus, _): (Corpus, _) = bench.docs();
     let query = Query { text: "anchor".into(), whole: "anchor".into(), limit: 1 };
@@ -252,4 +252,16 @@ fn a_search_needs_no_runtime() {
         futures_util::FutureExt::now_or_never(corpus.search(query)).expect("it does not wait").expect("it works");
     let text = futures_util::FutureExt::now_or_never(corpus.text(&found.passages[0].source)).expect("it does not wait");
     assert!(text.expect("it works").expect("it is stored").contains("anchor"));
+}
+
+#[test]
+fn a_stored_text_that_changed_under_an_open_corpus_is_not_handed_out() {
+    let bench = filled();
+    let (corpus, _) = bench.docs();
+    let source = search(&corpus, "anchor").passages[0].source.clone();
+    let texts = bench.cached().into_iter().find(|path| path.ends_with("texts")).expect("the stored texts");
+    let changed = fs::read_to_string(&texts).expect("text").replace("storm", "calms");
+    fs::write(&texts, changed).expect("a file");
+    let error = corpus.stored_text(&source).expect_err("it is not the text that was read");
+    assert_eq!((error.code(), error.is_retryable()), ("index_damaged", false));
 }

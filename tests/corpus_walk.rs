@@ -62,6 +62,17 @@ fn gitignore_is_honoured_without_a_repository() {
     assert_eq!(skipped(&corpus), [".gitignore: hidden", "sub/.gitignore: hidden"]);
 }
 
+#[test]
+fn a_folder_that_is_named_is_read_although_its_parent_excludes_it() {
+    let bench = Bench::new();
+    bench.write(".gitignore", "out/\n*.tmp\n");
+    bench.write("out/kettle.txt", TEXT);
+    bench.write("out/old.tmp", "A temporary file about samovars.");
+    let corpus = bench.open(&[bench.path().join("out")]);
+    assert_eq!(corpus.documents(), 1);
+    assert!(search(&corpus, "samovars").passages.is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_not_followed() {
@@ -141,7 +152,7 @@ fn paths_without_documents_are_errors_that_say_what_to_do() {
 fn a_file_that_is_named_is_read_whatever_it_is_called() {
     let bench = Bench::new();
     let file = bench.write(".notes.conf", TEXT);
-    let corpus = bench.open(&[file.clone()]);
+    let corpus = bench.open(std::slice::from_ref(&file));
     assert_eq!(&*search(&corpus, "kettle").passages[0].file, ".notes.conf");
     assert_eq!(*search(&corpus, "kettle").passages[0].corpus, *file.to_string_lossy());
 }
@@ -164,7 +175,7 @@ fn a_folder_that_cannot_be_listed_is_named() {
     bench.write("kettle.txt", TEXT);
     bench.write("closed/notes.txt", "Closed notes.");
     let closed = bench.path().join("closed");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).expect("permissions");
     let is_root = fs::read_dir(&closed).is_ok();
     let (corpus, _) = bench.docs();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("permissions");

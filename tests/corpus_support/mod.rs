@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use callboard::core::ports::Retriever;
-use callboard::core::research::{Query, Retrieved};
+use callboard::actors::ports::Retriever;
+use callboard::actors::research::{Query, Retrieved};
 use callboard::corpus::{Corpus, CorpusError, CorpusOptions, IndexProgress};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
