@@ -8,7 +8,7 @@
 
 mod candidates;
 mod question;
-mod score;
+pub mod score;
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub fn find(task: &Task, retrieved: &Retrieved) -> Findings {
     let question = Question::new(&task.question, retrieved);
     let found = candidates(retrieved, &question);
     let coverage = found.iter().map(|candidate| candidate.coverage).fold(0.0, f32::max);
-    let claims = if coverage < MIN_COVERAGE { Vec::new() } else { choose(found, retrieved) };
+    let claims = if coverage < score::w(22) { Vec::new() } else { choose(found, retrieved) };
     Findings { task: task.id, claims, passages_read: retrieved.passages.len(), coverage }
 }
 
@@ -48,7 +48,7 @@ fn choose(mut left: Vec<Candidate>, retrieved: &Retrieved) -> Vec<Claim> {
     let mut chosen: Vec<Candidate> = Vec::new();
     while chosen.len() < MAX_CLAIMS {
         left.retain(|candidate| {
-            candidate.score >= best * MIN_SHARE && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
+            candidate.score >= best * score::w(13) && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
         });
         let worth = |candidate: &Candidate| candidate.score - score::repetition(candidate, &chosen);
         let Some(at) = (0..left.len()).max_by(|a, b| worth(&left[*a]).total_cmp(&worth(&left[*b])).then(b.cmp(a)))
@@ -64,7 +64,7 @@ fn says_the_same(a: &Candidate, b: &Candidate) -> bool {
     if a.passage == b.passage && a.range.start < b.range.end && b.range.start < a.range.end {
         return true;
     }
-    overlap(&a.words, &b.words) >= SAME
+    overlap(&a.words, &b.words) >= score::w(14)
 }
 
 /// The share of the smaller set that is also in the other.

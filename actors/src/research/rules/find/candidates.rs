@@ -60,7 +60,9 @@ fn of_passage(at: usize, passage: &Passage, question: &Question, out: &mut Vec<C
         for range in stretches(&passage.text, &found, n) {
             let quote = &passage.text[range.clone()];
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
-            let score = score::score(quote, &own, &everything, &setting, question);
+            setting.first = n == 0 || found[..n].iter().all(|s| is_lead(&passage.text[s.range.clone()], s.kind));
+            let mut score = score::score(quote, &own, &everything, &setting, question);
+            if range != sentence.range { score *= score::w(20); if found[n + 1].kind == Kind::Code { score *= score::w(21); } }
             let words = content(&own, language);
             out.push(Candidate { passage: at, range, words, score, coverage });
         }
@@ -85,7 +87,7 @@ fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<Range<usize>> {
     let introduces = this.kind == Kind::Prose && own.ends_with(':') && next.kind != Kind::Heading;
     let continues = quotable(own, this.kind)
         && quotable(following, next.kind)
-        && refers_back(following)
+        && (refers_back(following) || super::score::w(26) > 0.5)
         && !text[this.range.end..next.range.start].contains("\n\n");
     if both.len() <= MAX_PAIR && (introduces || continues) {
         out.push(both);

@@ -46,7 +46,7 @@ impl Group {
             return 0.0;
         }
         let found = self.parts.iter().filter(|part| stems.contains(*part)).count();
-        PARTS * found as f32 / self.parts.len() as f32
+        super::score::w(23) * found as f32 / self.parts.len() as f32
     }
 }
 
@@ -59,6 +59,7 @@ pub(super) struct Question {
     pub(super) total: f32,
     /// What it asks for.
     pub(super) wants: Wants,
+    pub(super) related: Vec<(String, f32)>,
 }
 
 impl Question {
@@ -84,7 +85,7 @@ impl Question {
             groups.push(Group { whole, parts, weight });
         }
         let total = groups.iter().map(|group| group.weight).sum();
-        Self { groups, total, wants: wants(text) }
+        Self { groups, total, wants: wants(text), related: super::score::RELATED.read().unwrap().get(text).cloned().unwrap_or_default() }
     }
 
     /// The share of the question, by weight, that `credit` says is there: 0 to 1.

@@ -21,23 +21,27 @@ pub(super) struct Setting {
     pub(super) lead: BTreeSet<String>,
     /// The stems of the sentence before it.
     pub(super) before: BTreeSet<String>,
+    /// first of passage
+    pub(super) first: bool,
+    title: BTreeSet<String>,
 }
 
-// How much a word of the question counts where it stands; in the sentence itself it counts 1.
-const IN_LEAD: f32 = 0.75;
-const IN_HEADING: f32 = 0.65;
-const IN_OUTER: f32 = 0.5;
-const IN_BEFORE: f32 = 0.45;
-const IN_PASSAGE: f32 = 0.25;
-
-/// What the rank of the passage adds at the most.
-const RANK: f32 = 0.35;
-/// The rank at which that has halved.
-const RANK_HALF: f32 = 8.0;
-/// What the kind of sentence that was asked for adds at the most.
-const FORM: f32 = 0.15;
-/// What words said before cost at the most.
-const REPETITION: f32 = 0.25;
+/// What each feature of a sentence counts.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// v
+    pub v: Vec<f32>,
+}
+/// names
+pub const NAMES: [&str; 28] = ["in_lead", "in_heading", "in_outer", "in_before", "in_passage", "context", "inside", "rank", "rank_half", "form", "about", "first", "repetition", "min_share", "same", "long", "short", "chapter", "listing", "pronoun", "pair", "code", "refuse", "parts", "related", "rel_cap", "pairs_all", "x"];
+/// defaults
+pub const DEFAULTS: [f32; 28] = [0.75, 0.75, 0.5, 0.7, 0.25, 0.8, 0.2, 0.35, 8.0, 0.25, 0.0, 0.05, 0.25, 0.5, 0.75, 0.8, 0.8, 0.95, 0.85, 0.93, 1.0, 0.9, 0.5, 0.6, 0.2, 2.0, 0.0, 0.0];
+/// w
+pub static W: std::sync::RwLock<[f32; 28]> = std::sync::RwLock::new(DEFAULTS);
+/// related
+pub static RELATED: std::sync::LazyLock<std::sync::RwLock<std::collections::HashMap<String, Vec<(String, f32)>>>> = std::sync::LazyLock::new(Default::default);
+/// get
+pub fn w(n: usize) -> f32 { W.read().unwrap()[n] }
 
 impl Setting {
     pub(super) fn new(
@@ -49,7 +53,7 @@ impl Setting {
         let heading = passage.headings.last().map(|heading| stems(heading)).unwrap_or_default();
         let outer_headings = passage.headings.iter().rev().skip(1).flat_map(|heading| stems(heading));
         let outer = outer_headings.chain(stems(&passage.title)).collect();
-        Self { rank, heading, outer, lead: BTreeSet::new(), before: BTreeSet::new() }
+        Self { rank, heading, outer, lead: BTreeSet::new(), before: BTreeSet::new(), first: false, title: stems(&passage.title) }
     }
 
     /// The share of the question that a passage with the stems `everything` covers, its headings included.
@@ -59,14 +63,25 @@ impl Setting {
         })
     }
 
+    fn about(&self, question: &Question) -> f32 {
+        let of = |set: &BTreeSet<String>| {
+            let content = set.iter().filter(|s| !crate::text::is_stop_word(s) && !s.chars().all(|c| c.is_ascii_digit() || c == '.')).count();
+            let common = set.iter().filter(|s| question.groups.iter().any(|g| g.whole == **s || g.parts.contains(s))).count();
+            let precision = common as f32 / content.max(1) as f32;
+            let recall = question.share(|group| group.found_in(set));
+            (precision.min(1.0) * recall).sqrt()
+        };
+        of(&self.heading).max(of(&self.title)).max(of(&self.lead))
+    }
+
     fn credit(&self, group: &Group, own: &BTreeSet<String>, everything: &BTreeSet<String>) -> f32 {
         [
             group.found_in(own),
-            IN_LEAD * group.found_in(&self.lead),
-            IN_HEADING * group.found_in(&self.heading),
-            IN_OUTER * group.found_in(&self.outer),
-            IN_BEFORE * group.found_in(&self.before),
-            IN_PASSAGE * group.found_in(everything),
+            w(0) * group.found_in(&self.lead),
+            w(1) * group.found_in(&self.heading),
+            w(2) * group.found_in(&self.outer),
+            w(3) * group.found_in(&self.before),
+            w(4) * group.found_in(everything),
         ]
         .into_iter()
         .fold(0.0, f32::max)
@@ -83,24 +98,28 @@ pub(super) fn score(
 ) -> f32 {
     let context = question.share(|group| setting.credit(group, own, everything));
     let inside = question.share(|group| group.found_in(own));
-    let rank = RANK * RANK_HALF / (RANK_HALF + setting.rank as f32);
-    let form = FORM * form(quote, own, setting, question);
-    (0.7 * context + 0.3 * inside + rank * context + form * context) * length(quote) * manner(quote)
+    let rank = w(8) / (w(8) + setting.rank as f32);
+    let form = form(quote, own, setting, question);
+    let first = if setting.first { 1.0 } else { 0.0 };
+    let about = setting.about(question);
+    let rel: f32 = question.related.iter().filter(|(s, _)| own.contains(s)).map(|(_, w)| *w).sum();
+    let rel = w(24) * (rel / w(25).max(0.1)).min(1.0);
+    (rel + w(5) * context + w(6) * inside + w(7) * rank + w(9) * form * inside + w(10) * about + w(11) * first) * length(quote) * manner(quote)
 }
 
 /// How much of `candidate` the `chosen` ones have said: a part of [`REPETITION`].
 pub(super) fn repetition(candidate: &Candidate, chosen: &[Candidate]) -> f32 {
-    REPETITION * chosen.iter().map(|earlier| overlap(&earlier.words, &candidate.words)).fold(0.0, f32::max)
+    w(12) * chosen.iter().map(|earlier| overlap(&earlier.words, &candidate.words)).fold(0.0, f32::max)
 }
 
 /// Prefers a sentence of 60 to 300 bytes.
 fn length(quote: &str) -> f32 {
     match quote.len() {
-        0..=44 => 0.75,
+        0..=44 => w(16) * 0.94,
         45..=59 => 0.9,
         60..=300 => 1.0,
-        301..=420 => 0.93,
-        _ => 0.8,
+        301..=420 => (1.0 + w(15)) / 2.0,
+        _ => w(15),
     }
 }
 
@@ -122,7 +141,7 @@ fn manner(quote: &str) -> f32 {
         "let\u{2019}s ",
         "let's ",
     ]) {
-        factor *= 0.8;
+        factor *= w(17);
     }
     if has(&[
         "listing ",
@@ -134,7 +153,7 @@ fn manner(quote: &str) -> f32 {
         "above example",
         "example above",
     ]) {
-        factor *= 0.85;
+        factor *= w(18);
     }
     if starts(&[
         "it ",
@@ -154,7 +173,7 @@ fn manner(quote: &str) -> f32 {
         "in this case",
         "otherwise",
     ]) {
-        factor *= 0.93;
+        factor *= w(19);
     }
     factor
 }
