@@ -1,3 +1,5 @@
 //! Callboard: an actor-model multi-agent framework.
 
 pub use callboard_actors as core;
+
+pub mod corpus;

@@ -90,6 +90,9 @@ pub enum StartError {
     /// The runtime is stopping or has stopped.
     #[error("the runtime has stopped; start another one")]
     RuntimeStopped,
+    /// A shard is tens of thousands of starts behind: start the agent again later.
+    #[error("too many agents are being started; try again later")]
+    Overloaded,
     /// The operating system gave no thread.
     #[error("a shard's thread could not be started: {0}")]
     Thread(String),
@@ -103,6 +106,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::RuntimeStopped => "runtime_stopped",
+            Self::Overloaded => "overloaded",
             Self::Thread(_) => "thread",
             Self::Invalid(_) => "invalid_configuration",
         }
@@ -110,7 +114,7 @@ impl StartError {
 
     /// Whether starting again may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Thread(_))
+        matches!(self, Self::Thread(_) | Self::Overloaded)
     }
 }
 

@@ -1,12 +1,22 @@
 //! The core of Callboard: what the system is, without any input or output.
 //!
-//! - [`chat`], [`event`], [`error`], [`research`]: the vocabulary, plain values
+//! - [`agent`], [`mailbox`], [`supervision`], [`runtime`]: agents, how messages reach them, what their death means,
+//!   where they live
+//! - [`scope`]: cancellation with inherited deadlines
+//! - [`gateway`]: the one door for model calls
+//! - [`supervisor`]: fan-out, runs and their crew; [`research`]: what a run is about, and the rules
+//! - [`chat`], [`event`], [`error`]: the vocabulary, plain values
 //! - [`ports`]: what the core needs from outside
 //! - [`text`]: words and sentences, pure
 
+pub mod agent;
 pub mod chat;
 pub mod error;
 pub mod event;
+pub mod mailbox;
 pub mod ports;
 pub mod research;
+pub mod runtime;
+pub mod scope;
+pub mod supervision;
 pub mod text;

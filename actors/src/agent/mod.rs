@@ -1,0 +1,23 @@
+//! What does an agent do with a message? A plain struct with a synchronous, short handler; work in flight comes back as
+//! a message.
+
+mod turn;
+
+pub use turn::{Turn, WorkError};
+
+/// An agent: plain state and what it does with each message. It needs no lock: one message at a time.
+///
+/// The state is made by the factory of its [`AgentSpec`](crate::mailbox::AgentSpec), on its shard, and need not be
+/// `Send`. A panic in a handler ends this incarnation; the parent's policy decides whether a fresh state follows.
+pub trait Agent: Sized + 'static {
+    /// What it understands: usually an enum, with a [`Reply`](crate::mailbox::Reply) in each question.
+    type Message: Send + 'static;
+
+    /// Called at the start of each incarnation, before the first message. Timers and watches are set here.
+    fn started(&mut self, turn: &mut Turn<'_, Self::Message>) {
+        let _ = turn;
+    }
+
+    /// Handles one message: decide and return. Blocking here blocks every agent of the shard.
+    fn handle(&mut self, message: Self::Message, turn: &mut Turn<'_, Self::Message>);
+}

@@ -1,0 +1,123 @@
+//! What may an agent do during its turn? Start work and timers, spawn and watch other agents, stop.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::Agent;
+use crate::error::StartError;
+use crate::mailbox::{AgentRef, AgentSpec, Door, Working};
+use crate::scope::Scope;
+use crate::supervision::Down;
+
+/// A piece of work did not come to its end.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkError {
+    /// The future panicked.
+    #[error("the work panicked")]
+    Panicked,
+    /// The agent has as much work in flight as its [`AgentSpec::max_work`] allows; the future was not started.
+    #[error("too much work in flight; raise max_work or start less")]
+    Overloaded,
+}
+
+/// What an agent can reach while it handles one message.
+pub struct Turn<'a, M: Send + 'static> {
+    door: &'a Arc<Door<M>>,
+    work: &'a mut Option<CancellationToken>,
+    stop: bool,
+}
+
+impl<'a, M: Send + 'static> Turn<'a, M> {
+    pub(crate) fn new(door: &'a Arc<Door<M>>, work: &'a mut Option<CancellationToken>) -> Self {
+        Self { door, work, stop: false }
+    }
+
+    pub(crate) fn wants_to_stop(&self) -> bool {
+        self.stop
+    }
+
+    /// A reference to the agent itself.
+    pub fn me(&self) -> AgentRef<M> {
+        AgentRef::to(self.door)
+    }
+
+    /// Ends with the agent; carries the deadline it inherited.
+    pub fn scope(&self) -> &Scope {
+        &self.door.scope
+    }
+
+    /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.
+    ///
+    /// It is dropped, and no message comes, when this incarnation ends. At most
+    /// [`max_work`](AgentSpec::max_work) futures are in flight; one more is not started and says so.
+    pub fn start<F>(&mut self, work: F, done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static)
+    where
+        F: Future + 'static,
+    {
+        let door = self.door.clone();
+        let incarnation = door.incarnation();
+        let token = self.work.get_or_insert_with(CancellationToken::new).clone();
+        let Some(working) = door.begin(incarnation) else {
+            door.deliver_own(done(Err(WorkError::Overloaded)), incarnation);
+            return;
+        };
+        tokio::task::spawn_local(run(Box::pin(work), done, token, working));
+    }
+
+    /// Sends the agent `message` after `delay`, unless this incarnation ends before. Counts as work in flight.
+    pub fn after(&mut self, delay: Duration, message: M) {
+        self.start(tokio::time::sleep(delay), move |_slept| message);
+    }
+
+    /// Starts a child: it stops when this agent stops.
+    ///
+    /// # Errors
+    /// [`StartError`] when the runtime is stopping.
+    pub fn spawn<A: Agent>(&mut self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
+        self.door.shared.spawn(spec, Some(&self.door.scope))
+    }
+
+    /// Brings this agent one message for each incarnation of `agent` that ends; at once if it is already gone. The
+    /// watch ends with this incarnation: set it in [`Agent::started`] to have it again.
+    pub fn watch<N: Send + 'static>(&mut self, agent: &AgentRef<N>, notice: impl Fn(Down) -> M + Send + 'static) {
+        let door = self.door.clone();
+        let incarnation = door.incarnation();
+        agent.watch_while(move |down| {
+            door.incarnation() == incarnation && door.deliver_own(notice(down.clone()), incarnation)
+        });
+    }
+
+    /// Stops the agent after this message.
+    pub fn stop(&mut self) {
+        self.stop = true;
+    }
+}
+
+/// Drives one piece of work to its end, its panic or its cancellation.
+async fn run<M: Send + 'static, F: Future + 'static>(
+    mut work: std::pin::Pin<Box<F>>,
+    done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+    token: CancellationToken,
+    working: Working<M>,
+) {
+    let outcome = tokio::select! {
+        biased;
+        () = token.cancelled() => None,
+        outcome = AssertUnwindSafe(work.as_mut()).catch_unwind() => Some(outcome),
+    };
+    let Some(outcome) = outcome else {
+        return working.discard(|| drop((work, done)));
+    };
+    let outcome = outcome.map_err(|_panic| WorkError::Panicked);
+    match catch_unwind(AssertUnwindSafe(|| done(outcome))) {
+        Ok(message) => working.deliver(message),
+        Err(_panic) => tracing::error!("making a message of a result panicked; the result is lost"),
+    }
+}

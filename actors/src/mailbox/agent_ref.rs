@@ -1,0 +1,143 @@
+//! How does one reach an agent? The only way is an [`AgentRef`].
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::door::{Control, Door};
+use super::reply::Reply;
+use super::{AgentId, AgentInfo};
+use crate::error::{AskError, TellError};
+use crate::supervision::Down;
+
+/// A reference to an agent that takes messages of type `M`. Clones are cheap and share the agent's one bound.
+///
+/// An agent lives until it is stopped, also when no reference to it is left.
+pub struct AgentRef<M: Send + 'static> {
+    pub(super) door: Arc<Door<M>>,
+}
+
+impl<M: Send + 'static> Clone for AgentRef<M> {
+    fn clone(&self) -> Self {
+        Self { door: self.door.clone() }
+    }
+}
+
+impl<M: Send + 'static> std::fmt::Debug for AgentRef<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AgentRef({} `{}`)", self.door.id, self.door.name)
+    }
+}
+
+impl<M: Send + 'static> AgentRef<M> {
+    pub(crate) fn to(door: &Arc<Door<M>>) -> Self {
+        Self { door: door.clone() }
+    }
+
+    /// The agent's id.
+    pub fn id(&self) -> AgentId {
+        self.door.id
+    }
+
+    /// The agent's name, for people.
+    pub fn name(&self) -> &str {
+        &self.door.name
+    }
+
+    /// Sends without waiting. Messages of one sender are handled in the order in which they were accepted.
+    ///
+    /// # Errors
+    /// [`TellError`] hands the message back.
+    pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
+        self.door.accept(message, None)
+    }
+
+    /// Sends a question and waits for its answer, at most `within`. The question is sent when `ask` is called, not when
+    /// the future is first polled. Dropping the future leaves: a question that is still queued is then not handled.
+    /// The future can be polled on any executor.
+    ///
+    /// # Errors
+    /// [`AskError`] says what became of the question.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        within: Duration,
+        question: impl FnOnce(Reply<T>) -> M,
+    ) -> BoxFuture<'static, Result<T, AskError>> {
+        let (reply, answer) = Reply::new();
+        let asker = Arc::new(());
+        let sent = self.door.accept(question(reply), Some(Arc::downgrade(&asker)));
+        let shared = self.door.shared.clone();
+        let deadline = sent.is_ok().then(|| shared.sleep(within));
+        let refused = sent.err().map(|refused| match refused {
+            TellError::Overloaded(_) => AskError::Overloaded,
+            TellError::Stopped(_) => AskError::Stopped,
+        });
+        Box::pin(async move {
+            let _asker = asker;
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+            tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or(Err(AskError::Unanswered)),
+                () = shared.closed() => Err(AskError::Stopped),
+                () = async { if let Some(deadline) = deadline { deadline.await } } => Err(AskError::Timeout),
+            }
+        })
+    }
+
+    /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on
+    /// the agent's shard and must not block.
+    pub fn watch(&self, mut notice: impl FnMut(&Down) + Send + 'static) {
+        self.door.watch(Box::new(move |down: &Down| {
+            notice(down);
+            true
+        }));
+    }
+
+    /// Like [`AgentRef::watch`], until `notice` answers `false`.
+    pub(crate) fn watch_while(&self, notice: impl FnMut(&Down) -> bool + Send + 'static) {
+        self.door.watch(Box::new(notice));
+    }
+
+    /// Ends with the agent's last [`Down`]; at once if it is already gone.
+    pub fn gone(&self) -> impl Future<Output = Down> + Send + 'static + use<M> {
+        let door = self.door.clone();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let mut sender = Some(sender);
+        door.watch(Box::new(move |down: &Down| {
+            if down.next == crate::supervision::Next::Gone
+                && let Some(sender) = sender.take()
+            {
+                let _nobody_waits = sender.send(down.clone());
+            }
+            sender.as_ref().is_some_and(|sender| !sender.is_closed())
+        }));
+        async move {
+            let lost = Down {
+                id: door.id,
+                incarnation: door.incarnation(),
+                reason: crate::supervision::ExitReason::Abandoned,
+                next: crate::supervision::Next::Gone,
+            };
+            receiver.await.unwrap_or(lost)
+        }
+    }
+
+    /// Closes the front door; the agent handles what is queued and in flight, and stops.
+    pub fn drain(&self) {
+        self.door.raise(Control::Drain);
+    }
+
+    /// Stops the agent after the message in hand; what is queued becomes dead letters, work in flight is dropped.
+    pub fn stop(&self) {
+        self.door.raise(Control::Stop);
+    }
+
+    /// What the agent is like right now.
+    pub fn info(&self) -> AgentInfo {
+        AgentInfo::of(&self.door)
+    }
+}

@@ -1,0 +1,142 @@
+//! Which agents live in this runtime? From id to reference, and what each is like right now.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use super::door::{Control, Door};
+use super::{AgentId, AgentRef};
+use crate::supervision::Down;
+
+/// What one agent is like at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentInfo {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name, for people.
+    pub name: String,
+    /// Messages that wait in its mailbox.
+    pub depth: usize,
+    /// Accepted messages that are not settled yet: waiting, or in its handler's hands.
+    pub pending: u64,
+    /// Futures that it started and that are not over.
+    pub work: usize,
+    /// Messages whose handler returned.
+    pub handled: u64,
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// Whether it has stopped for good.
+    pub gone: bool,
+}
+
+impl AgentInfo {
+    pub(super) fn of<M: Send + 'static>(door: &Door<M>) -> Self {
+        Self {
+            id: door.id,
+            name: door.name.to_string(),
+            depth: door.depth(),
+            pending: door.pending(),
+            work: door.work(),
+            handled: door.handled(),
+            restarts: door.incarnation() - 1,
+            gone: door.is_gone(),
+        }
+    }
+}
+
+/// An agent whose message type is not known here.
+pub(crate) trait AnyAgent: Any + Send + Sync {
+    fn info(&self) -> AgentInfo;
+    fn pending(&self) -> u64;
+    fn raise(&self, control: Control);
+    fn watch(&self, notice: Box<dyn FnMut(&Down) + Send>);
+}
+
+impl<M: Send + 'static> AnyAgent for Door<M> {
+    fn info(&self) -> AgentInfo {
+        AgentInfo::of(self)
+    }
+
+    fn pending(&self) -> u64 {
+        Door::pending(self)
+    }
+
+    fn raise(&self, control: Control) {
+        Door::raise(self, control);
+    }
+
+    fn watch(&self, mut notice: Box<dyn FnMut(&Down) + Send>) {
+        Door::watch(
+            self,
+            Box::new(move |down: &Down| {
+                notice(down);
+                true
+            }),
+        );
+    }
+}
+
+impl dyn AnyAgent {
+    pub(crate) fn drain(&self) {
+        self.raise(Control::Drain);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.raise(Control::Stop);
+    }
+}
+
+/// The live agents of one runtime. An agent is listed from its start until it is gone.
+#[derive(Default)]
+pub struct Directory {
+    agents: DashMap<AgentId, Arc<dyn AnyAgent>>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Directory({} agents)", self.agents.len())
+    }
+}
+
+impl Directory {
+    /// The agent with this id, if it lives and takes messages of type `M`.
+    pub fn find<M: Send + 'static>(&self, id: AgentId) -> Option<AgentRef<M>> {
+        let agent = self.agents.get(&id)?.value().clone();
+        let agent: Arc<dyn Any + Send + Sync> = agent;
+        Some(AgentRef { door: agent.downcast::<Door<M>>().ok()? })
+    }
+
+    /// How many agents live.
+    pub fn len(&self) -> usize {
+        self.agents.len()
+    }
+
+    /// Whether no agent lives.
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// Every live agent, in the order of their ids, which is the order in which they were started.
+    pub fn list(&self) -> Vec<AgentInfo> {
+        self.in_order().iter().map(|(_, agent)| agent.info()).collect()
+    }
+
+    pub(crate) fn in_order(&self) -> Vec<(AgentId, Arc<dyn AnyAgent>)> {
+        let mut agents: Vec<_> = self.agents.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
+        agents.sort_by_key(|(id, _)| *id);
+        agents
+    }
+
+    pub(crate) fn pending(&self) -> u64 {
+        self.agents.iter().map(|entry| entry.value().pending()).sum()
+    }
+
+    pub(super) fn insert(&self, id: AgentId, agent: Arc<dyn AnyAgent>) {
+        self.agents.insert(id, agent);
+    }
+
+    pub(crate) fn remove(&self, id: AgentId) {
+        self.agents.remove(&id);
+    }
+}

@@ -1,0 +1,112 @@
+//! Where did every accepted message go? Counters with one equation: accepted = handled + pending + dead letters.
+//!
+//! Each shard counts for itself, so that shards do not share a cache line; [`Ledger`] is their sum at one moment.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why an accepted message was not handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeadLetter {
+    /// The agent, or the whole runtime, stopped before it came to it.
+    Stopped,
+    /// The agent panicked while it handled it.
+    Panicked,
+    /// The one who asked had left before it was handled.
+    CallerLeft,
+    /// It was a result or a timer of an incarnation that is dead.
+    StaleIncarnation,
+}
+
+impl DeadLetter {
+    /// All reasons, in the order in which they are counted.
+    pub const ALL: [Self; 4] = [Self::Stopped, Self::Panicked, Self::CallerLeft, Self::StaleIncarnation];
+
+    /// A stable name for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Panicked => "panicked",
+            Self::CallerLeft => "caller_left",
+            Self::StaleIncarnation => "stale_incarnation",
+        }
+    }
+
+    fn slot(self) -> usize {
+        match self {
+            Self::Stopped => 0,
+            Self::Panicked => 1,
+            Self::CallerLeft => 2,
+            Self::StaleIncarnation => 3,
+        }
+    }
+}
+
+/// The counters of one shard.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct ShardLedger {
+    accepted: AtomicU64,
+    handled: AtomicU64,
+    dead: [AtomicU64; DeadLetter::ALL.len()],
+}
+
+impl ShardLedger {
+    pub(super) fn accept(&self) {
+        self.accepted.fetch_add(1, Relaxed);
+    }
+
+    /// The queue turned out to be closed: the message was handed back.
+    pub(super) fn take_back(&self) {
+        self.accepted.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn handled(&self) {
+        self.handled.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn dead(&self, reason: DeadLetter) {
+        self.dead[reason.slot()].fetch_add(1, Relaxed);
+    }
+}
+
+/// The counters of a runtime at one moment. While messages move, a count may be ahead of another by those that move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// Messages that a front door took.
+    pub accepted: u64,
+    /// Messages whose handler returned.
+    pub handled: u64,
+    /// Messages that wait in the mailboxes of live agents, or are in their handlers' hands.
+    pub pending: u64,
+    dead: [u64; DeadLetter::ALL.len()],
+}
+
+impl Ledger {
+    pub(crate) fn sum<'a>(shards: impl Iterator<Item = &'a ShardLedger>, pending: u64) -> Self {
+        let mut sum = Self { accepted: 0, handled: 0, pending, dead: Default::default() };
+        for shard in shards {
+            sum.accepted += shard.accepted.load(Relaxed);
+            sum.handled += shard.handled.load(Relaxed);
+            for (total, count) in sum.dead.iter_mut().zip(&shard.dead) {
+                *total += count.load(Relaxed);
+            }
+        }
+        sum
+    }
+
+    /// How many dead letters have this reason.
+    pub fn dead(&self, reason: DeadLetter) -> u64 {
+        self.dead[reason.slot()]
+    }
+
+    /// All dead letters.
+    pub fn dead_letters(&self) -> u64 {
+        self.dead.iter().sum()
+    }
+
+    /// Whether the equation holds: accepted = handled + pending + dead letters.
+    pub fn balances(&self) -> bool {
+        self.accepted == self.handled + self.pending + self.dead_letters()
+    }
+}

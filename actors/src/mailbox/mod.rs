@@ -1,0 +1,38 @@
+//! How does a message reach an agent, and what becomes of it? The bounded front door and the panic-proof shell.
+//!
+//! actix is the engine and stays inside this folder and [`crate::runtime`]: nobody outside holds an actix address.
+//! Every message that a front door accepts is handled, still pending, or a dead letter with a counted reason.
+
+mod agent_ref;
+mod directory;
+mod door;
+mod envelope;
+mod guard;
+mod ledger;
+mod reply;
+mod shell;
+mod spec;
+mod watch;
+
+pub use agent_ref::AgentRef;
+pub use directory::{AgentInfo, Directory};
+pub use ledger::{DeadLetter, Ledger};
+pub use reply::Reply;
+pub use spec::AgentSpec;
+
+pub(crate) use directory::AnyAgent;
+pub(crate) use door::{Door, Working};
+pub(crate) use guard::panic_text;
+pub(crate) use ledger::ShardLedger;
+pub(crate) use reply::mark_shard_ending;
+pub(crate) use spec::prepare;
+
+/// Names an agent within its runtime; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(pub u64);
+
+impl std::fmt::Display for AgentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "agent-{}", self.0)
+    }
+}

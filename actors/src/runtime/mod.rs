@@ -1,0 +1,182 @@
+//! Where do agents live, and how does it all start and stop? Shards, embedding, graceful stop.
+//!
+//! A [`Runtime`] owns its threads: one for each shard, each with an actix system of its own. It works from a plain
+//! `main`, inside either flavour of tokio, and several times in one process.
+
+mod chance;
+mod clock;
+mod shard;
+mod shared;
+mod simulated;
+mod stop;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use simulated::simulated;
+pub use stop::{Abandoned, StopReport};
+
+pub(crate) use shared::Shared;
+
+use crate::agent::Agent;
+use crate::error::StartError;
+use crate::mailbox::{AgentRef, AgentSpec, Directory, Ledger};
+use shard::ShardThread;
+
+/// How to start a [`Runtime`].
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// How many threads agents live on: 1 to 1,024. The default is one for each core.
+    pub shards: usize,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self { shards: std::thread::available_parallelism().map_or(1, usize::from).min(1024) }
+    }
+}
+
+impl RuntimeConfig {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] names the value and its range.
+    pub fn validate(&self) -> Result<(), StartError> {
+        if (1..=1024).contains(&self.shards) {
+            return Ok(());
+        }
+        Err(StartError::Invalid(format!("shards is {}; it must be between 1 and 1024", self.shards)))
+    }
+}
+
+/// The threads that agents live on. Dropping it without [`Runtime::stop`] ends them without waiting for anything.
+pub struct Runtime {
+    shared: Arc<Shared>,
+    threads: Vec<ShardThread>,
+    /// `None` when somebody else drives the time.
+    clock: Option<clock::Clock>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Runtime({} shards, {:?})", self.shared.shards(), self.shared.directory())
+    }
+}
+
+impl Runtime {
+    /// Starts the threads. May be called anywhere, also inside an async function.
+    ///
+    /// # Errors
+    /// [`StartError`] for an invalid configuration, or when the system gives no thread.
+    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+        config.validate()?;
+        let mut doors = Vec::with_capacity(config.shards);
+        let mut threads = Vec::with_capacity(config.shards);
+        for index in 0..config.shards {
+            let (door, thread) = shard::start(index)?;
+            doors.push(door);
+            threads.push(thread);
+        }
+        let clock = clock::Clock::start()?;
+        let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system());
+        Ok(Self { shared, threads, clock: Some(clock) })
+    }
+
+    /// Starts an agent that belongs to no other. Its reference works at once, from any thread.
+    ///
+    /// # Errors
+    /// [`StartError`] when the runtime is stopping or its shard takes no more for the moment.
+    pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
+        self.shared.spawn(spec, None)
+    }
+
+    /// The agents that live.
+    pub fn directory(&self) -> &Directory {
+        self.shared.directory()
+    }
+
+    /// What became of all messages so far.
+    pub fn ledger(&self) -> Ledger {
+        self.shared.sum_ledgers()
+    }
+
+    /// Stops in order: no new agents; from the youngest agent to the oldest, each closes its front door, handles what
+    /// it has and stops. What is not done `within` this time is abandoned and reported. Then the threads are joined.
+    ///
+    /// Dropping the future ends what is left without waiting.
+    pub async fn stop(mut self, within: Duration) -> StopReport {
+        let report = stop::stop(&self.shared, std::mem::take(&mut self.threads), within).await;
+        if let Some(clock) = self.clock.take() {
+            clock.join();
+        }
+        report
+    }
+
+    /// [`Runtime::stop`] for programs without an async runtime. Blocks the calling thread.
+    pub fn stop_blocking(self, within: Duration) -> StopReport {
+        block_on(self.stop(within))
+    }
+
+    /// A handle that spawns and looks, and neither keeps the runtime alive nor stops it.
+    pub fn handle(&self) -> RuntimeHandle {
+        RuntimeHandle { shared: self.shared.clone() }
+    }
+
+    fn on_this_thread(shared: Arc<Shared>) -> Self {
+        Self { shared, threads: Vec::new(), clock: None }
+    }
+}
+
+/// Reaches a [`Runtime`] from anywhere. What it spawns after the runtime stopped is refused.
+#[derive(Clone)]
+pub struct RuntimeHandle {
+    shared: Arc<Shared>,
+}
+
+impl RuntimeHandle {
+    /// See [`Runtime::spawn`].
+    ///
+    /// # Errors
+    /// See [`Runtime::spawn`].
+    pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
+        self.shared.spawn(spec, None)
+    }
+
+    /// See [`Runtime::directory`].
+    pub fn directory(&self) -> &Directory {
+        self.shared.directory()
+    }
+
+    /// See [`Runtime::ledger`].
+    pub fn ledger(&self) -> Ledger {
+        self.shared.sum_ledgers()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in &self.threads {
+            thread.end();
+        }
+    }
+}
+
+/// Drives a future on this thread by parking it between wake-ups.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What do all agents of one runtime share? The shards, the directory, the clock, chance, and whether it still runs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::chance::Chance;
+use super::shard::ShardDoor;
+use crate::agent::Agent;
+use crate::error::StartError;
+use crate::mailbox::{AgentId, AgentRef, AgentSpec, Directory, Ledger, ShardLedger, prepare};
+use crate::scope::Scope;
+
+pub(crate) struct Shared {
+    shards: Vec<ShardDoor>,
+    clock: Handle,
+    directory: Directory,
+    scope: Scope,
+    chance: Chance,
+    next_id: AtomicU64,
+    /// No new agents.
+    closing: AtomicBool,
+    /// No timers either: the threads are about to end.
+    closed: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(shards: Vec<ShardDoor>, clock: Handle, chance: Chance) -> Arc<Self> {
+        Arc::new(Self {
+            shards,
+            clock,
+            directory: Directory::default(),
+            scope: Scope::root(),
+            chance,
+            next_id: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            closed: CancellationToken::new(),
+        })
+    }
+
+    /// Starts an agent below `parent`, or below the runtime itself.
+    pub(crate) fn spawn<A: Agent>(
+        self: &Arc<Self>,
+        mut spec: AgentSpec<A>,
+        parent: Option<&Scope>,
+    ) -> Result<AgentRef<A::Message>, StartError> {
+        if self.closing.load(Ordering::Acquire) {
+            return Err(StartError::RuntimeStopped);
+        }
+        let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let scope = spec.scope.take().map_or_else(|| parent.unwrap_or(&self.scope).child(), |scope| scope.child());
+        let shard = self.shard_of(id);
+        let (agent, birth) = prepare(self, id, shard, scope, spec);
+        // An agent that its shard does not take is dropped with the job, which closes its front door.
+        match self.shards[shard].run(Box::new(move || birth.run())) {
+            Ok(()) => Ok(agent),
+            Err(_refused) => Err(self.not_started(id)),
+        }
+    }
+
+    fn not_started(&self, id: AgentId) -> StartError {
+        self.directory.remove(id);
+        if self.closing.load(Ordering::Acquire) { StartError::RuntimeStopped } else { StartError::Overloaded }
+    }
+
+    /// A stable hash of the id chooses the shard (Fibonacci hashing: the upper bits of a multiplication).
+    fn shard_of(&self, id: AgentId) -> usize {
+        let mixed = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        usize::try_from(mixed).unwrap_or(0) % self.shards.len()
+    }
+
+    /// A timer on this runtime's clock; it can be awaited on any executor, as long as the runtime is not closed.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        let _inside = self.clock.enter();
+        tokio::time::sleep(duration)
+    }
+
+    /// Ends when the runtime's threads are about to end.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.closed.clone().cancelled_owned()
+    }
+
+    pub(crate) fn ledger(&self, shard: usize) -> &ShardLedger {
+        &self.shards[shard].ledger
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// A share in `0.0..1.0` from the runtime's one stream of chance.
+    pub(crate) fn chance(&self) -> f64 {
+        self.chance.share()
+    }
+
+    /// 64 bits from the runtime's one stream of chance.
+    pub(crate) fn draw(&self) -> u64 {
+        self.chance.next()
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub(super) fn sum_ledgers(&self) -> Ledger {
+        Ledger::sum(self.shards.iter().map(|shard| &*shard.ledger), self.directory.pending())
+    }
+
+    /// Refuses new agents from here on.
+    pub(super) fn refuse_new(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Refuses new agents and ends every wait: the threads are about to end.
+    pub(super) fn close(&self) {
+        self.refuse_new();
+        self.closed.cancel();
+    }
+}

@@ -1,0 +1,126 @@
+//! How does a runtime stop without losing what could still be done, and without waiting for what never ends?
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::shard::ShardThread;
+use super::shared::Shared;
+use crate::mailbox::{AgentId, AnyAgent};
+use crate::supervision::Next;
+
+/// How long agents and threads may take to end once they are told to, after the drain is over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// An agent that did not come to its end in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Who.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Messages that became dead letters.
+    pub pending: u64,
+    /// Futures that were dropped.
+    pub work: usize,
+}
+
+/// What a stop left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopReport {
+    /// Agents that handled everything they had.
+    pub drained: usize,
+    /// Agents that were cut short, in the order in which they were told to stop.
+    pub abandoned: Vec<Abandoned>,
+    /// Threads that did not end because an agent blocks them; they are left to themselves.
+    pub stuck_threads: usize,
+}
+
+impl StopReport {
+    /// Whether nothing was cut short.
+    pub fn is_clean(&self) -> bool {
+        self.abandoned.is_empty() && self.stuck_threads == 0
+    }
+}
+
+pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Duration) -> StopReport {
+    shared.refuse_new();
+    let mut report = StopReport { drained: 0, abandoned: Vec::new(), stuck_threads: 0 };
+    drain(shared, within, &mut report).await;
+    cut_short(shared, &mut report).await;
+    report.stuck_threads = join(shared, threads).await;
+    shared.close();
+    report
+}
+
+/// From the youngest to the oldest: each closes its front door, handles what it has, and stops.
+async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
+    let mut time_is_up = std::pin::pin!(shared.sleep(within));
+    // An agent that was being started while the door closed is found by the next look.
+    while !shared.directory().is_empty() {
+        for (_, agent) in shared.directory().in_order().into_iter().rev() {
+            let gone = gone(&*agent);
+            agent.drain();
+            tokio::select! {
+                biased;
+                () = gone => report.drained += 1,
+                () = &mut time_is_up => return,
+            }
+        }
+    }
+}
+
+/// Stops what is left. An agent that has nothing left to do counts as drained.
+async fn cut_short(shared: &Shared, report: &mut StopReport) {
+    let left: Vec<_> = shared.directory().in_order().into_iter().rev().collect();
+    let stopping: Vec<_> = left.iter().map(|(_, agent)| (agent.info(), gone(&**agent))).collect();
+    for (_, agent) in &left {
+        agent.stop();
+    }
+    let mut time_is_up = std::pin::pin!(shared.sleep(GRACE));
+    for (info, gone) in stopping {
+        let ended = tokio::select! {
+            biased;
+            () = gone => true,
+            () = &mut time_is_up => false,
+        };
+        if ended && info.pending == 0 && info.work == 0 {
+            report.drained += 1;
+        } else {
+            let (pending, work) = (info.pending, info.work);
+            report.abandoned.push(Abandoned { id: info.id, name: info.name, pending, work });
+        }
+    }
+}
+
+/// Ends the threads and joins those that end. How many do not?
+async fn join(shared: &Shared, mut threads: Vec<ShardThread>) -> usize {
+    for thread in &threads {
+        thread.end();
+    }
+    let mut time_is_up = std::pin::pin!(shared.sleep(GRACE));
+    let mut stuck = 0;
+    for thread in &mut threads {
+        tokio::select! {
+            biased;
+            () = thread.ended() => thread.join(),
+            () = &mut time_is_up => stuck += 1,
+        }
+    }
+    stuck
+}
+
+/// Ends when the agent is gone.
+fn gone(agent: &dyn AnyAgent) -> impl Future<Output = ()> + use<> {
+    let (sender, receiver) = oneshot::channel::<()>();
+    let sender = Mutex::new(Some(sender));
+    agent.watch(Box::new(move |down| {
+        if down.next == Next::Gone {
+            drop(sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }));
+    async move {
+        let _dropped_means_gone = receiver.await;
+    }
+}

@@ -1,0 +1,37 @@
+//! How does somebody learn that an agent died? One [`Down`] for each incarnation.
+
+use crate::mailbox::AgentId;
+
+/// Why an incarnation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// It was asked to stop, or stopped itself.
+    Stopped,
+    /// A handler, or the start, panicked; the text is the panic's message.
+    Panicked(String),
+    /// The runtime ended while the agent was still alive.
+    Abandoned,
+}
+
+/// What follows the end of an incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The agent comes back with the same id, the same queue and a fresh state.
+    Restarts,
+    /// The agent is gone for good.
+    Gone,
+}
+
+/// The notice that an incarnation ended: exactly one for each incarnation and watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// Who.
+    pub id: AgentId,
+    /// 1 for the first life, 2 after the first restart.
+    pub incarnation: u32,
+    /// Why.
+    pub reason: ExitReason,
+    /// Whether it comes back.
+    pub next: Next,
+}

@@ -1,0 +1,99 @@
+//! Agents that several tests use.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use callboard_actors::agent::{Agent, Turn};
+use callboard_actors::mailbox::{AgentSpec, Reply};
+use callboard_actors::runtime::{Runtime, RuntimeConfig};
+use callboard_actors::supervision::{Backoff, RestartPolicy};
+
+/// A deadline that is only reached when something is broken.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// Counts, panics on request, and can be held in a handler.
+#[derive(Default)]
+pub struct Counter {
+    left: u64,
+    right: u64,
+    seen: Vec<u64>,
+}
+
+pub enum Count {
+    /// Adds one on both sides.
+    Add,
+    /// Adds one on the left and panics before it adds on the right.
+    Break(Reply<()>),
+    /// Says on `entered` that the handler runs, then blocks it until `release` gives something or is dropped.
+    Hold { entered: mpsc::Sender<()>, release: mpsc::Receiver<()> },
+    /// Remembers a number.
+    Note(u64),
+    /// Both sides.
+    Get(Reply<(u64, u64)>),
+    /// All numbers in the order in which they came.
+    Seen(Reply<Vec<u64>>),
+    /// Drops the question.
+    Ignore(Reply<()>),
+    /// Panics without a question.
+    Panic,
+}
+
+impl Agent for Counter {
+    type Message = Count;
+
+    fn handle(&mut self, message: Count, _turn: &mut Turn<'_, Count>) {
+        match message {
+            Count::Add => {
+                self.left += 1;
+                self.right += 1;
+            }
+            Count::Break(_reply) => {
+                self.left += 1;
+                panic!("broken on purpose");
+            }
+            Count::Hold { entered, release } => {
+                let _ = entered.send(());
+                let _ = release.recv();
+            }
+            Count::Note(number) => self.seen.push(number),
+            Count::Get(reply) => reply.send((self.left, self.right)),
+            Count::Seen(reply) => reply.send(self.seen.clone()),
+            Count::Ignore(reply) => drop(reply),
+            Count::Panic => panic!("broken on purpose"),
+        }
+    }
+}
+
+pub fn counter() -> AgentSpec<Counter> {
+    AgentSpec::new("counter", Counter::default)
+}
+
+/// Restarts at once, often.
+pub fn tenacious() -> RestartPolicy {
+    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+    RestartPolicy { max_restarts: 1_000_000, within: Duration::from_secs(3600), backoff }
+}
+
+pub fn runtime(shards: usize) -> Runtime {
+    Runtime::start(RuntimeConfig { shards }).expect("threads can be started")
+}
+
+/// Drives a future on a thread without any async runtime.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Where does an index live between two runs? One slot for each set of corpus paths, one generation in it at a time.
+//!
+//! ```text
+//! <cache>/corpus-v1/locks/<slot>.lock    shared while an index is opened, exclusive while one is built
+//! <cache>/corpus-v1/<slot>/current       the name of the living generation; replaced atomically
+//! <cache>/corpus-v1/<slot>/visits        what came of each file, so that an unchanged one is not read again
+//! <cache>/corpus-v1/<slot>/g-.../        a generation: manifest, texts, index/ and a seal over all of them
+//! ```
+//!
+//! A generation is complete before `current` names it and never changes afterwards. Its seal holds the length and the
+//! CRC-32 of each file, so that damage is found when the generation is opened, before anything parses it.
+
+mod files;
+mod generation;
+mod lock;
+mod slot;
+
+pub(super) use files::{make_private, private_dir, private_file, write_checked};
+pub(super) use generation::{Generation, Pack, INDEX, MANIFEST, TEXTS, seal, sha256};
+pub(super) use lock::Guard;
+pub(super) use slot::{Held, Slot};

@@ -1,0 +1,64 @@
+//! What does the cache remember of a corpus? Plain values that are written as JSON.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::walk::Stamp;
+
+/// A document whose text is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Document {
+    /// Which corpus path.
+    pub(super) corpus: usize,
+    /// Relative to it.
+    pub(super) file: Arc<str>,
+    /// SHA-256 of the file's bytes.
+    pub(super) raw: String,
+    /// SHA-256 of the stored text.
+    pub(super) source: Arc<str>,
+    /// Where the stored text begins in the pack.
+    pub(super) offset: u64,
+    /// Its length.
+    pub(super) bytes: u64,
+    pub(super) title: Arc<str>,
+    /// Its words are stemmed.
+    pub(super) english: bool,
+    /// The heading trails that passages name.
+    pub(super) trails: Vec<Vec<String>>,
+    /// Start, end and trail of each passage.
+    pub(super) passages: Vec<(usize, usize, usize)>,
+    /// Why it is not searched although it was read: it repeats others.
+    pub(super) repeats: Option<String>,
+}
+
+/// The documents of one generation, in the order of their corpus paths and files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) documents: Vec<Document>,
+}
+
+impl Manifest {
+    /// The documents that can be searched and cited.
+    pub(super) fn searched(&self) -> impl Iterator<Item = &Document> {
+        self.documents.iter().filter(|document| document.repeats.is_none())
+    }
+}
+
+/// What came of reading a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Verdict {
+    /// A document; this is the SHA-256 of the file's bytes.
+    Read(String),
+    /// Not a document, and why.
+    Left(String),
+}
+
+/// A file that was read at a time when it had this stamp.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Visit {
+    pub(super) corpus: usize,
+    pub(super) file: String,
+    pub(super) stamp: Stamp,
+    pub(super) verdict: Verdict,
+}
