@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use callboard_actors::text::Language;
 
-use super::cache::{Generation, Guard, INDEX, MANIFEST, Slot, TEXTS, make_private, private_file, seal, sha256, write_checked};
+use super::cache::{
+    Generation, Guard, INDEX, MANIFEST, Slot, TEXTS, make_private, private_file, seal, sha256, write_checked,
+};
 use super::manifest::{Document, Manifest, Verdict, Visit};
 use super::progress::{IndexProgress, Watch};
 use super::rank::{PassageText, RankBuilder};
@@ -160,7 +162,8 @@ impl Build<'_> {
         let reused = self.plan.reuse.iter().filter_map(|(index, document)| {
             Some(visit(*index, Verdict::Read(old?.manifest.documents[*document].raw.clone())))
         });
-        let left = self.plan.left.iter().map(|(index, reason)| visit(*index, Verdict::Left(reason.reason().to_owned())));
+        let left =
+            self.plan.left.iter().map(|(index, reason)| visit(*index, Verdict::Left(reason.reason().to_owned())));
         reused.chain(left).collect()
     }
 

@@ -117,7 +117,9 @@ impl CorpusError {
             }
             Self::Options(_) => "correct the value",
             Self::NoCacheDir => "set CALLBOARD_CACHE_DIR to a folder that you can write to",
-            Self::Cache { .. } => "set CALLBOARD_CACHE_DIR to a folder that you can write to, or correct its permissions",
+            Self::Cache { .. } => {
+                "set CALLBOARD_CACHE_DIR to a folder that you can write to, or correct its permissions"
+            }
             Self::DiskFull { .. } => "free some space, or set CALLBOARD_CACHE_DIR to a folder on another disk",
             Self::Busy { .. } => "wait until the other process is done, or end it",
             Self::Damaged(_) => "remove the cache folder, and try again",

@@ -95,7 +95,10 @@ impl Grouping<'_> {
 
     fn close_section(&mut self) {
         let short = self.chars < SHORT && !self.at_start && !self.open.is_empty();
-        let room = self.spans.last_mut().filter(|span| short && self.open.first().is_some_and(|open| open.trail == span.trail));
+        let room = self
+            .spans
+            .last_mut()
+            .filter(|span| short && self.open.first().is_some_and(|open| open.trail == span.trail));
         match (room, self.open.last()) {
             (Some(span), Some(last)) if last.end - span.start <= MAX => {
                 span.end = last.end;

@@ -103,9 +103,8 @@ fn says_nothing_new(
         return Some(Skip::with(format!("says nothing that {} does not say", documents[index].file)));
     }
     let most = shared.values().copied().max().unwrap_or(0);
-    let gathers = shared.len() >= MANY
-        && most * 2 < fingerprint.bytes
-        && repeated * 100 >= fingerprint.bytes * GATHERED_PERCENT;
+    let gathers =
+        shared.len() >= MANY && most * 2 < fingerprint.bytes && repeated * 100 >= fingerprint.bytes * GATHERED_PERCENT;
     gathers.then(|| Skip::with(format!("repeats {} other files", shared.len())))
 }
 
@@ -129,17 +128,18 @@ mod tests {
         assert_eq!(found.iter().map(|reason| reason.as_ref().map(Skip::reason)).collect::<Vec<_>>(), expected);
     }
 
-    const A: &str = "The first chapter tells at some length how the reader gets started with the thing, and why it is good.";
-    const B: &str = "The second chapter goes on about the parts of it, one after the other, each with an example of its use.";
-    const C: &str = "The third chapter is for those who want to know what happens inside, with all the diagrams they need.";
-    const D: &str = "The fourth chapter says who made it, and when, and who is to be thanked for all the help that was given.";
+    const A: &str =
+        "The first chapter tells at some length how the reader gets started with the thing, and why it is good.";
+    const B: &str =
+        "The second chapter goes on about the parts of it, one after the other, each with an example of its use.";
+    const C: &str =
+        "The third chapter is for those who want to know what happens inside, with all the diagrams they need.";
+    const D: &str =
+        "The fourth chapter says who made it, and when, and who is to be thanked for all the help that was given.";
 
     #[test]
     fn copies_and_stubs_are_left_out() {
-        check(
-            &[("a", &[A]), ("b", &[A]), ("c", &["x", A, A])],
-            &[None, Some("the same text as a"), None],
-        );
+        check(&[("a", &[A]), ("b", &[A]), ("c", &["x", A, A])], &[None, Some("the same text as a"), None]);
         check(&[("a", &[A, "t"]), ("b", &["t", A])], &[None, Some("says nothing that a does not say")]);
         check(&[("a", &["No."]), ("b", &["No.", "No."])], &[None, None]);
     }

@@ -52,7 +52,8 @@ impl Generation {
         }
         let manifest: Manifest = read_checked(&dir.join(MANIFEST)).map_err(|error| unusable(MANIFEST, &error))?;
         let pack = Pack::open(&dir.join(TEXTS)).map_err(|error| unusable(TEXTS, &error))?;
-        let ranker = Ranker::open(&dir.join(INDEX), &manifest).map_err(|error| Unusable(format!("{INDEX}: {error}")))?;
+        let ranker =
+            Ranker::open(&dir.join(INDEX), &manifest).map_err(|error| Unusable(format!("{INDEX}: {error}")))?;
         Ok(Self { manifest, pack, ranker })
     }
 }

@@ -16,6 +16,6 @@ mod lock;
 mod slot;
 
 pub(super) use files::{make_private, private_dir, private_file, write_checked};
-pub(super) use generation::{Generation, Pack, INDEX, MANIFEST, TEXTS, seal, sha256};
+pub(super) use generation::{Generation, INDEX, MANIFEST, Pack, TEXTS, seal, sha256};
 pub(super) use lock::Guard;
 pub(super) use slot::{Held, Slot};

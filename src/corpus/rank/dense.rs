@@ -35,7 +35,7 @@ impl Dense {
     }
 
     pub(super) fn rows(&self) -> usize {
-        if self.width == 0 { 0 } else { self.values.len() / self.width }
+        self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
     /// `self` times the small matrix `by`, of which only the first `keep` columns are taken.

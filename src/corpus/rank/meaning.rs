@@ -36,6 +36,20 @@ impl Counts {
         self.starts.len()
     }
 
+    /// The same passages with other numbers for their terms; a term whose number becomes `u32::MAX` is left out.
+    pub(crate) fn renumbered(&self, number: &[u32]) -> Self {
+        let mut out = Self::default();
+        let mut start = 0;
+        for end in &self.starts {
+            let row = start..*end;
+            out.push(
+                row.map(|at| (number[self.terms[at] as usize], self.counts[at])).filter(|(term, _)| *term != u32::MAX),
+            );
+            start = *end;
+        }
+        out
+    }
+
     fn weighted(&self, idf: &[f32]) -> Sparse {
         let mut out = Sparse { starts: vec![0], columns: Vec::new(), values: Vec::new() };
         let mut start = 0;
@@ -87,45 +101,38 @@ impl Meaning {
         Self { dimensions, terms: Rows::of(&terms), passages: Rows::unit(&passages) }
     }
 
-    /// How near each passage is to a question made of `terms`: cosines, in the order of the passages; empty when the
-    /// model knows none of the terms.
-    pub(crate) fn nearness(&self, terms: impl IntoIterator<Item = (u32, f32)>) -> Vec<f32> {
-        let mut question = vec![0.0_f32; self.dimensions];
-        for (term, weight) in terms {
-            self.terms.add_to(&mut question, term as usize, weight);
-        }
-        let norm = question.iter().map(|value| value * value).sum::<f32>().sqrt();
-        if norm <= f32::MIN_POSITIVE {
-            return Vec::new();
-        }
-        question.iter_mut().for_each(|value| *value /= norm);
-        self.passages.products(&question)
+    /// How near each passage is to a question made of weighted `terms`: cosines, in the order of the passages; empty
+    /// when the model knows none of the terms.
+    pub(crate) fn nearness(&self, terms: &[(u32, f32)]) -> Vec<f32> {
+        self.direction(terms).map_or_else(Vec::new, |question| self.passages.products(&question))
     }
-}
 
-impl Meaning {
-    /// The terms that keep the company of `terms`, with cosines of at least `least`, nearest first, at most `limit`.
+    /// The terms that keep the company of `terms`, themselves included, with their cosines: at least `least`, nearest
+    /// first, at most `limit`.
     pub(crate) fn related(&self, terms: &[(u32, f32)], least: f32, limit: usize) -> Vec<(u32, f32)> {
+        let Some(question) = self.direction(terms) else { return Vec::new() };
+        let cosines = self
+            .terms
+            .products(&question)
+            .into_iter()
+            .enumerate()
+            .map(|(term, product)| product / self.terms.length(term));
+        let mut near: Vec<(u32, f32)> =
+            (0..).zip(cosines).filter(|(_, cosine)| cosine.is_finite() && *cosine >= least).collect();
+        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        near.truncate(limit);
+        near
+    }
+
+    /// The direction of a question, of length one; `None` when the model knows none of its terms.
+    fn direction(&self, terms: &[(u32, f32)]) -> Option<Vec<f32>> {
         let mut question = vec![0.0_f32; self.dimensions];
         for (term, weight) in terms {
             self.terms.add_to(&mut question, *term as usize, *weight);
         }
         let norm = question.iter().map(|value| value * value).sum::<f32>().sqrt();
-        if norm <= f32::MIN_POSITIVE {
-            return Vec::new();
-        }
         question.iter_mut().for_each(|value| *value /= norm);
-        let products = self.terms.products(&question);
-        let width = self.dimensions;
-        let mut near: Vec<(u32, f32)> = products.iter().enumerate().filter_map(|(term, product)| {
-            let row = &self.terms.values[term * width..(term + 1) * width];
-            let length = self.terms.factors[term] * row.iter().map(|v| f32::from(*v).powi(2)).sum::<f32>().sqrt();
-            let cosine = product / length;
-            (cosine.is_finite() && cosine >= least).then_some((term as u32, cosine))
-        }).collect();
-        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        near.truncate(limit);
-        near
+        (norm > f32::MIN_POSITIVE).then_some(question)
     }
 }
 
@@ -175,12 +182,19 @@ impl Rows {
 
     fn add_to(&self, sum: &mut [f32], row: usize, weight: f32) {
         let width = self.width();
-        let (Some(factor), Some(values)) = (self.factors.get(row), self.values.get(row * width..(row + 1) * width)) else {
+        let (Some(factor), Some(values)) = (self.factors.get(row), self.values.get(row * width..(row + 1) * width))
+        else {
             return;
         };
         for (sum, value) in sum.iter_mut().zip(values) {
             *sum += weight * factor * f32::from(*value);
         }
+    }
+
+    fn length(&self, row: usize) -> f32 {
+        let width = self.width();
+        let squares = self.values[row * width..(row + 1) * width].iter().map(|value| f32::from(*value).powi(2));
+        self.factors[row] * squares.sum::<f32>().sqrt()
     }
 
     fn products(&self, by: &[f32]) -> Vec<f32> {
@@ -213,7 +227,8 @@ impl Meaning {
         let (dimensions, terms, passages) = (number()?, number()?, number()?);
         let mut rows = |count: usize| {
             let factors = take(&mut rest, count.checked_mul(4)?)?;
-            let factors = factors.chunks_exact(4).filter_map(|b| Some(f32::from_le_bytes(b.try_into().ok()?))).collect();
+            let factors =
+                factors.chunks_exact(4).filter_map(|b| Some(f32::from_le_bytes(b.try_into().ok()?))).collect();
             let values = take(&mut rest, count.checked_mul(dimensions)?)?;
             Some(Rows { factors, values: values.iter().map(|byte| byte.cast_signed()).collect() })
         };
@@ -253,7 +268,7 @@ mod tests {
 
     #[test]
     fn words_that_keep_the_same_company_are_near() {
-        let near = model().nearness([(0, 1.0)]);
+        let near = model().nearness(&[(0, 1.0)]);
         assert_eq!(near.len(), 40);
         let ship = (0..40).filter(|n| n % 4 == 2).map(|n| near[n]).fold(f32::MAX, f32::min);
         let land = (0..40).filter(|n| n % 2 == 1).map(|n| near[n]).fold(f32::MIN, f32::max);
@@ -276,10 +291,10 @@ mod tests {
 
     #[test]
     fn unknown_words_and_tiny_corpora_are_near_nothing() {
-        assert!(model().nearness([]).is_empty());
-        assert!(model().nearness([(99, 1.0)]).is_empty());
+        assert!(model().nearness(&[]).is_empty());
+        assert!(model().nearness(&[(99, 1.0)]).is_empty());
         let mut tiny = Counts::default();
         tiny.push([(0, 1)]);
-        assert!(Meaning::build(&tiny, &[1.0]).nearness([(0, 1.0)]).is_empty());
+        assert!(Meaning::build(&tiny, &[1.0]).nearness(&[(0, 1.0)]).is_empty());
     }
 }

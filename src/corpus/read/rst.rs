@@ -6,11 +6,30 @@ use super::rst_inline::plain;
 use super::{Extract, Kind};
 
 /// Directives whose content is program text.
-const CODE: &[&str] = &["code", "code-block", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode", "prompt", "math"];
+const CODE: &[&str] =
+    &["code", "code-block", "sourcecode", "parsed-literal", "literalinclude", "doctest", "testcode", "prompt", "math"];
 /// Directives without text for a reader.
 const SILENT: &[&str] = &[
-    "toctree", "contents", "index", "image", "include", "raw", "meta", "highlight", "currentmodule", "module", "default-role",
-    "sectnum", "role", "testsetup", "testcleanup", "autosummary", "automodule", "autoclass", "autofunction", "graphviz",
+    "toctree",
+    "contents",
+    "index",
+    "image",
+    "include",
+    "raw",
+    "meta",
+    "highlight",
+    "currentmodule",
+    "module",
+    "default-role",
+    "sectnum",
+    "role",
+    "testsetup",
+    "testcleanup",
+    "autosummary",
+    "automodule",
+    "autoclass",
+    "autofunction",
+    "graphviz",
 ];
 
 /// Extracts the text.
@@ -65,7 +84,8 @@ impl<'a> Reader<'a> {
         let Some(mark) = under else { return false };
         let text = title.trim();
         let rule = self.line(used - 1).chars().count();
-        if text.is_empty() || (over.is_none() && title.starts_with(' ')) || rule + 2 < title.trim_end().chars().count() {
+        if text.is_empty() || (over.is_none() && title.starts_with(' ')) || rule + 2 < title.trim_end().chars().count()
+        {
             return false;
         }
         if adornment(text).is_some() || text.contains("  ") && over.is_some() && rule_has_gap(self.line(0)) {
@@ -104,7 +124,8 @@ impl<'a> Reader<'a> {
         // A figure's argument is a file; that of the others is text or a name.
         if !matches!(name.as_str(), "figure" | "csv-table" | "list-table" | "only" | "container") {
             let text = plain(argument.trim());
-            self.extract.flowing(if name.len() > 2 && argument.contains('(') { Kind::Term } else { Kind::Prose }, &text);
+            self.extract
+                .flowing(if name.len() > 2 && argument.contains('(') { Kind::Term } else { Kind::Prose }, &text);
         }
         self.skip_options();
         self.indent.push(depth + 1);
@@ -141,7 +162,11 @@ impl<'a> Reader<'a> {
         self.at += 1;
         match list_marker(&first) {
             Some(marker) => self.block(Kind::Item, first[marker..].trim_start().to_owned(), depth + 1),
-            None if indentation(self.line(0)) > depth && !first.ends_with("::") && self.at < self.lines.len() && !self.line(0).is_empty() => {
+            None if indentation(self.line(0)) > depth
+                && !first.ends_with("::")
+                && self.at < self.lines.len()
+                && !self.line(0).is_empty() =>
+            {
                 let text = plain(&first);
                 self.extract.flowing(Kind::Term, &text);
             }
@@ -152,7 +177,10 @@ impl<'a> Reader<'a> {
     /// Appends the lines that follow at `depth` or deeper, up to a blank line or another item.
     fn block(&mut self, kind: Kind, first: String, depth: usize) {
         let mut text = first;
-        while !self.line(0).is_empty() && indentation(self.line(0)) >= depth && list_marker(self.line(0).trim_start()).is_none() {
+        while !self.line(0).is_empty()
+            && indentation(self.line(0)) >= depth
+            && list_marker(self.line(0).trim_start()).is_none()
+        {
             let line = self.line(0).trim_start().to_owned();
             text.push(' ');
             text.push_str(&line);
@@ -164,7 +192,10 @@ impl<'a> Reader<'a> {
         }
         let text = plain(&text);
         self.extract.flowing(kind, &text);
-        let next = (0..).map(|offset| self.at + offset).take_while(|at| *at < self.lines.len()).find(|at| !self.lines[*at].is_empty());
+        let next = (0..)
+            .map(|offset| self.at + offset)
+            .take_while(|at| *at < self.lines.len())
+            .find(|at| !self.lines[*at].is_empty());
         let base = if kind == Kind::Item { depth.saturating_sub(1) } else { depth };
         if opens_literal && next.is_some_and(|at| indentation(self.lines[at]) > base) {
             self.literal(base);
@@ -212,11 +243,15 @@ fn adornment(line: &str) -> Option<char> {
 }
 
 fn rule_has_gap(line: &str) -> bool {
-    line.contains("= =") || line.contains("=  =") || (line.contains(' ') && line.chars().all(|c| matches!(c, '=' | ' ')))
+    line.contains("= =")
+        || line.contains("=  =")
+        || (line.contains(' ') && line.chars().all(|c| matches!(c, '=' | ' ')))
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() < 64 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '+'))
+    !name.is_empty()
+        && name.len() < 64
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '+'))
 }
 
 /// The length of `- `, `* `, `1. `, `#. ` or `(a) ` at the start of a line.
@@ -292,7 +327,20 @@ mod tests {
 
     #[test]
     fn odd_input_ends() {
-        for text in ["..", "====", "====\n", "::", ".. x::", "- ", "+-", "==  ==", "a\n=", "(", "\u{2022}\u{2022} x", "   .. note::"] {
+        for text in [
+            "..",
+            "====",
+            "====\n",
+            "::",
+            ".. x::",
+            "- ",
+            "+-",
+            "==  ==",
+            "a\n=",
+            "(",
+            "\u{2022}\u{2022} x",
+            "   .. note::",
+        ] {
             read(text);
         }
     }

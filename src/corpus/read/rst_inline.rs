@@ -87,7 +87,10 @@ impl Inline<'_> {
     /// `:role:` before a backquote is left out.
     fn role(&mut self) -> bool {
         let rest = &self.text[self.at + 1..];
-        let name = rest.bytes().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'.' | b':'));
+        let name = rest
+            .bytes()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'.' | b':'));
         let length = name.count();
         let found = length > 1 && rest[..length].ends_with(':') && rest[length..].starts_with('`');
         if found {
@@ -126,7 +129,10 @@ mod tests {
     #[test]
     fn marks_are_left_out() {
         assert_eq!(plain("Use ``a*b`` and **bold** or *it*."), "Use a*b and bold or it.");
-        assert_eq!(plain("See :py:meth:`~os.path.join`, `the docs <https://x>`__ and Python_."), "See join, the docs and Python.");
+        assert_eq!(
+            plain("See :py:meth:`~os.path.join`, `the docs <https://x>`__ and Python_."),
+            "See join, the docs and Python."
+        );
         assert_eq!(plain("2 * 3 * 4, my_var, __init__, a\\*b, time: `x`"), "2 * 3 * 4, my_var, __init__, a*b, time: x");
     }
 

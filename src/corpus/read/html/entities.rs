@@ -26,10 +26,12 @@ pub(super) fn decode(text: &str) -> String {
 
 /// Appends what the entity at the start of `text` stands for and returns its length; 0 when there is none.
 fn entity(text: &str, out: &mut String) -> usize {
-    let body = text[1..].bytes().take(MAX_NAME).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'#').count();
+    let body =
+        text[1..].bytes().take(MAX_NAME).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'#').count();
     let name = &text[1..=body];
     let length = 1 + body + usize::from(text[1 + body..].starts_with(';'));
-    let resolved = if let Some(number) = name.strip_prefix('#') { numbered(number) } else { named(name, &text[..length]) };
+    let resolved =
+        if let Some(number) = name.strip_prefix('#') { numbered(number) } else { named(name, &text[..length]) };
     match resolved {
         Some(resolved) => {
             out.push_str(&resolved);

@@ -97,7 +97,11 @@ impl<'a> Scanner<'a> {
         let rest = self.rest();
         let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>')).unwrap_or(rest.len());
         self.at += end;
-        rest.chars().take(MAX_NAME.min(end)).take_while(|c| !c.is_ascii_whitespace() && !matches!(c, '/' | '>')).collect::<String>().to_ascii_lowercase()
+        rest.chars()
+            .take(MAX_NAME.min(end))
+            .take_while(|c| !c.is_ascii_whitespace() && !matches!(c, '/' | '>'))
+            .collect::<String>()
+            .to_ascii_lowercase()
     }
 
     /// A start tag; `None` when the page ends inside it.
@@ -161,7 +165,11 @@ impl<'a> Scanner<'a> {
             return self.skip_past(">");
         }
         self.at += "<!--".len();
-        if self.rest().starts_with('>') || self.rest().starts_with("->") { self.skip_past(">") } else { self.skip_past("-->") }
+        if self.rest().starts_with('>') || self.rest().starts_with("->") {
+            self.skip_past(">")
+        } else {
+            self.skip_past("-->")
+        }
     }
 }
 
@@ -221,7 +229,9 @@ mod tests {
         let found: Vec<String> = Scanner::new(page)
             .map(|token| match token {
                 Token::Text(text) => text,
-                Token::Start(tag) => format!("<{}{}{}>", tag.name, if tag.class.is_empty() { "" } else { "." }, tag.class),
+                Token::Start(tag) => {
+                    format!("<{}{}{}>", tag.name, if tag.class.is_empty() { "" } else { "." }, tag.class)
+                }
                 Token::End(name) => format!("</{name}>"),
             })
             .collect();
@@ -238,7 +248,20 @@ mod tests {
 
     #[test]
     fn a_page_may_end_anywhere() {
-        for page in ["<", "a<b", "<a class", "<a class=", "<a class='", "<!--", "</", "</a", "<script", "<script>x", "<a =>", "<a /"] {
+        for page in [
+            "<",
+            "a<b",
+            "<a class",
+            "<a class=",
+            "<a class='",
+            "<!--",
+            "</",
+            "</a",
+            "<script",
+            "<script>x",
+            "<a =>",
+            "<a /",
+        ] {
             assert!(Scanner::new(page).count() <= 3, "{page}");
         }
         check("x</>y<3", &["x", "y<3"]);

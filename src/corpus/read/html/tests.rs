@@ -72,17 +72,16 @@ fn pages_that_only_lead_elsewhere_are_skipped() {
 
 #[test]
 fn broken_nesting_is_read_on() {
-    check("<p>a<div>b</p>c</span></div></div><b><i>d</b>e</i>", &[
-        (Kind::Prose, "a"),
-        (Kind::Prose, "b"),
-        (Kind::Prose, "cde"),
-    ]);
+    check(
+        "<p>a<div>b</p>c</span></div></div><b><i>d</b>e</i>",
+        &[(Kind::Prose, "a"), (Kind::Prose, "b"), (Kind::Prose, "cde")],
+    );
 }
 
 #[test]
 fn an_xml_page_may_close_any_element() {
-    check("<?xml version='1.0'?><p>a<a id='x'/> b</p><div/><script src='x'/><p>c</p>", &[
-        (Kind::Prose, "a b"),
-        (Kind::Prose, "c"),
-    ]);
+    check(
+        "<?xml version='1.0'?><p>a<a id='x'/> b</p><div/><script src='x'/><p>c</p>",
+        &[(Kind::Prose, "a b"), (Kind::Prose, "c")],
+    );
 }

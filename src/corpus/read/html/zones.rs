@@ -45,14 +45,53 @@ const NEVER: &[&str] = &[
 
 /// Classes and ids that mean navigation: DocBook's, Sphinx's and the usual names. Whole words of the attribute only.
 const NAVIGATION: &[&str] = &[
-    "navheader", "navfooter", "toc", "navbar", "navigation", "breadcrumb", "breadcrumbs", "pagination", "headerlink",
-    "sphinxsidebar", "skip-link", "table-of-contents",
+    "navheader",
+    "navfooter",
+    "toc",
+    "navbar",
+    "navigation",
+    "breadcrumb",
+    "breadcrumbs",
+    "pagination",
+    "headerlink",
+    "sphinxsidebar",
+    "skip-link",
+    "table-of-contents",
 ];
 
 const BOXES: &[&str] = &[
-    "address", "body", "blockquote", "caption", "center", "details", "dir", "div", "dl", "fieldset", "figcaption", "figure",
-    "form", "frameset", "head", "hgroup", "html", "legend", "menu", "ol", "optgroup", "option", "p", "section", "summary",
-    "table", "tbody", "tfoot", "thead", "ul", "search", "colgroup",
+    "address",
+    "body",
+    "blockquote",
+    "caption",
+    "center",
+    "details",
+    "dir",
+    "div",
+    "dl",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "form",
+    "frameset",
+    "head",
+    "hgroup",
+    "html",
+    "legend",
+    "menu",
+    "ol",
+    "optgroup",
+    "option",
+    "p",
+    "section",
+    "summary",
+    "table",
+    "tbody",
+    "tfoot",
+    "thead",
+    "ul",
+    "search",
+    "colgroup",
 ];
 
 /// What the element means.
@@ -90,7 +129,8 @@ pub(super) fn closes_itself(name: &str) -> bool {
 }
 
 fn is_hidden(tag: &Tag<'_>) -> bool {
-    let style: String = tag.style.chars().take(512).filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    let style: String =
+        tag.style.chars().take(512).filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     tag.hidden || style.contains("display:none") || style.contains("visibility:hidden")
 }
 

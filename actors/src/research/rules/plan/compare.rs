@@ -63,7 +63,10 @@ fn differ<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
 fn contrast<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
     let at = position(low, 0, &["compare", "compared", "comparing", "comparison", "contrast"])?;
     // `How do I compare A with B` asks how it is done.
-    if low[at] == "compare" && low[..at].iter().any(|word| matches!(word.as_str(), "i" | "to" | "you" | "we")) && low[0] == "how" {
+    if low[at] == "compare"
+        && low[..at].iter().any(|word| matches!(word.as_str(), "i" | "to" | "you" | "we"))
+        && low[0] == "how"
+    {
         return None;
     }
     let joint = position(low, at + 1, &["with", "to", "and", "against", "versus"])?;
@@ -181,8 +184,8 @@ const TAILS: [&str; 15] = [
 fn share(mut sides: Sides<'_>) -> Vec<String> {
     let (mut tail, mut colon) = (Vec::new(), false);
     if let Some(last) = sides.last_mut() {
-        let at = (1..last.len())
-            .find(|at| TAILS.contains(&bare(last[*at]).as_str()) || last[*at - 1].ends_with([',', ':']));
+        let at =
+            (1..last.len()).find(|at| TAILS.contains(&bare(last[*at]).as_str()) || last[*at - 1].ends_with([',', ':']));
         tail = at.map(|at| last.split_off(at)).unwrap_or_default();
         colon = last.last().is_some_and(|word| word.ends_with(':'));
     }
@@ -221,5 +224,6 @@ fn is_adjective(word: &str) -> bool {
     const PLAIN: &str = "clean cold deep exact fast fixed full hard hot inner left light long open outer plain proper raw read \
     right safe sharp short simple slow smart soft stable strict strong unsafe upper lower warm weak write unit";
     const ENDINGS: [&str; 12] = ["al", "ic", "ive", "ous", "able", "ible", "ed", "ent", "ant", "ary", "ute", "less"];
-    PLAIN.split_whitespace().any(|plain| plain == word) || (word.len() > 4 && ENDINGS.iter().any(|end| word.ends_with(end)))
+    PLAIN.split_whitespace().any(|plain| plain == word)
+        || (word.len() > 4 && ENDINGS.iter().any(|end| word.ends_with(end)))
 }
