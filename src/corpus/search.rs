@@ -50,7 +50,7 @@ impl Shelf {
         let passages =
             ranked.iter().map(|ranked| self.passage(ranked.passage, ranked.score)).collect::<Result<_, _>>()?;
         let terms = self.generation.ranker.terms(&query.text)?;
-        let related = self.generation.ranker.related(&query.text);
+        let related = self.generation.ranker.related(query);
         Ok(Retrieved { passages, terms, related, corpus_passages: self.passages as u64 })
     }
 

@@ -112,8 +112,14 @@ impl Ranker {
         self.bm25.terms(text)
     }
 
-    /// Other words of the corpus that keep the company of the words of `text`, nearest first.
-    pub(super) fn related(&self, text: &str) -> Vec<Related> {
-        self.model.related(&self.bm25.words(text))
+    /// Words beside those of the task's question that speak for a sentence: those of the whole question, and those that
+    /// keep the company of the task's in this corpus, nearest first.
+    pub(super) fn related(&self, query: &Query) -> Vec<Related> {
+        let own = self.bm25.words(&query.text);
+        let whole = self.bm25.words(&query.whole).into_iter().filter(|word| !own.contains(word));
+        let whole = whole.map(|(stem, _)| Related { stem, nearness: WHOLE });
+        let mut related: Vec<Related> = whole.chain(self.model.related(&own)).collect();
+        related.sort_by(|a, b| b.nearness.total_cmp(&a.nearness));
+        related
     }
 }

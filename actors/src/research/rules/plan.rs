@@ -162,6 +162,10 @@ mod tests {
             "Explain what a mutex is and how it is poisoned.",
             &["Explain what a mutex is", "How it is poisoned (a mutex is)?"],
         );
+        check(
+            "How do I dump all databases, and how do I load that file again?",
+            &["How do I dump all databases?", "How do I load that file again (dump all databases)?"],
+        );
         check("What is a deadlock? How can I avoid it?", &["What is a deadlock?", "How can I avoid a deadlock?"]);
     }
 

@@ -1,14 +1,14 @@
 //! Does a sentence look like an answer? By its wording alone: what a definition, a reason or a procedure sounds like, and
 //! what talks about the document instead of its subject.
 
-use std::collections::BTreeSet;
+use super::question::{Group, Question, Wants};
+use crate::text::{Language, is_stop_word, stems};
 
-use super::question::{Question, Wants, stem_set};
-
-/// How much a sentence has the form that the question asks for: 0 to 1.
-pub(super) fn form(quote: &str, caption: &BTreeSet<String>, question: &Question) -> f32 {
+/// How much a sentence that covers the share `inside` of the question has the form that was asked for: 0 to 1. `caption`
+/// says how far the caption above it names the subject of the question.
+pub(super) fn form(quote: &str, inside: f32, caption: f32, question: &Question) -> f32 {
     let low = quote.to_lowercase();
-    let says = |marks: &[&str]| if marks.iter().any(|mark| low.contains(mark)) { 1.0 } else { 0.0 };
+    let says = |marks: &[&str]| if marks.iter().any(|mark| low.contains(mark)) { inside } else { 0.0 };
     match question.wants {
         Wants::Definition => definition(&low, caption, question),
         Wants::Procedure => says(&["to ", "use ", "using ", "run ", "command", "call", "you can", "by "]),
@@ -26,19 +26,16 @@ pub(super) fn form(quote: &str, caption: &BTreeSet<String>, question: &Question)
             "allows",
             "lets ",
         ]),
-        Wants::Amount => f32::from(u8::from(quote.chars().any(|c| c.is_ascii_digit()))),
+        Wants::Amount => inside * f32::from(u8::from(quote.chars().any(|c| c.is_ascii_digit()))),
         Wants::Condition => says(&["when", "if ", "after ", "before ", "during", "whenever", "until", "once "]),
         Wants::Fact => 0.0,
     }
 }
 
-/// Verbs with which manuals say what a thing is or does.
-const DEFINING: [&str; 26] = [
-    "is",
-    "are",
-    "means",
-    "mean",
-    "refers",
+/// Verbs with which manuals say what a thing is.
+const BEING: [&str; 4] = ["is", "are", "means", "refers"];
+/// Verbs with which they say what it does.
+const DOING: [&str; 24] = [
     "provides",
     "provide",
     "specifies",
@@ -60,26 +57,47 @@ const DEFINING: [&str; 26] = [
     "describes",
     "sets",
     "makes",
+    "selects",
+    "causes",
+    "prints",
 ];
+/// What a verb that only looks like one counts beside those.
+const GUESSED: f32 = 0.7;
 
 /// A sentence that opens with the thing asked about and a verb that says what it is or does, or with such a verb under
-/// a caption that names the thing.
-fn definition(low: &str, caption: &BTreeSet<String>, question: &Question) -> f32 {
+/// a caption that names the thing. The more words stand before the verb, the less it is about the thing itself.
+fn definition(low: &str, caption: f32, question: &Question) -> f32 {
     let words: Vec<&str> = low.split_whitespace().take(12).collect();
-    let asked = |word: &str| {
-        let stems = stem_set(word);
-        question.groups.iter().any(|group| stems.contains(&group.whole))
-    };
+    let asked = |word: &str| question.groups.iter().any(|group| names(word, group));
     // The word after the thing itself, if it looks like a verb: `VACUUM reclaims`.
     let follows = |at: usize| {
         let word = words[at];
         at > 0 && word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") && asked(words[at - 1]) && !asked(word)
     };
-    let Some(verb) = (0..words.len()).find(|at| DEFINING.contains(&words[*at]) || follows(*at)) else { return 0.0 };
-    let subject = stem_set(&words[..verb].join(" "));
-    let under = if verb == 0 { question.share(|group| group.found_in(caption)) } else { 0.0 };
-    let named = question.share(|group| group.found_in(&subject)).max(under);
-    if verb <= 6 { named } else { 0.6 * named }
+    let kind = |at: usize| {
+        if BEING.contains(&words[at]) || DOING.contains(&words[at]) {
+            Some((at, 1.0))
+        } else {
+            follows(at).then_some((at, GUESSED))
+        }
+    };
+    let Some((verb, worth)) = (0..words.len()).find_map(kind) else { return 0.0 };
+    if verb == 0 {
+        return caption;
+    }
+    let before = words[..verb].iter().filter(|word| !is_stop_word(word) && !asked(word)).count();
+    let named = question.share(|group| if words[..verb].iter().any(|word| names(word, group)) { 1.0 } else { 0.0 });
+    worth * named / (1.0 + 0.3 * before as f32)
+}
+
+/// Whether `word` is the word of the question. A longer identifier that has it as a part is another thing.
+fn names(word: &str, group: &Group) -> bool {
+    let mut stems = stems(word, Language::English);
+    if word.contains('_') {
+        stems.next().is_some_and(|word| word.stem == group.whole)
+    } else {
+        stems.any(|word| word.stem == group.whole)
+    }
 }
 
 /// Sentences of fewer than 60 bytes say less.
@@ -148,10 +166,11 @@ mod tests {
     fn a_definition_opens_with_what_it_defines() {
         let of = |sentence: &str| {
             let question = Question::new("What is VACUUM?", &Retrieved::default());
-            form(sentence, &BTreeSet::new(), &question)
+            form(sentence, 1.0, 0.0, &question)
         };
-        assert_eq!(of("VACUUM reclaims storage occupied by dead tuples."), 1.0);
+        assert_eq!(of("VACUUM reclaims storage occupied by dead tuples."), GUESSED);
         assert_eq!(of("A vacuum is a pass over a table."), 1.0);
+        assert!(of("The usual goal of a routine vacuum is to do little.") < GUESSED);
         assert_eq!(of("Tables are cleaned by VACUUM."), 0.0);
     }
 

@@ -38,6 +38,42 @@ pub(super) struct Group {
 /// A name of which only the parts were found counts as this much of itself.
 const PARTS: f32 = 0.6;
 
+/// Stems of words that help to ask and seldom to find.
+const LIGHT: [&str; 30] = [
+    "work",
+    "mean",
+    "happen",
+    "control",
+    "caus",
+    "differ",
+    "special",
+    "tell",
+    "know",
+    "show",
+    "learn",
+    "understand",
+    "tri",
+    "possibl",
+    "best",
+    "better",
+    "good",
+    "singl",
+    "new",
+    "simpl",
+    "specif",
+    "certain",
+    "right",
+    "current",
+    "kind",
+    "exact",
+    "actual",
+    "properli",
+    "correct",
+    "purpos",
+];
+const LIGHT_FACTOR: f32 = 0.4;
+const VERB_FACTOR: f32 = 0.6;
+
 impl Group {
     /// How much of this word is among `stems`: 0 to 1.
     pub(super) fn found_in(&self, stems: &BTreeSet<String>) -> f32 {
@@ -73,6 +109,7 @@ impl Question {
             Some(passages) => idf(retrieved.corpus_passages, *passages),
             None => idf(retrieved.corpus_passages, 0),
         };
+        let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         for group in grouped(content_stems(text, language(text))) {
             if groups.iter().any(|earlier| earlier.whole == group.0) {
@@ -87,11 +124,20 @@ impl Question {
                 Some(rarest) if unknown && !absent => rarest,
                 _ => rarity(&whole),
             };
-            groups.push(Group { whole, parts, weight, of_parts: if absent { 0.0 } else { PARTS } });
+            // The verb of `How do I ..` is what manuals put in other words most often.
+            let verb = wants == Wants::Procedure && groups.is_empty();
+            let factor = if LIGHT.contains(&whole.as_str()) {
+                LIGHT_FACTOR
+            } else if verb {
+                VERB_FACTOR
+            } else {
+                1.0
+            };
+            groups.push(Group { whole, parts, weight: weight * factor, of_parts: if absent { 0.0 } else { PARTS } });
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
-        Self { groups, total, wants: wants(text), related }
+        Self { groups, total, wants, related }
     }
 
     /// The share of the question, by weight, that `credit` says is there: 0 to 1.

@@ -101,13 +101,13 @@ pub(super) fn score(quote: &str, own: &BTreeSet<String>, setting: &Setting, ques
     let context = question.share(|group| setting.credit(group, own));
     let inside = question.share(|group| group.found_in(own));
     let related: f32 = question.related.iter().filter(|word| own.contains(&word.stem)).map(|word| word.nearness).sum();
-    let about =
-        if question.groups.len() <= 2 { setting.about.max(subject_of(&setting.caption, question)) } else { 0.0 };
+    let caption = subject_of(&setting.caption, question);
+    let about = if question.groups.len() <= 2 { setting.about.max(caption) } else { 0.0 };
     let sum = CONTEXT * context
         + INSIDE * inside
         + RELATED * related.min(1.0)
         + RANK * RANK_HALF / (RANK_HALF + setting.rank as f32)
-        + FORM * inside * form(quote, &setting.caption, question)
+        + FORM * form(quote, inside, caption, question)
         + ABOUT * about
         + if setting.first { FIRST } else { 0.0 };
     sum * length(quote) * manner(quote)
