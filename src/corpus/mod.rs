@@ -29,7 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use callboard_actors::error::RetrieveError;
 use callboard_actors::ports::{Retriever, SourceStore};
-use callboard_actors::research::{Query, Retrieved, SkippedFile};
+use callboard_actors::research::{Passage, Query, Retrieved, SkippedFile};
 use futures_util::future::BoxFuture;
 
 pub use self::error::CorpusError;
@@ -97,6 +97,15 @@ impl Corpus {
     /// How many passages can be found.
     pub fn passages(&self) -> usize {
         self.shelf.passages()
+    }
+
+    /// Every passage in the order of the corpus, with score 0: what another way of ranking, or of measuring one, starts
+    /// from. Reads all stored text into memory.
+    ///
+    /// # Errors
+    /// [`CorpusError::Damaged`] when a stored text cannot be read.
+    pub fn every_passage(&self) -> Result<Vec<Passage>, CorpusError> {
+        (0..self.passages()).map(|ordinal| self.shelf.passage(ordinal, 0.0)).collect()
     }
 
     /// The stored text whose SHA-256 is `source`, `None` when there is none. Blocks for one read from the disk.

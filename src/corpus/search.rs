@@ -46,24 +46,29 @@ impl Shelf {
     }
 
     pub(super) fn search(&self, query: &Query) -> Result<Retrieved, CorpusError> {
-        let mut passages = Vec::new();
-        for ranked in self.generation.ranker.rank(query)? {
-            let (document, (start, end, trail)) = self.locate(ranked.passage)?;
-            let text = self.generation.pack.slice(document, start, end).map_err(unreadable)?;
-            passages.push(Passage {
-                source: Arc::clone(&document.source),
-                corpus: Arc::clone(&self.given[document.corpus]),
-                file: Arc::clone(&document.file),
-                title: Arc::clone(&document.title),
-                headings: document.trails[trail].clone(),
-                start,
-                end,
-                text,
-                score: ranked.score,
-            });
-        }
+        let ranked = self.generation.ranker.rank(query)?;
+        let passages =
+            ranked.iter().map(|ranked| self.passage(ranked.passage, ranked.score)).collect::<Result<_, _>>()?;
         let terms = self.generation.ranker.terms(&query.text)?;
-        Ok(Retrieved { passages, terms, corpus_passages: self.passages as u64 })
+        let related = self.generation.ranker.related(query);
+        Ok(Retrieved { passages, terms, related, corpus_passages: self.passages as u64 })
+    }
+
+    /// The passage with this ordinal.
+    pub(super) fn passage(&self, ordinal: usize, score: f32) -> Result<Passage, CorpusError> {
+        let (document, (start, end, trail)) = self.locate(ordinal)?;
+        let text = self.generation.pack.slice(document, start, end).map_err(unreadable)?;
+        Ok(Passage {
+            source: Arc::clone(&document.source),
+            corpus: Arc::clone(&self.given[document.corpus]),
+            file: Arc::clone(&document.file),
+            title: Arc::clone(&document.title),
+            headings: document.trails[trail].clone(),
+            start,
+            end,
+            text,
+            score,
+        })
     }
 
     /// The document of a passage, and where the passage stands in it.

@@ -15,4 +15,6 @@ pub use outcome::{Missing, MissingCause, Outcome};
 pub use report::{
     Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage,
 };
-pub use values::{Claim, Draft, Evidence, Findings, Passage, Plan, Query, Retrieved, Section, Task, TaskId, Term};
+pub use values::{
+    Claim, Draft, Evidence, Findings, Passage, Plan, Query, Related, Retrieved, Section, Task, TaskId, Term,
+};

@@ -94,6 +94,15 @@ pub struct Term {
     pub passages: u64,
 }
 
+/// A word that is not in the query but keeps the company of its words in this corpus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Related {
+    /// The stem, as [`crate::text`] makes it.
+    pub stem: String,
+    /// From 0, a stranger, to 1, always together.
+    pub nearness: f32,
+}
+
 /// What a [`Retriever`](crate::ports::Retriever) found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Retrieved {
@@ -101,6 +110,8 @@ pub struct Retrieved {
     pub passages: Vec<Passage>,
     /// The content words of `Query::text`, in their order, each once.
     pub terms: Vec<Term>,
+    /// Nearest first; a retriever that knows nothing of the kind leaves it empty.
+    pub related: Vec<Related>,
     /// How many passages the whole corpus has.
     pub corpus_passages: u64,
 }

@@ -53,7 +53,7 @@ pub fn sentences(text: &str) -> Vec<Sentence> {
 /// Lines that belong together. `range` is trimmed.
 fn blocks(text: &str) -> Vec<Sentence> {
     let mut blocks: Vec<Sentence> = Vec::new();
-    let (mut open, mut fence, mut start) = (false, None, 0);
+    let (mut open, mut fence, mut start, mut first) = (false, None, 0, 0);
     for line in text.split_inclusive('\n') {
         let range = trim(text, start..start + line.len());
         start += line.len();
@@ -64,11 +64,13 @@ fn blocks(text: &str) -> Vec<Sentence> {
                 Some(opened) if opened == mark => None,
                 opened => opened,
             };
-            open = false;
+            (open, first) = (false, blocks.len());
             continue;
         }
         if content.is_empty() {
             open = false;
+            merge_program(text, first, &mut blocks);
+            first = blocks.len();
         } else if fence.is_some() {
             blocks.push(Sentence { range, kind: Kind::Code });
         } else if is_ruler(content) {
@@ -81,7 +83,26 @@ fn blocks(text: &str) -> Vec<Sentence> {
             open = push_line(text, range, open, &mut blocks);
         }
     }
+    merge_program(text, first, &mut blocks);
     blocks
+}
+
+/// Makes one block of code of the blocks from `first` on, which no blank line parts, if a third of their lines or more
+/// look like a program: the lines between belong to it.
+fn merge_program(text: &str, first: usize, blocks: &mut Vec<Sentence>) {
+    let lines = |block: &Sentence| text[block.range.clone()].lines().count();
+    let of =
+        |wanted: fn(Kind) -> bool| blocks[first..].iter().filter(|block| wanted(block.kind)).map(lines).sum::<usize>();
+    let (code, all) = (of(|kind| kind == Kind::Code), of(|_| true));
+    if all < 2 || code * 3 < all {
+        return;
+    }
+    let (Some(start), Some(end)) = (blocks.get(first).map(|b| b.range.start), blocks.last().map(|b| b.range.end))
+    else {
+        return;
+    };
+    blocks.truncate(first);
+    blocks.push(Sentence { range: start..end, kind: Kind::Code });
 }
 
 /// Adds one line that is neither blank nor fenced; whether the next line may continue it.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use callboard_actors::research::{Query, Term};
+use callboard_actors::research::Term;
 use callboard_actors::text::{Language, content_stems, stems};
 use tantivy::collector::TopDocs;
 use tantivy::indexer::NoMergePolicy;
@@ -14,14 +14,12 @@ use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query as Clause, TermQuery
 use tantivy::schema::{FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term as Word};
 
-use super::{PassageText, Ranked};
+use super::PassageText;
 use crate::corpus::CorpusError;
 use crate::corpus::cache::private_dir;
 
 /// What a hit in each field counts: text, headings, title.
-const WEIGHTS: [f32; 3] = [1.0, 0.6, 0.3];
-/// What the words of the whole question count beside those of the task's own.
-const WHOLE: f32 = 0.5;
+const WEIGHTS: [f32; 3] = [1.0, 0.15, 0.1];
 /// Memory of the writer before it writes a segment, in bytes.
 const WRITER_BYTES: usize = 128 << 20;
 /// A question has no more different words than this.
@@ -120,28 +118,36 @@ impl Index {
         Ok(Self { dir: dir.to_path_buf(), reader, fields, plain_words })
     }
 
-    pub(super) fn rank(&self, query: &Query) -> Result<Vec<Ranked>, CorpusError> {
-        let mut clauses = self.clauses(&query.text, 1.0);
-        if query.whole != query.text {
-            clauses.extend(self.clauses(&query.whole, WHOLE));
-        }
-        if clauses.is_empty() || query.limit == 0 {
+    /// The best `limit` passages for weighted `words`, best first; equal scores in the order of the corpus.
+    pub(super) fn search(&self, words: &[(String, f32)], limit: usize) -> Result<Vec<u32>, CorpusError> {
+        let clauses = self.clauses(words);
+        if clauses.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
         let failed = |error| CorpusError::index(&self.dir, error);
         let searcher = self.reader.searcher();
-        let limit = query.limit.min(usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX)).max(1);
+        let limit = limit.min(usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX)).max(1);
         let best = TopDocs::with_limit(limit).order_by_score();
         let found = searcher.search(&BooleanQuery::new(clauses), &best).map_err(failed)?;
         let mut ranked = Vec::with_capacity(found.len());
         for (score, address) in found {
             let column = searcher.segment_reader(address.segment_ord).fast_fields().u64("passage").map_err(failed)?;
-            let passage = column.first(address.doc_id).and_then(|passage| usize::try_from(passage).ok());
+            let passage = column.first(address.doc_id).and_then(|passage| u32::try_from(passage).ok());
             let passage = passage.ok_or_else(|| CorpusError::Damaged("a passage of the index has no number".into()))?;
-            ranked.push(Ranked { passage, score });
+            ranked.push((passage, score));
         }
-        ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
-        Ok(ranked)
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok(ranked.into_iter().map(|(passage, _)| passage).collect())
+    }
+
+    /// The content words of a question, in every form under which documents may have them.
+    pub(super) fn words(&self, text: &str) -> Vec<(String, f32)> {
+        self.asked(text)
+            .into_iter()
+            .flat_map(|asked| [Some(asked.stem), asked.plain])
+            .flatten()
+            .map(|word| (word, 1.0))
+            .collect()
     }
 
     pub(super) fn terms(&self, text: &str) -> Result<Vec<Term>, CorpusError> {
@@ -172,14 +178,12 @@ impl Index {
             .collect()
     }
 
-    fn clauses(&self, text: &str, weight: f32) -> Vec<(Occur, Box<dyn Clause>)> {
+    fn clauses(&self, words: &[(String, f32)]) -> Vec<(Occur, Box<dyn Clause>)> {
         let mut clauses: Vec<(Occur, Box<dyn Clause>)> = Vec::new();
-        for asked in self.asked(text) {
+        for (word, weight) in words {
             for (field, field_weight) in self.fields.words.into_iter().zip(WEIGHTS) {
-                for word in [Some(&asked.stem), asked.plain.as_ref()].into_iter().flatten() {
-                    let term = TermQuery::new(Word::from_field_text(field, word), IndexRecordOption::WithFreqs);
-                    clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(term), weight * field_weight))));
-                }
+                let term = TermQuery::new(Word::from_field_text(field, word), IndexRecordOption::WithFreqs);
+                clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(term), weight * field_weight))));
             }
         }
         clauses

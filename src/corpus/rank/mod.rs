@@ -1,15 +1,24 @@
 //! Which passages fit a question best? The model is built passage by passage while a corpus is indexed, stored beside the
 //! index, and opened with it.
 //!
-//! A passage is named by its ordinal: 0, 1, 2, ... over all searched documents in the order of the manifest.
+//! A passage is named by its ordinal: 0, 1, 2, ... over all searched documents in the order of the manifest. Three
+//! rankings are made, for the task's question and at half weight for the whole one, and fused by reciprocal rank:
+//! the words themselves (`bm25`), words that are spelt alike (`vocabulary`), and passages that mean alike (`meaning`).
 
 mod bm25;
+mod dense;
+mod fuse;
+mod meaning;
+mod model;
+mod vocabulary;
 
 use std::path::Path;
 
-use callboard_actors::research::{Query, Term};
+use callboard_actors::research::{Query, Related, Term};
 use callboard_actors::text::Language;
 
+use self::fuse::{Ranking, fuse};
+use self::model::{Model, ModelBuilder};
 use super::CorpusError;
 use super::manifest::Manifest;
 
@@ -31,45 +40,86 @@ pub(super) struct Ranked {
     pub(super) score: f32,
 }
 
+/// What the whole question counts beside the task's own.
+const WHOLE: f32 = 0.5;
+/// What each ranking counts: words, spelling, meaning.
+const WORDS: f32 = 1.0;
+const SPELLING: f32 = 0.5;
+const MEANING: f32 = 0.6;
+/// How deep each ranking is read.
+const DEPTH: usize = 200;
+
 /// Builds the model. Passages come in the order of their ordinals.
 pub(super) struct RankBuilder {
     bm25: bm25::Writer,
+    model: ModelBuilder,
 }
 
 impl RankBuilder {
     /// Starts in an empty folder, which it makes.
     pub(super) fn create(dir: &Path) -> Result<Self, CorpusError> {
-        Ok(Self { bm25: bm25::Writer::create(dir)? })
+        Ok(Self { bm25: bm25::Writer::create(dir)?, model: ModelBuilder::create(dir) })
     }
 
     pub(super) fn add(&mut self, passage: &PassageText<'_>) -> Result<(), CorpusError> {
+        self.model.add(passage);
         self.bm25.add(passage)
     }
 
     /// Writes what is not written yet. Without it nothing can be opened.
     pub(super) fn finish(self) -> Result<(), CorpusError> {
-        self.bm25.finish()
+        self.bm25.finish()?;
+        self.model.finish()
     }
 }
 
 /// The model, open for questions from many threads.
 pub(super) struct Ranker {
     bm25: bm25::Index,
+    model: Model,
 }
 
 impl Ranker {
     pub(super) fn open(dir: &Path, manifest: &Manifest) -> Result<Self, CorpusError> {
         let plain_words = manifest.searched().any(|document| !document.english);
-        Ok(Self { bm25: bm25::Index::open(dir, plain_words)? })
+        Ok(Self { bm25: bm25::Index::open(dir, plain_words)?, model: Model::open(dir)? })
     }
 
     /// The best `query.limit` passages, best first; equal scores in the order of the corpus.
     pub(super) fn rank(&self, query: &Query) -> Result<Vec<Ranked>, CorpusError> {
-        self.bm25.rank(query)
+        let mut rankings = Vec::new();
+        self.rankings(&query.text, 1.0, &mut rankings)?;
+        if query.whole != query.text {
+            self.rankings(&query.whole, WHOLE, &mut rankings)?;
+        }
+        let fused = fuse(&rankings).into_iter().take(query.limit);
+        Ok(fused.map(|(passage, score)| Ranked { passage: passage as usize, score }).collect())
+    }
+
+    fn rankings(&self, text: &str, weight: f32, out: &mut Vec<Ranking<u32>>) -> Result<(), CorpusError> {
+        let words = self.bm25.words(text);
+        out.push(Ranking { weight: weight * WORDS, order: self.bm25.search(&words, DEPTH)? });
+        out.push(Ranking {
+            weight: weight * SPELLING,
+            order: self.bm25.search(&self.model.spelt_alike(&words), DEPTH)?,
+        });
+        out.push(Ranking { weight: weight * MEANING, order: self.model.nearest(&words, DEPTH) });
+        Ok(())
     }
 
     /// The content words of `text`, each once, with the number of passages that contain it.
     pub(super) fn terms(&self, text: &str) -> Result<Vec<Term>, CorpusError> {
         self.bm25.terms(text)
+    }
+
+    /// Words beside those of the task's question that speak for a sentence: those of the whole question, and those that
+    /// keep the company of the task's in this corpus, nearest first.
+    pub(super) fn related(&self, query: &Query) -> Vec<Related> {
+        let own = self.bm25.words(&query.text);
+        let whole = self.bm25.words(&query.whole).into_iter().filter(|word| !own.contains(word));
+        let whole = whole.map(|(stem, _)| Related { stem, nearness: WHOLE });
+        let mut related: Vec<Related> = whole.chain(self.model.related(&own)).collect();
+        related.sort_by(|a, b| b.nearness.total_cmp(&a.nearness));
+        related
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Each sentence is scored by how much of the question it covers, where a rare word counts for more than a common one
 //! and a word in the sentence for more than one in the heading above it (`score`). The **rule of relevance**: the task
-//! has no evidence unless one passage, with its headings and its title, covers at least [`MIN_COVERAGE`] of the
-//! question's words by their rarity. A question whose rare words stand nowhere together is thus refused, however well
+//! has no evidence unless a few neighbouring sentences, with their headings and the title, cover at least
+//! [`MIN_COVERAGE`] of the question's words by their rarity. A question whose rare words stand nowhere together is thus refused, however well
 //! its common words fit.
 
 mod candidates;
+mod form;
 mod question;
 mod score;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::research::{Claim, Evidence, Findings, Retrieved, Task};
 use crate::text::normalise;
 
+use super::write::MAX_PER_FILE;
 use candidates::{Candidate, candidates};
 use question::Question;
 
@@ -24,11 +26,11 @@ pub const PASSAGES: usize = 40;
 /// A task has at most this many claims.
 pub const MAX_CLAIMS: usize = 8;
 
-/// The rule of relevance: the least share of the question's words, weighted by rarity, that one passage must cover.
-pub const MIN_COVERAGE: f32 = 0.55;
+/// The rule of relevance: the least share of the question's words, weighted by rarity, that neighbouring sentences must cover.
+pub const MIN_COVERAGE: f32 = 0.48;
 
 /// A further claim needs at least this share of the best claim's score.
-const MIN_SHARE: f32 = 0.5;
+const MIN_SHARE: f32 = 0.6;
 
 /// Two claims with at least this share of common words, counted in the shorter one, say the same.
 const SAME: f32 = 0.75;
@@ -47,8 +49,15 @@ fn choose(mut left: Vec<Candidate>, retrieved: &Retrieved) -> Vec<Claim> {
     let best = left.iter().map(|candidate| candidate.score).fold(0.0, f32::max);
     let mut chosen: Vec<Candidate> = Vec::new();
     while chosen.len() < MAX_CLAIMS {
+        let full = |candidate: &Candidate| {
+            let file = |at: usize| (&retrieved.passages[at].corpus, &retrieved.passages[at].file);
+            let same = chosen.iter().filter(|earlier| file(earlier.passage) == file(candidate.passage)).count();
+            same >= MAX_PER_FILE
+        };
         left.retain(|candidate| {
-            candidate.score >= best * MIN_SHARE && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
+            !full(candidate)
+                && candidate.score >= best * MIN_SHARE
+                && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
         });
         let worth = |candidate: &Candidate| candidate.score - score::repetition(candidate, &chosen);
         let Some(at) = (0..left.len()).max_by(|a, b| worth(&left[*a]).total_cmp(&worth(&left[*b])).then(b.cmp(a)))

@@ -128,6 +128,7 @@ mod tests {
             "What is the search and replace command?",
             "How does drag and drop work",
             "Which settings limit memory?",
+            "How do I compare text with a pattern?",
             "deadlock",
             "Where are the configuration files, which the server reads, kept?",
         ] {
@@ -161,6 +162,10 @@ mod tests {
             "Explain what a mutex is and how it is poisoned.",
             &["Explain what a mutex is", "How it is poisoned (a mutex is)?"],
         );
+        check(
+            "How do I dump all databases, and how do I load that file again?",
+            &["How do I dump all databases?", "How do I load that file again (dump all databases)?"],
+        );
         check("What is a deadlock? How can I avoid it?", &["What is a deadlock?", "How can I avoid a deadlock?"]);
     }
 
@@ -187,6 +192,14 @@ mod tests {
         check("Compare physical with logical replication.", &["physical replication", "logical replication"]);
         check("How is a trait different from a struct?", &["trait", "struct"]);
         check("Should I use a Vec or an array?", &["Vec", "array"]);
+        check("json or jsonb: which type should I take?", &["json", "jsonb"]);
+        check("Should it panic or return an error?", &["it panic", "return an error"]);
+        check(
+            "RefCell<T> compared with Box<T>: when are the rules checked?",
+            &["RefCell<T>: when are the rules checked", "Box<T>: when are the rules checked"],
+        );
+        check("What is the difference between a smart and a fast shutdown?", &["smart shutdown", "fast shutdown"]);
+        check("What is the difference between a view and a materialized view?", &["view", "materialized view"]);
         check("Which is faster, COPY or INSERT?", &["COPY", "INSERT"]);
         check("What is the difference between hash and btree indexes?", &["hash indexes", "btree indexes"]);
         check("What are the differences between Box, Rc, and RefCell?", &["Box", "Rc", "RefCell"]);

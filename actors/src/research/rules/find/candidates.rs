@@ -1,15 +1,15 @@
 //! Which stretches of the passages could be quoted?
 //!
-//! One sentence, or two where the first introduces the second. Never a heading, a table row, a bare line of code, a
-//! question, a crumb of navigation or a mere pointer to another section.
+//! One sentence, or two that follow each other in one block, or an introduction with what it introduces. Never a
+//! heading, a table row, a bare line of code, a question, a crumb of navigation or a mere pointer to another section.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::question::{Question, stem_set, stem_set_in};
-use super::score::{self, Setting};
+use super::question::{Question, stem_set_in};
+use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
-use crate::text::{Kind, Language, Sentence, is_stop_word, language, sentences};
+use crate::text::{Kind, Sentence, is_stop_word, language, sentences};
 
 /// A stretch that could be quoted.
 #[derive(Debug, Clone)]
@@ -22,107 +22,91 @@ pub(super) struct Candidate {
     pub(super) words: BTreeSet<String>,
     /// Higher is better.
     pub(super) score: f32,
-    /// How much of the question its passage covers: 0 to 1.
+    /// How much of the question it covers with its neighbours and its headings: 0 to 1.
     pub(super) coverage: f32,
 }
 
 /// A quote is at least this long, in bytes: shorter ones say too little on their own.
 const MIN_QUOTE: usize = 30;
+/// And has at least this many words.
+const MIN_WORDS: usize = 5;
 /// Two sentences are joined only if the quote stays below this length, in bytes.
 const MAX_PAIR: usize = 420;
 /// A line without an end mark up to this length, in bytes, is a caption for what follows it.
-const MAX_LEAD: usize = 90;
+const MAX_CAPTION: usize = 90;
+/// How many sentences after a quote count as its neighbours, besides the one before it.
+const NEIGHBOURS_AFTER: usize = 2;
+/// What a score keeps when the quote ends in program text.
+const WITH_CODE: f32 = 0.9;
 
 /// All candidates of all passages, scored.
 pub(super) fn candidates(retrieved: &Retrieved, question: &Question) -> Vec<Candidate> {
     let mut out = Vec::new();
-    for (at, passage) in retrieved.passages.iter().enumerate() {
-        of_passage(at, passage, question, &mut out);
+    for (rank, passage) in retrieved.passages.iter().enumerate() {
+        of_passage(rank, passage, question, &mut out);
     }
     out
 }
 
-fn of_passage(at: usize, passage: &Passage, question: &Question, out: &mut Vec<Candidate>) {
-    let language = language(&passage.text);
-    let found = sentences(&passage.text);
+fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec<Candidate>) {
+    let text = passage.text.as_str();
+    let language = language(text);
+    let found = sentences(text);
     let sets: Vec<BTreeSet<String>> =
-        found.iter().map(|sentence| stem_set_in(&passage.text[sentence.range.clone()], language)).collect();
-    let mut setting = Setting::new(at, passage, question, stem_set);
-    let everything: BTreeSet<String> = sets.iter().flatten().cloned().collect();
-    let coverage = setting.coverage(question, &everything);
+        found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
+    let mut setting = Setting::new(rank, passage, sets.iter().flatten().cloned().collect(), question);
     for (n, sentence) in found.iter().enumerate() {
-        let text = &passage.text[sentence.range.clone()];
-        if is_lead(text, sentence.kind) {
-            setting.lead = sets[n].clone();
+        if is_caption(&text[sentence.range.clone()], sentence.kind) {
+            setting.caption = sets[n].clone();
             continue;
         }
         setting.before = n.checked_sub(1).map(|before| sets[before].clone()).unwrap_or_default();
-        for range in stretches(&passage.text, &found, n) {
-            let quote = &passage.text[range.clone()];
+        let neighbours = n.saturating_sub(1)..(n + 1 + NEIGHBOURS_AFTER).min(found.len());
+        let nearby: BTreeSet<String> = sets[neighbours].iter().flatten().cloned().collect();
+        let coverage = setting.coverage(question, &nearby);
+        for (range, factor) in stretches(text, &found, n) {
+            let quote = &text[range.clone()];
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
-            let score = score::score(quote, &own, &everything, &setting, question);
-            let words = content(&own, language);
-            out.push(Candidate { passage: at, range, words, score, coverage });
+            let score = factor * score(quote, &own, &setting, question);
+            let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();
+            out.push(Candidate { passage: rank, range, words, score, coverage });
         }
+        setting.first = false;
     }
 }
 
-fn content(stems: &BTreeSet<String>, _language: Language) -> BTreeSet<String> {
-    stems.iter().filter(|stem| !is_stop_word(stem)).cloned().collect()
-}
-
-/// The quotes that begin at sentence `n`: it alone, and with the next one when it leads to it.
-fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<Range<usize>> {
+/// The quotes that begin at sentence `n`, each with what it leaves of the score: the sentence alone, and with the next.
+fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32)> {
     let this = &found[n];
     let own = &text[this.range.clone()];
     let mut out = Vec::new();
-    if quotable(own, this.kind) {
-        out.push(this.range.clone());
+    let alone = quotable(own, this.kind);
+    if alone {
+        out.push((this.range.clone(), 1.0));
     }
     let Some(next) = found.get(n + 1) else { return out };
-    let following = &text[next.range.clone()];
     let both = this.range.start..next.range.end;
     let introduces = this.kind == Kind::Prose && own.ends_with(':') && next.kind != Kind::Heading;
-    let continues = quotable(own, this.kind)
-        && quotable(following, next.kind)
-        && refers_back(following)
-        && !text[this.range.end..next.range.start].contains("\n\n");
+    let continues = alone
+        && quotable(&text[next.range.clone()], next.kind)
+        && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
-        out.push(both);
+        out.push((both, if next.kind == Kind::Code { WITH_CODE } else { 1.0 }));
     }
     out
 }
 
-/// Whether a sentence leans on the one before it.
-fn refers_back(sentence: &str) -> bool {
-    let first = sentence.split_whitespace().next().unwrap_or_default();
-    matches!(
-        first.trim_end_matches(','),
-        "It" | "This"
-            | "These"
-            | "They"
-            | "That"
-            | "Those"
-            | "Such"
-            | "However"
-            | "Thus"
-            | "Therefore"
-            | "Otherwise"
-            | "If"
-    )
-}
-
 /// A caption: a short line that is no sentence, such as the term of a definition list.
-fn is_lead(text: &str, kind: Kind) -> bool {
-    kind == Kind::Heading
-        || (text.len() <= MAX_LEAD && kind == Kind::Prose && !text.ends_with(['.', '!', '?', ':', ';', ',']))
+fn is_caption(text: &str, kind: Kind) -> bool {
+    let unfinished = !text.ends_with(['.', '!', '?', ':', ';', ',']);
+    kind == Kind::Heading || (text.len() <= MAX_CAPTION && kind == Kind::Prose && unfinished)
 }
 
 /// Whether a sentence says something when it stands alone.
 fn quotable(text: &str, kind: Kind) -> bool {
     kind == Kind::Prose
         && text.len() >= MIN_QUOTE
-        && text.split_whitespace().count() >= 5
+        && text.split_whitespace().count() >= MIN_WORDS
         && !text.ends_with(['?', ':'])
         && !is_pointer(text)
         && !is_navigation(text)
@@ -132,10 +116,9 @@ fn quotable(text: &str, kind: Kind) -> bool {
 /// A sentence that only sends the reader elsewhere.
 fn is_pointer(text: &str) -> bool {
     let low = text.to_lowercase();
-    let starts = [
+    let openings = [
         "see ",
         "(see ",
-        "see also",
         "refer to ",
         "for more ",
         "for details",
@@ -143,15 +126,16 @@ fn is_pointer(text: &str) -> bool {
         "for additional",
         "more information",
         "more details",
+        "consult ",
     ];
     let mentions = ["see section", "see chapter", "see the section", "described in section", "discussed in section"];
-    starts.iter().any(|start| low.starts_with(start))
+    openings.iter().any(|opening| low.starts_with(opening))
         || (text.len() < 100 && mentions.iter().any(|mention| low.contains(mention)))
 }
 
 /// Crumbs: links in a row, or a line of a site's furniture.
 fn is_navigation(text: &str) -> bool {
-    let separators = text.matches([' ', '\n']).count().max(1);
+    let gaps = text.matches([' ', '\n']).count().max(1);
     let marks = text.matches(['›', '»', '|', '←', '→', '·']).count();
-    marks * 4 > separators || text.starts_with("Prev") && text.contains("Next") || text.contains("All rights reserved")
+    marks * 4 > gaps || (text.starts_with("Prev") && text.contains("Next")) || text.contains("All rights reserved")
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::research::Retrieved;
-use crate::text::{Language, Word, content_stems, language, stems};
+use crate::research::{Related, Retrieved};
+use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
 
 /// What kind of sentence answers the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,48 @@ pub(super) struct Group {
     pub(super) parts: Vec<String>,
     /// Rarity in the corpus: greater is rarer.
     pub(super) weight: f32,
+    /// What all its parts together count when the whole is not there.
+    pub(super) of_parts: f32,
 }
 
 /// A name of which only the parts were found counts as this much of itself.
 const PARTS: f32 = 0.6;
+
+/// Stems of words that help to ask and seldom to find.
+const LIGHT: [&str; 30] = [
+    "work",
+    "mean",
+    "happen",
+    "control",
+    "caus",
+    "differ",
+    "special",
+    "tell",
+    "know",
+    "show",
+    "learn",
+    "understand",
+    "tri",
+    "possibl",
+    "best",
+    "better",
+    "good",
+    "singl",
+    "new",
+    "simpl",
+    "specif",
+    "certain",
+    "right",
+    "current",
+    "kind",
+    "exact",
+    "actual",
+    "properli",
+    "correct",
+    "purpos",
+];
+const LIGHT_FACTOR: f32 = 0.4;
+const VERB_FACTOR: f32 = 0.6;
 
 impl Group {
     /// How much of this word is among `stems`: 0 to 1.
@@ -46,7 +84,7 @@ impl Group {
             return 0.0;
         }
         let found = self.parts.iter().filter(|part| stems.contains(*part)).count();
-        PARTS * found as f32 / self.parts.len() as f32
+        self.of_parts * found as f32 / self.parts.len() as f32
     }
 }
 
@@ -59,6 +97,8 @@ pub(super) struct Question {
     pub(super) total: f32,
     /// What it asks for.
     pub(super) wants: Wants,
+    /// Words that keep the company of its words in this corpus.
+    pub(super) related: Vec<Related>,
 }
 
 impl Question {
@@ -69,6 +109,7 @@ impl Question {
             Some(passages) => idf(retrieved.corpus_passages, *passages),
             None => idf(retrieved.corpus_passages, 0),
         };
+        let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         for group in grouped(content_stems(text, language(text))) {
             if groups.iter().any(|earlier| earlier.whole == group.0) {
@@ -76,15 +117,27 @@ impl Question {
             }
             let (whole, parts) = group;
             let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
-            // A name that the corpus never writes so may still be known by its parts.
+            // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
+            // never writes may be there in words.
+            let absent = unknown && is_identifier(&whole);
             let weight = match parts.iter().map(|part| rarity(part)).reduce(f32::max) {
-                Some(rarest) if unknown => rarest,
+                Some(rarest) if unknown && !absent => rarest,
                 _ => rarity(&whole),
             };
-            groups.push(Group { whole, parts, weight });
+            // The verb of `How do I ..` is what manuals put in other words most often.
+            let verb = wants == Wants::Procedure && groups.is_empty();
+            let factor = if LIGHT.contains(&whole.as_str()) {
+                LIGHT_FACTOR
+            } else if verb {
+                VERB_FACTOR
+            } else {
+                1.0
+            };
+            groups.push(Group { whole, parts, weight: weight * factor, of_parts: if absent { 0.0 } else { PARTS } });
         }
         let total = groups.iter().map(|group| group.weight).sum();
-        Self { groups, total, wants: wants(text) }
+        let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
+        Self { groups, total, wants, related }
     }
 
     /// The share of the question, by weight, that `credit` says is there: 0 to 1.
@@ -100,6 +153,11 @@ impl Question {
 fn idf(corpus: u64, passages: u64) -> f32 {
     let (corpus, passages) = (corpus.max(passages) as f32, passages as f32);
     (1.0 + (corpus - passages + 0.5) / (passages + 0.5)).ln().max(0.3)
+}
+
+/// Whether a word can only be the name of one thing: a variable, a flag, a path, something with digits.
+fn is_identifier(word: &str) -> bool {
+    word.contains('_') || word.contains("::") || word.starts_with('-') || word.chars().any(|c| c.is_ascii_digit())
 }
 
 /// Puts the parts of a name with the whole they lie in.

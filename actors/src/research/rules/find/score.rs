@@ -5,9 +5,36 @@
 use std::collections::BTreeSet;
 
 use super::candidates::Candidate;
+use super::form::{form, length, manner};
 use super::overlap;
-use super::question::{Group, Question, Wants};
+use super::question::{Group, Question, stem_set};
 use crate::research::Passage;
+use crate::text::is_stop_word;
+
+// How much a word of the question counts where it stands; in the sentence itself it counts 1.
+const IN_CAPTION: f32 = 0.75;
+const IN_HEADING: f32 = 0.5;
+const IN_OUTER: f32 = 0.5;
+const IN_BEFORE: f32 = 0.4;
+const IN_PASSAGE: f32 = 0.25;
+
+/// What covering the whole question adds, counting the surroundings as above.
+const CONTEXT: f32 = 1.4;
+/// What covering it in the sentence itself adds to that.
+const INSIDE: f32 = 0.2;
+/// What words that keep the company of the question's words add at the most, reached with a nearness of 1 in all.
+const RELATED: f32 = 0.2;
+/// What the first rank of the passage adds, and the rank at which that has halved.
+const RANK: f32 = 0.3;
+const RANK_HALF: f32 = 8.0;
+/// What the form that was asked for adds at the most.
+const FORM: f32 = 0.35;
+/// What a heading that names just the thing asked about adds, for questions of one or two words.
+const ABOUT: f32 = 0.3;
+/// What the first sentence under a heading or a caption adds.
+const FIRST: f32 = 0.05;
+/// What words said before cost at the most.
+const REPETITION: f32 = 0.25;
 
 /// What surrounds a sentence.
 pub(super) struct Setting {
@@ -17,213 +44,76 @@ pub(super) struct Setting {
     heading: BTreeSet<String>,
     /// The stems of the outer headings and of the title.
     outer: BTreeSet<String>,
-    /// The stems of the caption above it.
-    pub(super) lead: BTreeSet<String>,
+    /// How far the innermost heading or the title names just the subject of the question.
+    about: f32,
+    /// The stems of the whole passage.
+    everything: BTreeSet<String>,
+    /// The stems of the caption above the sentence.
+    pub(super) caption: BTreeSet<String>,
     /// The stems of the sentence before it.
     pub(super) before: BTreeSet<String>,
+    /// Whether nothing but captions stands before it.
+    pub(super) first: bool,
 }
-
-// How much a word of the question counts where it stands; in the sentence itself it counts 1.
-const IN_LEAD: f32 = 0.75;
-const IN_HEADING: f32 = 0.65;
-const IN_OUTER: f32 = 0.5;
-const IN_BEFORE: f32 = 0.45;
-const IN_PASSAGE: f32 = 0.25;
-
-/// What the rank of the passage adds at the most.
-const RANK: f32 = 0.35;
-/// The rank at which that has halved.
-const RANK_HALF: f32 = 8.0;
-/// What the kind of sentence that was asked for adds at the most.
-const FORM: f32 = 0.15;
-/// What words said before cost at the most.
-const REPETITION: f32 = 0.25;
 
 impl Setting {
-    pub(super) fn new(
-        rank: usize,
-        passage: &Passage,
-        _question: &Question,
-        stems: fn(&str) -> BTreeSet<String>,
-    ) -> Self {
-        let heading = passage.headings.last().map(|heading| stems(heading)).unwrap_or_default();
-        let outer_headings = passage.headings.iter().rev().skip(1).flat_map(|heading| stems(heading));
-        let outer = outer_headings.chain(stems(&passage.title)).collect();
-        Self { rank, heading, outer, lead: BTreeSet::new(), before: BTreeSet::new() }
+    /// Of the passage at `rank` with the stems `everything`, before its first sentence.
+    pub(super) fn new(rank: usize, passage: &Passage, everything: BTreeSet<String>, question: &Question) -> Self {
+        let heading = passage.headings.last().map(|heading| stem_set(heading)).unwrap_or_default();
+        let title = stem_set(&passage.title);
+        let about = subject_of(&heading, question).max(subject_of(&title, question));
+        let outer = passage.headings.iter().rev().skip(1).flat_map(|heading| stem_set(heading)).chain(title).collect();
+        Self { rank, heading, outer, about, everything, caption: BTreeSet::new(), before: BTreeSet::new(), first: true }
     }
 
-    /// The share of the question that a passage with the stems `everything` covers, its headings included.
-    pub(super) fn coverage(&self, question: &Question, everything: &BTreeSet<String>) -> f32 {
-        question.share(|group| {
-            group.found_in(everything).max(group.found_in(&self.heading)).max(group.found_in(&self.outer))
-        })
+    /// The share of the question that `nearby` covers together with the headings and the caption.
+    pub(super) fn coverage(&self, question: &Question, nearby: &BTreeSet<String>) -> f32 {
+        let places = [nearby, &self.caption, &self.heading, &self.outer];
+        question.share(|group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max))
     }
 
-    fn credit(&self, group: &Group, own: &BTreeSet<String>, everything: &BTreeSet<String>) -> f32 {
-        [
-            group.found_in(own),
-            IN_LEAD * group.found_in(&self.lead),
-            IN_HEADING * group.found_in(&self.heading),
-            IN_OUTER * group.found_in(&self.outer),
-            IN_BEFORE * group.found_in(&self.before),
-            IN_PASSAGE * group.found_in(everything),
-        ]
-        .into_iter()
-        .fold(0.0, f32::max)
+    fn credit(&self, group: &Group, own: &BTreeSet<String>) -> f32 {
+        let places = [
+            (1.0, own),
+            (IN_CAPTION, &self.caption),
+            (IN_HEADING, &self.heading),
+            (IN_OUTER, &self.outer),
+            (IN_BEFORE, &self.before),
+            (IN_PASSAGE, &self.everything),
+        ];
+        places.iter().map(|(worth, place)| worth * group.found_in(place)).fold(0.0, f32::max)
     }
 }
 
-/// The score of `quote`, whose stems are `own`; about 0 to 2.
-pub(super) fn score(
-    quote: &str,
-    own: &BTreeSet<String>,
-    everything: &BTreeSet<String>,
-    setting: &Setting,
-    question: &Question,
-) -> f32 {
-    let context = question.share(|group| setting.credit(group, own, everything));
+/// How far a heading names the subject of the question and nothing else: the geometric mean of both shares.
+fn subject_of(heading: &BTreeSet<String>, question: &Question) -> f32 {
+    let says = |stem: &&String| !is_stop_word(stem) && !stem.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let words = heading.iter().filter(says).count();
+    let asked =
+        |stem: &&String| question.groups.iter().any(|group| group.whole == **stem || group.parts.contains(*stem));
+    let common = heading.iter().filter(says).filter(asked).count();
+    let covered = question.share(|group| group.found_in(heading));
+    (common as f32 / words.max(1) as f32 * covered).sqrt()
+}
+
+/// The score of `quote`, whose stems are `own`: 0 to about 3.
+pub(super) fn score(quote: &str, own: &BTreeSet<String>, setting: &Setting, question: &Question) -> f32 {
+    let context = question.share(|group| setting.credit(group, own));
     let inside = question.share(|group| group.found_in(own));
-    let rank = RANK * RANK_HALF / (RANK_HALF + setting.rank as f32);
-    let form = FORM * form(quote, own, setting, question);
-    (0.7 * context + 0.3 * inside + rank * context + form * context) * length(quote) * manner(quote)
+    let related: f32 = question.related.iter().filter(|word| own.contains(&word.stem)).map(|word| word.nearness).sum();
+    let caption = subject_of(&setting.caption, question);
+    let about = if question.groups.len() <= 2 { setting.about.max(caption) } else { 0.0 };
+    let sum = CONTEXT * context
+        + INSIDE * inside
+        + RELATED * related.min(1.0)
+        + RANK * RANK_HALF / (RANK_HALF + setting.rank as f32)
+        + FORM * form(quote, inside, caption, question)
+        + ABOUT * about
+        + if setting.first { FIRST } else { 0.0 };
+    sum * length(quote) * manner(quote)
 }
 
-/// How much of `candidate` the `chosen` ones have said: a part of [`REPETITION`].
+/// What `candidate` loses because the `chosen` ones have said a part of it: at most [`REPETITION`].
 pub(super) fn repetition(candidate: &Candidate, chosen: &[Candidate]) -> f32 {
     REPETITION * chosen.iter().map(|earlier| overlap(&earlier.words, &candidate.words)).fold(0.0, f32::max)
-}
-
-/// Prefers a sentence of 60 to 300 bytes.
-fn length(quote: &str) -> f32 {
-    match quote.len() {
-        0..=44 => 0.75,
-        45..=59 => 0.9,
-        60..=300 => 1.0,
-        301..=420 => 0.93,
-        _ => 0.8,
-    }
-}
-
-/// Sentences that talk about the document, or that lean on what is not quoted, answer less.
-fn manner(quote: &str) -> f32 {
-    let low = quote.to_lowercase();
-    let has = |marks: &[&str]| marks.iter().any(|mark| low.contains(mark));
-    let starts = |marks: &[&str]| marks.iter().any(|mark| low.starts_with(mark));
-    let mut factor = 1.0;
-    if has(&[
-        "in this section",
-        "in this chapter",
-        "next section",
-        "next chapter",
-        "previous chapter",
-        "in chapter ",
-        "we\u{2019}ll ",
-        "we'll ",
-        "let\u{2019}s ",
-        "let's ",
-    ]) {
-        factor *= 0.8;
-    }
-    if has(&[
-        "listing ",
-        "figure ",
-        "as shown",
-        "shown below",
-        "following example",
-        "this example",
-        "above example",
-        "example above",
-    ]) {
-        factor *= 0.85;
-    }
-    if starts(&[
-        "it ",
-        "this ",
-        "these ",
-        "they ",
-        "that ",
-        "those ",
-        "such ",
-        "but ",
-        "and ",
-        "so ",
-        "however",
-        "also",
-        "then ",
-        "here",
-        "in this case",
-        "otherwise",
-    ]) {
-        factor *= 0.93;
-    }
-    factor
-}
-
-/// How much a sentence has the form that the question asks for: 0 to 1.
-fn form(quote: &str, own: &BTreeSet<String>, setting: &Setting, question: &Question) -> f32 {
-    let low = quote.to_lowercase();
-    let has = |marks: &[&str]| marks.iter().any(|mark| low.contains(mark));
-    let yes = |condition: bool| if condition { 1.0 } else { 0.0 };
-    match question.wants {
-        Wants::Definition => definition(&low, own, setting, question),
-        Wants::Procedure => yes(has(&["to ", "use ", "using ", "run ", "command", "call", "you can", "by "])),
-        Wants::Reason => yes(has(&[
-            "because",
-            "so that",
-            "since ",
-            "reason",
-            "to avoid",
-            "to prevent",
-            "ensure",
-            "otherwise",
-            "therefore",
-            "this means",
-            "allows",
-            "lets ",
-        ])),
-        Wants::Amount => yes(quote.chars().any(|c| c.is_ascii_digit())),
-        Wants::Condition => yes(has(&["when", "if ", "after ", "before ", "during", "whenever", "until", "once "])),
-        Wants::Fact => 0.0,
-    }
-}
-
-const DEFINING: [&str; 26] = [
-    "is",
-    "are",
-    "means",
-    "mean",
-    "refers",
-    "provides",
-    "provide",
-    "specifies",
-    "determines",
-    "controls",
-    "allows",
-    "allow",
-    "lets",
-    "let",
-    "enables",
-    "returns",
-    "creates",
-    "stores",
-    "holds",
-    "defines",
-    "removes",
-    "represents",
-    "contains",
-    "describes",
-    "sets",
-    "makes",
-];
-
-/// A sentence that opens with the thing asked about and a verb that defines it, or with such a verb under a caption
-/// that names the thing.
-fn definition(low: &str, own: &BTreeSet<String>, setting: &Setting, question: &Question) -> f32 {
-    let words: Vec<&str> = low.split_whitespace().take(12).collect();
-    let Some(verb) = words.iter().position(|word| DEFINING.contains(word)) else { return 0.0 };
-    let subject = super::question::stem_set(&words[..verb].join(" "));
-    let of_caption = if verb == 0 { question.share(|group| group.found_in(&setting.lead)) } else { 0.0 };
-    let named = question.share(|group| group.found_in(&subject)).max(of_caption);
-    let _ = own;
-    named * if verb <= 6 { 1.0 } else { 0.6 }
 }

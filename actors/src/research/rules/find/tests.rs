@@ -27,7 +27,7 @@ fn retrieved(question: &str, passages: Vec<Passage>) -> Retrieved {
         .into_iter()
         .map(|word| Term { passages: passages.iter().filter(|p| holds(p, &word.stem)).count() as u64, stem: word.stem })
         .collect();
-    Retrieved { passages, terms, corpus_passages: 1_000 }
+    Retrieved { passages, terms, corpus_passages: 1_000, ..Retrieved::default() }
 }
 
 fn ask(question: &str, passages: Vec<Passage>) -> Findings {

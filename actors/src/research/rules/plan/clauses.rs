@@ -114,7 +114,7 @@ schedule search secure select send serialize set share shut sort specify split s
 terminate throw track transfer trigger troubleshoot truncate tune turn uninstall unlock unwrap update upgrade use vacuum \
 validate verify view wait wrap write";
 
-fn is_verb(word: &str) -> bool {
+pub(super) fn is_verb(word: &str) -> bool {
     VERBS.split_whitespace().any(|verb| verb == word)
 }
 

@@ -10,7 +10,8 @@ pub(super) fn sides(clause: &str) -> Option<Vec<String>> {
         .or_else(|| versus(&words, &low))
         .or_else(|| differ(&words, &low))
         .or_else(|| contrast(&words, &low))
-        .or_else(|| choice(&words, &low))?;
+        .or_else(|| choice(&words, &low))
+        .or_else(|| alternatives(&words, &low))?;
     let sides = share(found);
     (sides.len() > 1 && sides.iter().all(|side| !side.is_empty())).then_some(sides)
 }
@@ -60,7 +61,14 @@ fn differ<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
 
 /// `compare A with B`, `A compared to B`.
 fn contrast<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
-    let at = position(low, 0, &["compare", "compares", "compared", "comparing", "comparison", "contrast"])?;
+    let at = position(low, 0, &["compare", "compared", "comparing", "comparison", "contrast"])?;
+    // `How do I compare A with B` asks how it is done.
+    if low[at] == "compare"
+        && low[..at].iter().any(|word| matches!(word.as_str(), "i" | "to" | "you" | "we"))
+        && low[0] == "how"
+    {
+        return None;
+    }
     let joint = position(low, at + 1, &["with", "to", "and", "against", "versus"])?;
     if joint == at + 1 {
         let start = framing(&words[..at], &low[..at]);
@@ -96,6 +104,22 @@ fn choice<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
     }
     let after = or + 1 + usize::from(low.get(or + 1).is_some_and(|word| matches!(word.as_str(), "of" | "than")));
     Some(vec![words[start..or].to_vec(), words.get(after..)?.to_vec()])
+}
+
+/// `Should it be A or B`, `A or B: which one`.
+fn alternatives<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
+    let or = position(low, 1, &["or"])?;
+    let colon = (or + 1..words.len()).find(|at| words[*at].ends_with([':', ',']));
+    let which = colon.and_then(|at| low.get(at + 1)).is_some_and(|word| super::is_interrogative(word));
+    let start = if low[0] == "should" {
+        1
+    } else if which && !super::is_interrogative(&low[0]) {
+        0
+    } else {
+        return None;
+    };
+    let end = colon.map_or(words.len(), |at| at + 1);
+    (start < or).then(|| vec![words[start..or].to_vec(), words[or + 1..end].to_vec()])
 }
 
 /// Items between commas and one of `joints`; `None` for fewer than two.
@@ -158,11 +182,12 @@ const TAILS: [&str; 15] = [
 /// The sides as phrases: what follows the last side is given to all, articles are dropped, and a noun that stands only
 /// at the end (`hash and btree indexes`) goes to the others too.
 fn share(mut sides: Sides<'_>) -> Vec<String> {
-    let mut tail = Vec::new();
+    let (mut tail, mut colon) = (Vec::new(), false);
     if let Some(last) = sides.last_mut() {
-        let at = (1..last.len())
-            .find(|at| TAILS.contains(&bare(last[*at]).as_str()) || (last[*at - 1].ends_with(',') && *at > 0));
+        let at =
+            (1..last.len()).find(|at| TAILS.contains(&bare(last[*at]).as_str()) || last[*at - 1].ends_with([',', ':']));
         tail = at.map(|at| last.split_off(at)).unwrap_or_default();
+        colon = last.last().is_some_and(|word| word.ends_with(':'));
     }
     for side in &mut sides {
         while side.len() > 1 && matches!(bare(side[0]).as_str(), "a" | "an" | "the" | "using" | "both" | "use") {
@@ -173,20 +198,32 @@ fn share(mut sides: Sides<'_>) -> Vec<String> {
     let count = sides.len();
     let phrase = |(at, side): (usize, Vec<&str>)| {
         let noun = noun.iter().copied().filter(|_| at + 1 < count);
-        let joined = side.into_iter().chain(noun).chain(tail.iter().copied()).collect::<Vec<_>>().join(" ");
+        let side = side.into_iter().chain(noun).collect::<Vec<_>>().join(" ");
+        let mark = if colon && !tail.is_empty() && !side.ends_with(':') { ": " } else { " " };
+        let joined = format!("{side}{mark}{}", tail.join(" "));
         joined.trim_matches(|c: char| matches!(c, ',' | ';' | ':' | '.' | '?' | ' ')).to_owned()
     };
     sides.into_iter().enumerate().map(phrase).collect()
 }
 
-/// The last word of the last side, when all others are plain adjectives before it.
+/// The last word of the last side, when all others are adjectives that lack it.
 fn shared_noun<'a>(sides: &Sides<'a>) -> Option<&'a str> {
     let (last, others) = sides.split_last()?;
     let plain = |word: &str| word.trim_end_matches(',').chars().all(|c| c.is_ascii_lowercase() || c == '-');
     let noun = last.last().filter(|noun| last.len() > 1 && plain(noun))?;
     let collective = noun.ends_with('s') || noun.ends_with("tion");
-    let adjective = |side: &Vec<&str>| {
-        side.len() < last.len().max(2) && side.iter().all(|word| plain(word) && !word.ends_with('s'))
+    let lacks = |side: &Vec<&str>| {
+        let words = side.iter().all(|word| plain(word) && !word.ends_with('s') && word != noun);
+        words && side.len() < last.len().max(2) && (collective || side.iter().all(|word| is_adjective(&bare(word))))
     };
-    (collective && others.iter().all(adjective)).then_some(noun)
+    others.iter().all(lacks).then_some(noun)
+}
+
+/// Adjectives that manuals contrast, and the endings of many others.
+fn is_adjective(word: &str) -> bool {
+    const PLAIN: &str = "clean cold deep exact fast fixed full hard hot inner left light long open outer plain proper raw read \
+    right safe sharp short simple slow smart soft stable strict strong unsafe upper lower warm weak write unit";
+    const ENDINGS: [&str; 12] = ["al", "ic", "ive", "ous", "able", "ible", "ed", "ent", "ant", "ary", "ute", "less"];
+    PLAIN.split_whitespace().any(|plain| plain == word)
+        || (word.len() > 4 && ENDINGS.iter().any(|end| word.ends_with(end)))
 }

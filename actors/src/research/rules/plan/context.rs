@@ -1,5 +1,6 @@
 //! What does `it` mean in the second half of a question? A clause that leans on an earlier one is made to stand alone.
 
+use super::clauses::is_verb;
 use super::{bare, is_auxiliary, is_interrogative, is_request};
 use crate::text::{Language, content_stems, is_stop_word};
 
@@ -41,7 +42,7 @@ impl Topic {
 
     fn complete(&self, clause: &str) -> String {
         let words: Vec<&str> = clause.split_whitespace().collect();
-        let leans = words.iter().any(|word| is_pronoun(&bare(word)));
+        let leans = words.iter().any(|word| is_pronoun(&bare(word))) || points_back(&words);
         let thin = content_stems(clause, Language::English).iter().filter(|word| !is_stop_word(&word.stem)).count() < 2;
         if self.gist.is_empty() || !(leans || (thin && !names(clause))) {
             return clause.to_owned();
@@ -52,6 +53,18 @@ impl Topic {
         let body = clause.trim_end_matches(['?', '.', ' ']);
         format!("{body} ({}){}", self.gist, &clause[body.len()..].trim_end())
     }
+}
+
+/// `load that file`, `with this setting`: a demonstrative where no relative clause can begin.
+fn points_back(words: &[&str]) -> bool {
+    words.windows(3).any(|window| {
+        let before = bare(window[0]);
+        let place = matches!(
+            before.as_str(),
+            "in" | "on" | "to" | "for" | "of" | "with" | "from" | "by" | "at" | "does" | "is" | "are" | "do"
+        );
+        matches!(bare(window[1]).as_str(), "that" | "this") && (place || is_verb(&before))
+    })
 }
 
 fn is_pronoun(word: &str) -> bool {

@@ -1,0 +1,121 @@
+//! How good are the answers? Asks the questions of one half over the manuals and compares with plain BM25.
+//!
+//! ```text
+//! cargo run --release --example score -- [--half tune|report] [-v] [NAME=FOLDER]..
+//! ```
+//!
+//! Without `NAME=FOLDER` the manuals are taken from where the Rust toolchain and Debian put them. `evals/NAME.jsonl`
+//! holds the questions. `-v` shows each answer.
+
+mod scorer;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use callboard::corpus::{Corpus, CorpusOptions};
+
+use scorer::answer::{Answer, answer};
+use scorer::baseline::Baseline;
+use scorer::measure::{Tally, cites, says};
+use scorer::questions::{Half, Question, load};
+use scorer::table::{HEAD, row};
+
+/// What the baseline may cite where our answer is a refusal: about as much as answers have on average.
+const CITATIONS_OF_A_REFUSAL: usize = 7;
+
+struct Options {
+    half: Half,
+    verbose: bool,
+    manuals: Vec<(String, PathBuf)>,
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { half: Half::Tune, verbose: false, manuals: Vec::new() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-v" => options.verbose = true,
+            "--half" => {
+                options.half = match arguments.next().as_deref() {
+                    Some("tune") => Half::Tune,
+                    Some("report") => Half::Report,
+                    _ => return Err("--half is tune or report".into()),
+                }
+            }
+            other => {
+                let (name, folder) = other.split_once('=').ok_or_else(|| format!("{other} is not NAME=FOLDER"))?;
+                options.manuals.push((name.into(), folder.into()));
+            }
+        }
+    }
+    if options.manuals.is_empty() {
+        options.manuals.push(("rust-book".into(), book()?));
+        options.manuals.push(("postgresql".into(), "/usr/share/doc/postgresql-doc-15/html".into()));
+    }
+    Ok(options)
+}
+
+/// Where the toolchain keeps the Rust Book.
+fn book() -> Result<PathBuf, String> {
+    let output =
+        Command::new("rustc").args(["--print", "sysroot"]).output().map_err(|error| format!("rustc: {error}"))?;
+    let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(Path::new(&sysroot).join("share/doc/rust/html/book"))
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    let mut rows = Vec::new();
+    for (name, folder) in &options.manuals {
+        let corpus = open(folder)?;
+        let passages = corpus.every_passage().map_err(|error| error.to_string())?;
+        let baseline = Baseline::new(passages);
+        let questions = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("evals/{name}.jsonl")))?;
+        let (mut ours, mut plain) = (Tally::default(), Tally::default());
+        for question in questions.iter().filter(|question| question.half == options.half) {
+            let given = answer(&corpus, &question.question)?;
+            let citations = if given.cited.is_empty() { CITATIONS_OF_A_REFUSAL } else { given.cited.len() };
+            let other = baseline.answer(&question.question, citations);
+            ours += Tally::of(question, &given.cited);
+            plain += Tally::of(question, &other);
+            if options.verbose {
+                show(question, &given);
+            }
+        }
+        rows.push(row(name, "callboard", &ours));
+        rows.push(row(name, "BM25", &plain));
+    }
+    println!("{HEAD}");
+    rows.iter().for_each(|row| println!("{row}"));
+    Ok(())
+}
+
+fn open(folder: &Path) -> Result<Corpus, String> {
+    let mut ignore = |_| ControlFlow::Continue(());
+    Corpus::open(&[folder.to_path_buf()], &CorpusOptions::default(), &mut ignore)
+        .map_err(|error| format!("{}: {error}\n{}", folder.display(), error.hint()))
+}
+
+/// One answer, with its marks.
+fn show(question: &Question, given: &Answer) {
+    println!("{} {:?}: {}", question.id, question.kind, question.question);
+    for part in &question.parts {
+        println!("  file {}, phrase {}", cites(part, &given.cited), says(part, &given.cited));
+    }
+    for (task, found) in given.tasks.iter().zip(&given.findings) {
+        println!("  {} {} (coverage {:.2})", task.id, task.question, found.coverage);
+    }
+    for claim in given.draft.sections.iter().flat_map(|section| &section.claims) {
+        println!("    [{}] {}", claim.evidence[0].file, claim.text);
+    }
+}
