@@ -15,7 +15,7 @@ use tokio::time::Instant;
 async fn nap(millis: u64, _scope: Scope) -> Result<u64, String> {
     tokio::time::sleep(Duration::from_millis(millis)).await;
     assert_ne!(millis, 13, "on purpose");
-    if millis % 2 == 0 { Ok(millis) } else { Err(format!("{millis} is odd")) }
+    if millis.is_multiple_of(2) { Ok(millis) } else { Err(format!("{millis} is odd")) }
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Library {
         };
         let words = content_stems(&query.text, Language::English);
         let terms = words.into_iter().map(|word| Term { stem: word.stem, passages: 1 }).collect();
-        Retrieved { passages: vec![passage], terms, corpus_passages: 10 }
+        Retrieved { passages: vec![passage], terms, corpus_passages: 10, ..Retrieved::default() }
     }
 }
 
