@@ -8,11 +8,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::crew::{
-    PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft, WriteDraft, Writer,
+    Crew, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft, WriteDraft, Writer,
 };
 use super::log::EventLog;
 use super::machine::{Command, Input, Machine};
-use super::run::Crew;
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::{AskError, StartError};
 use crate::event::{CancelReason, Event};

@@ -13,9 +13,9 @@ mod replies;
 mod run;
 
 pub use collect::{Collect, Predicate};
-pub use crew::Strategy;
+pub use crew::{Crew, Strategy};
 pub use fan_out::{AddError, FanOut, FanOutLimits, Step, TaskState};
 pub use log::RunEvents;
 pub use machine::{FollowUp, OnReply, TaskReply};
 pub use replies::{Replies, TaskError};
-pub use run::{Crew, Run, RunOptions};
+pub use run::{Run, RunOptions};

@@ -8,41 +8,17 @@ use tokio::time::Instant;
 
 use super::actor::{Duties, Supervisor};
 use super::collect::Collect;
-use super::crew::Strategy;
+use super::crew::Crew;
 use super::fan_out::FanOutLimits;
 use super::log::{EventLog, RunEvents};
 use super::machine::{Machine, MachinePlan, OnReply};
 use crate::error::StartError;
 use crate::event::{CancelReason, RunEvent};
 use crate::mailbox::AgentSpec;
-use crate::ports::{Retriever, SourceStore};
 use crate::research::{Draft, Findings, Outcome, Plan, Status, Usage};
 use crate::runtime::{Runtime, Shared};
 use crate::scope::Scope;
 use crate::supervision::{Next, RestartPolicy};
-
-/// Who works on a run, and with what.
-#[derive(Clone)]
-pub struct Crew {
-    /// Finds passages for the researchers.
-    pub retriever: Arc<dyn Retriever>,
-    /// Holds the texts that the verifier checks quotes against.
-    pub sources: Arc<dyn SourceStore>,
-    /// How the planner decides.
-    pub planner: Strategy,
-    /// How the researchers decide.
-    pub researcher: Strategy,
-    /// How the writer decides.
-    pub writer: Strategy,
-}
-
-impl Crew {
-    /// A crew that works by rules, on one store of documents.
-    pub fn by_rules<S: Retriever + SourceStore>(documents: Arc<S>) -> Self {
-        let rules = Strategy::Rules;
-        Self { retriever: documents.clone(), sources: documents, planner: rules, researcher: rules, writer: rules }
-    }
-}
 
 /// The bounds of a run and what the program decides on the way.
 #[derive(Clone)]

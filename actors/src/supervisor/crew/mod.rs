@@ -2,6 +2,10 @@
 //!
 //! Each role has a [`Strategy`]. The rules are pure functions in [`crate::research::rules`] and call no model.
 
+use std::sync::Arc;
+
+use crate::ports::{Retriever, SourceStore};
+
 mod planner;
 mod researcher;
 mod verifier;
@@ -19,4 +23,27 @@ pub enum Strategy {
     /// By rules: quotes and arranges, no language model.
     #[default]
     Rules,
+}
+
+/// Who works on a run, and with what.
+#[derive(Clone)]
+pub struct Crew {
+    /// Finds passages for the researchers.
+    pub retriever: Arc<dyn Retriever>,
+    /// Holds the texts that the verifier checks quotes against.
+    pub sources: Arc<dyn SourceStore>,
+    /// How the planner decides.
+    pub planner: Strategy,
+    /// How the researchers decide.
+    pub researcher: Strategy,
+    /// How the writer decides.
+    pub writer: Strategy,
+}
+
+impl Crew {
+    /// A crew that works by rules, on one store of documents.
+    pub fn by_rules<S: Retriever + SourceStore>(documents: Arc<S>) -> Self {
+        let rules = Strategy::Rules;
+        Self { retriever: documents.clone(), sources: documents, planner: rules, researcher: rules, writer: rules }
+    }
 }
