@@ -6,6 +6,9 @@ use super::scan::Tag;
 use super::zones::{VOID, Zone, closes_itself, zone};
 use crate::corpus::read::Kind;
 
+/// What generators put into a heading as a link to the heading itself.
+const ANCHORS: &[&str] = &["#", "\u{b6}", "\u{a7}", "\u{1f517}"];
+
 /// How a piece is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -104,6 +107,10 @@ impl Collector {
             return;
         }
         if self.depth.skip > 0 {
+            return;
+        }
+        let in_heading = matches!(self.shapes.last(), Some(Shape::Heading(_)));
+        if in_heading && self.depth.link > 0 && ANCHORS.contains(&text.trim()) {
             return;
         }
         let says = !text.trim_start().is_empty();

@@ -79,6 +79,14 @@ fn broken_nesting_is_read_on() {
 }
 
 #[test]
+fn a_heading_loses_the_link_to_itself() {
+    check(
+        "<h2>C# <a href='#c'>notes</a><span><a href='#c'>#</a></span></h2><p>See <a>#</a>.</p>",
+        &[(Kind::Heading, "C# notes"), (Kind::Prose, "See #.")],
+    );
+}
+
+#[test]
 fn a_stray_end_tag_ends_nothing() {
     check("<nav><div>menu</b>more menu</div></nav></p><p>Kept.</p>", &[(Kind::Prose, "Kept.")]);
 }
