@@ -51,7 +51,9 @@ impl Scope {
 
     /// Ends this scope and everything below it. Only the first reason counts.
     pub fn cancel(&self, reason: CancelReason) {
-        let _already_set = self.node.reason.set(reason);
+        if !self.node.token.is_cancelled() {
+            let _already_set = self.node.reason.set(reason);
+        }
         self.node.token.cancel();
     }
 
@@ -66,6 +68,11 @@ impl Scope {
             return Some(self.node.why());
         }
         self.node.deadline.filter(|deadline| *deadline <= now).map(|_| CancelReason::Deadline)
+    }
+
+    /// Why the scope was cancelled, here or above; `None` while it is not, whatever its deadline.
+    pub(crate) fn cancelled_because(&self) -> Option<CancelReason> {
+        self.node.token.is_cancelled().then(|| self.node.why())
     }
 
     /// Ends when the scope is cancelled, here or above. It does not watch the deadline: see [`Scope::run`].

@@ -75,3 +75,36 @@ fn dropping_the_replies_stops_every_task() {
         assert_eq!(began.elapsed(), Duration::ZERO);
     });
 }
+
+#[test]
+fn the_edges_of_a_fan_out() {
+    simulated(1, |runtime| async move {
+        let limits =
+            FanOutLimits { task_deadline: Some(Duration::from_secs(1)), attempts: 1, ..FanOutLimits::default() };
+        let mut none = runtime.fan_out(Vec::<u64>::new(), Collect::All, limits.clone(), nap);
+        assert_eq!(none.next().await, None);
+
+        let mut many = runtime.fan_out((0..1500).map(|_| 2), Collect::All, FanOutLimits::default(), nap);
+        let mut ends = 0;
+        while many.next().await.is_some() {
+            ends += 1;
+        }
+        assert_eq!(ends, 1500, "no task of the beginning is lost");
+        assert_eq!(many.add(2), Err(AddError::Finished));
+
+        let all_even = Collect::until(|replies: &[&u64]| replies.iter().all(|reply| reply.is_multiple_of(2)));
+        let mut until = runtime.fan_out([2, 4], all_even, limits.clone(), nap);
+        assert_eq!(until.next().await, Some((0, Ok(2))), "a predicate is not asked without a reply");
+
+        let mut swapped = runtime.fan_out([10, 900], Collect::All, limits.clone(), nap);
+        assert_eq!(swapped.next().await, Some((0, Ok(10))));
+        swapped.cancel(1);
+        assert_eq!(swapped.add(20), Ok(2), "nothing is decided before the program comes back");
+        assert_eq!(swapped.next().await, Some((1, Err(TaskError::Cancelled(CancelReason::Redundant)))));
+        assert_eq!(swapped.next().await, Some((2, Ok(20))));
+        assert_eq!(swapped.next().await, None);
+
+        let mut late = runtime.fan_out([5000], Collect::All, limits, nap);
+        assert_eq!(late.next().await, Some((0, Err(TaskError::Cancelled(CancelReason::Deadline)))));
+    });
+}

@@ -2,23 +2,14 @@
 
 mod common;
 
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use callboard_actors::error::{AskError, TellError};
 use callboard_actors::mailbox::{AgentRef, DeadLetter};
 use callboard_actors::runtime::simulated;
-use common::{Count, LONG, counter, runtime, tenacious, wait};
+use common::{Count, LONG, counter, hold, runtime, tenacious, wait};
 use proptest::prelude::*;
-
-/// Blocks the agent in a handler until the sender is dropped.
-fn hold(agent: &AgentRef<Count>) -> mpsc::Sender<()> {
-    let (entered, is_held) = mpsc::channel();
-    let (release, until) = mpsc::channel();
-    agent.tell(Count::Hold { entered, release: until }).unwrap();
-    is_held.recv_timeout(LONG).unwrap();
-    release
-}
 
 /// What the agent noted, asked as soon as its mailbox has a place.
 fn seen_by(agent: &AgentRef<Count>) -> Vec<u64> {

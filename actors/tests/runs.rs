@@ -380,3 +380,68 @@ fn options_out_of_range_name_the_value_and_the_range() {
     let deadline = RunOptions { deadline: Duration::ZERO, ..RunOptions::default() };
     assert_eq!(message(deadline), "deadline is 0ns; it must be above zero and at most 24 hours");
 }
+
+#[test]
+fn a_researcher_that_its_policy_gave_up_is_replaced_as_long_as_there_are_attempts() {
+    simulated(1, |runtime| async move {
+        let library = library(&[("alder", Behaviour::Panics(6))]);
+        let options = RunOptions { attempts: 10, ..RunOptions::default() };
+        let (outcome, log) = run(&runtime, &library, &question(&["alder"]), options).await;
+        assert_eq!(outcome.status, Status::Complete, "{:?}", story(&log));
+    });
+}
+
+#[test]
+fn a_reply_without_findings_is_not_the_one_that_any_waits_for() {
+    simulated(1, |runtime| async move {
+        let library = library(&[("alder", Behaviour::Nothing), ("birch", Behaviour::After(50))]);
+        let options = RunOptions { collect: Collect::Any, ..RunOptions::default() };
+        let (outcome, _) = run(&runtime, &library, &question(&["alder", "birch"]), options).await;
+        assert_eq!(outcome.draft.sections.len(), 1);
+        assert_eq!(outcome.status, Status::Partial, "and the part without evidence is named");
+    });
+}
+
+#[test]
+fn on_real_threads_the_end_is_in_the_log_before_the_outcome_is_there() {
+    let runtime = common::runtime(2);
+    for round in 0..300 {
+        let library = library(&[("alder", Behaviour::Invents), ("birch", Behaviour::Nothing)]);
+        // Every other supervisor dies of its program's own decision.
+        let dies: callboard_actors::supervisor::OnReply = Arc::new(|_| panic!("the decision panics on purpose"));
+        let options = RunOptions { on_reply: (round % 2 == 0).then_some(dies), ..RunOptions::default() };
+        let asked = question(&["alder", "birch"]);
+        let mut run = runtime.research(&asked, Crew::by_rules(library), options).unwrap();
+        let outcome = common::wait(run.outcome());
+        assert_ends_once(&run.log());
+        let expected = if round % 2 == 0 { Status::Failed } else { Status::NoEvidence };
+        assert_eq!(outcome.status, expected);
+    }
+    assert!(runtime.stop_blocking(LONG).is_clean());
+}
+
+#[test]
+fn a_run_ends_although_an_agent_blocks_its_shard() {
+    let runtime = common::runtime(1);
+    let blocks = runtime.spawn(common::counter()).unwrap();
+    let release = common::hold(&blocks);
+    let options = RunOptions { deadline: Duration::from_millis(1), ..RunOptions::default() };
+    let library = library(&[("alder", Behaviour::Nothing)]);
+    let mut run = runtime.research(&question(&["alder"]), Crew::by_rules(library), options).unwrap();
+    let outcome = common::wait(run.outcome());
+    assert_eq!(outcome.status, Status::Failed);
+    assert!(outcome.failure.is_some());
+    assert_ends_once(&run.log());
+    drop(release);
+    runtime.stop_blocking(LONG);
+}
+
+#[test]
+fn a_run_carries_its_deadline_in_its_scope() {
+    simulated(1, |runtime| async move {
+        let crew = Crew::by_rules(library(&[]));
+        let mut run = runtime.research("Why?", crew, RunOptions::default()).unwrap();
+        assert_eq!(run.scope().deadline(), Some(Instant::now() + Duration::from_secs(60)));
+        run.outcome().await;
+    });
+}

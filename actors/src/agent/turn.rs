@@ -1,17 +1,16 @@
 //! What may an agent do during its turn? Start work and timers, spawn and watch other agents, stop.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec, Door, Working};
+use crate::mailbox::{AgentRef, AgentSpec, Door, Errand, Working, contain, drop_contained, panic_text};
 use crate::scope::Scope;
 use crate::supervision::Down;
 
@@ -30,13 +29,13 @@ pub enum WorkError {
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {
     door: &'a Arc<Door<M>>,
-    work: &'a mut Option<CancellationToken>,
+    life: &'a mut Option<Scope>,
     stop: bool,
 }
 
 impl<'a, M: Send + 'static> Turn<'a, M> {
-    pub(crate) fn new(door: &'a Arc<Door<M>>, work: &'a mut Option<CancellationToken>) -> Self {
-        Self { door, work, stop: false }
+    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Option<Scope>) -> Self {
+        Self { door, life, stop: false }
     }
 
     pub(crate) fn wants_to_stop(&self) -> bool {
@@ -63,25 +62,36 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     {
         let door = self.door.clone();
         let incarnation = door.incarnation();
-        let token = self.work.get_or_insert_with(CancellationToken::new).clone();
-        let Some(working) = door.begin(incarnation) else {
+        let Some(working) = door.begin(incarnation, Errand::Work) else {
             door.deliver_own(done(Err(WorkError::Overloaded)), incarnation);
             return;
         };
-        tokio::task::spawn_local(run(Box::pin(work), done, token, working));
+        tokio::task::spawn_local(run(Box::pin(work), done, self.life().cancelled(), working));
     }
 
-    /// Sends the agent `message` after `delay`, unless this incarnation ends before. Counts as work in flight.
-    pub fn after(&mut self, delay: Duration, message: M) {
-        self.start(tokio::time::sleep(delay), move |_slept| message);
+    /// Sends the agent `message` after `delay`, unless this incarnation ends, or the agent drains, before.
+    ///
+    /// # Errors
+    /// [`WorkError::Overloaded`] when as many timers are set as [`AgentSpec::max_work`] allows; the message is dropped.
+    pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
+        let working = self.door.begin(self.door.incarnation(), Errand::Timer).ok_or(WorkError::Overloaded)?;
+        let sleep = Box::pin(tokio::time::sleep(delay));
+        tokio::task::spawn_local(run(sleep, move |_slept| message, self.life().cancelled(), working));
+        Ok(())
     }
 
-    /// Starts a child: it stops when this agent stops.
+    /// What this incarnation started ends with it.
+    fn life(&mut self) -> &Scope {
+        self.life.get_or_insert_with(|| self.door.scope.child())
+    }
+
+    /// Starts a child: it stops when this incarnation ends. The next one starts its own.
     ///
     /// # Errors
     /// [`StartError`] when the runtime is stopping.
     pub fn spawn<A: Agent>(&mut self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
-        self.door.shared.spawn(spec, Some(&self.door.scope))
+        let life = self.life().clone();
+        self.door.shared.spawn(spec, Some(&life))
     }
 
     /// Brings this agent one message for each incarnation of `agent` that ends; at once if it is already gone. The
@@ -89,7 +99,9 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     pub fn watch<N: Send + 'static>(&mut self, agent: &AgentRef<N>, notice: impl Fn(Down) -> M + Send + 'static) {
         let door = self.door.clone();
         let incarnation = door.incarnation();
-        agent.watch_while(move |down| {
+        let watcher = door.clone();
+        let is_alive = move || watcher.incarnation() == incarnation && !watcher.is_gone();
+        agent.watch_while(is_alive, move |down| {
             door.incarnation() == incarnation && door.deliver_own(notice(down.clone()), incarnation)
         });
     }
@@ -104,20 +116,24 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 async fn run<M: Send + 'static, F: Future + 'static>(
     mut work: std::pin::Pin<Box<F>>,
     done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static,
-    token: CancellationToken,
+    cancelled: impl Future<Output = ()>,
     working: Working<M>,
 ) {
     let outcome = tokio::select! {
         biased;
-        () = token.cancelled() => None,
+        () = cancelled => None,
         outcome = AssertUnwindSafe(work.as_mut()).catch_unwind() => Some(outcome),
     };
     let Some(outcome) = outcome else {
-        return working.discard(|| drop((work, done)));
+        return working.discard(work, done);
     };
-    let outcome = outcome.map_err(|_panic| WorkError::Panicked);
-    match catch_unwind(AssertUnwindSafe(|| done(outcome))) {
+    let outcome = outcome.map_err(|panic| {
+        tracing::warn!(panic = panic_text(panic), "work panicked");
+        WorkError::Panicked
+    });
+    drop_contained(work);
+    match contain(|| done(outcome)) {
         Ok(message) => working.deliver(message),
-        Err(_panic) => tracing::error!("making a message of a result panicked; the result is lost"),
+        Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),
     }
 }

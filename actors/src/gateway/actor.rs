@@ -33,8 +33,12 @@ pub struct GatewayInfo {
 /// One call on its way through.
 pub(super) struct Call {
     pub(super) request: ChatRequest,
-    pub(super) within: Duration,
+    pub(super) deadline: Instant,
     pub(super) reply: Reply<Result<ChatReply, ModelError>>,
+}
+
+fn is_abandoned(call: &Call) -> bool {
+    call.reply.is_abandoned()
 }
 
 /// What the gateway understands.
@@ -63,8 +67,8 @@ impl GatewayActor {
     }
 
     fn arrive(&mut self, call: Call, turn: &mut Turn<'_, GatewayMessage>) {
-        let deadline = Instant::now() + call.within;
-        match self.admission.arrive(call, deadline) {
+        let deadline = call.deadline;
+        match self.admission.arrive(call, deadline, is_abandoned) {
             Verdict::Start(call) => self.start(call, deadline, turn),
             Verdict::Wait => {}
             Verdict::Refuse(call) => call.reply.send(Err(ModelError::Overloaded { retry_after: RETRY_AFTER })),
@@ -99,17 +103,18 @@ impl GatewayActor {
     /// Starts what may start, after telling those whose time is over.
     fn advance(&mut self, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
-        for call in self.admission.expire(now, |call| call.reply.is_abandoned()) {
+        for call in self.admission.expire(now) {
             call.reply.send(Err(ModelError::Timeout));
         }
-        while let Some((deadline, call)) = self.admission.next() {
+        while let Some((deadline, call)) = self.admission.next(is_abandoned) {
             self.start(call, deadline, turn);
         }
         let next = self.admission.next_deadline();
         if next.is_some() && self.wake.is_none_or(|wake| next < Some(wake)) {
             self.wake = next;
             let delay = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-            turn.after(delay, GatewayMessage::Wake);
+            // One or two timers are set at a time: far below the limit.
+            let _below_the_limit = turn.after(delay, GatewayMessage::Wake);
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::chat::{ChatReply, ChatRequest};
 use crate::error::{AskError, ModelError, StartError};
@@ -107,8 +108,8 @@ impl ChatModel for Gateway {
     fn complete(&self, request: ChatRequest) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer at all.
         let patience = self.deadline + Duration::from_secs(1);
-        let within = self.deadline;
-        let answer = self.agent.ask(patience, |reply| GatewayMessage::Complete(Call { request, within, reply }));
+        let deadline = Instant::now() + self.deadline;
+        let answer = self.agent.ask(patience, |reply| GatewayMessage::Complete(Call { request, deadline, reply }));
         Box::pin(async { answer.await.unwrap_or_else(|error| Err(refused(error))) })
     }
 }
@@ -119,7 +120,7 @@ fn refused(error: AskError) -> ModelError {
         AskError::Timeout => ModelError::Timeout,
         AskError::Stopped => ModelError::Stopped,
         AskError::Panicked | AskError::Unanswered => {
-            ModelError::Provider("its adapter panicked; the call may have been made".to_owned())
+            ModelError::Provider("its adapter or the gateway panicked; the call may have been made".to_owned())
         }
     }
 }

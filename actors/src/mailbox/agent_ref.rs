@@ -1,16 +1,18 @@
 //! How does one reach an agent? The only way is an [`AgentRef`].
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use super::door::{Control, Door};
 use super::reply::Reply;
+use super::watch::DownSink;
 use super::{AgentId, AgentInfo};
 use crate::error::{AskError, TellError};
-use crate::supervision::Down;
+use crate::supervision::{Down, ExitReason, Next};
 
 /// A reference to an agent that takes messages of type `M`. Clones are cheap and share the agent's one bound.
 ///
@@ -89,39 +91,46 @@ impl<M: Send + 'static> AgentRef<M> {
     }
 
     /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on
-    /// the agent's shard and must not block.
+    /// the agent's shard, or on this thread if the agent is already gone, and must not block.
     pub fn watch(&self, mut notice: impl FnMut(&Down) + Send + 'static) {
-        self.door.watch(Box::new(move |down: &Down| {
+        let forever = || true;
+        self.watch_while(forever, move |down| {
             notice(down);
             true
-        }));
+        });
     }
 
-    /// Like [`AgentRef::watch`], until `notice` answers `false`.
-    pub(crate) fn watch_while(&self, notice: impl FnMut(&Down) -> bool + Send + 'static) {
-        self.door.watch(Box::new(notice));
+    /// Like [`AgentRef::watch`], until `notice` answers `false` or `is_alive` does.
+    pub(crate) fn watch_while(
+        &self,
+        is_alive: impl Fn() -> bool + Send + 'static,
+        notice: impl FnMut(&Down) -> bool + Send + 'static,
+    ) {
+        self.door.watch(DownSink { notify: Box::new(notice), is_alive: Box::new(is_alive) });
     }
 
     /// Ends with the agent's last [`Down`]; at once if it is already gone.
     pub fn gone(&self) -> impl Future<Output = Down> + Send + 'static + use<M> {
         let door = self.door.clone();
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        let mut sender = Some(sender);
-        door.watch(Box::new(move |down: &Down| {
-            if down.next == crate::supervision::Next::Gone
-                && let Some(sender) = sender.take()
-            {
+        let (sender, receiver) = oneshot::channel();
+        let sender = Arc::new(Mutex::new(Some(sender)));
+        let waits = sender.clone();
+        let take =
+            |sender: &Mutex<Option<oneshot::Sender<Down>>>| sender.lock().ok().and_then(|mut sender| sender.take());
+        let is_alive =
+            move || waits.lock().is_ok_and(|sender| sender.as_ref().is_some_and(|sender| !sender.is_closed()));
+        self.watch_while(is_alive, move |down| {
+            if down.next == Next::Restarts {
+                return true;
+            }
+            if let Some(sender) = take(&sender) {
                 let _nobody_waits = sender.send(down.clone());
             }
-            sender.as_ref().is_some_and(|sender| !sender.is_closed())
-        }));
+            false
+        });
         async move {
-            let lost = Down {
-                id: door.id,
-                incarnation: door.incarnation(),
-                reason: crate::supervision::ExitReason::Abandoned,
-                next: crate::supervision::Next::Gone,
-            };
+            let lost =
+                Down { id: door.id, incarnation: door.incarnation(), reason: ExitReason::Abandoned, next: Next::Gone };
             receiver.await.unwrap_or(lost)
         }
     }

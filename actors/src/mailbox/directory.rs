@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::door::{Control, Door};
+use super::watch::DownSink;
 use super::{AgentId, AgentRef};
 use crate::supervision::Down;
 
@@ -67,13 +68,11 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
     }
 
     fn watch(&self, mut notice: Box<dyn FnMut(&Down) + Send>) {
-        Door::watch(
-            self,
-            Box::new(move |down: &Down| {
-                notice(down);
-                true
-            }),
-        );
+        let notify = Box::new(move |down: &Down| {
+            notice(down);
+            true
+        });
+        Door::watch(self, DownSink { notify, is_alive: Box::new(|| true) });
     }
 }
 

@@ -3,21 +3,23 @@
 //! actix's own capacity is switched off (`do_send` ignores it, every clone of an address adds a slot): all clones of an
 //! [`AgentRef`](super::AgentRef) share the one depth counter here.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 
 use super::AgentId;
+use super::contain::drop_contained;
 use super::envelope::{Envelope, Lane};
 use super::ledger::DeadLetter;
 use super::reply::with_cause;
 use super::watch::{DownSink, Watchers};
 use crate::error::{AskError, TellError};
+use crate::event::CancelReason;
 use crate::runtime::Shared;
 use crate::scope::Scope;
-use crate::supervision::Down;
+use crate::supervision::{Down, ExitReason, Next};
 
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +55,13 @@ pub(crate) struct Door<M: Send + 'static> {
     pending: AtomicU64,
     /// Futures that the agent started and that are not over.
     work: AtomicUsize,
+    /// Timers that it set and that have not gone off.
+    timers: AtomicUsize,
     handled: AtomicU64,
     incarnation: AtomicU32,
     control: AtomicU8,
+    /// Whether its last incarnation panicked.
+    panicked: AtomicBool,
     waker: AtomicWaker,
     watchers: Watchers,
 }
@@ -85,9 +91,11 @@ impl<M: Send + 'static> Door<M> {
             depth: AtomicUsize::new(0),
             pending: AtomicU64::new(0),
             work: AtomicUsize::new(0),
+            timers: AtomicUsize::new(0),
             handled: AtomicU64::new(0),
             incarnation: AtomicU32::new(1),
             control: AtomicU8::new(Control::Run as u8),
+            panicked: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             watchers: Watchers::default(),
         }
@@ -115,7 +123,7 @@ impl<M: Send + 'static> Door<M> {
         match self.push(message, Lane::Own { incarnation }, None) {
             Ok(()) => true,
             Err(message) => {
-                with_cause(AskError::Stopped, || drop(message));
+                with_cause(AskError::Stopped, || drop_contained(message));
                 false
             }
         }
@@ -175,11 +183,18 @@ impl<M: Send + 'static> Door<M> {
         self.pending.load(Ordering::Acquire) == 0 && self.work.load(Ordering::Acquire) == 0
     }
 
-    /// Takes a place for one piece of work of this incarnation, if there is one.
-    pub(crate) fn begin(self: &Arc<Self>, incarnation: u32) -> Option<Working<M>> {
-        let more = |work: usize| (work < self.max_work).then_some(work + 1);
-        self.work.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
-        Some(Working { door: self.clone(), incarnation })
+    /// Takes a place for one piece of work, or one timer, of this incarnation, if there is one.
+    pub(crate) fn begin(self: &Arc<Self>, incarnation: u32, errand: Errand) -> Option<Working<M>> {
+        let more = |errands: usize| (errands < self.max_work).then_some(errands + 1);
+        self.errands(errand).fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
+        Some(Working { door: self.clone(), incarnation, errand })
+    }
+
+    fn errands(&self, errand: Errand) -> &AtomicUsize {
+        match errand {
+            Errand::Work => &self.work,
+            Errand::Timer => &self.timers,
+        }
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
@@ -190,15 +205,30 @@ impl<M: Send + 'static> Door<M> {
         self.incarnation.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn watch(&self, sink: Box<dyn DownSink>) {
+    pub(super) fn watch(&self, sink: DownSink) {
         self.watchers.add(sink);
+    }
+
+    pub(super) fn down(&self, reason: ExitReason, next: Next) -> Down {
+        Down { id: self.id, incarnation: self.incarnation(), reason, next }
+    }
+
+    /// The agent is gone for good: what hangs on it ends, nobody finds it any more, and its watchers learn it.
+    pub(super) fn depart(&self, reason: ExitReason) {
+        self.scope.cancel(CancelReason::Parent);
+        self.shared.directory().remove(self.id);
+        self.tell_watchers(&self.down(reason, Next::Gone));
+    }
+
+    pub(super) fn mark_panicked(&self) {
+        self.panicked.store(true, Ordering::Release);
     }
 
     pub(super) fn tell_watchers(&self, down: &Down) {
         self.watchers.tell(down);
     }
 
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.watchers.is_gone()
     }
 
@@ -223,6 +253,16 @@ impl<M: Send + 'static> Door<M> {
 pub(crate) struct Working<M: Send + 'static> {
     door: Arc<Door<M>>,
     incarnation: u32,
+    errand: Errand,
+}
+
+/// What an agent has in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// A future whose result matters: a draining agent waits for it.
+    Work,
+    /// A wake-up call: a draining agent does not wait for it.
+    Timer,
 }
 
 impl<M: Send + 'static> Working<M> {
@@ -232,15 +272,18 @@ impl<M: Send + 'static> Working<M> {
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.
-    pub(crate) fn discard(self, held: impl FnOnce()) {
-        let stopped = self.door.control() == Control::Stop;
-        with_cause(if stopped { AskError::Stopped } else { AskError::Panicked }, held);
+    pub(crate) fn discard<A, B>(self, held: A, also: B) {
+        let stopped = self.door.control() == Control::Stop && !self.door.panicked.load(Ordering::Acquire);
+        with_cause(if stopped { AskError::Stopped } else { AskError::Panicked }, || {
+            drop_contained(held);
+            drop_contained(also);
+        });
     }
 }
 
 impl<M: Send + 'static> Drop for Working<M> {
     fn drop(&mut self) {
-        self.door.work.fetch_sub(1, Ordering::AcqRel);
+        self.door.errands(self.errand).fetch_sub(1, Ordering::AcqRel);
         self.door.waker.wake();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::contain::drop_contained;
 use super::door::Door;
 use super::ledger::DeadLetter;
 use super::reply::with_cause;
@@ -54,7 +55,7 @@ impl<M: Send + 'static> Envelope<M> {
         }
         receipt.dead(if stale { DeadLetter::StaleIncarnation } else { DeadLetter::CallerLeft });
         let cause = if stale { AskError::Panicked } else { AskError::Timeout };
-        with_cause(cause, || drop(message));
+        with_cause(cause, || drop_contained(message));
         None
     }
 
@@ -70,7 +71,7 @@ impl<M: Send + 'static> Drop for Envelope<M> {
         if let Some(message) = self.message.take() {
             self.leave_queue();
             Receipt { door: self.door.clone(), settled: false }.dead(DeadLetter::Stopped);
-            with_cause(AskError::Stopped, || drop(message));
+            with_cause(AskError::Stopped, || drop_contained(message));
         }
     }
 }

@@ -3,7 +3,6 @@
 //! actix's own Supervisor shares its task with the actor and dies with it. This future polls the context under
 //! `catch_unwind`; after a panic it replaces the state, asks the policy, and goes on with the same address and queue.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,15 +12,15 @@ use std::task::{Context, Poll, ready};
 use actix::dev::ContextFut;
 use tokio::time::{Instant, Sleep};
 
+use super::contain::{drop_contained, panic_text};
 use super::door::{Control, Door};
 use super::reply::with_cause;
 use super::shell::Shell;
 use crate::agent::Agent;
 use crate::error::AskError;
-use crate::supervision::{Decision, Down, ExitReason, Next, RestartHistory, RestartPolicy};
+use crate::supervision::{Decision, ExitReason, Next, RestartHistory, RestartPolicy};
 
 type Life<A> = ContextFut<Shell<A>, actix::Context<Shell<A>>>;
-type Panic = Box<dyn Any + Send>;
 
 /// Runs one agent from its start until it is gone for good.
 pub(super) struct Guard<A: Agent> {
@@ -52,15 +51,15 @@ impl<A: Agent> Guard<A> {
                     self.end(ExitReason::Stopped);
                 }
                 Ok(Poll::Pending) => return Poll::Pending,
-                Err(panic) => self.died(&panic),
+                Err(panic) => self.died(panic_text(panic)),
             }
         }
         Poll::Ready(())
     }
 
     /// An incarnation panicked: the parent's policy says what follows.
-    fn died(&mut self, panic: &Panic) {
-        let reason = ExitReason::Panicked(panic_text(panic.as_ref()));
+    fn died(&mut self, panic: String) {
+        let reason = ExitReason::Panicked(panic);
         let decision = match self.door.control() {
             Control::Stop => Decision::GiveUp,
             _ => self.history.decide(&self.policy, Instant::now(), self.door.shared.chance()),
@@ -69,14 +68,11 @@ impl<A: Agent> Guard<A> {
         let Decision::Restart(delay) = decision else {
             return self.end(reason);
         };
-        let down = self.down(reason, Next::Restarts);
+        let down = self.door.down(reason, Next::Restarts);
         self.door.next_incarnation();
         if let Some(life) = self.life.as_mut() {
-            // The old state's own `drop` may panic too; the new life has begun all the same.
-            let discarded = catch_unwind(AssertUnwindSafe(|| life.restart()));
-            if let Err(panic) = discarded {
-                tracing::warn!(agent = %self.door.id, panic = %panic_text(panic.as_ref()), "dropping the dead state panicked");
-            }
+            // The old state's own drop may panic too: the shell contains it.
+            life.restart();
         }
         self.backoff = (!delay.is_zero()).then(|| Box::pin(tokio::time::sleep(delay)));
         self.door.tell_watchers(&down);
@@ -89,17 +85,11 @@ impl<A: Agent> Guard<A> {
         };
         let cause = if matches!(reason, ExitReason::Panicked(_)) { AskError::Panicked } else { AskError::Stopped };
         self.door.raise(Control::Stop);
-        let dropped = catch_unwind(AssertUnwindSafe(|| with_cause(cause, || drop(life))));
-        if let Err(panic) = dropped {
-            tracing::warn!(agent = %self.door.id, panic = %panic_text(panic.as_ref()), "dropping the state panicked");
+        if cause == AskError::Panicked {
+            self.door.mark_panicked();
         }
-        self.door.scope.cancel(crate::event::CancelReason::Parent);
-        self.door.shared.directory().remove(self.door.id);
-        self.door.tell_watchers(&self.down(reason, Next::Gone));
-    }
-
-    fn down(&self, reason: ExitReason, next: Next) -> Down {
-        Down { id: self.door.id, incarnation: self.door.incarnation(), reason, next }
+        with_cause(cause, || drop_contained(life));
+        self.door.depart(reason);
     }
 }
 
@@ -122,10 +112,4 @@ impl<A: Agent> Drop for Guard<A> {
     fn drop(&mut self) {
         self.end(ExitReason::Abandoned);
     }
-}
-
-/// The message of a panic, as `panic!` was given it.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".to_owned())
 }

@@ -4,6 +4,7 @@
 //! Every message that a front door accepts is handled, still pending, or a dead letter with a counted reason.
 
 mod agent_ref;
+mod contain;
 mod directory;
 mod door;
 mod envelope;
@@ -20,8 +21,9 @@ pub use ledger::{DeadLetter, Ledger};
 pub use reply::Reply;
 pub use spec::AgentSpec;
 
+pub(crate) use contain::{contain, drop_contained, panic_text};
 pub(crate) use directory::AnyAgent;
-pub(crate) use door::{Door, Working};
+pub(crate) use door::{Door, Errand, Working};
 pub(crate) use ledger::ShardLedger;
 pub(crate) use reply::mark_shard_ending;
 pub(crate) use spec::prepare;

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Context, Handler, Supervised};
-use tokio_util::sync::CancellationToken;
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Supervised};
 
+use super::contain::drop_contained;
 use super::door::{Control, Door};
 use super::envelope::Envelope;
 use super::reply::with_cause;
 use crate::agent::{Agent, Turn};
 use crate::error::AskError;
+use crate::event::CancelReason;
+use crate::scope::Scope;
+
+/// How many messages one agent handles before it is the turn of the others on its shard.
+const MESSAGES_IN_A_ROW: u32 = 64;
 
 /// The actix actor around one agent. It outlives the agent's incarnations.
 pub(super) struct Shell<A: Agent> {
@@ -17,8 +22,10 @@ pub(super) struct Shell<A: Agent> {
     agent: Option<A>,
     factory: Arc<dyn Fn() -> A + Send + Sync>,
     door: Arc<Door<A::Message>>,
-    /// Cancels the futures that this incarnation started; made with the first of them.
-    work: Option<CancellationToken>,
+    /// Ends what this incarnation started, work and children; made with the first of them.
+    life: Option<Scope>,
+    /// Messages handled since the shard last had a turn for others.
+    in_a_row: u32,
 }
 
 // The agent is only ever used through `&mut`; nothing is pinned inside the shell.
@@ -26,7 +33,7 @@ impl<A: Agent> Unpin for Shell<A> {}
 
 impl<A: Agent> Shell<A> {
     pub(super) fn new(factory: Arc<dyn Fn() -> A + Send + Sync>, door: Arc<Door<A::Message>>) -> Self {
-        Self { agent: None, factory, door, work: None }
+        Self { agent: None, factory, door, life: None, in_a_row: 0 }
     }
 
     /// Lets the agent take one turn; ends the context when the agent asked to stop.
@@ -34,7 +41,7 @@ impl<A: Agent> Shell<A> {
         let Some(agent) = self.agent.as_mut() else {
             return;
         };
-        let mut turn = Turn::new(&self.door, &mut self.work);
+        let mut turn = Turn::new(&self.door, &mut self.life);
         act(agent, &mut turn);
         if turn.wants_to_stop() {
             self.door.raise(Control::Stop);
@@ -46,10 +53,12 @@ impl<A: Agent> Shell<A> {
 
     /// Drops the state of a dead incarnation, half-changed as it may be, and the work it had in flight.
     fn discard(&mut self) {
-        if let Some(work) = self.work.take() {
-            work.cancel();
+        if let Some(life) = self.life.take() {
+            life.cancel(CancelReason::Parent);
         }
-        drop(self.agent.take());
+        if let Some(dead) = self.agent.take() {
+            drop_contained(dead);
+        }
     }
 }
 
@@ -81,6 +90,13 @@ impl<A: Agent> Handler<Envelope<A::Message>> for Shell<A> {
         };
         self.turn(ctx, |agent, turn| agent.handle(message, turn));
         receipt.handled();
+        self.in_a_row += 1;
+        if self.in_a_row >= MESSAGES_IN_A_ROW {
+            self.in_a_row = 0;
+            // actix empties a mailbox without a pause: this makes it one, in which neighbours, timers, this agent's own
+            // work and its guard have their turn.
+            ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
+        }
     }
 }
 

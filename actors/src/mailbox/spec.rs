@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::dev::channel;
 
-use super::door::{Door, DoorPlan, Queue};
+use super::door::{Control, Door, DoorPlan, Queue};
 use super::envelope::Envelope;
 use super::guard::Guard;
 use super::shell::Shell;
@@ -12,7 +12,7 @@ use super::{AgentId, AgentRef};
 use crate::agent::Agent;
 use crate::runtime::Shared;
 use crate::scope::Scope;
-use crate::supervision::RestartPolicy;
+use crate::supervision::{ExitReason, RestartPolicy};
 
 /// The most messages that wait in a mailbox when nothing else is said.
 const DEFAULT_CAPACITY: usize = 256;
@@ -79,9 +79,10 @@ impl<A: Agent> Queue<A::Message> for channel::AddressSender<Shell<A>> {
     }
 }
 
-/// An agent that is listed but not yet running: [`Birth::run`] must be called on its shard.
+/// An agent that is listed but not yet running: [`Birth::run`] must be called on its shard. Dropped before that, the
+/// agent is gone, and everybody who waits for it learns it.
 pub(crate) struct Birth<A: Agent> {
-    receiver: channel::AddressReceiver<Shell<A>>,
+    receiver: Option<channel::AddressReceiver<Shell<A>>>,
     door: Arc<Door<A::Message>>,
     factory: Arc<dyn Fn() -> A + Send + Sync>,
     policy: RestartPolicy,
@@ -101,15 +102,24 @@ pub(crate) fn prepare<A: Agent>(
     let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work };
     let door = Arc::new(Door::new(plan, Box::new(sender)));
     shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { receiver, door, factory, policy })
+    (AgentRef { door: door.clone() }, Birth { receiver: Some(receiver), door, factory, policy })
 }
 
 impl<A: Agent> Birth<A> {
     /// Runs the agent on the current thread until it is gone.
-    pub(crate) fn run(self) {
-        let shell = Shell::new(self.factory, self.door.clone());
-        let life = actix::Context::with_receiver(self.receiver);
-        let guard = Guard::new(life.into_future(shell), self.door, self.policy);
-        tokio::task::spawn_local(guard);
+    pub(crate) fn run(mut self) {
+        let Some(receiver) = self.receiver.take() else { return };
+        let shell = Shell::new(self.factory.clone(), self.door.clone());
+        let life = actix::Context::with_receiver(receiver).into_future(shell);
+        tokio::task::spawn_local(Guard::new(life, self.door.clone(), self.policy.clone()));
+    }
+}
+
+impl<A: Agent> Drop for Birth<A> {
+    fn drop(&mut self) {
+        let Some(receiver) = self.receiver.take() else { return };
+        self.door.raise(Control::Stop);
+        drop(receiver);
+        self.door.depart(ExitReason::Abandoned);
     }
 }

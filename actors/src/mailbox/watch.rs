@@ -2,17 +2,38 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::contain::{contain, drop_contained};
 use crate::supervision::{Down, Next};
 
 /// Somebody who watches. Called on the shard of the agent that died: it must not block.
-pub(super) trait DownSink: Send {
-    /// Takes the notice; `false` when nobody is left to hear it.
-    fn notify(&mut self, down: &Down) -> bool;
+pub(super) struct DownSink {
+    /// Takes the notice; `false` when nobody is left to hear another.
+    pub(super) notify: Box<dyn FnMut(&Down) -> bool + Send>,
+    /// Whether anybody is left to hear one.
+    pub(super) is_alive: Box<dyn Fn() -> bool + Send>,
 }
 
-impl<F: FnMut(&Down) -> bool + Send> DownSink for F {
+impl DownSink {
+    /// Notifies; a sink that panics hears nothing more, and takes nobody with it.
     fn notify(&mut self, down: &Down) -> bool {
-        self(down)
+        contain(|| (self.notify)(down)).unwrap_or_else(|panic| {
+            tracing::warn!(%panic, agent = %down.id, "a watcher panicked; it is told nothing more");
+            false
+        })
+    }
+}
+
+impl Inner {
+    /// Takes out the watchers that are gone; looks only when the number has doubled since the last time.
+    fn prune(&mut self) -> Vec<DownSink> {
+        if self.sinks.len() < self.prune_at.max(8) {
+            return Vec::new();
+        }
+        let (alive, dead) =
+            std::mem::take(&mut self.sinks).into_iter().partition(|sink| contain(&sink.is_alive).unwrap_or(false));
+        self.sinks = alive;
+        self.prune_at = self.sinks.len() * 2;
+        dead
     }
 }
 
@@ -24,19 +45,27 @@ pub(super) struct Watchers {
 
 #[derive(Default)]
 struct Inner {
-    sinks: Vec<Box<dyn DownSink>>,
+    sinks: Vec<DownSink>,
+    /// Look for dead watchers when there are this many.
+    prune_at: usize,
     gone: Option<Down>,
 }
 
 impl Watchers {
     /// Adds a watcher. For an agent that is gone it is called at once, with the last notice.
-    pub(super) fn add(&self, mut sink: Box<dyn DownSink>) {
+    pub(super) fn add(&self, mut sink: DownSink) {
         let mut inner = self.lock();
         match inner.gone.clone() {
-            None => inner.sinks.push(sink),
+            None => {
+                let dead = inner.prune();
+                inner.sinks.push(sink);
+                drop(inner);
+                drop_contained(dead);
+            }
             Some(down) => {
                 drop(inner);
                 sink.notify(&down);
+                drop_contained(sink);
             }
         }
     }
@@ -47,15 +76,19 @@ impl Watchers {
         if inner.gone.is_some() {
             return;
         }
-        let mut sinks = std::mem::take(&mut inner.sinks);
+        let sinks = std::mem::take(&mut inner.sinks);
         if down.next == Next::Gone {
             inner.gone = Some(down.clone());
         }
         drop(inner);
         // Outside the lock: a sink may watch, or stop, this very agent.
-        sinks.retain_mut(|sink| sink.notify(down));
+        let (alive, dead): (Vec<_>, Vec<_>) =
+            sinks.into_iter().map(|mut sink| (sink.notify(down), sink)).partition(|(alive, _)| *alive);
+        for (_, sink) in dead {
+            drop_contained(sink);
+        }
         if down.next == Next::Restarts {
-            self.lock().sinks.append(&mut sinks);
+            self.lock().sinks.extend(alive.into_iter().map(|(_, sink)| sink));
         }
     }
 

@@ -131,7 +131,8 @@ fn citation(id: u32, evidence: Evidence) -> Citation {
 /// One sentence for each part that is missing; without a plan, one for the whole question.
 fn not_found(outcome: &Outcome) -> Vec<String> {
     if outcome.plan.tasks.is_empty() && outcome.missing.is_empty() {
-        let why = outcome.cancelled.map_or("planning failed", cut_short);
+        let cut_short = outcome.cancelled.map(|reason| cut_short(reason).to_owned());
+        let why = cut_short.or_else(|| outcome.failure.clone()).unwrap_or_else(|| "planning failed".to_owned());
         return vec![format!("“{}” was not worked on: {why}.", outcome.question.trim())];
     }
     outcome.missing.iter().map(|missing| sentence(missing.question.trim(), &missing.cause)).collect()

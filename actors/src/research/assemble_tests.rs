@@ -40,6 +40,7 @@ fn outcome(tasks: &[&str], sections: Vec<(u32, Vec<Claim>)>, missing: Vec<(u32, 
         missing,
         status: Status::Partial,
         cancelled: None,
+        failure: None,
         struck: 0,
         usage: Usage::default(),
     }

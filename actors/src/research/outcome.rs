@@ -47,6 +47,8 @@ pub struct Outcome {
     pub status: Status,
     /// Set when it was cut short.
     pub cancelled: Option<CancelReason>,
+    /// What went wrong with the run as a whole, for people; `None` when its parts say it all.
+    pub failure: Option<String>,
     /// Claims that the verifier struck.
     pub struck: usize,
     /// What language models were used for.

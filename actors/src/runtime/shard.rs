@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,13 +21,17 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 thread_local! {
-    /// The shard that this thread is, as the address of its ledger: unique in the process while the shard lives.
-    static HERE: Cell<usize> = const { Cell::new(0) };
+    /// The number of the shard that this thread is; 0 for a thread that is none.
+    static HERE: Cell<u64> = const { Cell::new(0) };
 }
+
+/// The next shard's number: never used twice in a process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// How the rest of the runtime reaches a shard.
 #[derive(Debug)]
 pub(super) struct ShardDoor {
+    number: u64,
     jobs: mpsc::Sender<Job>,
     pub(super) ledger: Arc<ShardLedger>,
 }
@@ -34,15 +39,11 @@ pub(super) struct ShardDoor {
 impl ShardDoor {
     /// Runs `job` on the shard: now if this is its thread, else in turn.
     pub(super) fn run(&self, job: Job) -> Result<(), Job> {
-        if HERE.get() == self.mark() {
+        if HERE.get() == self.number {
             job();
             return Ok(());
         }
         self.jobs.try_send(job).map_err(mpsc::error::TrySendError::into_inner)
-    }
-
-    fn mark(&self) -> usize {
-        Arc::as_ptr(&self.ledger).addr()
     }
 }
 
@@ -80,7 +81,7 @@ impl ShardThread {
 /// Starts the thread of shard `index` and waits until it runs.
 pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError> {
     let ledger = Arc::new(ShardLedger::default());
-    let mark = Arc::as_ptr(&ledger).addr();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (jobs, inbox) = mpsc::channel(JOBS);
     let (up, is_up) = std::sync::mpsc::sync_channel(1);
     let (has_ended, ended) = oneshot::channel();
@@ -88,7 +89,7 @@ pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError
     let token = end.clone();
     let body = move || {
         let _has_ended = has_ended;
-        HERE.set(mark);
+        HERE.set(number);
         let system = actix::System::new();
         system.block_on(async move {
             let _starter_waits = up.send(());
@@ -101,16 +102,17 @@ pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError
     let thread = std::thread::Builder::new().name(name).spawn(body);
     let thread = thread.map_err(|error| StartError::Thread(error.to_string()))?;
     is_up.recv_timeout(START_LIMIT).map_err(|_| StartError::Thread("it did not come up in time".to_owned()))?;
-    let door = ShardDoor { jobs, ledger };
+    let door = ShardDoor { number, jobs, ledger };
     Ok((door, ShardThread { end, ended: Some(ended), thread: Some(thread) }))
 }
 
 /// A shard on the current thread, which must be inside a `LocalSet`; nothing drives it but that set.
 pub(super) fn on_this_thread() -> ShardDoor {
     let ledger = Arc::new(ShardLedger::default());
-    HERE.set(Arc::as_ptr(&ledger).addr());
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    HERE.set(number);
     let (jobs, _closed) = mpsc::channel(1);
-    ShardDoor { jobs, ledger }
+    ShardDoor { number, jobs, ledger }
 }
 
 async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {

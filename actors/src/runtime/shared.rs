@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::chance::Chance;
+use super::clock::ClockHandle;
 use super::shard::ShardDoor;
 use crate::agent::Agent;
 use crate::error::StartError;
@@ -18,7 +18,7 @@ use crate::scope::Scope;
 
 pub(crate) struct Shared {
     shards: Vec<ShardDoor>,
-    clock: Handle,
+    clock: ClockHandle,
     directory: Directory,
     scope: Scope,
     chance: Chance,
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(shards: Vec<ShardDoor>, clock: Handle, chance: Chance) -> Arc<Self> {
+    pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance) -> Arc<Self> {
         Arc::new(Self {
             shards,
             clock,
@@ -56,16 +56,12 @@ impl Shared {
         let scope = spec.scope.take().map_or_else(|| parent.unwrap_or(&self.scope).child(), |scope| scope.child());
         let shard = self.shard_of(id);
         let (agent, birth) = prepare(self, id, shard, scope, spec);
-        // An agent that its shard does not take is dropped with the job, which closes its front door.
+        // An agent that its shard does not take is dropped with the job, which makes it gone.
         match self.shards[shard].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(agent),
-            Err(_refused) => Err(self.not_started(id)),
+            Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
+            Err(_refused) => Err(StartError::Overloaded),
         }
-    }
-
-    fn not_started(&self, id: AgentId) -> StartError {
-        self.directory.remove(id);
-        if self.closing.load(Ordering::Acquire) { StartError::RuntimeStopped } else { StartError::Overloaded }
     }
 
     /// A stable hash of the id chooses the shard (Fibonacci hashing: the upper bits of a multiplication).
@@ -76,8 +72,25 @@ impl Shared {
 
     /// A timer on this runtime's clock; it can be awaited on any executor, as long as the runtime is not closed.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
-        let _inside = self.clock.enter();
+        let _inside = self.clock.handle().enter();
         tokio::time::sleep(duration)
+    }
+
+    /// Runs `watch` on the clock, where no agent can block it. It is dropped when the runtime is closed.
+    pub(crate) fn watch_over(&self, watch: impl Future<Output = ()> + Send + 'static) {
+        let closed = self.closed();
+        self.clock.watch(async move {
+            tokio::select! {
+                biased;
+                () = watch => {}
+                () = closed => {}
+            }
+        });
+    }
+
+    /// The scope above all agents and runs.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Ends when the runtime's threads are about to end.

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 
 use super::chance::Chance;
+use super::clock::ClockHandle;
 use super::{Runtime, Shared, shard};
 
 /// Runs `body` with a runtime on virtual time: one shard, no other threads, ids and jitter drawn from `seed`. Whenever
@@ -23,7 +24,7 @@ where
     };
     actix::System::with_tokio_rt(paused).block_on(async move {
         let door = shard::on_this_thread();
-        let shared = Shared::new(vec![door], Handle::current(), Chance::seeded(seed));
+        let shared = Shared::new(vec![door], ClockHandle::current(), Chance::seeded(seed));
         body(Runtime::on_this_thread(shared)).await
     })
 }

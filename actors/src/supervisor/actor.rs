@@ -58,7 +58,7 @@ impl Supervisor {
     fn feed(&mut self, input: Input, turn: &mut Turn<'_, RunMessage>) {
         let now = Instant::now();
         // A cancelled run also stops its researchers: what they say about that is not their failure.
-        if let Some(reason) = self.scope.ended(now) {
+        if let Some(reason) = self.scope.cancelled_because() {
             let commands = self.machine.on(Input::Cancel(reason), now);
             self.carry_out(commands, turn);
         }
@@ -73,7 +73,8 @@ impl Supervisor {
         if next.is_some() && next != self.wake {
             self.wake = next;
             let delay = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-            turn.after(delay, RunMessage::Wake);
+            // At most one timer for each change of the next deadline is set: far below the limit on timers.
+            let _below_the_limit = turn.after(delay, RunMessage::Wake);
         }
     }
 
@@ -89,6 +90,10 @@ impl Supervisor {
                 Command::Finish(outcome) => self.finish(*outcome, turn),
             }
         }
+    }
+
+    fn run_id(&self) -> &str {
+        self.duties.as_ref().map_or("", |duties| duties.log.run_id())
     }
 
     fn emit(&self, event: Event) {
@@ -117,7 +122,8 @@ impl Supervisor {
         let Some(duties) = &self.duties else { return };
         let sources = duties.crew.sources.clone();
         let spec = AgentSpec::new("verifier", move || Verifier::new(sources.clone())).restart(patient());
-        let question = |reply| VerifyDraft::Begin { draft, reply };
+        let within = self.machine.patience(Instant::now()) / 2;
+        let question = |reply| VerifyDraft::Begin { draft, within, reply };
         self.ask("verifier", spec, question, |checked: Result<(Draft, usize), String>| Input::Verified(checked), turn);
     }
 
@@ -158,13 +164,15 @@ impl Supervisor {
             // A note on progress is not worth waiting for a place in the mailbox.
             let _left_out = me.tell(RunMessage::Progress { task: id, note });
         });
+        // Below the run's span, which this turn is inside of.
+        let span = tracing::info_span!("task", run_id = self.run_id(), task = %id, attempt);
         let patience = self.patience();
-        let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, reply });
+        let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, span, reply });
         turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {
             Ok(Ok(Ok(findings))) => RunMessage::Input(Input::Replied { task: id, attempt, findings }),
             Ok(Ok(Err(failure))) => failed(failure.reason, failure.retry),
-            // A researcher that stays down is not asked again; one that panicked is back after its restart.
-            Ok(Err(AskError::Panicked)) => failed("the researcher panicked".to_owned(), true),
+            // After a restart the next try asks the same researcher; after its policy gave it up, a new one.
+            Ok(Err(AskError::Panicked | AskError::Stopped)) => failed("the researcher panicked".to_owned(), true),
             Ok(Err(error)) => failed(error.to_string(), false),
             Err(error) => failed(error.to_string(), false),
         });
@@ -176,7 +184,9 @@ impl Supervisor {
         task: TaskId,
         turn: &mut Turn<'_, RunMessage>,
     ) -> Result<AgentRef<ResearchTask>, StartError> {
-        if let Some((researcher, _)) = self.researchers.get(&task) {
+        if let Some((researcher, _)) = self.researchers.get(&task)
+            && !researcher.info().gone
+        {
             return Ok(researcher.clone());
         }
         let Some(duties) = &self.duties else { return Err(StartError::RuntimeStopped) };
@@ -200,8 +210,11 @@ impl Supervisor {
             self.abandon(task, CancelReason::Parent);
         }
         if let Some(duties) = self.duties.take() {
-            tracing::info!(status = ?outcome.status, "run finished");
+            let (status, cancelled) = (outcome.status, outcome.cancelled);
+            tracing::info!(?status, "run finished");
+            // First the outcome, then the end of the log: whoever sees the end finds the outcome.
             let _nobody_waits = duties.outcome.send(outcome);
+            duties.log.close(status, cancelled);
         }
         turn.stop();
     }
@@ -216,7 +229,7 @@ impl Agent for Supervisor {
         let scope = self.scope.clone();
         let cancelled = async move {
             scope.cancelled().await;
-            scope.ended(Instant::now()).unwrap_or(CancelReason::Parent)
+            scope.cancelled_because().unwrap_or(CancelReason::Parent)
         };
         turn.start(cancelled, |reason| RunMessage::Input(Input::Cancel(reason.unwrap_or(CancelReason::Parent))));
         let commands = self.machine.begin();

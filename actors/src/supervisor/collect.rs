@@ -18,7 +18,7 @@ pub enum Collect<R> {
     First(usize),
     /// More than half of all tasks have replied, those included that were added on the way.
     Quorum,
-    /// The predicate holds. It is asked after each reply.
+    /// The predicate holds. It is asked with at least one reply, and may be asked again without a new one.
     Until(Predicate<R>),
     /// This much time has passed since the fan-out began.
     Deadline(Duration),
@@ -56,14 +56,15 @@ impl<R> Collect<R> {
         Self::Until(Arc::new(predicate))
     }
 
-    /// Whether `replies`, of `tasks` tasks, are enough.
-    pub(super) fn is_met(&self, replies: &[&R], tasks: usize) -> bool {
+    /// Whether `replies`, of `tasks` tasks, are enough; `counts` says which of them a number of replies counts.
+    pub(super) fn is_met(&self, replies: &[&R], tasks: usize, counts: fn(&R) -> bool) -> bool {
+        let number = || replies.iter().filter(|reply| counts(reply)).count();
         match self {
             Self::All | Self::Deadline(_) => false,
-            Self::Any => !replies.is_empty(),
-            Self::First(count) => replies.len() >= *count,
-            Self::Quorum => replies.len() > tasks / 2,
-            Self::Until(predicate) => predicate(replies),
+            Self::Any => number() > 0,
+            Self::First(count) => number() >= *count,
+            Self::Quorum => number() > tasks / 2,
+            Self::Until(predicate) => !replies.is_empty() && predicate(replies),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::event::CancelReason;
 pub struct FanOutLimits {
     /// At most this many tasks run at a time; the rest waits. At least 1.
     pub at_once: usize,
-    /// At most this many tasks in all.
+    /// At most this many tasks in all when one is added on the way. The tasks of the beginning are the caller's own.
     pub max_tasks: usize,
     /// How often a task is tried before it has failed. At least 1.
     pub attempts: u32,
@@ -105,6 +105,8 @@ pub struct FanOut<T, R> {
     tasks: Vec<(T, TaskState<R>)>,
     /// Numbers of the tasks that replied, in the order of their replies.
     arrived: Vec<usize>,
+    /// Which replies a collection policy counts.
+    counts: fn(&R) -> bool,
     begun: Option<Instant>,
     finished: bool,
 }
@@ -112,17 +114,24 @@ pub struct FanOut<T, R> {
 impl<T, R> FanOut<T, R> {
     /// A fan-out that has not begun.
     pub fn new(collect: Collect<R>, limits: FanOutLimits, tasks: impl IntoIterator<Item = T>) -> Self {
-        let tasks = tasks.into_iter().take(limits.max_tasks).map(|task| (task, TaskState::Queued)).collect();
-        Self { collect, limits, tasks, arrived: Vec::new(), begun: None, finished: false }
+        let tasks = tasks.into_iter().map(|task| (task, TaskState::Queued)).collect();
+        Self { collect, limits, tasks, arrived: Vec::new(), counts: |_| true, begun: None, finished: false }
+    }
+
+    /// Lets the policies that count replies count only those for which `counts` holds.
+    #[must_use]
+    pub fn counting(mut self, counts: fn(&R) -> bool) -> Self {
+        self.counts = counts;
+        self
     }
 
     /// Starts what may start.
     pub fn begin(&mut self, now: Instant) -> Vec<Step> {
         self.begun = Some(now);
-        self.advance(Vec::new(), now)
+        self.settle(now)
     }
 
-    /// Adds a task while the fan-out runs; returns its number and what follows.
+    /// Adds a task while the fan-out runs; returns its number and what follows. Does not decide whether it is over.
     ///
     /// # Errors
     /// [`AddError`] when it is over or full.
@@ -134,11 +143,11 @@ impl<T, R> FanOut<T, R> {
             return Err(AddError::TooMany(self.limits.max_tasks));
         }
         self.tasks.push((task, TaskState::Queued));
-        Ok((self.tasks.len() - 1, self.advance(Vec::new(), now)))
+        Ok((self.tasks.len() - 1, self.start_waiting(Vec::new(), now)))
     }
 
-    /// Takes a reply in, without deciding what follows: the caller may add and cancel tasks first, and then
-    /// [`settle`](Self::settle)s. `false` for a reply that comes too late.
+    /// Takes a reply in, without deciding whether the fan-out is over: the caller may add and cancel tasks first, and
+    /// then [`settle`](Self::settle)s. `false` for a reply that comes too late.
     pub fn record(&mut self, task: usize, attempt: u32, reply: R) -> bool {
         if !self.is_running(task, attempt) {
             return false;
@@ -148,44 +157,60 @@ impl<T, R> FanOut<T, R> {
         true
     }
 
-    /// Decides what follows from the replies that were recorded.
+    /// Finishes if the policy is met or nothing is left; else starts what has a place.
     pub fn settle(&mut self, now: Instant) -> Vec<Step> {
-        self.advance(Vec::new(), now)
+        let mut steps = Vec::new();
+        if self.begun.is_none() || self.finished {
+            return steps;
+        }
+        if self.collect.is_met(&self.replies(), self.tasks.len(), self.counts) {
+            steps.extend(self.cancel_where(CancelReason::Redundant, |_, _| true));
+        }
+        let mut steps = self.start_waiting(steps, now);
+        let is_open = |(_, state): &(T, TaskState<R>)| matches!(state, TaskState::Queued | TaskState::Running { .. });
+        if !self.tasks.iter().any(is_open) {
+            self.finished = true;
+            steps.push(Step::Finish);
+        }
+        steps
     }
 
-    /// An attempt failed. It is tried again if `retry` and its attempts allow.
+    /// An attempt failed. It is tried again if `retry`, its attempts and its deadline allow. Does not decide whether the
+    /// fan-out is over.
     pub fn failed(&mut self, task: usize, attempt: u32, reason: String, retry: bool, now: Instant) -> Vec<Step> {
         if !self.is_running(task, attempt) {
             return Vec::new();
         }
         let TaskState::Running { deadline, .. } = self.tasks[task].1 else { return Vec::new() };
-        if retry && attempt < self.limits.attempts {
+        if retry && attempt < self.limits.attempts && deadline.is_none_or(|deadline| now < deadline) {
             let attempt = attempt + 1;
             self.tasks[task].1 = TaskState::Running { attempt, deadline };
             return vec![Step::Retry { task, reason }, Step::Start { task, attempt }];
         }
         self.tasks[task].1 = TaskState::Failed(reason.clone());
-        self.advance(vec![Step::Fail { task, reason }], now)
+        self.start_waiting(vec![Step::Fail { task, reason }], now)
     }
 
-    /// Cancels one task, queued or running.
+    /// Cancels one task, queued or running. Does not decide whether the fan-out is over.
     pub fn cancel(&mut self, task: usize, reason: CancelReason, now: Instant) -> Vec<Step> {
         let steps = self.cancel_where(reason, |number, _| number == task);
-        self.advance(steps, now)
+        self.start_waiting(steps, now)
     }
 
     /// Cancels all that is queued or running: the fan-out is over.
     pub fn cancel_all(&mut self, reason: CancelReason, now: Instant) -> Vec<Step> {
-        let steps = self.cancel_where(reason, |_, _| true);
-        self.advance(steps, now)
+        let mut steps = self.cancel_where(reason, |_, _| true);
+        steps.extend(self.settle(now));
+        steps
     }
 
     /// Looks at the clock.
     pub fn tick(&mut self, now: Instant) -> Vec<Step> {
         let policy_is_over = self.policy_deadline().is_some_and(|deadline| deadline <= now);
         let due = |state: &TaskState<R>| matches!(state, TaskState::Running { deadline: Some(deadline), .. } if *deadline <= now);
-        let steps = self.cancel_where(CancelReason::Deadline, |_, state| policy_is_over || due(state));
-        self.advance(steps, now)
+        let mut steps = self.cancel_where(CancelReason::Deadline, |_, state| policy_is_over || due(state));
+        steps.extend(self.settle(now));
+        steps
     }
 
     /// When to [`tick`](Self::tick) next, if nothing else happens.
@@ -248,13 +273,10 @@ impl<T, R> FanOut<T, R> {
         steps
     }
 
-    /// Finishes if the policy is met or nothing is left; else starts what has a place.
-    fn advance(&mut self, mut steps: Vec<Step>, now: Instant) -> Vec<Step> {
-        let Some(_begun) = self.begun.filter(|_| !self.finished) else {
+    /// Starts what has a place.
+    fn start_waiting(&mut self, mut steps: Vec<Step>, now: Instant) -> Vec<Step> {
+        if self.begun.is_none() || self.finished {
             return steps;
-        };
-        if self.collect.is_met(&self.replies(), self.tasks.len()) {
-            steps.extend(self.cancel_where(CancelReason::Redundant, |_, _| true));
         }
         let running = |(_, state): &&(T, TaskState<R>)| matches!(state, TaskState::Running { .. });
         let mut places = self.limits.at_once.max(1).saturating_sub(self.tasks.iter().filter(running).count());
@@ -265,11 +287,6 @@ impl<T, R> FanOut<T, R> {
                 steps.push(Step::Start { task: number, attempt: 1 });
                 places -= 1;
             }
-        }
-        let is_open = |(_, state): &(T, TaskState<R>)| matches!(state, TaskState::Queued | TaskState::Running { .. });
-        if !self.tasks.iter().any(is_open) {
-            self.finished = true;
-            steps.push(Step::Finish);
         }
         steps
     }

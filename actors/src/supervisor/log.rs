@@ -27,6 +27,10 @@ impl EventLog {
         Self { run_id, started, events: Mutex::default(), grown: watch::Sender::new((0, false)) }
     }
 
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// Adds an event; `false` when the run has ended already, and the event is not taken.
     pub(crate) fn append(&self, event: Event) -> bool {
         let mut events = self.lock();
@@ -48,6 +52,15 @@ impl EventLog {
     /// Ends the log, unless it has ended.
     pub(crate) fn close(&self, status: Status, cancelled: Option<CancelReason>) {
         self.append(Event::RunFinished { status, cancelled });
+    }
+
+    /// Ends when the log has ended.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut grown = self.grown.subscribe();
+        async move {
+            // An error means that the log itself is gone.
+            let _ended = grown.wait_for(|(_, ended)| *ended).await;
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<RunEvent> {

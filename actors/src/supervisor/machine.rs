@@ -139,7 +139,8 @@ impl Machine {
                 self.replied(task, attempt, findings, now);
             }
             (Phase::Collecting, Input::Failed { task, attempt, reason, retry }) => {
-                let steps = self.fan_out.failed(number(task), attempt, reason, retry, now);
+                let mut steps = self.fan_out.failed(number(task), attempt, reason, retry, now);
+                steps.extend(self.fan_out.settle(now));
                 self.take(steps, now);
             }
             (Phase::Writing, Input::Written(Ok(draft))) => self.has_written(draft),
@@ -175,11 +176,13 @@ impl Machine {
     }
 
     fn planned(&mut self, plan: Plan, now: Instant) {
-        self.emit(Event::PlanMade { tasks: plan.tasks.clone() });
         self.phase = Phase::Collecting;
         // The machine numbers the tasks itself, whatever the planner wrote.
-        let tasks = plan.tasks.into_iter().enumerate().map(|(number, task)| Task { id: id(number), ..task });
-        self.fan_out = FanOut::new(self.made_of.collect.clone(), self.made_of.limits.clone(), tasks);
+        let numbered = plan.tasks.into_iter().enumerate().map(|(number, task)| Task { id: id(number), ..task });
+        let tasks: Vec<Task> = numbered.collect();
+        self.emit(Event::PlanMade { tasks: tasks.clone() });
+        self.fan_out = FanOut::new(self.made_of.collect.clone(), self.made_of.limits.clone(), tasks)
+            .counting(|findings| !findings.claims.is_empty());
         let steps = self.fan_out.begin(now);
         self.take(steps, now);
     }
@@ -322,7 +325,6 @@ impl Machine {
             }
             (false, _) => Status::Failed,
         };
-        self.emit(Event::RunFinished { status, cancelled: self.cancelled });
         self.commands.push(Command::Finish(Box::new(Outcome {
             run_id: self.made_of.run_id.clone(),
             question: self.made_of.question.clone(),
@@ -331,6 +333,7 @@ impl Machine {
             missing,
             status,
             cancelled: self.cancelled,
+            failure: self.lost.clone(),
             struck: self.struck,
             usage: Usage::default(),
         })));
@@ -373,6 +376,7 @@ fn id(number: usize) -> TaskId {
     TaskId(u32::try_from(number + 1).unwrap_or(u32::MAX))
 }
 
+/// The place of a task in the fan-out; no task has the number of `TaskId(0)`.
 fn number(task: TaskId) -> usize {
-    (task.0 as usize).saturating_sub(1)
+    (task.0 as usize).wrapping_sub(1)
 }

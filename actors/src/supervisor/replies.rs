@@ -26,6 +26,9 @@ use crate::scope::Scope;
 /// How long a task may take when the limits do not say.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// How much longer than its deadline an answer is waited for: the fan-out's own look at the clock comes first.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Why a task of a fan-out has no reply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -103,12 +106,12 @@ impl<T: Clone + Send + 'static, R: Clone + Send + 'static> Replies<T, R> {
             let alarm = wake.map_or(future::pending().boxed(), |wake| self.runtime.sleep(wake).boxed());
             tokio::select! {
                 biased;
+                () = self.runtime.closed() => self.finish(CancelReason::Parent),
                 Some(answer) = self.answers.next() => self.answered(answer),
                 () = alarm => {
                     let steps = self.machine.tick(Instant::now());
                     self.take(steps);
                 }
-                () = self.runtime.closed() => self.finish(CancelReason::Parent),
             }
         }
     }
@@ -179,7 +182,7 @@ impl<T: Clone + Send + 'static, R: Clone + Send + 'static> Replies<T, R> {
             Ok(worker) => {
                 let (work, inside) = (self.work.clone(), scope.clone());
                 let make = Box::new(move || work(task, inside));
-                let answer = worker.ask(self.task_deadline, |reply| Job::Begin { make, reply });
+                let answer = worker.ask(self.task_deadline + PATIENCE, |reply| Job::Begin { make, reply });
                 self.workers.insert(number, (worker, scope));
                 answer
             }

@@ -67,9 +67,15 @@ impl RunOptions {
         if self.deadline.is_zero() || self.deadline > LONGEST {
             return invalid(format!("deadline is {:?}; it must be above zero and at most 24 hours", self.deadline));
         }
+        if self.task_deadline.is_some_and(|deadline| deadline.is_zero()) {
+            return invalid("task_deadline is zero; it must be above zero".to_owned());
+        }
         Ok(())
     }
 }
+
+/// When a run is over at the latest, counted from its deadline.
+const WRAP_UP: Duration = Duration::from_secs(1);
 
 /// The longest deadline of a run.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -104,7 +110,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
     options.validate()?;
     let id: Arc<str> = format!("run-{:016x}", shared.draw()).into();
     let started = Instant::now();
-    let scope = Scope::root();
+    let scope = shared.scope().child_until(Some(started + options.deadline));
     let log = Arc::new(EventLog::new(id.clone(), started));
     let (sender, outcome) = oneshot::channel();
     let limits = FanOutLimits {
@@ -137,11 +143,27 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
     supervisor.watch(move |down| {
         if down.next == Next::Gone {
             // After an orderly end the log is closed already, and takes no second end.
-            end_of_log.close(Status::Failed, end_of_scope.ended(Instant::now()));
+            end_of_log.close(Status::Failed, end_of_scope.cancelled_because());
             end_of_scope.cancel(CancelReason::Parent);
         }
     });
+    watch_over(shared, &log, options.deadline + WRAP_UP);
     Ok(Run { id, question: question.to_owned(), scope, log, outcome: Some(outcome), done: false })
+}
+
+/// Ends the run's log if the supervisor does not: on the clock, where no agent can block it.
+fn watch_over(shared: &Shared, log: &Arc<EventLog>, within: Duration) {
+    let (late, log) = (shared.sleep(within), log.clone());
+    let closed = shared.closed();
+    shared.watch_over(async move {
+        let reason = tokio::select! {
+            biased;
+            () = log.ended() => return,
+            () = closed => CancelReason::Parent,
+            () = late => CancelReason::Deadline,
+        };
+        log.close(Status::Failed, Some(reason));
+    });
 }
 
 impl Run {
@@ -170,14 +192,13 @@ impl Run {
         self.scope.clone()
     }
 
-    /// Waits for the end. There is always one: within the deadline plus one second, also when the supervisor itself
-    /// fails. A second call after the end returns an outcome without an answer.
+    /// Waits for the end. There is always one: within the deadline plus one second, also when the supervisor fails or
+    /// an agent blocks its shard; and it is in the log by then. A second call after the end returns an outcome without
+    /// an answer.
     pub async fn outcome(&mut self) -> Outcome {
-        let ended = match self.outcome.as_mut() {
-            Some(outcome) => outcome.await.ok(),
-            None => None,
-        };
-        self.outcome = None;
+        // The supervisor hands over the outcome before it ends the log.
+        self.log.ended().await;
+        let ended = self.outcome.take().and_then(|mut outcome| outcome.try_recv().ok());
         self.done = true;
         ended.unwrap_or_else(|| Outcome {
             run_id: self.id.to_string(),
@@ -186,7 +207,8 @@ impl Run {
             draft: Draft::default(),
             missing: Vec::new(),
             status: Status::Failed,
-            cancelled: self.scope.ended(Instant::now()),
+            cancelled: self.scope.cancelled_because(),
+            failure: Some("the run's supervisor did not come to its end".to_owned()),
             struck: 0,
             usage: Usage::default(),
         })

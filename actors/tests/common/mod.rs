@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use callboard_actors::agent::{Agent, Turn};
-use callboard_actors::mailbox::{AgentSpec, Reply};
+use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use callboard_actors::supervision::{Backoff, RestartPolicy};
 
@@ -77,6 +77,15 @@ pub(crate) fn tenacious() -> RestartPolicy {
 
 pub(crate) fn runtime(shards: usize) -> Runtime {
     Runtime::start(RuntimeConfig { shards }).expect("threads can be started")
+}
+
+/// Blocks the agent in a handler until the sender is dropped.
+pub(crate) fn hold(agent: &AgentRef<Count>) -> mpsc::Sender<()> {
+    let (entered, is_held) = mpsc::channel();
+    let (release, until) = mpsc::channel();
+    agent.tell(Count::Hold { entered, release: until }).unwrap();
+    is_held.recv_timeout(LONG).unwrap();
+    release
 }
 
 /// Drives a future on a thread without any async runtime.

@@ -31,6 +31,8 @@ pub(in crate::supervisor) enum ResearchTask {
         /// The whole question of the run.
         whole: String,
         progress: Progress,
+        /// The task's span: what the researcher does is recorded below it.
+        span: tracing::Span,
         reply: Reply<Result<Findings, TaskFailure>>,
     },
     /// The search is over.
@@ -70,11 +72,11 @@ impl Agent for Researcher {
 
     fn handle(&mut self, message: ResearchTask, turn: &mut Turn<'_, ResearchTask>) {
         match message {
-            ResearchTask::Begin { task, whole, progress, reply } => {
+            ResearchTask::Begin { task, whole, progress, span, reply } => {
+                let _inside = span.enter();
                 progress("searching".to_owned());
                 let query = Query { text: task.question.clone(), whole, limit: rules::find::PASSAGES };
-                let span = tracing::info_span!("retrieval", task = %task.id);
-                let search = self.retriever.search(query).instrument(span);
+                let search = self.retriever.search(query).instrument(tracing::info_span!("retrieval"));
                 self.current = Some(Current { task, progress, reply });
                 turn.start(search, ResearchTask::Retrieved);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -21,7 +22,12 @@ pub(in crate::supervisor) struct Verifier {
 /// What a verifier understands.
 pub(in crate::supervisor) enum VerifyDraft {
     /// "Strike what does not hold."
-    Begin { draft: Draft, reply: Reply<Verified> },
+    Begin {
+        draft: Draft,
+        /// How long reading one source may take; the claims of one that takes longer are struck.
+        within: Duration,
+        reply: Reply<Verified>,
+    },
     /// The texts of the cited sources are here; those that could not be read are not among them.
     Read { texts: Result<Texts, WorkError>, draft: Draft, reply: Reply<Verified> },
 }
@@ -31,17 +37,21 @@ impl Verifier {
         Self { sources }
     }
 
-    fn read(&self, draft: &Draft) -> impl Future<Output = Texts> + use<> {
+    fn read(&self, draft: &Draft, within: Duration) -> impl Future<Output = Texts> + use<> {
         let claims = draft.sections.iter().flat_map(|section| &section.claims);
         let cited: std::collections::BTreeSet<Arc<str>> =
             claims.flat_map(|claim| &claim.evidence).map(|evidence| evidence.source.clone()).collect();
         let reads = cited.into_iter().map(|source| {
             let text = self.sources.text(&source);
             async move {
-                match text.await {
-                    Ok(text) => text.map(|text| (source, text)),
-                    Err(error) => {
+                match tokio::time::timeout(within, text).await {
+                    Ok(Ok(text)) => text.map(|text| (source, text)),
+                    Ok(Err(error)) => {
                         tracing::warn!(%source, %error, "a cited source cannot be read; its claims are struck");
+                        None
+                    }
+                    Err(_elapsed) => {
+                        tracing::warn!(%source, "a cited source was not read in time; its claims are struck");
                         None
                     }
                 }
@@ -57,8 +67,8 @@ impl Agent for Verifier {
 
     fn handle(&mut self, message: VerifyDraft, turn: &mut Turn<'_, VerifyDraft>) {
         match message {
-            VerifyDraft::Begin { draft, reply } => {
-                let read = self.read(&draft);
+            VerifyDraft::Begin { draft, within, reply } => {
+                let read = self.read(&draft, within);
                 turn.start(read, |texts| VerifyDraft::Read { texts, draft, reply });
             }
             VerifyDraft::Read { texts, draft, reply } => {

@@ -1,0 +1,30 @@
+//! What if a value that belongs to somebody else panics while it is called or dropped? It is contained, and logged.
+//!
+//! Each value is contained on its own: a panic that left one destructor while another panic unwinds would abort the
+//! process.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `act`; a panic becomes its text.
+pub(crate) fn contain<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(panic_text)
+}
+
+/// Drops `value`; a panic is logged and goes no further.
+pub(crate) fn drop_contained<T>(value: T) {
+    if let Err(panic) = contain(|| drop(value)) {
+        tracing::warn!(%panic, "dropping a value panicked");
+    }
+}
+
+/// The message of a panic, as `panic!` was given it. The payload is dropped here, which may panic as well.
+pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        // Whoever throws a payload that panics in its drop may throw another: it is kept for ever.
+        std::mem::forget(second);
+    }
+    text.unwrap_or_else(|| "a panic without a text".to_owned())
+}
