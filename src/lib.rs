@@ -1,5 +1,29 @@
-//! Callboard: an actor-model multi-agent framework.
+//! Callboard: an actor-model multi-agent framework. A question goes in; a supervisor, a planner, researchers, a writer
+//! and a verifier, each an actor, make a cited report of your documents. Nothing leaves the machine.
+//!
+//! - [`research`](fn@research): start here; describes a research and starts it
+//! - [`ResearchRun`]: a run that has started: its events, its cancellation, its end
+//! - [`Finished`]: the report with its events, its stored sources and its exit code
+//! - [`Report`]: the report as a value; the documented JSON
+//! - [`report`]: the report as text, Markdown, HTML, JSON and as a folder of files
+//! - [`corpus`]: folders and files become passages that can be searched
+//! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
+//! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
+//!
+//! ```text
+//! src/            how it meets the world: corpus, report, command line
+//! actors/src/     what the system is: actors and the pure rules behind them
+//! ```
 
-pub use callboard_actors as core;
+pub use callboard_actors as actors;
+pub use callboard_actors::event::{CancelReason, Event, RunEvent};
+pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, TaskId};
+pub use error::{Error, Result, WriteError};
+pub use exit::ExitStatus;
+pub use research::{Finished, Research, ResearchRun, plan, research};
 
 pub mod corpus;
+mod error;
+mod exit;
+pub mod report;
+pub mod research;

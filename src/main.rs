@@ -1,3 +1,7 @@
-//! The command-line program.
+//! The command-line program. Everything is in [`cli`]; the work itself is in the library.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main().into()
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use callboard_actors::agent::{Agent, Turn};
 use callboard_actors::error::AskError;
-use callboard_actors::mailbox::{AgentSpec, DeadLetter, Reply};
+use callboard_actors::mailbox::{AgentRef, AgentSpec, DeadLetter, Reply};
 use callboard_actors::supervision::{ExitReason, Next, RestartPolicy};
 use common::{Count, LONG, counter, runtime, tenacious, wait};
 
@@ -151,5 +151,82 @@ fn a_question_that_is_dropped_says_so() {
     let runtime = runtime(1);
     let agent = runtime.spawn(counter()).unwrap();
     assert_eq!(wait(agent.ask(LONG, Count::Ignore)), Err(AskError::Unanswered));
+    runtime.stop_blocking(LONG);
+}
+
+#[test]
+fn a_question_that_the_dead_or_stopped_state_held_says_which() {
+    let runtime = runtime(1);
+    let spec = AgentSpec::new("mine", || Mine { armed: false, held: Vec::new() }).restart(tenacious());
+    let agent = runtime.spawn(spec).unwrap();
+    let held = agent.ask(LONG, Step::Hold);
+    agent.tell(Step::Blow).unwrap();
+    assert_eq!(wait(held), Err(AskError::Panicked));
+    let held = agent.ask(LONG, Step::Hold);
+    wait(agent.ask(LONG, Step::Ping)).unwrap();
+    agent.stop();
+    assert_eq!(wait(held), Err(AskError::Stopped));
+    runtime.stop_blocking(LONG);
+}
+
+/// Watches a counter, can be held, and counts the notices it handled in this incarnation.
+struct Watcher {
+    watched: AgentRef<Count>,
+    notices: u32,
+}
+
+enum Watched {
+    Hold { entered: mpsc::Sender<()>, release: mpsc::Receiver<()> },
+    Panic,
+    Down,
+    Notices(Reply<u32>),
+}
+
+impl Agent for Watcher {
+    type Message = Watched;
+
+    fn started(&mut self, turn: &mut Turn<'_, Watched>) {
+        turn.watch(&self.watched, |_down| Watched::Down);
+    }
+
+    fn handle(&mut self, message: Watched, _turn: &mut Turn<'_, Watched>) {
+        match message {
+            Watched::Hold { entered, release } => {
+                let _ = entered.send(());
+                let _ = release.recv();
+            }
+            Watched::Panic => panic!("on purpose"),
+            Watched::Down => self.notices += 1,
+            Watched::Notices(reply) => reply.send(self.notices),
+        }
+    }
+}
+
+#[test]
+fn what_was_queued_for_a_dead_incarnation_is_not_handled_by_the_next() {
+    let runtime = runtime(8);
+    // Ids are spread over the shards; this finds two agents that do not share one.
+    let (watcher, release, watched) = loop {
+        let watched = runtime.spawn(counter()).unwrap();
+        let watches = watched.clone();
+        let factory = move || Watcher { watched: watches.clone(), notices: 0 };
+        let watcher = runtime.spawn(AgentSpec::new("watcher", factory).restart(tenacious())).unwrap();
+        let (entered, is_held) = mpsc::channel();
+        let (release, until) = mpsc::channel::<()>();
+        watcher.tell(Watched::Hold { entered, release: until }).unwrap();
+        is_held.recv_timeout(LONG).unwrap();
+        if wait(watched.ask(Duration::from_millis(200), Count::Get)).is_ok() {
+            break (watcher, release, watched);
+        }
+    };
+    watcher.tell(Watched::Panic).unwrap();
+    watched.stop();
+    wait(watched.gone());
+    // The notice of the first incarnation's watch now stands behind the message that ends that incarnation.
+    drop(release);
+    // The first question may stand before the next incarnation's notice; the second one stands behind it.
+    wait(watcher.ask(LONG, Watched::Notices)).unwrap();
+    assert_eq!(wait(watcher.ask(LONG, Watched::Notices)), Ok(1), "only the next incarnation's own watch counts");
+    assert_eq!(runtime.ledger().dead(DeadLetter::StaleIncarnation), 1);
     runtime.stop_blocking(LONG);
 }

@@ -195,8 +195,11 @@ fn work_of_a_dead_incarnation_is_dropped_and_a_drain_waits_for_work() {
         assert_eq!(worker.ask(LONG, Work::Count).await, Ok(0), "the dead incarnation's result never arrives");
         worker.tell(Work::Begin).unwrap();
         let handle = runtime.handle();
+        let began = tokio::time::Instant::now();
         let report = runtime.stop(Duration::from_secs(3)).await;
         assert_eq!((report.drained, report.is_clean()), (1, true));
+        assert_eq!(began.elapsed(), Duration::from_secs(1), "the stop waited for the work, and no longer");
+        assert_eq!(handle.ledger().handled, 4, "and its result was handled: two starts, one count, one result");
         let ledger = handle.ledger();
         assert!(ledger.balances() && ledger.pending == 0, "{ledger:?}");
     });

@@ -1,9 +1,9 @@
 //! How is one question answered? By the real corpus and the real rules, in the order in which a run uses them, without
 //! the actors around them.
 
-use callboard::core::ports::Retriever;
-use callboard::core::research::rules::{find, plan, verify, write};
-use callboard::core::research::{Draft, Findings, Query, Retrieved, Task};
+use callboard::actors::ports::Retriever;
+use callboard::actors::research::rules::{find, plan, verify, write};
+use callboard::actors::research::{Draft, Findings, Query, Retrieved, Task};
 use callboard::corpus::Corpus;
 use futures_util::FutureExt;
 

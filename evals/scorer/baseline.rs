@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use callboard::core::research::Passage;
-use callboard::core::research::rules::plan::plan;
-use callboard::core::text::{Kind, Language, content_stems, normalise, sentences, stems};
+use callboard::actors::research::Passage;
+use callboard::actors::research::rules::plan::plan;
+use callboard::actors::text::{Kind, Language, content_stems, normalise, sentences, stems};
 
 use super::measure::Cited;
 

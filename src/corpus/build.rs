@@ -63,6 +63,9 @@ impl Plan {
     }
 }
 
+/// The watcher hears of the indexing once in so many passages.
+const STEP: usize = 64;
+
 /// A document of the new generation.
 struct Entry {
     document: Document,
@@ -210,14 +213,16 @@ fn index(dir: &Path, manifest: &Manifest, watch: &mut Watch<'_>) -> Result<(), C
     let mut builder = RankBuilder::create(&dir.join(INDEX))?;
     let mut done = 0;
     for document in manifest.searched() {
-        watch.tell(IndexProgress::Indexing { done, total })?;
         let text = pack.text(document).map_err(failed)?;
         let language = if document.english { Language::English } else { Language::Other };
         for (start, end, trail) in &document.passages {
+            if done % STEP == 0 {
+                watch.tell(IndexProgress::Indexing { done, total })?;
+            }
+            done += 1;
             let headings = &document.trails[*trail];
             builder.add(&PassageText { title: &document.title, headings, text: &text[*start..*end], language })?;
         }
-        done += document.passages.len();
     }
     watch.tell(IndexProgress::Indexing { done, total })?;
     builder.finish()

@@ -113,7 +113,7 @@ impl CorpusError {
             Self::Missing(_) => "check the spelling, or name another folder or file with --corpus PATH",
             Self::Unreadable { .. } => "check the permissions of the folder, or name another one with --corpus PATH",
             Self::Empty { .. } => {
-                "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, hidden and binary files are not read"
+                "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, binary and hidden files, and what .gitignore excludes, are not read"
             }
             Self::Options(_) => "correct the value",
             Self::NoCacheDir => "set CALLBOARD_CACHE_DIR to a folder that you can write to",
@@ -130,10 +130,7 @@ impl CorpusError {
     /// An input or output error at a place in the cache.
     pub(super) fn cache(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
-            _ => Self::Cache { path, source },
-        }
+        if is_full(&source) { Self::DiskFull { path, source } } else { Self::Cache { path, source } }
     }
 
     /// An error of the search library while it wrote under `path`.
@@ -143,6 +140,25 @@ impl CorpusError {
             None => Self::Damaged(source.to_string()),
         }
     }
+}
+
+/// Whether there was no room, also when a library wrapped the system's error or kept only its text.
+fn is_full(error: &io::Error) -> bool {
+    let mut beneath: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = beneath {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        beneath = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    #[cfg(unix)]
+    return error.to_string().contains(&io::Error::from_raw_os_error(libc::ENOSPC).to_string());
+    #[cfg(not(unix))]
+    false
 }
 
 /// The input or output error beneath an error of the search library, if there is one.
@@ -158,6 +174,8 @@ fn root_io_error(error: &tantivy::TantivyError) -> Option<io::Error> {
     };
     Some(match inner.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
+        // It is shared and cannot be taken out; its kind and its text can.
+        None if is_full(inner) => io::Error::new(io::ErrorKind::StorageFull, inner.to_string()),
         None => io::Error::new(inner.kind(), inner.to_string()),
     })
 }
@@ -169,5 +187,58 @@ impl From<CorpusError> for RetrieveError {
             other if other.is_retryable() => Self::Unavailable(other.to_string()),
             other => Self::Damaged(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tantivy::TantivyError;
+    use tantivy::directory::error::OpenWriteError;
+
+    use super::*;
+
+    fn full() -> io::Error {
+        io::Error::from(io::ErrorKind::StorageFull)
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let path = Path::new("cache");
+        let wrapped = OpenWriteError::wrap_io_error(full(), path.to_path_buf());
+        let of_the_library = [
+            TantivyError::IoError(Arc::new(full())),
+            TantivyError::IoError(Arc::new(io::Error::other(full()))),
+            TantivyError::OpenWriteError(wrapped),
+        ];
+        for error in of_the_library {
+            let error = CorpusError::index(path, error);
+            assert_eq!(error.code(), "disk_full", "{error:?}");
+            assert!(error.is_retryable() && error.hint().contains("CALLBOARD_CACHE_DIR"));
+        }
+        assert_eq!(CorpusError::cache(path, io::Error::other(full())).code(), "disk_full");
+        assert_eq!(CorpusError::cache(path, io::Error::from(io::ErrorKind::NotFound)).code(), "cache_unusable");
+        assert_eq!(CorpusError::index(path, TantivyError::Poisoned).code(), "index_damaged");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_full_disk_is_known_by_its_text_alone() {
+        let text = io::Error::from_raw_os_error(libc::ENOSPC).to_string();
+        assert_eq!(CorpusError::cache(Path::new("cache"), io::Error::other(text)).code(), "disk_full");
+    }
+
+    #[test]
+    fn an_empty_corpus_says_what_was_there() {
+        let skipped = |reason: &str| SkippedFile { file: "x".into(), reason: reason.into() };
+        let error = CorpusError::Empty {
+            path: "docs".into(),
+            skipped: vec![skipped("PDF"), skipped("hidden"), skipped("PDF")],
+        };
+        assert_eq!(
+            error.to_string(),
+            "the corpus `docs` has no document that can be read (3 files skipped: PDF, hidden)"
+        );
     }
 }

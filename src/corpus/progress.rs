@@ -13,7 +13,8 @@ pub enum IndexProgress {
         /// Files seen so far.
         files: usize,
     },
-    /// Another process is building the same index; this one waits for it.
+    /// Another process is building the same index; this one waits for it. Repeated some 40 times a second until the wait
+    /// is over, so that the watcher can break off.
     Waiting,
     /// Something in the cache was damaged. It is built again from the files; said once.
     Rebuilding {

@@ -22,7 +22,6 @@ pub use spec::AgentSpec;
 
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::{Door, Working};
-pub(crate) use guard::panic_text;
 pub(crate) use ledger::ShardLedger;
 pub(crate) use reply::mark_shard_ending;
 pub(crate) use spec::prepare;

@@ -55,6 +55,13 @@ impl<T> Reply<T> {
     pub fn is_abandoned(&self) -> bool {
         self.asker.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
+
+    /// Ends when the asker leaves.
+    pub async fn abandoned(&mut self) {
+        if let Some(asker) = self.asker.as_mut() {
+            asker.closed().await;
+        }
+    }
 }
 
 impl<T> Drop for Reply<T> {

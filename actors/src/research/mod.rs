@@ -3,11 +3,14 @@
 //! Nothing here searches, ranks or renders. The rules are in [`rules`], the actors that use them in
 //! [`crate::supervisor`], and the bytes behind a passage with whoever implements [`crate::ports::Retriever`].
 
+pub mod assemble;
+pub mod inert;
 mod outcome;
 mod report;
 pub mod rules;
 mod values;
 
+pub use assemble::assemble;
 pub use outcome::{Missing, MissingCause, Outcome};
 pub use report::{
     Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage,

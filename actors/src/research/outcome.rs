@@ -15,6 +15,8 @@ pub enum MissingCause {
     Cancelled(CancelReason),
     /// Something was found, and the verifier struck all of it.
     Struck,
+    /// Something was found, and the report's limits left no room for it.
+    NoRoom,
 }
 
 /// A part of the plan that the answer does not have.

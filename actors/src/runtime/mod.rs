@@ -117,6 +117,10 @@ impl Runtime {
         block_on(self.stop(within))
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// A handle that spawns and looks, and neither keeps the runtime alive nor stops it.
     pub fn handle(&self) -> RuntimeHandle {
         RuntimeHandle { shared: self.shared.clone() }
@@ -140,6 +144,14 @@ impl RuntimeHandle {
     /// See [`Runtime::spawn`].
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
         self.shared.spawn(spec, None)
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        self.shared.sleep(duration)
+    }
+
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.shared.closed()
     }
 
     /// See [`Runtime::directory`].

@@ -1,9 +1,9 @@
 //! What are the words and the sentences of a text? Pure; positions are UTF-8 bytes.
 //!
 //! - [`stems`]: every word of a text as an index wants it; [`content_stems`]: the words of a question that carry it
-//! - [`sentences`]: where sentences begin and end, and which lines are code, headings or tables
-//! - [`grams`]: character 5-grams, which forgive spelling and inflection
-//! - [`language`]: English or not
+//! - [`sentences()`]: where sentences begin and end, and which lines are code, headings or tables
+//! - [`grams()`]: character 5-grams, which forgive spelling and inflection
+//! - [`language()`]: English or not
 //!
 //! Nothing here knows rarity or rank: that needs a corpus.
 

@@ -1,6 +1,6 @@
 //! Which words say nothing about what a text is about?
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// English function words. Kept here rather than taken from a crate because questions need their own additions, and
@@ -25,12 +25,12 @@ const QUESTION: &str = "what what's which who whom whose when where why how is a
 should would will shall may might must has have had the a an of to in on at for and or i you we it its there explain \
 describe tell show me please";
 
-fn set(words: &'static str) -> HashSet<&'static str> {
+fn set(words: &'static str) -> BTreeSet<&'static str> {
     words.split_whitespace().collect()
 }
 
-static FUNCTION_SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| set(FUNCTION));
-static QUESTION_SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| set(QUESTION));
+static FUNCTION_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| set(FUNCTION));
+static QUESTION_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| set(QUESTION));
 
 /// Whether the lower-case, unstemmed `word` is a function word.
 pub fn is_stop_word(word: &str) -> bool {

@@ -10,17 +10,17 @@ use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use callboard_actors::supervision::{Backoff, RestartPolicy};
 
 /// A deadline that is only reached when something is broken.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Counts, panics on request, and can be held in a handler.
 #[derive(Default)]
-pub struct Counter {
+pub(crate) struct Counter {
     left: u64,
     right: u64,
     seen: Vec<u64>,
 }
 
-pub enum Count {
+pub(crate) enum Count {
     /// Adds one on both sides.
     Add,
     /// Adds one on the left and panics before it adds on the right.
@@ -65,22 +65,22 @@ impl Agent for Counter {
     }
 }
 
-pub fn counter() -> AgentSpec<Counter> {
+pub(crate) fn counter() -> AgentSpec<Counter> {
     AgentSpec::new("counter", Counter::default)
 }
 
 /// Restarts at once, often.
-pub fn tenacious() -> RestartPolicy {
+pub(crate) fn tenacious() -> RestartPolicy {
     let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
     RestartPolicy { max_restarts: 1_000_000, within: Duration::from_secs(3600), backoff }
 }
 
-pub fn runtime(shards: usize) -> Runtime {
+pub(crate) fn runtime(shards: usize) -> Runtime {
     Runtime::start(RuntimeConfig { shards }).expect("threads can be started")
 }
 
 /// Drives a future on a thread without any async runtime.
-pub fn wait<F: Future>(future: F) -> F::Output {
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: std::sync::Arc<Self>) {

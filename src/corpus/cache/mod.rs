@@ -1,10 +1,11 @@
-//! Where does an index live between two runs? One slot for each set of corpus paths, one generation in it at a time.
+//! Where does an index live between two runs? One slot for each set of corpus paths and version of the
+//! program, one generation in it at a time.
 //!
 //! ```text
-//! <cache>/corpus-v1/locks/<slot>.lock    shared while an index is opened, exclusive while one is built
-//! <cache>/corpus-v1/<slot>/current       the name of the living generation; replaced atomically
-//! <cache>/corpus-v1/<slot>/visits        what came of each file, so that an unchanged one is not read again
-//! <cache>/corpus-v1/<slot>/g-.../        a generation: manifest, texts, index/ and a seal over all of them
+//! <cache>/corpus/locks/<slot>.lock    shared while an index is opened, exclusive while one is built
+//! <cache>/corpus/<slot>/current       the name of the living generation; replaced atomically
+//! <cache>/corpus/<slot>/visits        what came of each file, so that an unchanged one is not read again
+//! <cache>/corpus/<slot>/g-.../        a generation: manifest, texts, index/ and a seal over all of them
 //! ```
 //!
 //! A generation is complete before `current` names it and never changes afterwards. Its seal holds the length and the

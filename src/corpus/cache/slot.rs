@@ -13,8 +13,11 @@ use crate::corpus::progress::Watch;
 use crate::corpus::walk::Root;
 use crate::corpus::{CorpusError, CorpusOptions};
 
-/// Changes with the format of what is stored, and with what readers make of a file.
-const FORMAT: &str = "corpus-v1";
+/// The folder of all slots.
+const FOLDER: &str = "corpus";
+/// What was stored by another version of the program is not used: readers and words may have changed. The number counts
+/// such changes within one version.
+const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
 /// Slots that nobody used for so long are removed.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 24 * 3600);
 
@@ -39,12 +42,12 @@ pub(in crate::corpus) struct Held {
 impl Slot {
     /// The slot for these paths, in this order.
     pub(in crate::corpus) fn new(roots: &[Root], options: &CorpusOptions) -> Result<Self, CorpusError> {
-        let mut key = Vec::new();
+        let mut key = format!("{FORMAT}\0").into_bytes();
         for root in roots {
             key.extend_from_slice(root.path.as_os_str().as_encoded_bytes());
             key.push(0);
         }
-        let base = options.cache_root()?.join(FORMAT);
+        let base = options.cache_root()?.join(FOLDER);
         Ok(Self { base, name: sha256(&key)[..24].to_owned(), wait: options.lock_wait })
     }
 

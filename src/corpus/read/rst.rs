@@ -215,7 +215,8 @@ impl<'a> Reader<'a> {
     fn table(&mut self) -> bool {
         let line = self.line(0).trim();
         let grid = line.starts_with("+-") && line.ends_with('+');
-        if !grid && !(line.starts_with("==") && rule_has_gap(line)) {
+        let simple = line.starts_with("==") && rule_has_gap(line);
+        if !grid && !simple {
             return false;
         }
         while !self.line(0).is_empty() {

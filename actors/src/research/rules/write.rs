@@ -1,6 +1,6 @@
 //! How are the findings arranged under the plan's headings, within the limits of a report?
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::research::{Claim, Draft, Findings, Plan, Section};
 
@@ -49,8 +49,8 @@ pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
 struct Budget {
     citations: usize,
     quoted: usize,
-    per_file: HashMap<(String, String), usize>,
-    quotes: HashSet<String>,
+    per_file: BTreeMap<(String, String), usize>,
+    quotes: BTreeSet<String>,
 }
 
 impl Budget {

@@ -6,6 +6,9 @@ use super::scan::Tag;
 use super::zones::{VOID, Zone, closes_itself, zone};
 use crate::corpus::read::Kind;
 
+/// What generators put into a heading as a link to the heading itself.
+const ANCHORS: &[&str] = &["#", "\u{b6}", "\u{a7}", "\u{1f517}"];
+
 /// How a piece is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -23,7 +26,9 @@ pub(super) struct Piece {
     pub(super) in_article: bool,
     /// In a header, footer or aside outside the main content.
     pub(super) fringe: bool,
-    /// Bytes of it that are link text.
+    /// Its letters and digits.
+    pub(super) said: usize,
+    /// Those of them that stand in links.
     pub(super) linked: usize,
     /// Links that begin in it.
     pub(super) links: usize,
@@ -63,6 +68,7 @@ pub(super) struct Collector {
     text: String,
     /// Whether `text` has more than white space; kept, because looking again and again would be quadratic.
     has_text: bool,
+    said: usize,
     linked: usize,
     links: usize,
     /// Inside a cell: the next text begins a new piece.
@@ -80,6 +86,7 @@ impl Collector {
             depth: Depth::default(),
             text: String::new(),
             has_text: false,
+            said: 0,
             linked: 0,
             links: 0,
             cell_break: false,
@@ -102,14 +109,20 @@ impl Collector {
         if self.depth.skip > 0 {
             return;
         }
+        let in_heading = matches!(self.shapes.last(), Some(Shape::Heading(_)));
+        if in_heading && self.depth.link > 0 && ANCHORS.contains(&text.trim()) {
+            return;
+        }
         let says = !text.trim_start().is_empty();
         if self.cell_break && says {
             self.flush();
         }
         self.text.push_str(text);
         self.has_text |= says;
+        let said = text.chars().filter(|c| c.is_alphanumeric()).count();
+        self.said += said;
         if self.depth.link > 0 {
-            self.linked += text.trim().len();
+            self.linked += said;
         }
     }
 
@@ -210,7 +223,8 @@ impl Collector {
     fn flush(&mut self) {
         self.cell_break = false;
         let text = std::mem::take(&mut self.text);
-        let (linked, links) = (std::mem::take(&mut self.linked), std::mem::take(&mut self.links));
+        let (said, linked) = (std::mem::take(&mut self.said), std::mem::take(&mut self.linked));
+        let links = std::mem::take(&mut self.links);
         if !std::mem::take(&mut self.has_text) {
             return;
         }
@@ -223,6 +237,6 @@ impl Collector {
         };
         let (in_main, in_article) = (self.depth.main > 0, self.depth.article > 0);
         let fringe = self.depth.fringe > 0;
-        self.page.pieces.push(Piece { text, shape, in_main, in_article, fringe, linked, links });
+        self.page.pieces.push(Piece { text, shape, in_main, in_article, fringe, said, linked, links });
     }
 }

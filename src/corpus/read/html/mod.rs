@@ -16,8 +16,8 @@ use super::{Extract, Skip};
 const REDIRECT_CHARS: usize = 500;
 /// A page with at least this many links ...
 const MANY_LINKS: usize = 20;
-/// ... whose text is link text to this share, in percent, is a table of contents or an index.
-const LINK_PERCENT: usize = 60;
+/// ... whose letters and digits stand in links to this share, in percent, is a table of contents or an index.
+const LINK_PERCENT: usize = 90;
 
 /// Extracts the main content.
 pub(super) fn read(page: &str) -> Result<Extract, Skip> {
@@ -35,9 +35,10 @@ pub(super) fn read(page: &str) -> Result<Extract, Skip> {
     if page.redirects && chars < REDIRECT_CHARS {
         return Err(Skip::because("redirects to another page"));
     }
-    let linked: usize = pieces.iter().map(|piece| piece.linked).sum();
-    let links: usize = pieces.iter().map(|piece| piece.links).sum();
-    if links >= MANY_LINKS && linked * 100 >= chars * LINK_PERCENT {
+    let body = || pieces.iter().filter(|piece| !matches!(piece.shape, Shape::Heading(_)));
+    let (said, linked): (usize, usize) = (body().map(|piece| piece.said).sum(), body().map(|piece| piece.linked).sum());
+    let links: usize = body().map(|piece| piece.links).sum();
+    if links >= MANY_LINKS && linked * 100 >= said * LINK_PERCENT {
         return Err(Skip::because("only links (a table of contents or an index)"));
     }
     let mut extract = assemble(&pieces);

@@ -66,7 +66,7 @@ fn definition_lists_and_tables_keep_their_parts() {
 fn pages_that_only_lead_elsewhere_are_skipped() {
     let stub = "<meta http-equiv=Refresh content='0; url=x'><p>Moved to <a href=x>x</a>.</p>";
     assert_eq!(read(stub).unwrap_err().reason(), "redirects to another page");
-    let toc = format!("<ol>{}</ol>", "<li>1. <a href=x>A chapter of it</a></li>".repeat(30));
+    let toc = format!("<ol>{}</ol>", "<li>1 <a href=x>A chapter of the manual</a></li>".repeat(30));
     assert_eq!(read(&toc).unwrap_err().reason(), "only links (a table of contents or an index)");
 }
 
@@ -76,6 +76,19 @@ fn broken_nesting_is_read_on() {
         "<p>a<div>b</p>c</span></div></div><b><i>d</b>e</i>",
         &[(Kind::Prose, "a"), (Kind::Prose, "b"), (Kind::Prose, "cde")],
     );
+}
+
+#[test]
+fn a_heading_loses_the_link_to_itself() {
+    check(
+        "<h2>C# <a href='#c'>notes</a><span><a href='#c'>#</a></span></h2><p>See <a>#</a>.</p>",
+        &[(Kind::Heading, "C# notes"), (Kind::Prose, "See #.")],
+    );
+}
+
+#[test]
+fn a_stray_end_tag_ends_nothing() {
+    check("<nav><div>menu</b>more menu</div></nav></p><p>Kept.</p>", &[(Kind::Prose, "Kept.")]);
 }
 
 #[test]

@@ -57,6 +57,9 @@ const NAVIGATION: &[&str] = &[
     "sphinxsidebar",
     "skip-link",
     "table-of-contents",
+    "indexdiv",
+    "indextable",
+    "genindextable",
 ];
 
 const BOXES: &[&str] = &[

@@ -1,6 +1,6 @@
 //! What does a question ask for, and how much does each of its words weigh in this corpus?
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::research::{Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
@@ -102,7 +102,7 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(text: &str, retrieved: &Retrieved) -> Self {
-        let known: HashMap<&str, u64> =
+        let known: BTreeMap<&str, u64> =
             retrieved.terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect();
         let rarity = |stem: &str| match known.get(stem) {
             Some(passages) => idf(retrieved.corpus_passages, *passages),

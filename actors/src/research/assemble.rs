@@ -1,0 +1,163 @@
+//! What does the report say about how a run ended? Pure: from [`Outcome`] to [`Report`].
+//!
+//! Here the citations get their numbers and the missing parts their sentences. Rendering the report for a terminal, a
+//! browser or a file is the facade's job.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::inert::markdown;
+use super::{
+    Citation, Draft, Evidence, FindingEntry, Generator, MissingCause, Outcome, PlanEntry, Report, SCHEMA_VERSION,
+    SkippedFile, Timing,
+};
+use crate::event::CancelReason;
+
+/// The report of a run that ended as `outcome` says, over a corpus whose files `skipped` were not read.
+///
+/// Citations are numbered 1, 2, ... by first use; the same bytes of the same file have one number, however many claims
+/// rest on them. Quotes and claims are taken over as they are.
+pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> Report {
+    let not_found = not_found(&outcome);
+    let Outcome { run_id, question, plan, draft, status, usage, .. } = outcome;
+    let (findings, citations) = number(draft);
+    let plan: Vec<PlanEntry> =
+        plan.tasks.into_iter().map(|task| PlanEntry { id: task.id, question: task.question }).collect();
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION,
+        run_id,
+        question,
+        status,
+        generator: Generator::extractive(),
+        plan,
+        answer_markdown: String::new(),
+        findings,
+        citations,
+        not_found,
+        skipped,
+        usage,
+        timing_ms: timing,
+    };
+    report.answer_markdown = answer_markdown(&report, Headings::Always);
+    report
+}
+
+/// When [`answer_markdown`] writes the plan's headings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Headings {
+    /// Each part has its heading.
+    Always,
+    /// A single part that repeats the whole question has none: the question is already the title.
+    UnlessAlone,
+}
+
+/// The answer as Markdown: a heading for each part that has findings, and each claim as a quoted sentence with the
+/// numbers of its citations. What the documents say is escaped and stays text.
+pub fn answer_markdown(report: &Report, headings: Headings) -> String {
+    let mut answer = String::new();
+    for (heading, claims) in sections(report, headings) {
+        if let Some(heading) = heading {
+            let _ = writeln!(answer, "{}## {}\n", if answer.is_empty() { "" } else { "\n" }, markdown(heading));
+        }
+        for claim in claims {
+            let _ = writeln!(answer, "- “{}” {}", markdown(&claim.text), markers(&claim.citations));
+        }
+    }
+    if answer.is_empty() {
+        answer.push_str("No passage was found that answers the question.\n");
+    }
+    answer
+}
+
+/// The findings under the headings of the plan, in its order; a part without findings is left out.
+pub fn sections(report: &Report, headings: Headings) -> Vec<(Option<&str>, Vec<&FindingEntry>)> {
+    let alone = headings == Headings::UnlessAlone
+        && matches!(report.plan.as_slice(), [only] if only.question.trim() == report.question.trim());
+    let part =
+        |entry: &PlanEntry| report.findings.iter().filter(|finding| finding.task == entry.id).collect::<Vec<_>>();
+    let parts = report.plan.iter().map(|entry| ((!alone).then_some(entry.question.as_str()), part(entry)));
+    parts.filter(|(_, findings)| !findings.is_empty()).collect()
+}
+
+/// `[1] [4]`.
+pub fn markers(citations: &[u32]) -> String {
+    citations.iter().map(|id| format!("[{id}]")).collect::<Vec<_>>().join(" ")
+}
+
+fn number(draft: Draft) -> (Vec<FindingEntry>, Vec<Citation>) {
+    let mut numbers = BTreeMap::new();
+    let (mut findings, mut citations) = (Vec::new(), Vec::new());
+    for section in draft.sections {
+        for claim in section.claims {
+            let mut ids: Vec<u32> = Vec::with_capacity(claim.evidence.len());
+            for evidence in claim.evidence {
+                let id = number_of(evidence, &mut numbers, &mut citations);
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            findings.push(FindingEntry { task: section.task, text: claim.text, citations: ids });
+        }
+    }
+    (findings, citations)
+}
+
+/// What makes two citations the same one.
+type Place = (std::sync::Arc<str>, std::sync::Arc<str>, std::sync::Arc<str>, usize, usize);
+
+fn number_of(evidence: Evidence, numbers: &mut BTreeMap<Place, u32>, citations: &mut Vec<Citation>) -> u32 {
+    let place = (evidence.corpus.clone(), evidence.file.clone(), evidence.source.clone(), evidence.start, evidence.end);
+    *numbers.entry(place).or_insert_with(|| {
+        let id = u32::try_from(citations.len()).unwrap_or(u32::MAX).saturating_add(1);
+        citations.push(citation(id, evidence));
+        id
+    })
+}
+
+fn citation(id: u32, evidence: Evidence) -> Citation {
+    Citation {
+        id,
+        corpus: evidence.corpus.to_string(),
+        file: evidence.file.to_string(),
+        title: evidence.title.to_string(),
+        headings: evidence.headings,
+        quote: evidence.quote,
+        source: evidence.source.to_string(),
+        start: evidence.start,
+        end: evidence.end,
+    }
+}
+
+/// One sentence for each part that is missing; without a plan, one for the whole question.
+fn not_found(outcome: &Outcome) -> Vec<String> {
+    if outcome.plan.tasks.is_empty() && outcome.missing.is_empty() {
+        let why = outcome.cancelled.map_or("planning failed", cut_short);
+        return vec![format!("“{}” was not worked on: {why}.", outcome.question.trim())];
+    }
+    outcome.missing.iter().map(|missing| sentence(missing.question.trim(), &missing.cause)).collect()
+}
+
+fn sentence(question: &str, cause: &MissingCause) -> String {
+    match cause {
+        MissingCause::NoEvidence => format!("No evidence was found for “{question}”."),
+        MissingCause::Failed(reason) => format!("“{question}” was not answered: its researcher failed ({reason})."),
+        MissingCause::Cancelled(reason) => format!("“{question}” was not finished: {}.", cut_short(*reason)),
+        MissingCause::NoRoom => format!("Something was found for “{question}”, and the report has no room for it."),
+        MissingCause::Struck => {
+            format!("What was found for “{question}” was struck: its quotes do not stand in the stored text.")
+        }
+    }
+}
+
+fn cut_short(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Redundant => "it was no longer needed",
+        CancelReason::Deadline => "the deadline passed",
+        CancelReason::Interrupted => "the run was interrupted",
+        CancelReason::Parent => "the run was stopped",
+    }
+}
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

@@ -1,0 +1,261 @@
+//! The supervisor's shell: it carries out what the machine commands, and brings it what comes back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::crew::{
+    Crew, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft, WriteDraft, Writer,
+};
+use super::log::EventLog;
+use super::machine::{Command, Input, Machine};
+use crate::agent::{Agent, Turn, WorkError};
+use crate::error::{AskError, StartError};
+use crate::event::{CancelReason, Event};
+use crate::mailbox::{AgentRef, AgentSpec, Reply};
+use crate::research::{Draft, Findings, Outcome, Plan, Task, TaskId};
+use crate::scope::Scope;
+use crate::supervision::{Backoff, RestartPolicy};
+
+/// What the supervisor understands: inputs of its machine, and notes on the way.
+pub(super) enum RunMessage {
+    Input(Input),
+    Progress { task: TaskId, note: String },
+    Wake,
+}
+
+/// What a supervisor is made of, apart from its machine.
+pub(super) struct Duties {
+    pub(super) crew: Crew,
+    pub(super) question: String,
+    pub(super) log: Arc<EventLog>,
+    pub(super) outcome: oneshot::Sender<Outcome>,
+    /// The run: cancelling it ends every researcher.
+    pub(super) scope: Scope,
+}
+
+/// The actor of one run.
+pub(super) struct Supervisor {
+    machine: Machine,
+    duties: Option<Duties>,
+    scope: Scope,
+    researchers: BTreeMap<TaskId, (AgentRef<ResearchTask>, Scope)>,
+    wake: Option<Instant>,
+    span: tracing::Span,
+}
+
+type Outcomes<T> = Result<Result<T, AskError>, WorkError>;
+
+impl Supervisor {
+    pub(super) fn new(machine: Machine, duties: Duties, span: tracing::Span) -> Self {
+        let scope = duties.scope.clone();
+        Self { machine, duties: Some(duties), scope, researchers: BTreeMap::new(), wake: None, span }
+    }
+
+    fn feed(&mut self, input: Input, turn: &mut Turn<'_, RunMessage>) {
+        let now = Instant::now();
+        // A cancelled run also stops its researchers: what they say about that is not their failure.
+        if let Some(reason) = self.scope.ended(now) {
+            let commands = self.machine.on(Input::Cancel(reason), now);
+            self.carry_out(commands, turn);
+        }
+        let commands = self.machine.on(input, now);
+        self.carry_out(commands, turn);
+        self.arm(now, turn);
+    }
+
+    /// Sets the timer for the machine's next look at the clock.
+    fn arm(&mut self, now: Instant, turn: &mut Turn<'_, RunMessage>) {
+        let next = self.machine.next_wake();
+        if next.is_some() && next != self.wake {
+            self.wake = next;
+            let delay = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
+            turn.after(delay, RunMessage::Wake);
+        }
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>, turn: &mut Turn<'_, RunMessage>) {
+        for command in commands {
+            match command {
+                Command::Emit(event) => self.emit(event),
+                Command::AskPlanner => self.ask_planner(turn),
+                Command::Research { task, attempt } => self.research(task, attempt, turn),
+                Command::Abandon { task, reason } => self.abandon(task, reason),
+                Command::AskWriter { plan, findings } => self.ask_writer(plan, findings, turn),
+                Command::AskVerifier { draft } => self.ask_verifier(draft, turn),
+                Command::Finish(outcome) => self.finish(*outcome, turn),
+            }
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        if let Some(duties) = &self.duties {
+            duties.log.append(event);
+        }
+    }
+
+    fn ask_planner(&mut self, turn: &mut Turn<'_, RunMessage>) {
+        let Some(duties) = &self.duties else { return };
+        let (strategy, question) = (duties.crew.planner, duties.question.clone());
+        let spec = AgentSpec::new("planner", move || Planner { strategy }).restart(patient());
+        let question = |reply| PlanQuestion { question, reply };
+        self.ask("planner", spec, question, |plan: Result<Plan, String>| Input::Planned(plan), turn);
+    }
+
+    fn ask_writer(&mut self, plan: Plan, findings: Vec<Findings>, turn: &mut Turn<'_, RunMessage>) {
+        let Some(duties) = &self.duties else { return };
+        let strategy = duties.crew.writer;
+        let spec = AgentSpec::new("writer", move || Writer { strategy }).restart(patient());
+        let question = |reply| WriteDraft { plan, findings, reply };
+        self.ask("writer", spec, question, |draft: Result<Draft, String>| Input::Written(draft), turn);
+    }
+
+    fn ask_verifier(&mut self, draft: Draft, turn: &mut Turn<'_, RunMessage>) {
+        let Some(duties) = &self.duties else { return };
+        let sources = duties.crew.sources.clone();
+        let spec = AgentSpec::new("verifier", move || Verifier::new(sources.clone())).restart(patient());
+        let question = |reply| VerifyDraft::Begin { draft, reply };
+        self.ask("verifier", spec, question, |checked: Result<(Draft, usize), String>| Input::Verified(checked), turn);
+    }
+
+    /// How long to wait for one of the crew. The machine's own deadline comes first, and says what follows.
+    fn patience(&self) -> Duration {
+        self.machine.patience(Instant::now()) + Duration::from_secs(1)
+    }
+
+    /// Starts one of the crew, asks it, and brings the machine its answer.
+    fn ask<A: Agent, T: Send + 'static>(
+        &mut self,
+        role: &'static str,
+        spec: AgentSpec<A>,
+        question: impl FnOnce(Reply<T>) -> A::Message,
+        input: impl FnOnce(Result<T, String>) -> Input + 'static,
+        turn: &mut Turn<'_, RunMessage>,
+    ) {
+        let patience = self.patience();
+        match turn.spawn(spec) {
+            Ok(agent) => turn.start(agent.ask(patience, question), move |outcome: Outcomes<T>| {
+                agent.stop();
+                RunMessage::Input(input(settled(role, outcome)))
+            }),
+            Err(error) => turn.start(async {}, move |_| RunMessage::Input(input(Err(not_started(role, &error))))),
+        }
+    }
+
+    fn research(&mut self, task: Task, attempt: u32, turn: &mut Turn<'_, RunMessage>) {
+        let id = task.id;
+        let failed = move |reason, retry| RunMessage::Input(Input::Failed { task: id, attempt, reason, retry });
+        let researcher = match self.researcher(id, turn) {
+            Ok(researcher) => researcher,
+            Err(error) => return turn.start(async {}, move |_| failed(not_started("researcher", &error), false)),
+        };
+        let me = turn.me();
+        let whole = self.duties.as_ref().map(|duties| duties.question.clone()).unwrap_or_default();
+        let progress = Box::new(move |note| {
+            // A note on progress is not worth waiting for a place in the mailbox.
+            let _left_out = me.tell(RunMessage::Progress { task: id, note });
+        });
+        let patience = self.patience();
+        let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, reply });
+        turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {
+            Ok(Ok(Ok(findings))) => RunMessage::Input(Input::Replied { task: id, attempt, findings }),
+            Ok(Ok(Err(failure))) => failed(failure.reason, failure.retry),
+            // A researcher that stays down is not asked again; one that panicked is back after its restart.
+            Ok(Err(AskError::Panicked)) => failed("the researcher panicked".to_owned(), true),
+            Ok(Err(error)) => failed(error.to_string(), false),
+            Err(error) => failed(error.to_string(), false),
+        });
+    }
+
+    /// The researcher of a task: a new one for the first attempt, the restarted one after a panic.
+    fn researcher(
+        &mut self,
+        task: TaskId,
+        turn: &mut Turn<'_, RunMessage>,
+    ) -> Result<AgentRef<ResearchTask>, StartError> {
+        if let Some((researcher, _)) = self.researchers.get(&task) {
+            return Ok(researcher.clone());
+        }
+        let Some(duties) = &self.duties else { return Err(StartError::RuntimeStopped) };
+        let (strategy, retriever) = (duties.crew.researcher, duties.crew.retriever.clone());
+        let scope = self.scope.child();
+        let factory = move || Researcher::new(strategy, retriever.clone());
+        let spec = AgentSpec::new(format!("researcher-{task}"), factory).restart(patient()).scope(scope.clone());
+        let researcher = turn.spawn(spec)?;
+        self.researchers.insert(task, (researcher.clone(), scope));
+        Ok(researcher)
+    }
+
+    fn abandon(&mut self, task: TaskId, reason: CancelReason) {
+        if let Some((_, scope)) = self.researchers.remove(&task) {
+            scope.cancel(reason);
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, turn: &mut Turn<'_, RunMessage>) {
+        for task in self.researchers.keys().copied().collect::<Vec<_>>() {
+            self.abandon(task, CancelReason::Parent);
+        }
+        if let Some(duties) = self.duties.take() {
+            tracing::info!(status = ?outcome.status, "run finished");
+            let _nobody_waits = duties.outcome.send(outcome);
+        }
+        turn.stop();
+    }
+}
+
+impl Agent for Supervisor {
+    type Message = RunMessage;
+
+    fn started(&mut self, turn: &mut Turn<'_, RunMessage>) {
+        let span = self.span.clone();
+        let _inside = span.enter();
+        let scope = self.scope.clone();
+        let cancelled = async move {
+            scope.cancelled().await;
+            scope.ended(Instant::now()).unwrap_or(CancelReason::Parent)
+        };
+        turn.start(cancelled, |reason| RunMessage::Input(Input::Cancel(reason.unwrap_or(CancelReason::Parent))));
+        let commands = self.machine.begin();
+        self.carry_out(commands, turn);
+        self.arm(Instant::now(), turn);
+    }
+
+    fn handle(&mut self, message: RunMessage, turn: &mut Turn<'_, RunMessage>) {
+        let span = self.span.clone();
+        let _inside = span.enter();
+        match message {
+            RunMessage::Input(input) => self.feed(input, turn),
+            RunMessage::Progress { task, note } => {
+                if self.researchers.contains_key(&task) {
+                    self.emit(Event::TaskProgress { task, note });
+                }
+            }
+            RunMessage::Wake => {
+                self.wake = None;
+                self.feed(Input::Tick, turn);
+            }
+        }
+    }
+}
+
+/// One more try after a panic, almost at once: a run is short.
+fn patient() -> RestartPolicy {
+    let backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_millis(100) };
+    RestartPolicy { max_restarts: 3, within: Duration::from_secs(5), backoff }
+}
+
+fn settled<T>(role: &str, outcome: Outcomes<T>) -> Result<T, String> {
+    match outcome {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(format!("the {role} did not answer: {error}")),
+        Err(error) => Err(format!("the {role} could not be asked: {error}")),
+    }
+}
+
+fn not_started(role: &str, error: &StartError) -> String {
+    format!("the {role} could not be started: {error}")
+}

@@ -1,0 +1,276 @@
+//! Which task may start now, which is redundant, and when is it over? Pure: time is an argument, effects are returned.
+//!
+//! Every method answers with the steps that follow, in order. Replies of tasks that are over, and of earlier attempts,
+//! change nothing.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::collect::Collect;
+use crate::event::CancelReason;
+
+/// The bounds of a fan-out.
+#[derive(Debug, Clone)]
+pub struct FanOutLimits {
+    /// At most this many tasks run at a time; the rest waits. At least 1.
+    pub at_once: usize,
+    /// At most this many tasks in all.
+    pub max_tasks: usize,
+    /// How often a task is tried before it has failed. At least 1.
+    pub attempts: u32,
+    /// How long one task may run, over all its attempts.
+    pub task_deadline: Option<Duration>,
+}
+
+impl Default for FanOutLimits {
+    fn default() -> Self {
+        Self { at_once: 4, max_tasks: 1000, attempts: 2, task_deadline: None }
+    }
+}
+
+/// What follows from something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Start this task; `attempt` is 1 for the first try.
+    Start {
+        /// Its number, in the order of adding.
+        task: usize,
+        /// Which try.
+        attempt: u32,
+    },
+    /// The task failed and is tried again: a [`Step::Start`] follows.
+    Retry {
+        /// Its number.
+        task: usize,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The task failed for good.
+    Fail {
+        /// Its number.
+        task: usize,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Stop working on this task, if anybody does.
+    Cancel {
+        /// Its number.
+        task: usize,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// The fan-out is over: nothing follows.
+    Finish,
+}
+
+/// Where a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState<R> {
+    /// It waits for a place.
+    Queued,
+    /// Somebody works on it.
+    Running {
+        /// Which try.
+        attempt: u32,
+        /// When it is cancelled.
+        deadline: Option<Instant>,
+    },
+    /// It replied.
+    Replied(R),
+    /// It failed for good.
+    Failed(String),
+    /// It was cancelled.
+    Cancelled(CancelReason),
+}
+
+/// There are as many tasks as the limits allow, or the fan-out is over.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The bound on tasks is reached.
+    #[error("the fan-out has its {0} tasks; raise max_tasks or add fewer")]
+    TooMany(usize),
+    /// It is over.
+    #[error("the fan-out is over")]
+    Finished,
+}
+
+/// Tasks that are worked on side by side, and what came back.
+#[derive(Debug)]
+pub struct FanOut<T, R> {
+    collect: Collect<R>,
+    limits: FanOutLimits,
+    tasks: Vec<(T, TaskState<R>)>,
+    /// Numbers of the tasks that replied, in the order of their replies.
+    arrived: Vec<usize>,
+    begun: Option<Instant>,
+    finished: bool,
+}
+
+impl<T, R> FanOut<T, R> {
+    /// A fan-out that has not begun.
+    pub fn new(collect: Collect<R>, limits: FanOutLimits, tasks: impl IntoIterator<Item = T>) -> Self {
+        let tasks = tasks.into_iter().take(limits.max_tasks).map(|task| (task, TaskState::Queued)).collect();
+        Self { collect, limits, tasks, arrived: Vec::new(), begun: None, finished: false }
+    }
+
+    /// Starts what may start.
+    pub fn begin(&mut self, now: Instant) -> Vec<Step> {
+        self.begun = Some(now);
+        self.advance(Vec::new(), now)
+    }
+
+    /// Adds a task while the fan-out runs; returns its number and what follows.
+    ///
+    /// # Errors
+    /// [`AddError`] when it is over or full.
+    pub fn add(&mut self, task: T, now: Instant) -> Result<(usize, Vec<Step>), AddError> {
+        if self.finished {
+            return Err(AddError::Finished);
+        }
+        if self.tasks.len() >= self.limits.max_tasks {
+            return Err(AddError::TooMany(self.limits.max_tasks));
+        }
+        self.tasks.push((task, TaskState::Queued));
+        Ok((self.tasks.len() - 1, self.advance(Vec::new(), now)))
+    }
+
+    /// Takes a reply in, without deciding what follows: the caller may add and cancel tasks first, and then
+    /// [`settle`](Self::settle)s. `false` for a reply that comes too late.
+    pub fn record(&mut self, task: usize, attempt: u32, reply: R) -> bool {
+        if !self.is_running(task, attempt) {
+            return false;
+        }
+        self.tasks[task].1 = TaskState::Replied(reply);
+        self.arrived.push(task);
+        true
+    }
+
+    /// Decides what follows from the replies that were recorded.
+    pub fn settle(&mut self, now: Instant) -> Vec<Step> {
+        self.advance(Vec::new(), now)
+    }
+
+    /// An attempt failed. It is tried again if `retry` and its attempts allow.
+    pub fn failed(&mut self, task: usize, attempt: u32, reason: String, retry: bool, now: Instant) -> Vec<Step> {
+        if !self.is_running(task, attempt) {
+            return Vec::new();
+        }
+        let TaskState::Running { deadline, .. } = self.tasks[task].1 else { return Vec::new() };
+        if retry && attempt < self.limits.attempts {
+            let attempt = attempt + 1;
+            self.tasks[task].1 = TaskState::Running { attempt, deadline };
+            return vec![Step::Retry { task, reason }, Step::Start { task, attempt }];
+        }
+        self.tasks[task].1 = TaskState::Failed(reason.clone());
+        self.advance(vec![Step::Fail { task, reason }], now)
+    }
+
+    /// Cancels one task, queued or running.
+    pub fn cancel(&mut self, task: usize, reason: CancelReason, now: Instant) -> Vec<Step> {
+        let steps = self.cancel_where(reason, |number, _| number == task);
+        self.advance(steps, now)
+    }
+
+    /// Cancels all that is queued or running: the fan-out is over.
+    pub fn cancel_all(&mut self, reason: CancelReason, now: Instant) -> Vec<Step> {
+        let steps = self.cancel_where(reason, |_, _| true);
+        self.advance(steps, now)
+    }
+
+    /// Looks at the clock.
+    pub fn tick(&mut self, now: Instant) -> Vec<Step> {
+        let policy_is_over = self.policy_deadline().is_some_and(|deadline| deadline <= now);
+        let due = |state: &TaskState<R>| matches!(state, TaskState::Running { deadline: Some(deadline), .. } if *deadline <= now);
+        let steps = self.cancel_where(CancelReason::Deadline, |_, state| policy_is_over || due(state));
+        self.advance(steps, now)
+    }
+
+    /// When to [`tick`](Self::tick) next, if nothing else happens.
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.finished {
+            return None;
+        }
+        let deadlines = self.tasks.iter().filter_map(|(_, state)| match state {
+            TaskState::Running { deadline, .. } => *deadline,
+            _ => None,
+        });
+        deadlines.chain(self.policy_deadline()).min()
+    }
+
+    /// The tasks in the order of adding, and where each is.
+    pub fn tasks(&self) -> impl Iterator<Item = (&T, &TaskState<R>)> {
+        self.tasks.iter().map(|(task, state)| (task, state))
+    }
+
+    /// The replies in the order of their arrival.
+    pub fn replies(&self) -> Vec<&R> {
+        let reply = |number: &usize| match &self.tasks[*number].1 {
+            TaskState::Replied(reply) => Some(reply),
+            _ => None,
+        };
+        self.arrived.iter().filter_map(reply).collect()
+    }
+
+    /// One task.
+    pub fn task(&self, number: usize) -> Option<&T> {
+        self.tasks.get(number).map(|(task, _)| task)
+    }
+
+    /// Whether it is over.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    fn is_running(&self, task: usize, attempt: u32) -> bool {
+        let state = self.tasks.get(task).map(|(_, state)| state);
+        matches!(state, Some(TaskState::Running { attempt: current, .. }) if *current == attempt)
+    }
+
+    fn policy_deadline(&self) -> Option<Instant> {
+        match (&self.collect, self.begun) {
+            (Collect::Deadline(after), Some(begun)) => begun.checked_add(*after),
+            _ => None,
+        }
+    }
+
+    fn cancel_where(&mut self, reason: CancelReason, which: impl Fn(usize, &TaskState<R>) -> bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (number, (_, state)) in self.tasks.iter_mut().enumerate() {
+            let is_open = matches!(state, TaskState::Queued | TaskState::Running { .. });
+            if is_open && which(number, state) {
+                *state = TaskState::Cancelled(reason);
+                steps.push(Step::Cancel { task: number, reason });
+            }
+        }
+        steps
+    }
+
+    /// Finishes if the policy is met or nothing is left; else starts what has a place.
+    fn advance(&mut self, mut steps: Vec<Step>, now: Instant) -> Vec<Step> {
+        let Some(_begun) = self.begun.filter(|_| !self.finished) else {
+            return steps;
+        };
+        if self.collect.is_met(&self.replies(), self.tasks.len()) {
+            steps.extend(self.cancel_where(CancelReason::Redundant, |_, _| true));
+        }
+        let running = |(_, state): &&(T, TaskState<R>)| matches!(state, TaskState::Running { .. });
+        let mut places = self.limits.at_once.max(1).saturating_sub(self.tasks.iter().filter(running).count());
+        let deadline = self.limits.task_deadline.and_then(|limit| now.checked_add(limit));
+        for (number, (_, state)) in self.tasks.iter_mut().enumerate() {
+            if places > 0 && matches!(state, TaskState::Queued) {
+                *state = TaskState::Running { attempt: 1, deadline };
+                steps.push(Step::Start { task: number, attempt: 1 });
+                places -= 1;
+            }
+        }
+        let is_open = |(_, state): &(T, TaskState<R>)| matches!(state, TaskState::Queued | TaskState::Running { .. });
+        if !self.tasks.iter().any(is_open) {
+            self.finished = true;
+            steps.push(Step::Finish);
+        }
+        steps
+    }
+}

@@ -1,0 +1,115 @@
+//! Which words does the command line know? The flags with their help; their values are checked here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  callboard research \"How does a supervisor learn that an agent died?\" --corpus docs
+  callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only";
+
+const RESEARCH_EXAMPLES: &str = "\
+Examples:
+  callboard research \"How does a supervisor learn that an agent died?\" --corpus docs
+  callboard research \"How do I back up a database?\" --corpus manual --corpus notes.md --out report
+  callboard research \"What is a dead letter?\" --corpus docs --output json | jq .citations
+  callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
+
+Exit codes:
+  0    every part has an answer         5    the deadline passed, nothing found
+  1    internal error                   6    a part of the report is missing
+  2    usage                            7    nothing was found
+  3    corpus or another input          130  interrupted, with a partial report";
+
+/// Agents that are actors: ask a question of your documents and get a cited report.
+#[derive(Debug, Parser)]
+#[command(name = "callboard", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Answer a question from local documents, with verbatim quotes and their places.
+    ///
+    /// The question is split into parts; a researcher works on each; what they find is quoted, checked against the
+    /// stored text and arranged. No language model is called and nothing leaves the machine. The report goes to
+    /// standard output, progress to standard error.
+    Research(ResearchArgs),
+}
+
+/// The arguments of `callboard research`.
+#[derive(Debug, Args)]
+#[command(after_help = RESEARCH_EXAMPLES)]
+pub(super) struct ResearchArgs {
+    /// What you want to know, in quotes.
+    pub(super) question: String,
+
+    /// A folder or a file to search; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(super) corpus: Vec<PathBuf>,
+
+    /// How many researchers work at once, 1 to 64; more parts wait for their turn.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = researchers())]
+    pub(super) max_researchers: usize,
+
+    /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub(super) deadline: Duration,
+
+    /// Show how the question is split into parts, and stop. Needs no corpus.
+    #[arg(long, conflicts_with = "out")]
+    pub(super) plan_only: bool,
+
+    /// The form of the report: text to read, one JSON object, or one JSON line for each event and then the report.
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+
+    /// Also write report.md, report.html, report.json, events.jsonl and the cited sources into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+
+    /// No progress and no notes on standard error; errors are still said.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Say what happens inside, on standard error; twice for more. RUST_LOG chooses in detail.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// What standard output holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// A report to read.
+    Text,
+    /// Exactly one JSON object, also on failure.
+    Json,
+    /// One JSON object in each line: the events as they come, last the report or the error.
+    Jsonl,
+}
+
+fn researchers() -> impl TypedValueParser<Value = usize> {
+    let (low, high) =
+        (*callboard::research::RESEARCHERS.start() as u64, *callboard::research::RESEARCHERS.end() as u64);
+    RangedU64ValueParser::<usize>::new().range(low..=high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,29 @@
+//! What does the program do with a command line? Parses it, runs the command, and ends with a documented exit code.
+//!
+//! Data goes to standard output, everything else to standard error. This folder is the only place that writes to either.
+
+mod args;
+mod duration;
+mod keys;
+mod output;
+mod panics;
+mod progress;
+mod research;
+mod signals;
+mod trace;
+mod usage;
+
+use callboard::ExitStatus;
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Runs the program with the arguments of the process.
+pub(crate) fn main() -> ExitStatus {
+    panics::install();
+    let words: Vec<_> = std::env::args_os().collect();
+    match Cli::try_parse_from(&words) {
+        Ok(Cli { command: Command::Research(args) }) => panics::caught(args.output, || research::run(args)),
+        Err(error) => usage::report(&error, &words),
+    }
+}

@@ -1,0 +1,89 @@
+//! What goes to standard output and what to standard error? The two doors; a reader that left is no error.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use callboard::ExitStatus;
+use callboard::actors::research::inert::plain;
+use callboard::report::TextStyle;
+use callboard::report::json::{self, ErrorEntry, Layout};
+
+use super::args::Output;
+
+/// Set when a whole object or report was written: there is never a second one.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// The widest text that is pleasant to read, in columns.
+const WIDEST: usize = 100;
+
+/// Writes data to standard output. A closed pipe is no error: whoever left has read what he wanted.
+pub(super) fn data(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes the one answer of the command and gives the exit status: `status`, or an internal error when the answer
+/// could not be written.
+pub(super) fn answer(text: &str, status: ExitStatus) -> ExitStatus {
+    ANSWERED.store(true, Ordering::Relaxed);
+    match data(text) {
+        Ok(()) => status,
+        Err(error) => {
+            line(&format!("error: cannot write to standard output: {error}"));
+            line("hint: free some space, or send the output elsewhere");
+            ExitStatus::Internal
+        }
+    }
+}
+
+/// Says an error to people and, where JSON was asked for, to programs.
+pub(super) fn failure(output: Output, error: ErrorEntry, status: ExitStatus) -> ExitStatus {
+    complain(&error);
+    match layout(output) {
+        Some(layout) if !ANSWERED.load(Ordering::Relaxed) => answer(&json::failure(error, layout), status),
+        _ => status,
+    }
+}
+
+/// Says an error to people: what happened, and what to do.
+pub(super) fn complain(error: &ErrorEntry) {
+    line(&format!("error: {}", error.message));
+    line(&format!("hint: {}", error.hint));
+}
+
+/// One line on standard error. That it may be closed is nobody's loss. Names of files may hold anything: it is inert.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", plain(text).trim_end());
+}
+
+/// The JSON's layout; `None` for text.
+pub(super) fn layout(output: Output) -> Option<Layout> {
+    match output {
+        Output::Text => None,
+        Output::Json => Some(Layout::Indented),
+        Output::Jsonl => Some(Layout::Line),
+    }
+}
+
+/// How text is laid out on this standard output: wrapped on a terminal, plain in a pipe.
+pub(super) fn style() -> TextStyle {
+    if !io::stdout().is_terminal() {
+        return TextStyle::default();
+    }
+    let columns = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0));
+    TextStyle { width: Some(columns.clamp(20, WIDEST)), bold: has_colors() }
+}
+
+/// Whether a terminal may get escapes of our own.
+pub(super) fn has_colors() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !set("NO_COLOR") && !is_dumb()
+}
+
+/// Whether the terminal can only print.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}

@@ -1,0 +1,114 @@
+//! How does progress look on a terminal? One line for the corpus and one for each researcher, live.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use callboard::actors::research::inert::plain;
+use callboard::corpus::IndexProgress;
+use callboard::{Event, Task, TaskId};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::words;
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// The bars of one research.
+pub(super) struct Bars {
+    all: MultiProgress,
+    corpus: ProgressBar,
+    tasks: BTreeMap<TaskId, Researcher>,
+}
+
+struct Researcher {
+    bar: ProgressBar,
+    question: String,
+}
+
+impl Bars {
+    pub(super) fn new() -> Self {
+        let all = MultiProgress::new();
+        let corpus = all.add(line("corpus"));
+        Self { all, corpus, tasks: BTreeMap::new() }
+    }
+
+    pub(super) fn index(&mut self, step: &IndexProgress) {
+        match step {
+            IndexProgress::Scanning { files } => self.corpus.set_message(format!("{files} files seen")),
+            IndexProgress::Reading { done, total } => self.share("reading files", *done, *total),
+            IndexProgress::Indexing { done, total } => self.share("indexing passages", *done, *total),
+            step => {
+                let text = plain(&words::index_state(step).unwrap_or_default());
+                match step {
+                    IndexProgress::Ready { .. } => finish(&self.corpus, text),
+                    _ => self.corpus.set_message(text),
+                }
+            }
+        }
+    }
+
+    fn share(&self, what: &str, done: usize, total: usize) {
+        const CELLS: usize = 20;
+        let full = (done * CELLS).checked_div(total).unwrap_or(CELLS).min(CELLS);
+        let bar = "█".repeat(full) + &"░".repeat(CELLS - full);
+        self.corpus.set_message(format!("{bar} {what}: {done} of {total}"));
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::PlanMade { tasks } => tasks.iter().for_each(|task| self.add(task)),
+            Event::TaskAdded { task } => self.add(task),
+            Event::TaskStarted { task, .. } | Event::TaskProgress { task, .. } | Event::TaskRetried { task, .. } => {
+                self.say(*task, event, false);
+            }
+            Event::TaskFinished { task, .. } | Event::TaskFailed { task, .. } | Event::TaskCancelled { task, .. } => {
+                self.say(*task, event, true);
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows something above the bars.
+    pub(super) fn above(&self, show: impl FnOnce()) {
+        self.all.suspend(show);
+    }
+
+    /// Stops every bar where it is. The cursor stands behind the last one.
+    pub(super) fn end(&mut self) {
+        for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
+            if !bar.is_finished() {
+                bar.abandon();
+            }
+        }
+    }
+
+    fn add(&mut self, task: &Task) {
+        if self.tasks.contains_key(&task.id) {
+            return;
+        }
+        let bar = self.all.add(line(&task.id.to_string()));
+        let question = plain(&task.question);
+        bar.set_message(format!("waiting · {question}"));
+        self.tasks.insert(task.id, Researcher { bar, question });
+    }
+
+    fn say(&self, task: TaskId, event: &Event, last: bool) {
+        let (Some(Researcher { bar, question }), Some(phrase)) = (self.tasks.get(&task), words::phrase(event)) else {
+            return;
+        };
+        // The phrase first: a narrow terminal cuts what comes last.
+        let text = format!("{} · {question}", plain(&phrase));
+        if last { finish(bar, text) } else { bar.set_message(text) }
+    }
+}
+
+fn line(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {prefix:6} {wide_msg}");
+    let style = style.expect("the template is a constant").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+fn finish(bar: &ProgressBar, text: String) {
+    bar.finish_with_message(text);
+}

@@ -1,0 +1,90 @@
+//! How does a person see what goes on? Live bars on a terminal, one line per change elsewhere, nothing when quiet.
+
+mod bars;
+mod words;
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use callboard::RunEvent;
+use callboard::corpus::IndexProgress;
+
+use super::args::{Output, ResearchArgs};
+use super::output;
+use bars::Bars;
+
+/// What a person sees on standard error. Clones share it; the indexing tells it from its own thread.
+#[derive(Clone)]
+pub(super) struct Progress(Arc<Mutex<Shown>>);
+
+enum Shown {
+    Bars(Bars),
+    /// The last line of the indexing, so that none is said twice.
+    Lines(Option<String>),
+    Nothing,
+}
+
+impl Progress {
+    /// What fits the arguments and the terminal.
+    pub(super) fn new(args: &ResearchArgs) -> Self {
+        Self(Arc::new(Mutex::new(shown(args))))
+    }
+
+    /// A step of the indexing.
+    pub(super) fn index(&self, step: &IndexProgress) {
+        self.with(|shown| match shown {
+            Shown::Bars(bars) => bars.index(step),
+            Shown::Lines(last) => {
+                let line = words::index(step);
+                if line.is_some() && line != *last {
+                    line.iter().for_each(|line| output::line(line));
+                    *last = line;
+                }
+            }
+            Shown::Nothing => {}
+        });
+    }
+
+    /// An event of the run.
+    pub(super) fn event(&self, event: &RunEvent) {
+        self.with(|shown| match shown {
+            Shown::Bars(bars) => bars.event(&event.event),
+            Shown::Lines(_) => words::event(&event.event).iter().for_each(|line| output::line(line)),
+            Shown::Nothing => {}
+        });
+    }
+
+    /// Something worth a line of its own.
+    pub(super) fn note(&self, text: &str) {
+        self.with(|shown| match shown {
+            Shown::Bars(bars) => bars.above(|| output::line(&format!("note: {text}"))),
+            Shown::Lines(_) => output::line(&format!("note: {text}")),
+            Shown::Nothing => {}
+        });
+    }
+
+    /// Leaves the terminal in order: nothing moves after this.
+    pub(super) fn end(&self) {
+        self.with(|shown| {
+            if let Shown::Bars(bars) = shown {
+                bars.end();
+                output::line("");
+            }
+        });
+    }
+
+    fn with(&self, tell: impl FnOnce(&mut Shown)) {
+        tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn shown(args: &ResearchArgs) -> Shown {
+    let lines_on_this_terminal = args.output == Output::Jsonl && std::io::stdout().is_terminal();
+    let traced = args.verbose > 0 || std::env::var_os("RUST_LOG").is_some_and(|wish| !wish.is_empty());
+    match () {
+        () if args.quiet => Shown::Nothing,
+        () if !std::io::stderr().is_terminal() || output::is_dumb() => Shown::Lines(None),
+        () if lines_on_this_terminal || traced => Shown::Lines(None),
+        () => Shown::Bars(Bars::new()),
+    }
+}

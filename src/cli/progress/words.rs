@@ -1,0 +1,132 @@
+//! In which words is progress told? One line for each change; pure.
+
+use callboard::corpus::IndexProgress;
+use callboard::{CancelReason, Event, Status};
+
+/// The line for a step of the indexing: every tenth of the way is a change.
+pub(super) fn index(step: &IndexProgress) -> Option<String> {
+    match step {
+        IndexProgress::Scanning { .. } => Some("reading the corpus".into()),
+        IndexProgress::Reading { done, total } => {
+            tenth(*done, *total).map(|part| format!("reading files: {part} % of {total}"))
+        }
+        IndexProgress::Indexing { done, total } => {
+            tenth(*done, *total).map(|part| format!("indexing passages: {part} % of {total}"))
+        }
+        IndexProgress::Ready { .. } => index_state(step).map(|ready| format!("corpus {ready}")),
+        step => index_state(step),
+    }
+}
+
+/// The phrase for a step that is a state and not a share of the way.
+pub(super) fn index_state(step: &IndexProgress) -> Option<String> {
+    match step {
+        IndexProgress::Waiting => Some("waiting for another process that builds the same index".into()),
+        IndexProgress::Rebuilding { reason } => Some(format!("building the index again: {reason}")),
+        IndexProgress::Ready { documents, passages, unstemmed, .. } => {
+            let other = match unstemmed {
+                0 => String::new(),
+                n => format!("; {n} not in English, whose words are matched as they stand"),
+            };
+            Some(format!("ready: {}, {}{other}", count(*documents, "document"), count(*passages, "passage")))
+        }
+        _ => None,
+    }
+}
+
+/// The line for an event of the run; `None` for what no person misses.
+pub(super) fn event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::RunStarted { .. } => "run started".into(),
+        Event::PlanMade { tasks } => {
+            let parts: Vec<_> = tasks.iter().map(|task| format!("{} “{}”", task.id, task.question)).collect();
+            format!("plan: {}", parts.join(", "))
+        }
+        Event::TaskAdded { task } => format!("{} added: {}", task.id, task.question),
+        Event::TaskStarted { task, .. } | Event::TaskProgress { task, .. } | Event::TaskFinished { task, .. } => {
+            format!("{task}: {}", phrase(event)?)
+        }
+        Event::TaskFailed { task, .. } | Event::TaskRetried { task, .. } | Event::TaskCancelled { task, .. } => {
+            format!("{task}: {}", phrase(event)?)
+        }
+        Event::ReportVerified { kept, struck: 0 } => format!("verified: {} kept", count(*kept, "claim")),
+        Event::ReportVerified { kept, struck } => format!("verified: {} kept, {struck} struck", count(*kept, "claim")),
+        Event::RunFinished { status, .. } => format!("finished: {}", self::status(*status)),
+        _ => return None,
+    })
+}
+
+/// What an event says about its task, without the task's name.
+pub(super) fn phrase(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::TaskStarted { attempt: 0 | 1, .. } => "started".into(),
+        Event::TaskStarted { attempt, .. } => format!("started, attempt {attempt}"),
+        Event::TaskProgress { note, .. } => note.clone(),
+        Event::TaskFinished { claims: 0, .. } => "no evidence".into(),
+        Event::TaskFinished { claims, .. } => format!("found {}", count(*claims, "claim")),
+        Event::TaskFailed { reason, .. } => format!("failed: {reason}"),
+        Event::TaskRetried { reason, .. } => format!("trying again: {reason}"),
+        Event::TaskCancelled { reason, .. } => match reason {
+            CancelReason::Redundant => "cancelled, no longer needed".into(),
+            CancelReason::Deadline => "cancelled at the deadline".into(),
+            CancelReason::Interrupted => "cancelled by you".into(),
+            CancelReason::Parent => "cancelled with the run".into(),
+        },
+        _ => return None,
+    })
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Complete => "complete",
+        Status::Partial => "partial",
+        Status::NoEvidence => "no evidence",
+        Status::Failed => "nothing found before the end",
+    }
+}
+
+/// What is done at a glance is no change worth a line.
+const FEW: usize = 20;
+
+fn tenth(done: usize, total: usize) -> Option<usize> {
+    if total < FEW {
+        return None;
+    }
+    (done * 10).checked_div(total).map(|tenths| tenths * 10)
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn a_thousand_steps_are_eleven_changes() {
+        let mut lines: Vec<_> =
+            (0..=1000).filter_map(|done| index(&IndexProgress::Reading { done, total: 1000 })).collect();
+        lines.dedup();
+        assert_eq!((lines.len(), lines[3].as_str()), (11, "reading files: 30 % of 1000"));
+        for total in [0, 7] {
+            assert_eq!(index(&IndexProgress::Reading { done: 0, total }), None);
+        }
+    }
+
+    #[test]
+    fn each_change_of_a_task_has_its_line() {
+        let task = TaskId(2);
+        for (change, line) in [
+            (Event::TaskStarted { task, attempt: 1 }, "t2: started"),
+            (Event::TaskStarted { task, attempt: 2 }, "t2: started, attempt 2"),
+            (Event::TaskFinished { task, claims: 0 }, "t2: no evidence"),
+            (Event::TaskFinished { task, claims: 1 }, "t2: found 1 claim"),
+            (Event::TaskCancelled { task, reason: CancelReason::Deadline }, "t2: cancelled at the deadline"),
+        ] {
+            assert_eq!(event(&change).as_deref(), Some(line));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What does `callboard research` do? Starts the research, shows it live, and writes what came of it.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use callboard::report::json::{self, ErrorEntry};
+use callboard::report::{files, skipped, text};
+use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
+use tokio::runtime::Builder;
+
+use super::args::{Output, ResearchArgs};
+use super::output::{self, layout};
+use super::progress::Progress;
+use super::signals::Signals;
+use super::{keys, trace};
+
+/// What the first signal is answered with.
+const ENDING: &str = "ending in order; what was found is reported. Once more to stop at once";
+
+/// Runs the command to its end.
+pub(super) fn run(args: ResearchArgs) -> ExitStatus {
+    let described = describe(&args);
+    trace::start(args.verbose);
+    // The second thread hears a signal while this one writes.
+    let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(fault) => return failed(args.output, &Error::Internal(format!("no thread could be started: {fault}"))),
+    };
+    let status = runtime.block_on(async {
+        let progress = Progress::new(&args);
+        let teller = progress.clone();
+        match Signals::listen(move || teller.note(ENDING)) {
+            Ok(signals) => research(&args, described, signals, &progress).await,
+            Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
+        }
+    });
+    // An indexing that was broken off may still be on its way out; nobody waits for it.
+    runtime.shutdown_background();
+    status
+}
+
+fn describe(args: &ResearchArgs) -> Research {
+    let described = callboard::research(&args.question).max_researchers(args.max_researchers).deadline(args.deadline);
+    args.corpus.iter().fold(described, Research::corpus)
+}
+
+async fn research(args: &ResearchArgs, described: Research, signals: Signals, progress: &Progress) -> ExitStatus {
+    if args.plan_only {
+        return plan(args);
+    }
+    if let Err(error) = described.validate() {
+        return failed(args.output, &error);
+    }
+    if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
+        return output::failure(args.output, unwritable(&error), ExitStatus::Input);
+    }
+    keys::note(keys::is_set).iter().for_each(|note| progress.note(note));
+    if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
+        progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
+    }
+    let (watcher, stop) = (progress.clone(), signals.clone());
+    let started = described.on_index(move |step| {
+        watcher.index(&step);
+        if stop.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let ended = match started.start().await {
+        Ok(run) => follow(args, run, signals, progress).await,
+        Err(error) => Err(error),
+    };
+    progress.end();
+    match ended {
+        Ok(finished) => deliver(args, &finished),
+        Err(error) => failed(args.output, &error),
+    }
+}
+
+fn is_within(inner: &Path, outer: &Path) -> bool {
+    matches!((inner.canonicalize(), outer.canonicalize()), (Ok(inner), Ok(outer)) if inner.starts_with(&outer))
+}
+
+fn plan(args: &ResearchArgs) -> ExitStatus {
+    match callboard::plan(&args.question) {
+        Ok(plan) => {
+            let text = match layout(args.output) {
+                Some(layout) => json::plan(&plan, layout),
+                None => callboard::report::plan(&plan, output::style()),
+            };
+            output::answer(&text, ExitStatus::Complete)
+        }
+        Err(error) => failed(args.output, &error),
+    }
+}
+
+/// Shows the run while it goes on; a signal ends it in order.
+async fn follow(
+    args: &ResearchArgs,
+    run: ResearchRun,
+    mut signals: Signals,
+    progress: &Progress,
+) -> Result<Finished, Error> {
+    skipped(run.skipped()).iter().for_each(|summary| progress.note(summary));
+    let mut events = run.events();
+    let mut cancelled = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.first(), if !cancelled => {
+                cancelled = true;
+                run.cancel();
+            }
+            event = events.next() => {
+                let Some(event) = event else { break };
+                progress.event(&event);
+                if args.output == Output::Jsonl && let Err(fault) = output::data(&json::event(&event)) {
+                    progress.note(&format!("an event could not be written to standard output: {fault}"));
+                }
+            }
+        }
+    }
+    let mut finished = run.finish().await?;
+    if cancelled {
+        finished.exit = ExitStatus::Interrupted;
+    }
+    Ok(finished)
+}
+
+/// Writes the files first, so that the one object on standard output can say when that failed.
+fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
+    let Finished { report, sources, exit, .. } = finished;
+    let written = args.out.as_deref().map_or(Ok(()), |folder: &Path| finished.write(folder));
+    let (error, status) = match written {
+        Ok(()) => (ended_early(*exit), *exit),
+        Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
+    };
+    error.iter().for_each(output::complain);
+    let answer = match layout(args.output) {
+        Some(layout) => json::report(report, error, layout),
+        None => text(report, sources, output::style()),
+    };
+    output::answer(&answer, status)
+}
+
+/// What programs and people are told beside a report that is not what was asked for.
+fn ended_early(exit: ExitStatus) -> Option<ErrorEntry> {
+    let (code, message, hint) = match exit {
+        ExitStatus::Limit => {
+            ("deadline", "the deadline passed before anything was found", "allow more time with --deadline")
+        }
+        ExitStatus::Interrupted => {
+            ("interrupted", "the run was interrupted", "the report holds what was found until then")
+        }
+        ExitStatus::Internal => {
+            ("run_failed", "no part of the run came to its end", "not_found in the report says why")
+        }
+        _ => return None,
+    };
+    Some(ErrorEntry { code: code.into(), message: message.into(), hint: hint.into() })
+}
+
+fn failed(output: Output, error: &Error) -> ExitStatus {
+    output::failure(output, ErrorEntry::new(error.code(), error, error.hint()), error.exit_status())
+}
+
+fn unwritable(error: &WriteError) -> ErrorEntry {
+    ErrorEntry::new(error.code(), error, error.hint())
+}

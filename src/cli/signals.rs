@@ -1,0 +1,78 @@
+//! What does Ctrl-C do? The first ends the run in order, the second ends the process at once; SIGTERM counts as one.
+
+use std::io;
+
+use callboard::ExitStatus;
+use tokio::sync::watch;
+
+/// Whether a signal came. Clones see the same.
+#[derive(Debug, Clone)]
+pub(super) struct Signals(watch::Receiver<bool>);
+
+impl Signals {
+    /// Listens from now on, on a thread of the tokio runtime around it. The first signal calls `heard` at once,
+    /// whatever the other threads are busy with; the second ends the process.
+    pub(super) fn listen(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let mut source = Source::open()?;
+        let (send, receive) = watch::channel(false);
+        tokio::spawn(async move {
+            source.next().await;
+            send.send_replace(true);
+            // Not here: whatever it writes to may stand still, and the second signal must not wait for it.
+            tokio::task::spawn_blocking(heard);
+            source.next().await;
+            std::process::exit(ExitStatus::Interrupted.code().into());
+        });
+        Ok(Self(receive))
+    }
+
+    /// Whether the first signal came.
+    pub(super) fn came(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits for the first signal, however long it takes; give it a rival in a `select`.
+    pub(super) async fn first(&mut self) {
+        if self.0.wait_for(|came| *came).await.is_err() {
+            // The listener is gone with its runtime: no signal will come.
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(unix)]
+struct Source {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Source {
+    fn open() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Source;
+
+#[cfg(not(unix))]
+impl Source {
+    fn open() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

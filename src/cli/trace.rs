@@ -1,0 +1,25 @@
+//! What does `-v` show? Spans and events of the program on standard error; never a question's or a document's text.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+
+use super::output;
+
+/// Turns tracing on when `-v` was given or `RUST_LOG` is set. `RUST_LOG` decides when it is there.
+pub(super) fn start(verbose: u8) {
+    let wish = std::env::var("RUST_LOG").ok().filter(|wish| !wish.trim().is_empty());
+    let filter = match (wish, verbose) {
+        (Some(wish), _) => EnvFilter::try_new(&wish).unwrap_or_else(|error| {
+            output::line(&format!("note: RUST_LOG is not understood ({error}); `info` is used"));
+            EnvFilter::new("info")
+        }),
+        (None, 0) => return,
+        (None, 1) => EnvFilter::new("warn,callboard=info,callboard_actors=info"),
+        (None, _) => EnvFilter::new("warn,callboard=debug,callboard_actors=debug"),
+    };
+    let colors = stderr().is_terminal() && output::has_colors();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colors).finish();
+    // Only a second subscriber could be refused, and this is called once.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

@@ -1,0 +1,82 @@
+//! What is said about a command line that cannot be? Help and version are answers; the rest is an error with a hint.
+
+use std::ffi::OsString;
+
+use callboard::ExitStatus;
+use callboard::report::json::ErrorEntry;
+use clap::error::ErrorKind;
+
+use super::args::Output;
+use super::output;
+
+/// Answers what clap made of `words`.
+pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
+    match error.kind() {
+        // Printing fails only when the reader left.
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            ExitStatus::Complete
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitStatus::Usage
+        }
+        _ => output::failure(wanted(words), entry(&error.to_string()), ExitStatus::Usage),
+    }
+}
+
+/// The output that was asked for, as far as it can be told from words that do not parse.
+fn wanted(words: &[OsString]) -> Output {
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--").collect();
+    let value = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--output") {
+        Some("") => words.get(at + 1).map(|value| value.to_string()),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    });
+    match value.as_deref() {
+        Some("json") => Output::Json,
+        Some("jsonl") => Output::Jsonl,
+        _ => Output::Text,
+    }
+}
+
+/// clap's text in our form: its first paragraph is the message, its tips and the way to the help are the hint.
+fn entry(text: &str) -> ErrorEntry {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let message = text.split("\n\n").next().unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let help = ["callboard research --help shows what can be said"];
+    ErrorEntry { code: "usage".into(), message, hint: tips.chain(help).collect::<Vec<_>>().join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wanted_output_is_found_in_any_command_line() {
+        for (words, output) in [
+            (&["callboard", "research", "--output", "json"][..], Output::Json),
+            (&["callboard", "--nonsense", "--output=jsonl"], Output::Jsonl),
+            (&["callboard", "research", "--output"], Output::Text),
+            (&["callboard", "research", "--", "--output", "json"], Output::Text),
+            (&["callboard", "research", "--outputs=json"], Output::Text),
+        ] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert_eq!(wanted(&words), output, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_of_the_parser_is_taken_apart() {
+        let text =
+            "error: unexpected argument '--corpos' found\n\n  tip: a similar argument exists: '--corpus'\n\nUsage: x\n";
+        let entry = entry(text);
+        assert_eq!(entry.message, "unexpected argument '--corpos' found");
+        assert!(
+            entry.hint.starts_with("a similar argument exists: '--corpus'; callboard research --help"),
+            "{}",
+            entry.hint
+        );
+    }
+}

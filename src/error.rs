@@ -1,0 +1,164 @@
+//! What can stop a research before it has a report? One enum; each error says what to do and which exit code it has.
+
+use std::path::PathBuf;
+
+use callboard_actors::error::{RetrieveError, StartError};
+use thiserror::Error;
+
+use crate::corpus::CorpusError;
+use crate::exit::ExitStatus;
+
+/// What the facade's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The longest question that is accepted, in bytes of UTF-8.
+pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The question has no visible character.
+    #[error("the question is empty")]
+    EmptyQuestion,
+    /// The question has more than 10,000 bytes.
+    #[error("the question has {bytes} bytes; at most {MAX_QUESTION_BYTES} are accepted")]
+    QuestionTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// No corpus was named.
+    #[error("no corpus to search")]
+    NoCorpus,
+    /// A number is outside its range.
+    #[error("{0}")]
+    OutOfRange(String),
+    /// The corpus cannot be used.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// The deadline passed while the corpus was being indexed.
+    #[error("the deadline passed while the corpus was being indexed")]
+    IndexDeadline,
+    /// The caller stopped the indexing.
+    #[error("interrupted while the corpus was being indexed")]
+    Interrupted,
+    /// The actors could not be started.
+    #[error("the run could not be started")]
+    Start(#[from] StartError),
+    /// A stored text that the report cites cannot be read.
+    #[error("a cited source cannot be read")]
+    Sources(#[from] RetrieveError),
+    /// A thread of ours panicked: a bug.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyQuestion => "empty_question",
+            Self::QuestionTooLong { .. } => "question_too_long",
+            Self::NoCorpus => "missing_corpus",
+            Self::OutOfRange(_) => "out_of_range",
+            Self::Corpus(error) => error.code(),
+            Self::IndexDeadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Start(error) => error.code(),
+            Self::Sources(error) => error.code(),
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::EmptyQuestion => {
+                "put the question in quotes: callboard research \"How do I ...?\" --corpus docs".into()
+            }
+            Self::QuestionTooLong { .. } => "ask a shorter question, and put long material into the corpus".into(),
+            Self::NoCorpus => {
+                "name a folder or a file to search, for example `--corpus docs`; it may be repeated".into()
+            }
+            Self::OutOfRange(_) => "choose a value within the range".into(),
+            Self::Corpus(error) => error.hint().to_string(),
+            Self::IndexDeadline => "allow more time, for example `--deadline 5m`; a second run starts warm".into(),
+            Self::Interrupted => "run the command again; what was indexed is kept".into(),
+            Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
+            Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
+            Self::Internal(_) => "please report this with the command that you ran".into(),
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::IndexDeadline | Self::Interrupted => true,
+            Self::Start(error) => error.is_retryable(),
+            Self::Sources(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// The exit code of a program that ends with this error.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::NoCorpus | Self::OutOfRange(_) => {
+                ExitStatus::Usage
+            }
+            Self::Corpus(_) | Self::Sources(_) => ExitStatus::Input,
+            Self::IndexDeadline => ExitStatus::Limit,
+            Self::Interrupted => ExitStatus::Interrupted,
+            Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,
+        }
+    }
+}
+
+/// A report could not be written to a folder.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The path is there and is not a folder.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operating system refused; nothing of the report was put in place unless the message says so.
+    #[error("cannot write {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl WriteError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAFolder { .. } => "out_not_a_folder",
+            Self::Io { source, .. } if is_full(source) => "disk_full",
+            Self::Io { .. } => "out_not_writable",
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotAFolder { .. } => "choose a folder for --out, or a name that is not taken".into(),
+            Self::Io { source, .. } if is_full(source) => "free some space, or choose an --out on another disk".into(),
+            Self::Io { .. } => "choose a folder for --out in which you may write".into(),
+        }
+    }
+
+    /// Whether writing again may succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}

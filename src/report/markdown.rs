@@ -1,0 +1,89 @@
+//! How does a report look as a Markdown file? `report.md`: the text of documents is escaped and stays text.
+
+use std::fmt::Write as _;
+
+use callboard_actors::research::Report;
+use callboard_actors::research::assemble::{Headings, answer_markdown};
+use callboard_actors::research::inert::markdown as inert;
+
+use super::sources::{Sources, path, trail};
+use super::words;
+
+/// The report as CommonMark.
+pub fn markdown(report: &Report, sources: &Sources) -> String {
+    let mut page = format!("# {}\n\n", inert(report.question.trim()));
+    page.push_str(&answer_markdown(report, Headings::UnlessAlone));
+    if !report.not_found.is_empty() {
+        let _ = writeln!(page, "\n## {}\n", words::NOT_FOUND);
+        for sentence in &report.not_found {
+            let _ = writeln!(page, "- {}", inert(sentence));
+        }
+    }
+    if !report.citations.is_empty() {
+        let _ = writeln!(page, "\n## {}", words::SOURCES);
+    }
+    for citation in &report.citations {
+        let line = sources.line(citation).map_or(String::new(), |line| format!(", line {line}"));
+        let (path, trail) = (inert(&path(citation)), inert(&trail(citation)));
+        let _ = writeln!(page, "\n**[{}]** {path}{line}  \n{trail}\n\n> {}", citation.id, inert(&citation.quote));
+    }
+    let _ = writeln!(page, "\n---\n\n{}", words::generator(report));
+    let (status, time) = (words::status(report.status), words::time(report));
+    let _ = writeln!(page, "{status}, in {time}. Run {}.", inert(&report.run_id));
+    if let Some(skipped) = words::skipped(&report.skipped) {
+        let _ = writeln!(page, "{}.", inert(&skipped));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn it_reads_as_written() {
+        let (report, sources) = sample::report();
+        let expected = "\
+# How does a supervisor learn that an agent died, and what is a dead letter?
+
+## How does a supervisor learn that an agent died?
+
+- “The guard turns a panic into an exit notice.” [1] [2]
+
+## What was not found
+
+- No evidence was found for “what is a dead letter?”.
+
+## Sources
+
+**[1]** docs/core.txt, line 3  
+Core › Supervision
+
+> The guard turns a panic into an exit notice.
+
+**[2]** docs/faq.html  
+Questions
+
+> The guard turns a panic into an exit notice.
+
+---
+
+Extractive: quotes and arranges sentences; no language model was called.
+Partial, in 1.23 s, of which 0.20 s for the index. Run r1.
+1 file was skipped: binary (1).
+";
+        assert_eq!(markdown(&report, &sources), expected);
+    }
+
+    #[test]
+    fn a_hostile_document_is_inert() {
+        let (report, sources) = sample::hostile();
+        let page = markdown(&report, &sources);
+        for raw in
+            ["<script", "<img", "</", "![", "](", "http://", "https://", "\u{1b}", "\u{9b}", "\u{202e}", "\0", "\u{7}"]
+        {
+            assert!(!page.contains(raw), "{raw:?} in {page}");
+        }
+    }
+}

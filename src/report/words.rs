@@ -1,0 +1,87 @@
+//! Which sentences do all renderings share? Status, generator, time: the same words in every format.
+
+use std::collections::BTreeMap;
+
+use callboard_actors::research::{Report, SkippedFile, Status};
+
+pub(super) const NOT_FOUND: &str = "What was not found";
+pub(super) const SOURCES: &str = "Sources";
+pub(super) const NOTHING: &str = "No passage was found that answers the question.";
+
+/// The status for people.
+pub(super) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Complete => "Complete",
+        Status::Partial => "Partial",
+        Status::NoEvidence => "No evidence",
+        Status::Failed => "Failed",
+    }
+}
+
+/// Who made the text, in one sentence.
+pub(super) fn generator(report: &Report) -> String {
+    match report.generator.kind.as_str() {
+        "extractive" => "Extractive: quotes and arranges sentences; no language model was called.".into(),
+        _ => {
+            let Report { generator, usage, .. } = report;
+            format!("Written by the language model {}; model calls: {}.", generator.model, usage.model_calls)
+        }
+    }
+}
+
+/// `2.3 s, of which 0.4 s for the index`.
+pub(super) fn time(report: &Report) -> String {
+    let seconds = |ms: u64| format!("{}.{:02} s", ms / 1000, ms % 1000 / 10);
+    format!("{}, of which {} for the index", seconds(report.timing_ms.total), seconds(report.timing_ms.index))
+}
+
+/// How many kinds of reasons a summary names.
+const KINDS: usize = 4;
+
+/// `3 files were skipped: binary (2), not UTF-8 (1)`, the most frequent first and the rest in sum; `None` when every
+/// file was read.
+pub fn skipped(skipped: &[SkippedFile]) -> Option<String> {
+    let mut kinds = BTreeMap::<String, usize>::new();
+    for file in skipped {
+        *kinds.entry(kind(&file.reason)).or_default() += 1;
+    }
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let rest: usize = kinds.iter().skip(KINDS).map(|(_, count)| count).sum();
+    kinds.truncate(KINDS);
+    let rest = (rest > 0).then(|| ("other reasons".to_owned(), rest));
+    let kinds: Vec<_> = kinds.into_iter().chain(rest).map(|(kind, count)| format!("{kind} ({count})")).collect();
+    let files = if skipped.len() == 1 { "1 file was" } else { &format!("{} files were", skipped.len()) };
+    (!kinds.is_empty()).then(|| format!("{files} skipped: {}", kinds.join(", ")))
+}
+
+/// A reason without the names of files and extensions in it, so that like ones are counted together.
+fn kind(reason: &str) -> String {
+    let named = |word: &&str| !(word.starts_with("(.") && word.ends_with(')'));
+    let word = |word| if str::contains(word, ['/', '.']) { "another" } else { word };
+    reason.split_whitespace().filter(named).map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_files_are_counted_by_reason() {
+        let file = |reason: &str| SkippedFile { file: "f".into(), reason: reason.into() };
+        assert_eq!(skipped(&[]), None);
+        assert_eq!(skipped(&[file("binary")]).as_deref(), Some("1 file was skipped: binary (1)"));
+        let files = [file("binary"), file("not UTF-8"), file("not UTF-8")];
+        assert_eq!(skipped(&files).as_deref(), Some("3 files were skipped: not UTF-8 (2), binary (1)"));
+    }
+
+    #[test]
+    fn like_reasons_are_counted_together_and_rare_ones_in_sum() {
+        let reasons =
+            ["a", "a", "b", "b", "c", "c", "the same text as x/y.html", "the same text as z.html", "data (.js)", "d"];
+        let files = reasons.map(|reason| SkippedFile { file: "f".into(), reason: reason.into() });
+        let expected = "10 files were skipped: a (2), b (2), c (2), the same text as another (2), other reasons (2)";
+        assert_eq!(skipped(&files).as_deref(), Some(expected));
+        assert_eq!((kind("data (.js)"), kind("larger than 32 MiB")), ("data".into(), "larger than 32 MiB".into()));
+    }
+}

@@ -1,0 +1,271 @@
+//! How does a program ask a question of its documents? The facade that joins a corpus to the actors.
+//!
+//! ```no_run
+//! # async fn example() -> callboard::Result<()> {
+//! let run = callboard::research("How does a supervisor learn that an agent died?").corpus("docs").start().await?;
+//! let finished = run.finish().await?;
+//! println!("{}", finished.report.answer_markdown);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use callboard_actors::event::{CancelReason, RunEvent};
+use callboard_actors::ports::SourceStore;
+use callboard_actors::research::{Outcome, Plan, Report, SkippedFile, Timing, assemble, rules};
+use callboard_actors::runtime::{Runtime, RuntimeConfig};
+use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions};
+
+use crate::corpus::{Corpus, CorpusError, CorpusOptions, IndexProgress};
+use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
+use crate::exit::ExitStatus;
+use crate::report::{Sources, files};
+
+/// How many researchers may work at once.
+pub const RESEARCHERS: std::ops::RangeInclusive<usize> = 1..=64;
+
+/// How much time a research may have.
+pub const DEADLINE: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+
+/// How long the actors may take to stop when the report is there.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// Starts to describe a research: add a corpus, then [`start`](Research::start) it.
+pub fn research(question: impl Into<String>) -> Research {
+    Research {
+        question: question.into(),
+        corpus: Vec::new(),
+        corpus_options: CorpusOptions::default(),
+        max_researchers: 4,
+        deadline: Duration::from_secs(60),
+        watch: Box::new(|_| ControlFlow::Continue(())),
+        started: Instant::now(),
+    }
+}
+
+/// The plan that the rules make of a question. Needs no corpus.
+///
+/// # Errors
+/// [`Error::EmptyQuestion`] and [`Error::QuestionTooLong`].
+pub fn plan(question: &str) -> Result<Plan> {
+    check(question)?;
+    Ok(rules::plan::plan(question))
+}
+
+/// A question, the documents to ask it of, and the limits.
+pub struct Research {
+    question: String,
+    corpus: Vec<PathBuf>,
+    corpus_options: CorpusOptions,
+    max_researchers: usize,
+    deadline: Duration,
+    watch: Box<dyn FnMut(IndexProgress) -> ControlFlow<()> + Send>,
+    /// The deadline and the report's time count from here.
+    started: Instant,
+}
+
+impl Research {
+    /// Adds a folder or a file to search. At least one is needed.
+    pub fn corpus(mut self, path: impl Into<PathBuf>) -> Self {
+        self.corpus.push(path.into());
+        self
+    }
+
+    /// How the corpus is read and where its index is kept.
+    pub fn corpus_options(mut self, options: CorpusOptions) -> Self {
+        self.corpus_options = options;
+        self
+    }
+
+    /// How many researchers work at once; more tasks wait for their turn. Within [`RESEARCHERS`], 4 by default.
+    pub fn max_researchers(mut self, researchers: usize) -> Self {
+        self.max_researchers = researchers;
+        self
+    }
+
+    /// The time for everything, indexing included, counted from [`research`]. Within [`DEADLINE`], 60 s by default.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Watches the indexing, on the thread that does it. `Break` ends it with [`Error::Interrupted`].
+    pub fn on_index(mut self, watch: impl FnMut(IndexProgress) -> ControlFlow<()> + Send + 'static) -> Self {
+        self.watch = Box::new(watch);
+        self
+    }
+
+    /// Opens the corpus and starts the run. Needs a tokio runtime around it; blocking work happens on its blocking pool.
+    ///
+    /// Dropping the future stops the indexing at its next step.
+    ///
+    /// # Errors
+    /// [`Error`], before anything is read when a value is out of its range.
+    pub async fn start(self) -> Result<ResearchRun> {
+        self.validate()?;
+        let Self { question, corpus, corpus_options, max_researchers, deadline, watch, started } = self;
+        let end = started + deadline;
+        let corpus = open(corpus, corpus_options, watch, end).await?;
+        let index = started.elapsed();
+        let runtime = Runtime::start(RuntimeConfig::default())?;
+        let crew = Crew::by_rules(corpus.clone());
+        let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let options = RunOptions { max_researchers, deadline, ..Default::default() };
+        let run = runtime.research(&question, crew, options)?;
+        Ok(ResearchRun { run, runtime, corpus, started, index })
+    }
+
+    /// Checks every value without reading anything. [`start`](Research::start) does so too.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuestion`], [`Error::QuestionTooLong`], [`Error::NoCorpus`] and [`Error::OutOfRange`].
+    pub fn validate(&self) -> Result<()> {
+        check(&self.question)?;
+        if self.corpus.is_empty() {
+            return Err(Error::NoCorpus);
+        }
+        if !RESEARCHERS.contains(&self.max_researchers) {
+            let (low, high) = (RESEARCHERS.start(), RESEARCHERS.end());
+            return Err(Error::OutOfRange(format!("{} researchers; choose {low} to {high}", self.max_researchers)));
+        }
+        if !DEADLINE.contains(&self.deadline) {
+            let message = format!("a deadline of {:?}; choose 1 ms to 24 h", self.deadline);
+            return Err(Error::OutOfRange(message));
+        }
+        Ok(())
+    }
+}
+
+/// A run that has started. Dropping it cancels the run and ends its threads without waiting.
+pub struct ResearchRun {
+    run: Run,
+    runtime: Runtime,
+    corpus: Arc<Corpus>,
+    started: Instant,
+    index: Duration,
+}
+
+impl ResearchRun {
+    /// The run's id, as in its events and in its report.
+    pub fn id(&self) -> &str {
+        self.run.id()
+    }
+
+    /// Every event of the run from the first, as they come; ends after the run's end. May be called more than once.
+    pub fn events(&self) -> RunEvents {
+        self.run.events()
+    }
+
+    /// The files of the corpus that were not read, each with its reason.
+    pub fn skipped(&self) -> &[SkippedFile] {
+        self.corpus.skipped()
+    }
+
+    /// Ends the run in order: what was found becomes a partial report. Later calls change nothing.
+    pub fn cancel(&self) {
+        self.run.cancel(CancelReason::Interrupted);
+    }
+
+    /// Waits for the end, within the deadline and about a second more, and makes the report.
+    ///
+    /// # Errors
+    /// [`Error::Sources`] when a stored text that the report cites cannot be read.
+    pub async fn finish(mut self) -> Result<Finished> {
+        let outcome = self.run.outcome().await;
+        let events = self.run.log();
+        self.runtime.stop(STOP_WITHIN).await;
+        let exit = ExitStatus::of(&outcome);
+        let sources = sources(&outcome, self.corpus.as_ref()).await?;
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let timing = Timing { index: milliseconds(self.index), total: milliseconds(self.started.elapsed()) };
+        let report = assemble(outcome, self.corpus.skipped().to_vec(), timing);
+        Ok(Finished { report, events, sources, exit })
+    }
+}
+
+/// A research that came to its end.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The report.
+    pub report: Report,
+    /// Every event of the run, from the first to its end.
+    pub events: Vec<RunEvent>,
+    /// The stored texts that the report cites.
+    pub sources: Sources,
+    /// The exit code of a program that ends with this report.
+    pub exit: ExitStatus,
+}
+
+impl Finished {
+    /// Writes the report's files into `folder`. See [`files::write`]; blocks.
+    ///
+    /// # Errors
+    /// [`WriteError`] when a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), WriteError> {
+        files::write(folder, &self.report, &self.events, &self.sources)
+    }
+}
+
+fn check(question: &str) -> Result<()> {
+    if !question.chars().any(|c| !c.is_whitespace() && !c.is_control()) {
+        return Err(Error::EmptyQuestion);
+    }
+    match question.len() {
+        ..=MAX_QUESTION_BYTES => Ok(()),
+        bytes => Err(Error::QuestionTooLong { bytes }),
+    }
+}
+
+/// Opens the corpus on the blocking pool, until `end`, and stops when nobody waits for it any more.
+async fn open(
+    paths: Vec<PathBuf>,
+    options: CorpusOptions,
+    mut watch: Box<dyn FnMut(IndexProgress) -> ControlFlow<()> + Send>,
+    end: Instant,
+) -> Result<Arc<Corpus>> {
+    let abandoned = Abandon(Arc::new(AtomicBool::new(false)));
+    let stop = abandoned.0.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        let mut late = false;
+        let opened = Corpus::open(&paths, &options, &mut |progress| {
+            late = Instant::now() >= end;
+            if late || stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { watch(progress) }
+        });
+        match opened {
+            Err(CorpusError::Interrupted) if late => Err(Error::IndexDeadline),
+            Err(CorpusError::Interrupted) => Err(Error::Interrupted),
+            opened => Ok(Arc::new(opened?)),
+        }
+    });
+    match opening.await {
+        Ok(opened) => opened,
+        Err(fault) => Err(Error::Internal(format!("indexing ended early: {fault}"))),
+    }
+}
+
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The stored text of every source that the outcome cites.
+async fn sources(outcome: &Outcome, store: &dyn SourceStore) -> Result<Sources> {
+    let claims = outcome.draft.sections.iter().flat_map(|section| &section.claims);
+    let cited: BTreeSet<&str> = claims.flat_map(|claim| &claim.evidence).map(|evidence| &*evidence.source).collect();
+    let mut texts = Vec::with_capacity(cited.len());
+    for source in cited {
+        if let Some(text) = store.text(source).await? {
+            texts.push((source.to_owned(), text));
+        }
+    }
+    Ok(texts.into_iter().collect())
+}

@@ -1,0 +1,101 @@
+//! Does the tree still have the shape that ARCHITECTURE.md describes? An ordinary test that only reads files.
+//!
+//! The rules are functions from text to complaints (`architecture/rules.rs`), so that each can be shown to fail
+//! (`architecture/noticed.rs`). What the compiler or clippy can see is left to them (clippy.toml).
+
+#[path = "architecture/noticed.rs"]
+mod noticed;
+#[path = "architecture/rules.rs"]
+mod rules;
+#[path = "architecture/text.rs"]
+mod text;
+#[path = "architecture/tree.rs"]
+mod tree;
+
+use std::path::Path;
+
+use rules::*;
+use tree::{below, read, root, rust, sources, text_of};
+
+fn hold(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<_> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_does_io() {
+    hold(core_dependencies(&read("actors/Cargo.toml")));
+}
+
+#[test]
+fn every_dependency_is_justified() {
+    let (ours, core) = (read("Cargo.toml"), read("actors/Cargo.toml"));
+    let architecture = read("ARCHITECTURE.md");
+    hold([ours, core].iter().flat_map(|manifest| dependencies_are_justified(manifest, &architecture)));
+}
+
+#[test]
+fn the_core_reaches_nothing_outside() {
+    hold(rust("actors/src").iter().flat_map(core_reaches_nothing));
+}
+
+#[test]
+fn actix_is_named_only_where_it_is_wrapped() {
+    hold(rust("actors/src").iter().chain(&rust("src")).flat_map(actix_at_home));
+    hold(rust("actors/src").iter().chain(&rust("src")).flat_map(addresses_at_home));
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    hold(rust("actors").iter().chain(&rust("src")).flat_map(printing_at_home));
+}
+
+#[test]
+fn every_queue_has_a_bound() {
+    hold(rust("actors/src").iter().chain(&rust("src")).flat_map(queues_have_a_bound));
+}
+
+#[test]
+fn every_file_is_short_and_says_what_it_is_for() {
+    let all = rust("");
+    hold(all.iter().flat_map(not_too_long).chain(all.iter().flat_map(starts_with_its_question)));
+}
+
+#[test]
+fn no_test_is_ignored() {
+    hold(rust("").iter().flat_map(no_ignored_tests));
+}
+
+#[test]
+fn nothing_names_somebodys_machine() {
+    let mut all = sources("", &["rs", "md", "toml", "sh", "py", "json", "txt", "yml", "yaml"]);
+    for script in ["justfile", ".ci/run", ".ci/check", ".ci/manuals"] {
+        all.push(Source { path: script.into(), text: read(script) });
+    }
+    hold(all.iter().flat_map(no_homes));
+}
+
+#[test]
+fn every_folder_is_on_the_map() {
+    let folders: Vec<_> = ["src", "actors/src"].iter().flat_map(|top| below(top, &Path::is_dir)).collect();
+    hold(folders_are_named(&folders, &read("ARCHITECTURE.md")));
+}
+
+#[test]
+fn every_example_is_in_the_readme() {
+    hold(examples_are_named(&rust("examples"), &read("README.md")));
+}
+
+#[test]
+fn every_promise_names_its_test() {
+    hold(promises_are_proven(&read("docs/semantics.md"), &text_of));
+}
+
+#[test]
+fn documents_have_no_gaps_and_no_dead_links() {
+    let ours = |source: &Source| !source.path.contains('/') || source.path.starts_with("docs/");
+    let documents: Vec<_> = sources("", &["md"]).into_iter().filter(ours).collect();
+    let exists = |path: &str| root().join(path).exists();
+    hold(documents.iter().flat_map(|document| links_lead_somewhere(document, &exists)));
+    hold(documents.iter().flat_map(nothing_left_open));
+}

@@ -1,0 +1,96 @@
+//! Can each rule fail? Every test feeds one rule a bad sample, and a good one that looks like it.
+
+use crate::rules::*;
+
+fn sample(path: &str, text: &str) -> Source {
+    Source { path: path.into(), text: text.into() }
+}
+
+#[test]
+fn io_in_the_core_is_noticed() {
+    assert_eq!(
+        core_dependencies("[package]\n\n[dependencies]\nserde = \"1\"\nreqwest.workspace = true\n\n[x]\nhyper = 1\n")
+            .len(),
+        1
+    );
+    for bad in
+        ["use std::fs;", "let x = std::env::var(\"A\");", "use std::{\n  io, net::TcpStream};", "tokio::fs::read(p)"]
+    {
+        assert_eq!(core_reaches_nothing(&sample("actors/src/a.rs", bad)).len(), 1, "{bad}");
+    }
+    for good in ["// std::fs is not for us", "use std::{sync::Arc, time::Duration};\nlet env = 1;", "let fs = offset;"]
+    {
+        assert!(core_reaches_nothing(&sample("actors/src/a.rs", good)).is_empty(), "{good}");
+    }
+}
+
+#[test]
+fn an_unjustified_dependency_is_noticed() {
+    let manifest = "[package]\n\n[dependencies]\ncsv.workspace = true\nrand = \"1\"\n";
+    assert_eq!(dependencies_are_justified(manifest, "| csv | tables | brand new |").len(), 1);
+}
+
+#[test]
+fn actix_out_of_place_is_noticed() {
+    let code = "use actix::Addr;";
+    assert_eq!(actix_at_home(&sample("actors/src/gateway/mod.rs", code)).len(), 1);
+    assert_eq!(addresses_at_home(&sample("actors/src/runtime/mod.rs", code)).len(), 1);
+    assert!(actix_at_home(&sample("actors/src/mailbox/guard.rs", code)).is_empty());
+    assert!(actix_at_home(&sample("actors/src/agent/mod.rs", "//! Knows nothing of actix.")).is_empty());
+    assert!(addresses_at_home(&sample("actors/src/agent/mod.rs", "SocketAddr")).is_empty());
+}
+
+#[test]
+fn printing_out_of_place_is_noticed() {
+    assert_eq!(printing_at_home(&sample("src/corpus/mod.rs", "    eprintln!(\"x\");")).len(), 1);
+    assert!(printing_at_home(&sample("src/cli/mod.rs", "println!(\"x\");")).is_empty());
+    assert!(printing_at_home(&sample("src/lib.rs", "/// println!(\"{x}\");\nwriteln!(out)?;")).is_empty());
+}
+
+#[test]
+fn a_queue_without_a_bound_is_noticed() {
+    for bad in ["let (a, b) = mpsc::channel();", "std::sync::mpsc::channel::<(u8, u8)>();"] {
+        assert_eq!(queues_have_a_bound(&sample("src/a.rs", bad)).len(), 1, "{bad}");
+    }
+    for good in ["mpsc::channel(JOBS)", "mpsc::channel::<u8>(4)", "mpsc::sync_channel(1)"] {
+        assert!(queues_have_a_bound(&sample("src/a.rs", good)).is_empty(), "{good}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_noticed() {
+    assert_eq!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE + 1))).len(), 1);
+    assert!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE))).is_empty());
+    assert_eq!(starts_with_its_question(&sample("src/a.rs", "use std::fmt;\n//! late")).len(), 1);
+    assert_eq!(no_ignored_tests(&sample("tests/a.rs", "#[test]\n#[ignore = \"slow\"]")).len(), 1);
+    assert_eq!(no_homes(&sample("a.md", concat!("see /ho", "me/me/x"))).len(), 1);
+    assert!(no_homes(&sample("a.md", concat!("src/ho", "me/mod.rs"))).is_empty());
+}
+
+#[test]
+fn a_gap_in_the_documents_is_noticed() {
+    assert_eq!(folders_are_named(&["src/cli".into(), "src/new".into()], "### `src/cli/`").len(), 1);
+    assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! cargo run --example a")], "nothing").len(), 1);
+    assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! Shows a.")], "examples/a.rs").len(), 1);
+    assert_eq!(nothing_left_open(&sample("a.md", concat!("It takes TB", "D(measure)."))).len(), 1);
+    let document = sample("docs/a.md", "[a](b.md) [c](https://example.org) [d](#part)");
+    assert_eq!(
+        links_lead_somewhere(&document, &|path| path == "docs/c.md"),
+        ["docs/a.md: the link to `b.md` leads nowhere. Mend or remove it"]
+    );
+}
+
+#[test]
+fn an_unproven_promise_is_noticed() {
+    let promise = |body: &str| {
+        let rest: String = (2..=PROMISES).map(|n| format!("\n## {n}. Later\n\nNot yet.\n")).collect();
+        promises_are_proven(&format!("# Promises\n\n## 1. Ends\n\n{body}\n{rest}"), &|path| {
+            (path == "tests/a.rs").then(|| "fn it_ends() {}".into())
+        })
+    };
+    assert_eq!(promise("`tests/a.rs::it_ends`"), Vec::<String>::new());
+    assert_eq!(promise("Surely.").len(), 1);
+    assert_eq!(promise("`tests/a.rs::it_never_ends`").len(), 1);
+    assert_eq!(promise("`tests/b.rs::it_ends`").len(), 1);
+    assert_eq!(promises_are_proven("# Promises\n", &|_| None).len(), 1);
+}

@@ -1,0 +1,180 @@
+//! Does each bad input get its exit code, a message that says what to do, and exactly one object?
+
+mod cli_support;
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+use cli_support::{Place, QUESTION, Ran, error_code};
+
+/// Runs with each form of output and returns the code of the error, which must be the same in all.
+fn fails(place: &Place, arguments: &[&str], exit: i32) -> String {
+    let text = place.run(arguments);
+    assert_eq!((text.code, text.out.as_str()), (exit, ""), "{arguments:?}: {text:?}");
+    assert!(text.err.contains("error: ") && text.err.contains("hint: "), "{arguments:?}: {}", text.err);
+    let json = place.run(arguments.iter().chain(&["--output", "json"]));
+    assert_eq!(json.code, exit, "{arguments:?}: {json:?}");
+    let lines = place.run(arguments.iter().chain(&["--output=jsonl", "--quiet"]));
+    let last = lines.lines().pop().unwrap();
+    let code = error_code(&json);
+    assert_eq!(
+        (lines.code, last["type"].as_str(), last["error"]["code"].as_str()),
+        (exit, Some("error"), Some(&*code))
+    );
+    assert!(!lines.err.contains("note:") && lines.err.contains("error: "), "{}", lines.err);
+    code
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let place = Place::with_docs();
+    let long = "long ".repeat(3000);
+    for (arguments, code) in [
+        (&["", "--corpus", "docs"][..], "empty_question"),
+        (&[" \t\n ", "--corpus", "docs"], "empty_question"),
+        (&["", "--plan-only"], "empty_question"),
+        (&[&long, "--corpus", "docs"], "question_too_long"),
+        (&[QUESTION], "missing_corpus"),
+        (&[QUESTION, "--corpus"], "usage"),
+        (&[QUESTION, "--corpos", "docs"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--max-researchers", "0"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--max-researchers", "65"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--max-researchers", "many"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--deadline", "60"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--deadline", "0s"], "usage"),
+        (&[QUESTION, "--corpus", "docs", "--deadline", "25h"], "usage"),
+        (&[QUESTION, "another question", "--corpus", "docs"], "usage"),
+        (&[QUESTION, "--plan-only", "--out", "report"], "usage"),
+    ] {
+        // The parser reports the first of several faults; an option without its value would take the next one.
+        if arguments.last() == Some(&"--corpus") {
+            let ran = place.run(arguments);
+            assert_eq!(ran.code, 2, "{ran:?}");
+            continue;
+        }
+        assert_eq!(fails(&place, arguments, 2), code, "{arguments:?}");
+    }
+    assert!(!place.path("report").exists());
+}
+
+#[test]
+fn a_bad_output_or_no_question_is_said_to_people() {
+    let place = Place::with_docs();
+    for arguments in [&[QUESTION, "--output", "yaml"][..], &[], &[QUESTION, "--corpus", "docs", "--quiet", "-v"]] {
+        let ran = place.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("error: "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_corpus_that_cannot_be_used_ends_with_3() {
+    let place = Place::empty().file("picture.png", b"\x89PNG\r\n\x1a\n\0\0");
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "nowhere"], 3), "corpus_missing");
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs"], 3), "corpus_empty");
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "picture.png"], 3), "corpus_empty");
+}
+
+#[test]
+fn an_out_folder_that_cannot_be_written_ends_with_3_before_any_work() {
+    let place = Place::with_docs();
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md"], 3), "out_not_a_folder");
+    let below = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md/report"], 3);
+    assert_eq!(below, "out_not_writable");
+    assert!(!place.path("cache").exists(), "the corpus was opened before the folder was tried");
+}
+
+#[test]
+fn a_folder_that_spoils_later_leaves_the_report_on_standard_output() {
+    let place = Place::with_docs();
+    fs::create_dir(place.path("report")).unwrap();
+    fs::write(place.path("report/sources"), "in the way").unwrap();
+    let json = place.run([QUESTION, "--corpus", "docs", "--out", "report", "--output", "json"]);
+    assert_eq!((json.code, error_code(&json).as_str()), (3, "out_not_writable"));
+    assert_eq!(json.json()["status"], "complete");
+    let text = place.run([QUESTION, "--corpus", "docs", "--out", "report"]);
+    assert_eq!(text.code, 3);
+    assert!(text.out.contains("exit notice") && text.err.contains("error: cannot write"), "{text:?}");
+    assert_eq!(fs::read_dir(place.path("report")).unwrap().count(), 1);
+}
+
+/// A limit on the size of files stands for a disk that fills up in the middle of the writing.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_leaves_the_earlier_report() {
+    let place = Place::with_docs();
+    assert_eq!(place.run([QUESTION, "--corpus", "docs", "--out", "report"]).code, 0);
+    let read = |name: &str| fs::read_to_string(place.path("report").join(name)).unwrap();
+    let before = (read("report.json"), read("report.html"), read("report.md"));
+    // 4 KiB: some of the files fit, the page does not.
+    let limited = "trap '' XFSZ; ulimit -f 8; exec \"$0\" research \"$1\" --corpus docs --out report --output json";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_callboard"), QUESTION]).current_dir(place.path("."));
+    let ran = Ran::of(command.env("CALLBOARD_CACHE_DIR", place.path("cache")).output().unwrap());
+    assert_eq!((ran.code, error_code(&ran).as_str()), (3, "out_not_writable"), "{ran:?}");
+    assert_eq!(ran.json()["status"], "complete", "the report is on standard output all the same");
+    assert_eq!((read("report.json"), read("report.html"), read("report.md")), before);
+    let left: Vec<_> = fs::read_dir(place.path("report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 5, "{left:?}");
+}
+
+#[test]
+fn a_report_within_the_corpus_is_pointed_out() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", ".", "--out", "docs/report"]);
+    assert!(ran.code == 0 && ran.err.contains("note: the folder of --out lies in the corpus"), "{ran:?}");
+    let ran = place.run([QUESTION, "--corpus", "docs", "--out", "elsewhere"]);
+    assert!(ran.code == 0 && !ran.err.contains("lies in the corpus"), "{ran:?}");
+}
+
+#[test]
+fn a_deadline_that_passes_at_once_ends_with_5() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", "docs", "--deadline", "1ms", "--output", "json"]);
+    assert_eq!((ran.code, error_code(&ran).as_str()), (5, "deadline"), "{ran:?}");
+    // No index is built within a millisecond: the deadline counts from the start of the command, not of the run.
+    assert!(ran.err.contains("while the corpus was being indexed"), "{}", ran.err);
+}
+
+#[test]
+fn skipped_files_are_counted_in_one_line() {
+    let place =
+        Place::with_docs().file("docs/a.png", b"\x89PNG\r\n\x1a\n\0\0").file("docs/b.png", b"\x89PNG\r\n\x1a\n\0\0");
+    let ran = place.run([QUESTION, "--corpus", "docs"]);
+    let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
+    assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_question_that_is_not_utf8_is_a_usage_error() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::with_docs();
+    let question = std::ffi::OsStr::from_bytes(b"what is \xff\xfe?");
+    let ran = place.run([question, "--output".as_ref(), "json".as_ref()]);
+    assert_eq!((ran.code, error_code(&ran).as_str()), (2, "usage"));
+}
+
+#[test]
+fn a_reader_that_left_is_no_error() {
+    let place = Place::with_docs();
+    for output in ["text", "json", "jsonl"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output]);
+        let ran = Ran::of(command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
+        assert_eq!(ran.code, 0, "{output}: {ran:?}");
+        assert!(!ran.err.contains("error"), "{output}: {}", ran.err);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_standard_output_is_an_error() {
+    let place = Place::with_docs();
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--output", "json"]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
+}
