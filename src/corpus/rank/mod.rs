@@ -45,7 +45,7 @@ const WHOLE: f32 = 0.5;
 /// What each ranking counts: words, spelling, meaning.
 const WORDS: f32 = 1.0;
 const SPELLING: f32 = 0.5;
-const MEANING: f32 = 0.6;
+const MEANING: f32 = 0.7;
 /// How deep each ranking is read.
 const DEPTH: usize = 200;
 

@@ -87,7 +87,7 @@ fn definition(low: &str, caption: f32, question: &Question) -> f32 {
     }
     let before = words[..verb].iter().filter(|word| !is_stop_word(word) && !asked(word)).count();
     let named = question.share(|group| if words[..verb].iter().any(|word| names(word, group)) { 1.0 } else { 0.0 });
-    worth * named / (1.0 + 0.3 * before as f32)
+    worth * named / (1.0 + 0.1 * before as f32)
 }
 
 /// Whether `word` is the word of the question. A longer identifier that has it as a part is another thing.
