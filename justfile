@@ -35,4 +35,4 @@ deny:
 
 # The questions of evals/ against both manuals, beside the baseline
 eval *args:
-    evals/run {{args}}
+    cargo run --release --example score -- {{args}}

@@ -76,6 +76,7 @@ mod tests {
             missing: missing.into_iter().collect(),
             status,
             cancelled,
+            failure: None,
             struck: 0,
             usage: Usage::default(),
         }
