@@ -170,7 +170,7 @@ mod tests {
         };
         assert_eq!(of("VACUUM reclaims storage occupied by dead tuples."), GUESSED);
         assert_eq!(of("A vacuum is a pass over a table."), 1.0);
-        assert!(of("The usual goal of a routine vacuum is to do little.") < GUESSED);
+        assert!(of("The usual goal of a routine vacuum is to do little.") < of("A vacuum is a pass over a table."));
         assert_eq!(of("Tables are cleaned by VACUUM."), 0.0);
     }
 
