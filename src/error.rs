@@ -82,8 +82,10 @@ impl Error {
             }
             Self::OutOfRange(_) => "choose a value within the range".into(),
             Self::Corpus(error) => error.hint().to_string(),
-            Self::IndexDeadline => "allow more time, for example `--deadline 5m`; a second run starts warm".into(),
-            Self::Interrupted => "run the command again; what was indexed is kept".into(),
+            Self::IndexDeadline => {
+                "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".into()
+            }
+            Self::Interrupted => "run the command again; an index that is not finished is not kept".into(),
             Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
             Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
             Self::Internal(_) => "please report this with the command that you ran".into(),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use callboard_actors::event::{CancelReason, RunEvent};
 use callboard_actors::ports::SourceStore;
-use callboard_actors::research::{Outcome, Plan, Report, SkippedFile, Timing, assemble, rules};
+use callboard_actors::research::{Outcome, Plan, Report, SkippedFile, Timing, assemble, inert, rules};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions};
 
@@ -35,6 +35,9 @@ pub const DEADLINE: std::ops::RangeInclusive<Duration> = Duration::from_millis(1
 
 /// How long the actors may take to stop when the report is there.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long after the deadline the indexing may take to break off in order.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Starts to describe a research: add a corpus, then [`start`](Research::start) it.
 pub fn research(question: impl Into<String>) -> Research {
@@ -103,7 +106,7 @@ impl Research {
 
     /// Opens the corpus and starts the run. Needs a tokio runtime around it; blocking work happens on its blocking pool.
     ///
-    /// Dropping the future stops the indexing at its next step.
+    /// Dropping the future stops the indexing at its next step; nobody waits for that step.
     ///
     /// # Errors
     /// [`Error`], before anything is read when a value is out of its range.
@@ -213,7 +216,7 @@ impl Finished {
 }
 
 fn check(question: &str) -> Result<()> {
-    if !question.chars().any(|c| !c.is_whitespace() && !c.is_control()) {
+    if !question.chars().any(|c| !c.is_whitespace() && !inert::is_hostile(c)) {
         return Err(Error::EmptyQuestion);
     }
     match question.len() {
@@ -243,9 +246,15 @@ async fn open(
             opened => Ok(Arc::new(opened?)),
         }
     });
-    match opening.await {
-        Ok(opened) => opened,
-        Err(fault) => Err(Error::Internal(format!("indexing ended early: {fault}"))),
+    // A step of the indexing may be long: it is not waited for beyond the grace, and stops when it is over.
+    let late = tokio::time::sleep_until((end + GRACE).into());
+    tokio::select! {
+        biased;
+        opened = opening => match opened {
+            Ok(opened) => opened,
+            Err(fault) => Err(Error::Internal(format!("indexing ended early: {fault}"))),
+        },
+        () = late => Err(Error::IndexDeadline),
     }
 }
 

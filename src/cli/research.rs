@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -13,6 +14,9 @@ use super::output::{self, layout};
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{keys, trace};
+
+/// How long the indexing may take to break off after the first signal before nobody waits for it any more.
+const BREAK_OFF: Duration = Duration::from_millis(500);
 
 /// What the first signal is answered with.
 const ENDING: &str = "ending in order; what was found is reported. Once more to stop at once";
@@ -63,7 +67,7 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
         watcher.index(&step);
         if stop.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let ended = match started.start().await {
+    let ended = match unless_signalled(started.start(), signals.clone()).await {
         Ok(run) => follow(args, run, signals, progress).await,
         Err(error) => Err(error),
     };
@@ -71,6 +75,22 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     match ended {
         Ok(finished) => deliver(args, &finished),
         Err(error) => failed(args.output, &error),
+    }
+}
+
+/// Waits for the start of the run. After a signal the indexing has a moment to break off in order.
+async fn unless_signalled(
+    start: impl Future<Output = Result<ResearchRun, Error>>,
+    mut signals: Signals,
+) -> Result<ResearchRun, Error> {
+    let signalled = async {
+        signals.first().await;
+        tokio::time::sleep(BREAK_OFF).await;
+    };
+    tokio::select! {
+        biased;
+        started = start => started,
+        () = signalled => Err(Error::Interrupted),
     }
 }
 
