@@ -18,7 +18,7 @@ pub(super) fn start(verbose: u8) {
         (None, 1) => EnvFilter::new("warn,callboard=info,callboard_actors=info"),
         (None, _) => EnvFilter::new("warn,callboard=debug,callboard_actors=debug"),
     };
-    let colors = stderr().is_terminal() && output::has_colors();
+    let colors = stderr().is_terminal() && output::has_escapes();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colors).finish();
     // Only a second subscriber could be refused, and this is called once.
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -81,10 +81,29 @@ impl Progress {
 fn shown(args: &ResearchArgs) -> Shown {
     let lines_on_this_terminal = args.output == Output::Jsonl && std::io::stdout().is_terminal();
     let traced = args.verbose > 0 || std::env::var_os("RUST_LOG").is_some_and(|wish| !wish.is_empty());
+    let live = std::io::stderr().is_terminal() && output::has_escapes();
+    form(args.quiet, live, lines_on_this_terminal || traced)
+}
+
+/// Bars only where the cursor may be moved (`live`) and nothing else writes to the same terminal (`shared`).
+fn form(quiet: bool, live: bool, shared: bool) -> Shown {
     match () {
-        () if args.quiet => Shown::Nothing,
-        () if !std::io::stderr().is_terminal() || output::is_dumb() => Shown::Lines(None),
-        () if lines_on_this_terminal || traced => Shown::Lines(None),
-        () => Shown::Bars(Bars::new()),
+        () if quiet => Shown::Nothing,
+        () if live && !shared => Shown::Bars(Bars::new()),
+        () => Shown::Lines(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_only_where_the_cursor_may_be_moved() {
+        assert!(matches!(form(false, true, false), Shown::Bars(_)));
+        for (live, shared) in [(false, false), (false, true), (true, true)] {
+            assert!(matches!(form(false, live, shared), Shown::Lines(_)), "{live} {shared}");
+        }
+        assert!(matches!(form(true, true, false), Shown::Nothing));
     }
 }
