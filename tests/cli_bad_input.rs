@@ -143,6 +143,7 @@ fn skipped_files_are_counted_in_one_line() {
     let ran = place.run([QUESTION, "--corpus", "docs"]);
     let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
     assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
+    assert!(ran.out.ends_with("\n2 files were skipped: binary (2); listed in the JSON and in the files of --out.\n"));
 }
 
 #[cfg(unix)]
