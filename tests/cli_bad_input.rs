@@ -73,6 +73,9 @@ fn a_corpus_that_cannot_be_used_ends_with_3() {
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "nowhere"], 3), "corpus_missing");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs"], 3), "corpus_empty");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "picture.png"], 3), "corpus_empty");
+    let report = [QUESTION, "--corpus", "docs", "--corpus", "nowhere", "--out", "report"];
+    assert_eq!(fails(&place, &report, 3), "corpus_missing");
+    assert!(!place.path("report").exists(), "a folder was made for a report that cannot be");
 }
 
 #[test]

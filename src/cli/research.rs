@@ -1,9 +1,11 @@
 //! What does `callboard research` do? Starts the research, shows it live, and writes what came of it.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
 use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
@@ -55,6 +57,9 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if let Err(error) = described.validate() {
         return failed(args.output, &error);
     }
+    if let Some(error) = args.corpus.iter().find_map(|path| missing(path)) {
+        return failed(args.output, &error);
+    }
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
@@ -92,6 +97,16 @@ async fn unless_signalled(
         started = start => started,
         () = signalled => Err(Error::Interrupted),
     }
+}
+
+/// Why there is nothing at a path of the corpus: found before a folder is made for its report.
+fn missing(path: &Path) -> Option<Error> {
+    let source = std::fs::metadata(path).err()?;
+    let path = path.to_owned();
+    Some(Error::Corpus(match source.kind() {
+        ErrorKind::NotFound => CorpusError::Missing(path),
+        _ => CorpusError::Unreadable { path, source },
+    }))
 }
 
 fn is_within(inner: &Path, outer: &Path) -> bool {
