@@ -84,14 +84,18 @@ fn an_out_folder_that_cannot_be_written_ends_with_3_before_any_work() {
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md"], 3), "out_not_a_folder");
     let below = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md/report"], 3);
     assert_eq!(below, "out_not_writable");
+    fs::create_dir_all(place.path("report/report.json")).unwrap();
+    let taken = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "report"], 3);
+    assert_eq!((taken.as_str(), fs::read_dir(place.path("report")).unwrap().count()), ("out_not_writable", 1));
     assert!(!place.path("cache").exists(), "the corpus was opened before the folder was tried");
 }
 
 #[test]
 fn a_folder_that_spoils_later_leaves_the_report_on_standard_output() {
     let place = Place::with_docs();
-    fs::create_dir(place.path("report")).unwrap();
-    fs::write(place.path("report/sources"), "in the way").unwrap();
+    let first = place.run([QUESTION, "--corpus", "docs", "--output", "json"]).json();
+    let text = first["citations"][0]["source"].as_str().unwrap();
+    fs::create_dir_all(place.path("report/sources").join(format!("{text}.txt"))).unwrap();
     let json = place.run([QUESTION, "--corpus", "docs", "--out", "report", "--output", "json"]);
     assert_eq!((json.code, error_code(&json).as_str()), (3, "out_not_writable"));
     assert_eq!(json.json()["status"], "complete");
