@@ -68,6 +68,24 @@ fn a_bad_output_or_no_question_is_said_to_people() {
 }
 
 #[test]
+fn a_question_without_quotes_gets_a_hint() {
+    let place = Place::with_docs();
+    let ran = place.run(["What", "is", "an", "agent", "--corpus", "docs"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("hint: put the question in quotes"), "{}", ran.err);
+    let ran = place.run([QUESTION, "--corpos", "docs"]);
+    assert!(!ran.err.contains("in quotes"), "{}", ran.err);
+}
+
+#[test]
+fn a_switch_may_be_given_twice() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", "docs", "--quiet", "-q"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(place.run([QUESTION, "--plan-only", "--plan-only"]).code, 0);
+}
+
+#[test]
 fn a_corpus_that_cannot_be_used_ends_with_3() {
     let place = Place::empty().file("picture.png", b"\x89PNG\r\n\x1a\n\0\0");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "nowhere"], 3), "corpus_missing");
