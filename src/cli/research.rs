@@ -20,9 +20,6 @@ use super::{keys, trace};
 /// How long the indexing may take to break off after the first signal before nobody waits for it any more.
 const BREAK_OFF: Duration = Duration::from_millis(500);
 
-/// What the first signal is answered with.
-const ENDING: &str = "ending in order; what was found is reported. Once more to stop at once";
-
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     let described = describe(&args);
@@ -35,7 +32,7 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     let status = runtime.block_on(async {
         let progress = Progress::new(&args);
         let teller = progress.clone();
-        match Signals::listen(move || teller.note(ENDING)) {
+        match Signals::listen(move || teller.interrupted()) {
             Ok(signals) => research(&args, described, signals, &progress).await,
             Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
         }
@@ -133,6 +130,7 @@ async fn follow(
     mut signals: Signals,
     progress: &Progress,
 ) -> Result<Finished, Error> {
+    progress.run_started();
     skipped(run.skipped()).iter().for_each(|summary| progress.note(summary));
     let mut events = run.events();
     let mut cancelled = false;

@@ -4,6 +4,7 @@ mod bars;
 mod words;
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callboard::RunEvent;
@@ -15,7 +16,11 @@ use bars::Bars;
 
 /// What a person sees on standard error. Clones share it; the indexing tells it from its own thread.
 #[derive(Clone)]
-pub(super) struct Progress(Arc<Mutex<Shown>>);
+pub(super) struct Progress {
+    shown: Arc<Mutex<Shown>>,
+    /// Whether there may be something to report.
+    running: Arc<AtomicBool>,
+}
 
 enum Shown {
     Bars(Bars),
@@ -27,7 +32,7 @@ enum Shown {
 impl Progress {
     /// What fits the arguments and the terminal.
     pub(super) fn new(args: &ResearchArgs) -> Self {
-        Self(Arc::new(Mutex::new(shown(args))))
+        Self { shown: Arc::new(Mutex::new(shown(args))), running: Arc::default() }
     }
 
     /// A step of the indexing.
@@ -54,6 +59,16 @@ impl Progress {
         });
     }
 
+    /// The corpus is indexed and the run goes on.
+    pub(super) fn run_started(&self) {
+        self.running.store(true, Ordering::Relaxed);
+    }
+
+    /// The first signal came.
+    pub(super) fn interrupted(&self) {
+        self.note(words::interrupted(self.running.load(Ordering::Relaxed)));
+    }
+
     /// Something worth a line of its own.
     pub(super) fn note(&self, text: &str) {
         self.with(|shown| match shown {
@@ -74,7 +89,7 @@ impl Progress {
     }
 
     fn with(&self, tell: impl FnOnce(&mut Shown)) {
-        tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        tell(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
