@@ -198,9 +198,13 @@ fn a_reader_that_left_is_no_error() {
 #[test]
 fn a_full_disk_under_standard_output_is_an_error() {
     let place = Place::with_docs();
-    let mut command = place.command([QUESTION, "--corpus", "docs", "--output", "json"]);
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
+    for output in ["text", "json", "jsonl"] {
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output]);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
+        assert_eq!(ran.code, 1, "{output}: {ran:?}");
+        assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
+        let notes = ran.err.lines().filter(|line| line.contains("events cannot be written")).count();
+        assert_eq!(notes, usize::from(output == "jsonl"), "{}", ran.err);
+    }
 }

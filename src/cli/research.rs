@@ -133,7 +133,7 @@ async fn follow(
     progress.run_started();
     skipped(run.skipped()).iter().for_each(|summary| progress.note(summary));
     let mut events = run.events();
-    let mut cancelled = false;
+    let (mut cancelled, mut unwritten) = (false, false);
     loop {
         tokio::select! {
             biased;
@@ -144,8 +144,11 @@ async fn follow(
             event = events.next() => {
                 let Some(event) = event else { break };
                 progress.event(&event);
-                if args.output == Output::Jsonl && let Err(fault) = output::data(&json::event(&event)) {
-                    progress.note(&format!("an event could not be written to standard output: {fault}"));
+                if args.output == Output::Jsonl
+                    && let Err(fault) = output::data(&json::event(&event))
+                    && !std::mem::replace(&mut unwritten, true)
+                {
+                    progress.note(&format!("events cannot be written to standard output: {fault}"));
                 }
             }
         }
