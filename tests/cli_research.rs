@@ -190,6 +190,23 @@ fn traces_hold_no_text_of_question_or_document() {
 }
 
 #[test]
+fn verbose_shows_the_index_the_run_and_its_tasks_from_start_to_end() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", "docs", "-v"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err.lines().filter(|line| line.contains("index ready documents=2")).count(), 1, "{}", ran.err);
+    let shows = |span: &str, what: &str| ran.err.lines().any(|line| line.contains(span) && line.contains(what));
+    for span in [" run{run_id=", ":task{run_id="] {
+        assert!(shows(span, ": new") && shows(span, ": close time.busy="), "{span} in {}", ran.err);
+    }
+    for text in ["supervisor learn", "exit notice"] {
+        let traced = |line: &&str| line.contains(" INFO ") && line.contains(text);
+        assert_eq!(ran.err.lines().find(traced), None);
+    }
+    assert!(!place.run([QUESTION, "--corpus", "docs"]).err.contains("index ready"));
+}
+
+#[test]
 fn help_and_version_are_answers() {
     let place = Place::empty();
     let help = place.run(["--help"]);

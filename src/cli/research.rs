@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
@@ -64,9 +64,10 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
         progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
     }
-    let (watcher, stop) = (progress.clone(), signals.clone());
+    let (watcher, stop, since) = (progress.clone(), signals.clone(), Instant::now());
     let started = described.on_index(move |step| {
         watcher.index(&step);
+        trace::index(&step, since);
         if stop.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let ended = match unless_signalled(started.start(), signals.clone()).await {
