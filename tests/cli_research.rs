@@ -3,6 +3,7 @@
 mod cli_support;
 
 use std::fs;
+use std::path::Path;
 
 use callboard::Report;
 use cli_support::{Place, QUESTION, Ran};
@@ -216,4 +217,19 @@ fn help_and_version_are_answers() {
     {
         assert!(help.out.contains(part), "{part} in {}", help.out);
     }
+}
+
+#[test]
+fn every_list_of_exit_codes_has_the_same_codes() {
+    let help = Place::empty().run(["--help"]).out;
+    let list = help.split("Exit codes:").nth(1).unwrap();
+    let in_help: Vec<u8> = list.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(in_help, [0, 1, 2, 3, 4, 5, 6, 7, 130]);
+    for name in ["README.md", "docs/command-line.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let table = text.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
+        let code = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse().ok();
+        assert_eq!(table.lines().filter_map(code).collect::<Vec<u8>>(), in_help, "{name}");
+    }
+    assert!(list.contains("no corpus named"), "{list}");
 }

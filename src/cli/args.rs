@@ -21,10 +21,15 @@ Examples:
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
 
 Exit codes:
-  0    every part has an answer         5    the deadline passed, nothing found
-  1    internal error                   6    a part of the report is missing
-  2    usage                            7    nothing was found
-  3    corpus or another input          130  interrupted, with a partial report";
+  0    every part of the question has an answer
+  1    internal error, or standard output cannot be written
+  2    usage: an unknown flag, an empty question, no corpus named
+  3    an input cannot be used: a missing or empty corpus, an --out that cannot be written
+  4    a language model's provider or its key: not used yet
+  5    the deadline passed and nothing was found
+  6    a report with a part missing, whatever the cause
+  7    every part was worked on to its end, and nothing was found
+  130  interrupted, with what was found until then";
 
 /// Agents that are actors: ask a question of your documents and get a cited report.
 #[derive(Debug, Parser)]
