@@ -101,7 +101,11 @@ mod tests {
             (Some("1"), None, false),
             (None, Some("dumb"), false),
         ] {
-            assert_eq!(allows_escapes(no_color.map(OsStr::new), term.map(OsStr::new)), allowed, "{no_color:?} {term:?}");
+            assert_eq!(
+                allows_escapes(no_color.map(OsStr::new), term.map(OsStr::new)),
+                allowed,
+                "{no_color:?} {term:?}"
+            );
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use callboard_actors::research::{Report, SkippedFile};
 use callboard_actors::research::assemble::{Headings, answer_markdown};
 use callboard_actors::research::inert::markdown as inert;
+use callboard_actors::research::{Report, SkippedFile};
 
 use super::sources::{Sources, path, trail};
 use super::words;

@@ -78,8 +78,19 @@ mod tests {
 
     #[test]
     fn like_reasons_are_counted_together_and_rare_ones_in_sum() {
-        let reasons =
-            ["a", "a", "b", "b", "the same text as x/y.html", "the same text as z.html", "data (.js)", "d", "e", "f", "g"];
+        let reasons = [
+            "a",
+            "a",
+            "b",
+            "b",
+            "the same text as x/y.html",
+            "the same text as z.html",
+            "data (.js)",
+            "d",
+            "e",
+            "f",
+            "g",
+        ];
         let files = reasons.map(|reason| SkippedFile { file: "f".into(), reason: reason.into() });
         let six = "a (2), b (2), the same text as another (2), d (1), data (1), e (1)";
         assert_eq!(skipped(&files[..9]), Some(format!("9 files were skipped: {six}")));
