@@ -3,7 +3,7 @@
 mod cli_support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use callboard::Report;
 use cli_support::{Place, QUESTION, Ran};
@@ -177,6 +177,41 @@ fn a_key_is_named_and_never_used_or_shown() {
     let written: String = files.map(|name| fs::read_to_string(place.path("report").join(name)).unwrap()).concat();
     assert!(![&ran.out, &ran.err, &written].iter().any(|text| text.contains(canary)));
     assert!(!run(&["--quiet"]).err.contains("OPENAI_API_KEY"));
+}
+
+/// What the keys would be worth to a thief stands in no output, no file of the report and no file of the cache.
+#[test]
+fn no_secret_is_in_any_output_or_file() {
+    const CANARY: &str = "sk-canary-51d0c7";
+    let place = Place::with_docs();
+    let answered = ["--corpus", "docs", "--out", "report"];
+    let late = ["--corpus", "docs", "--out", "late", "--deadline", "1ms"];
+    for (arguments, code) in [(&answered[..], 0), (&late[..], 5), (&["--corpus", "nowhere"], 3), (&["--nonsense"], 2)] {
+        for output in ["text", "json", "jsonl"] {
+            let mut command = place.command([QUESTION, "-vv", "--output", output]);
+            command.args(arguments).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+            for key in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
+                command.env(key, CANARY);
+            }
+            let ran = Ran::of(command.output().unwrap());
+            assert_eq!(ran.code, code, "{ran:?}");
+            assert!(!ran.out.contains(CANARY) && !ran.err.contains(CANARY), "{arguments:?} {output}");
+        }
+    }
+    let files = files_below(&place.path("."));
+    for name in ["report/report.json", "report/report.html", "report/report.md", "report/events.jsonl", "cache"] {
+        assert!(files.iter().any(|(path, _)| path.to_string_lossy().contains(name)), "{name} was not looked at");
+    }
+    for (path, content) in files {
+        assert!(!content.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![(path.clone(), fs::read(path).unwrap())] })
+        .collect()
 }
 
 #[test]
