@@ -33,6 +33,9 @@ fn usage_errors_end_with_2() {
         (&["", "--corpus", "docs"][..], "empty_question"),
         (&[" \t\n ", "--corpus", "docs"], "empty_question"),
         (&["", "--plan-only"], "empty_question"),
+        (&["?! ...", "--corpus", "docs"], "empty_question"),
+        (&["👩\u{200d}🔧 🦀?", "--corpus", "docs"], "empty_question"),
+        (&["\u{200b}", "--plan-only"], "empty_question"),
         (&[&long, "--corpus", "docs"], "question_too_long"),
         (&[QUESTION], "missing_corpus"),
         (&[QUESTION, "--corpus"], "usage"),
@@ -55,6 +58,15 @@ fn usage_errors_end_with_2() {
         assert_eq!(fails(&place, arguments, 2), code, "{arguments:?}");
     }
     assert!(!place.path("report").exists());
+}
+
+#[test]
+fn a_question_in_any_script_is_searched() {
+    let place = Place::with_docs();
+    for question in ["什么是代理？", "что такое агент?", "7?"] {
+        let ran = place.run([question, "--corpus", "docs"]);
+        assert!(matches!(ran.code, 0 | 7), "{question}: {ran:?}");
+    }
 }
 
 #[test]
