@@ -2,7 +2,8 @@
 //!
 //! All files are written beside their places first, under other names, and moved only when every one of them is
 //! complete on the disk: a full disk or a crash leaves what was there before. `report.json` is moved last, so that its
-//! presence means that the rest is there. A folder that stands in the way is found before the first move. This module is the only one of the renderers that does I/O, and it blocks.
+//! presence means that the rest is there. A folder that stands in the way is found before the first move. This
+//! module is the only one of the renderers that does I/O, and it blocks.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
