@@ -266,12 +266,22 @@ pub(super) fn shared() -> Skip {
 
 /// The reason for a file over the limit.
 pub(super) fn too_large(limit: u64) -> Skip {
+    Skip::with(format!("larger than {}", amount(limit)))
+}
+
+/// The reason for a document that would make the corpus larger than the limit.
+pub(super) fn over(limit: u64) -> Skip {
+    Skip::with(format!("the text of the corpus would be larger than {}", amount(limit)))
+}
+
+fn amount(limit: u64) -> String {
     let (amount, unit) = match limit {
+        _ if limit >= 1 << 30 && limit % (1 << 30) == 0 => (limit >> 30, "GiB"),
         _ if limit >= 1 << 20 => (limit >> 20, "MiB"),
         _ if limit >= 1 << 10 => (limit >> 10, "KiB"),
         _ => (limit, "bytes"),
     };
-    Skip::with(format!("larger than {amount} {unit}"))
+    format!("{amount} {unit}")
 }
 
 /// The reason for a file that the system does not give.

@@ -17,7 +17,7 @@ use crate::corpus::{CorpusError, CorpusOptions};
 const FOLDER: &str = "corpus";
 /// What was stored by another version of the program is not used: readers and words may have changed. The number counts
 /// such changes within one version.
-const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 2");
 /// Slots that nobody used for so long are removed.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 24 * 3600);
 
@@ -42,7 +42,7 @@ pub(in crate::corpus) struct Held {
 impl Slot {
     /// The slot for these paths, in this order.
     pub(in crate::corpus) fn new(roots: &[Root], options: &CorpusOptions) -> Result<Self, CorpusError> {
-        let mut key = format!("{FORMAT}\0").into_bytes();
+        let mut key = format!("{FORMAT}\0{}\0", options.max_corpus_bytes).into_bytes();
         for root in roots {
             key.extend_from_slice(root.path.as_os_str().as_encoded_bytes());
             key.push(0);
