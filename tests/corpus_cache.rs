@@ -82,6 +82,26 @@ fn a_file_that_may_still_change_is_read_again() {
 }
 
 #[test]
+fn a_watcher_is_still_asked_when_every_passage_is_indexed() {
+    let bench = filled();
+    for n in 0..40 {
+        bench.write(
+            &format!("{n}.md"),
+            format!("# Ship {n}\n\nShip number {n} carries cargo {} over sea {}.\n", n % 7, n % 5),
+        );
+    }
+    let mut asked = 0;
+    let mut watch = |step| {
+        asked += i32::from(matches!(step, IndexProgress::Indexing { done, total } if done == total));
+        // The first is the last passage; the second comes out of the work that follows.
+        if asked == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let error = bench.try_open(&[bench.path()], &mut watch).expect_err("it was broken off");
+    assert_eq!((error.code(), asked), ("interrupted", 2));
+    assert_eq!(bench.docs().0.documents(), 42, "nothing is left behind");
+}
+
+#[test]
 fn an_open_corpus_answers_when_its_cache_and_files_are_gone() {
     let bench = filled();
     let (corpus, _) = bench.docs();

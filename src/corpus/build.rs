@@ -278,7 +278,7 @@ fn index(dir: &Path, manifest: &Manifest, watch: &mut Watch<'_>) -> Result<(), C
         }
     }
     watch.tell(IndexProgress::Indexing { done, total })?;
-    builder.finish()
+    builder.finish(&mut watch.pulse(IndexProgress::Indexing { done, total }))
 }
 
 /// Writes the stored texts one after the other.
