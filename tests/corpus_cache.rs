@@ -102,6 +102,16 @@ fn a_watcher_is_still_asked_when_every_passage_is_indexed() {
 }
 
 #[test]
+fn a_file_from_the_future_is_remembered() {
+    let bench = filled();
+    let path = bench.write("future.md", "# Future\n\nThe clock of the camera was wrong.\n");
+    let file = fs::File::options().write(true).open(path).expect("a file");
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(86_400)).expect("a time");
+    bench.docs();
+    assert_eq!(read(&bench.docs().1), 0);
+}
+
+#[test]
 fn an_open_corpus_answers_when_its_cache_and_files_are_gone() {
     let bench = filled();
     let (corpus, _) = bench.docs();
