@@ -112,6 +112,51 @@ fn a_file_from_the_future_is_remembered() {
 }
 
 #[test]
+fn what_has_the_wrong_type_is_replaced() {
+    let bench = filled();
+    bench.docs();
+    let base = bench.cache.path().join("corpus");
+    let seal = bench.cached().into_iter().find(|path| path.ends_with("seal")).expect("a seal");
+    let generation = seal.parent().expect("a folder").to_path_buf();
+    let slot = generation.parent().expect("a folder").to_path_buf();
+    let lock = base.join("locks").join(format!("{}.lock", slot.file_name().expect("a name").to_string_lossy()));
+    assert!(lock.is_file());
+    for folder in [slot.join("current"), slot.join("visits"), lock] {
+        fs::remove_file(&folder).expect("it was there");
+        fs::create_dir_all(folder.join("sub")).expect("a folder");
+        assert_eq!(search(&bench.docs().0, "anchor").passages.len(), 1, "{}", folder.display());
+        let (_, seen) = bench.docs();
+        assert_eq!((rebuilds(&seen), reused(&seen)), (0, 2), "{} is repaired for good", folder.display());
+    }
+    for file in [generation, slot, base.join("locks"), base] {
+        if file.is_dir() {
+            fs::remove_dir_all(&file).expect("it was there");
+        }
+        fs::write(&file, "in the way").expect("a file");
+        assert_eq!(search(&bench.docs().0, "anchor").passages.len(), 1, "{}", file.display());
+        let (_, seen) = bench.docs();
+        assert_eq!((rebuilds(&seen), reused(&seen)), (0, 2), "{} is repaired for good", file.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_nobody_used_for_long_is_removed_with_its_lock() {
+    let bench = filled();
+    bench.docs();
+    let (locks, old) = (bench.cache.path().join("corpus/locks"), std::time::Duration::from_secs(61 * 24 * 3600));
+    let lock = fs::read_dir(&locks).expect("a folder").next().expect("a lock").expect("an entry").path();
+    let file = fs::File::options().write(true).open(&lock).expect("a file");
+    file.set_modified(std::time::SystemTime::now() - old).expect("a time");
+    bench.open(&[bench.path().join("a.md")]);
+    assert!(!lock.exists());
+    let seals = bench.cached().into_iter().filter(|path| path.ends_with("seal")).count();
+    assert_eq!((seals, fs::read_dir(&locks).expect("a folder").count()), (1, 1));
+    // One who has the lock file open and waits for it must not go on with the one that was removed.
+    assert_eq!(bench.docs().0.documents(), 2);
+}
+
+#[test]
 fn an_open_corpus_answers_when_its_cache_and_files_are_gone() {
     let bench = filled();
     let (corpus, _) = bench.docs();
