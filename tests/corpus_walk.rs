@@ -161,6 +161,29 @@ fn a_file_that_becomes_a_link_or_vanishes_is_skipped() {
     assert!(search(&corpus, "combination").passages.is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_becomes_a_link_is_not_followed() {
+    let (bench, outside) = (Bench::new(), Bench::new());
+    bench.write("kettle.txt", TEXT);
+    bench.write("sub/notes.txt", "Plain notes.");
+    outside.write("notes.txt", "The combination of the safe is a secret.");
+    let corpus = bench.try_open(&[bench.path()], &mut |step| {
+        if matches!(step, IndexProgress::Reading { done: 0, .. }) && !bench.path().join("sub").is_symlink() {
+            fs::rename(bench.path().join("sub"), bench.path().join("away")).expect("it was there");
+            std::os::unix::fs::symlink(outside.path(), bench.path().join("sub")).expect("a link");
+        }
+        ControlFlow::Continue(())
+    });
+    let corpus = corpus.expect("the rest is read");
+    assert_eq!(skipped(&corpus), ["sub/notes.txt: became a link while it was read"]);
+    assert!(search(&corpus, "combination").passages.is_empty());
+    // The folder comes back, and nothing of the file itself has changed.
+    fs::remove_file(bench.path().join("sub")).expect("the link");
+    fs::rename(bench.path().join("away"), bench.path().join("sub")).expect("the folder");
+    assert_eq!(search(&bench.docs().0, "notes").passages.len(), 1);
+}
+
 #[test]
 fn paths_without_documents_are_errors_that_say_what_to_do() {
     let bench = Bench::new();

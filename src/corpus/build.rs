@@ -223,7 +223,7 @@ impl Shelving<'_> {
                 Verdict::Left(reason.reason().to_owned())
             }
         };
-        if reading.stamp == found.stamp && reading.stamp.is_settled(self.build.started) {
+        if reading.stamp == Some(found.stamp) && found.stamp.is_settled(self.build.started) {
             self.visits.push(self.build.visit_of(reading.index, verdict));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! How does a file become a document? Files are read on several threads; one that fails costs only itself.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -34,8 +34,8 @@ pub(super) struct Fresh {
 pub(super) struct Reading {
     /// Its place in the list that was given.
     pub(super) index: usize,
-    /// Its stamp when it was opened.
-    pub(super) stamp: Stamp,
+    /// The stamp under which the outcome can be remembered; `None` if the next time may be different.
+    pub(super) stamp: Option<Stamp>,
     pub(super) outcome: Result<Fresh, Skip>,
 }
 
@@ -91,7 +91,7 @@ fn next(
 }
 
 fn read_one(index: usize, found: &Found, max_bytes: u64, stopped: &AtomicBool) -> Reading {
-    let mut stamp = found.stamp;
+    let mut stamp = None;
     let attempt = catch_unwind(AssertUnwindSafe(|| {
         let bytes = bytes(found, max_bytes, &mut stamp)?;
         document(found, bytes, stopped)
@@ -104,15 +104,20 @@ fn read_one(index: usize, found: &Found, max_bytes: u64, stopped: &AtomicBool) -
 }
 
 /// The file's bytes, never more than `max_bytes`.
-fn bytes(found: &Found, max_bytes: u64, stamp: &mut Stamp) -> Result<Vec<u8>, Skip> {
-    let file = open(found).map_err(|error| link_or(&error))?;
+fn bytes(found: &Found, max_bytes: u64, stamp: &mut Option<Stamp>) -> Result<Vec<u8>, Skip> {
+    let file = open(found).map_err(|error| {
+        // A change of permissions changes the stamp; what else can go wrong here may be over the next time.
+        *stamp = (error.kind() == ErrorKind::PermissionDenied).then_some(found.stamp);
+        link_or(&error)
+    })?;
     let metadata = file.metadata().map_err(|error| failure(&error))?;
     if !metadata.is_file() {
         return Err(Skip::because("not a regular file"));
     }
-    *stamp = Stamp::of(&metadata);
+    in_place(found, &metadata)?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(max_bytes)).unwrap_or(0));
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| failure(&error))?;
+    *stamp = Some(Stamp::of(&metadata));
     if bytes.len() as u64 > max_bytes { Err(too_large(max_bytes)) } else { Ok(bytes) }
 }
 
@@ -131,9 +136,34 @@ fn open(found: &Found) -> std::io::Result<File> {
 fn link_or(error: &std::io::Error) -> Skip {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::ELOOP) {
-        return Skip::because("became a link while it was read");
+        return became_a_link();
     }
     failure(error)
+}
+
+fn became_a_link() -> Skip {
+    Skip::because("became a link while it was read")
+}
+
+/// Refuses a file that is not the one that was listed, such as one below a folder that has become a link since: the path
+/// must have no link in it now, and lead to what is open.
+#[cfg(unix)]
+fn in_place(found: &Found, open: &Metadata) -> Result<(), Skip> {
+    use std::os::unix::fs::MetadataExt;
+    if std::fs::canonicalize(&found.path).map_err(|error| failure(&error))? != found.path {
+        return Err(became_a_link());
+    }
+    let there = std::fs::symlink_metadata(&found.path).map_err(|error| failure(&error))?;
+    if (there.dev(), there.ino()) != (open.dev(), open.ino()) {
+        return Err(Skip::because("was replaced while it was read"));
+    }
+    Ok(())
+}
+
+/// Elsewhere the standard library tells no file from another.
+#[cfg(not(unix))]
+fn in_place(_: &Found, _: &Metadata) -> Result<(), Skip> {
+    Ok(())
 }
 
 fn document(found: &Found, bytes: Vec<u8>, stopped: &AtomicBool) -> Result<Fresh, Skip> {
