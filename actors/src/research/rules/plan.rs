@@ -39,7 +39,23 @@ fn parts(whole: &str) -> Vec<String> {
         let parts = pieces(only);
         return if parts.len() > 1 { parts } else { vec![whole.to_owned()] };
     }
-    clauses.iter().flat_map(|clause| pieces(clause)).collect()
+    let mut parts: Vec<String> = Vec::new();
+    for clause in &clauses {
+        let pieces = pieces(clause);
+        // `What is A, and how does it differ from B?`: A alone was asked for already, the difference was not.
+        let asked = |piece: &String| parts.iter().any(|part| content(part) == content(piece));
+        if pieces.iter().any(asked) {
+            parts.push(clause.clone());
+        } else {
+            parts.extend(pieces);
+        }
+    }
+    parts
+}
+
+/// The words that a part asks for.
+fn content(part: &str) -> BTreeSet<String> {
+    content_stems(part, Language::English).into_iter().map(|word| word.stem).collect()
 }
 
 fn pieces(clause: &str) -> Vec<String> {
@@ -52,7 +68,7 @@ fn distinct(parts: Vec<String>) -> Vec<String> {
     parts
         .into_iter()
         .filter(|part| {
-            let stems: BTreeSet<String> = content_stems(part, Language::English).into_iter().map(|w| w.stem).collect();
+            let stems = content(part);
             !stems.is_empty() && seen.insert(stems)
         })
         .collect()
@@ -192,6 +208,10 @@ mod tests {
         check("Compare physical with logical replication.", &["physical replication", "logical replication"]);
         check("How is a trait different from a struct?", &["trait", "struct"]);
         check("Should I use a Vec or an array?", &["Vec", "array"]);
+        check(
+            "What is a dead letter and how does it differ from a mailbox?",
+            &["What is a dead letter?", "How does a dead letter differ from a mailbox?"],
+        );
         check("json or jsonb: which type should I take?", &["json", "jsonb"]);
         check("Should it panic or return an error?", &["it panic", "return an error"]);
         check(

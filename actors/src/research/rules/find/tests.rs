@@ -132,6 +132,10 @@ proptest! {
             let text = &texts[evidence.file.parse::<usize>().expect("a number")];
             prop_assert_eq!(&normalise(&text[evidence.start - 100..evidence.end - 100]), &evidence.quote);
             prop_assert_eq!(&claim.text, &evidence.quote);
+            for wider in &claim.wider {
+                prop_assert_eq!(&normalise(&text[wider.start - 100..wider.end - 100]), &wider.quote);
+                prop_assert!(wider.start <= evidence.start && wider.end >= evidence.end);
+            }
             prop_assert!(claim.score.is_finite());
         }
     }
