@@ -12,7 +12,8 @@ pub const MAX_PER_FILE: usize = 3;
 pub const MAX_QUOTED: usize = 2_000;
 
 /// The draft: sections in the order of the plan. The tasks take turns, each with its best claim that still fits, so that
-/// no part of a question uses up the report; a claim stands once in a report, under the first task that wants it.
+/// no part of a question uses up the report; a claim stands once in a report, under the first task that wants it, unless
+/// it is all that another task has.
 pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
     let mut budget = Budget::default();
     let mut taken: Vec<Vec<Claim>> = vec![Vec::new(); plan.tasks.len()];
@@ -32,6 +33,7 @@ pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
             }
         }
     }
+    share(plan, findings, &mut taken);
     widen(&mut taken, &mut budget);
     let sections = plan.tasks.iter().zip(taken).filter(|(_, claims)| !claims.is_empty());
     Draft {
@@ -42,6 +44,21 @@ pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
                 claims: in_reading_order(claims),
             })
             .collect(),
+    }
+}
+
+/// A part whose best quote stands under another part already gets it as well: it answers both, and costs nothing more.
+fn share(plan: &Plan, findings: &[Findings], taken: &mut [Vec<Claim>]) {
+    for number in 0..taken.len() {
+        if !taken[number].is_empty() {
+            continue;
+        }
+        let wanted =
+            findings.iter().filter(|found| found.task == plan.tasks[number].id).flat_map(|found| &found.claims);
+        let stands = |claim: &&Claim| taken.iter().flatten().any(|other| other.evidence == claim.evidence);
+        if let Some(claim) = wanted.into_iter().find(stands).cloned() {
+            taken[number].push(claim);
+        }
     }
 }
 
@@ -220,5 +237,15 @@ mod tests {
             findings(2, vec![claim("b", 9, "the same"), claim("b", 0, "new")]),
         ];
         assert_eq!(quotes(&write(&plan("What is a view? What is an index?"), &found)), [["The same."], ["new"]]);
+    }
+
+    #[test]
+    fn a_quote_that_is_all_a_part_has_stands_under_both() {
+        let found = [
+            findings(1, vec![claim("a", 0, "It was replaced in May.")]),
+            findings(2, vec![claim("a", 0, "It was replaced in May.")]),
+        ];
+        let draft = write(&plan("What is a view? What is an index?"), &found);
+        assert_eq!(quotes(&draft), [["It was replaced in May."], ["It was replaced in May."]]);
     }
 }

@@ -1,6 +1,7 @@
 //! What does a question ask for, and how much does each of its words weigh in this corpus?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::research::{Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
@@ -27,6 +28,8 @@ pub(super) enum Wants {
 pub(super) struct Group {
     /// The stem of the word, or the whole name.
     pub(super) whole: String,
+    /// The word as it stands in the question, in lower case: how texts that are not English hold it.
+    pub(super) plain: String,
     /// The parts of a name; empty for a plain word.
     pub(super) parts: Vec<String>,
     /// Rarity in the corpus: greater is rarer.
@@ -83,7 +86,7 @@ impl Group {
             let joined = || stems.contains(&format!("{}{particle}", self.whole));
             return if together || joined() { 1.0 } else { 0.0 };
         }
-        if stems.contains(&self.whole) {
+        if stems.contains(&self.whole) || stems.contains(&self.plain) {
             return 1.0;
         }
         if self.parts.is_empty() {
@@ -118,7 +121,8 @@ impl Question {
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         for group in grouped(content_stems(text, language(text))) {
-            let (whole, parts, end) = group;
+            let (whole, parts, range) = group;
+            let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
@@ -141,7 +145,7 @@ impl Question {
                 1.0
             };
             let of_parts = if absent { 0.0 } else { PARTS };
-            groups.push(Group { whole, parts, weight: weight * factor, particle, of_parts });
+            groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
@@ -177,8 +181,8 @@ fn particle(rest: &str) -> Option<String> {
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
 }
 
-/// Puts the parts of a name with the whole they lie in; with where the whole ends.
-fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>, usize)> {
+/// Puts the parts of a name with the whole they lie in; with where the whole stands.
+fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>, Range<usize>)> {
     let mut groups: Vec<(Word, Vec<String>)> = Vec::new();
     for word in words {
         match groups.last_mut() {
@@ -186,7 +190,7 @@ fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>, usize)> {
             _ => groups.push((word, Vec::new())),
         }
     }
-    groups.into_iter().map(|(whole, parts)| (whole.stem, parts, whole.range.end)).collect()
+    groups.into_iter().map(|(whole, parts)| (whole.stem, parts, whole.range)).collect()
 }
 
 fn wants(text: &str) -> Wants {

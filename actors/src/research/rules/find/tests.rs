@@ -140,3 +140,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn short_sentences_rows_and_other_languages_can_be_quoted() {
+    let table = [
+        ("Who owns the rollback plan?", "Bob owns the rollback plan."),
+        ("What is the port?", "The port is 8443."),
+        ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
+        ("Wasserdruck", "Der Wasserdruck soll zwischen 1,5 und 2 bar liegen."),
+        ("Wann kommt der Schornsteinfeger?", "Der Schornsteinfeger kommt jedes Jahr im November."),
+        ("presión del agua", "La presión del agua es de dos bares."),
+    ];
+    for (question, text) in table {
+        assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])), [text], "{question}");
+    }
+}
