@@ -298,7 +298,7 @@ pub(super) fn over(limit: u64) -> Skip {
 
 fn amount(limit: u64) -> String {
     let (amount, unit) = match limit {
-        _ if limit >= 1 << 30 && limit % (1 << 30) == 0 => (limit >> 30, "GiB"),
+        _ if limit >= 1 << 30 && limit.is_multiple_of(1 << 30) => (limit >> 30, "GiB"),
         _ if limit >= 1 << 20 => (limit >> 20, "MiB"),
         _ if limit >= 1 << 10 => (limit >> 10, "KiB"),
         _ => (limit, "bytes"),

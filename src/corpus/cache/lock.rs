@@ -58,10 +58,11 @@ impl Guard {
     /// Gives the lock up and removes its file. Who waits for it finds out and makes a new one.
     pub(super) fn remove(self, path: &Path) {
         // Where a file cannot be told from its successor, it stays.
-        if cfg!(unix) && is_at(&self.file, path) {
-            if let Err(error) = fs::remove_file(path) {
-                tracing::debug!(%error, "a lock file that nobody needs stays");
-            }
+        if cfg!(unix)
+            && is_at(&self.file, path)
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(%error, "a lock file that nobody needs stays");
         }
     }
 }

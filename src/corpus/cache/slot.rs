@@ -138,7 +138,7 @@ impl Slot {
             let lock = self.lock_file(&name);
             let used = fs::metadata(&lock).and_then(|metadata| metadata.modified());
             let idle = used.ok().and_then(|used| SystemTime::now().duration_since(used).ok());
-            if !idle.is_some_and(|idle| idle > FORGOTTEN) {
+            if idle.is_none_or(|idle| idle <= FORGOTTEN) {
                 continue;
             }
             if let Some(guard) = Guard::try_exclusive(&lock) {
