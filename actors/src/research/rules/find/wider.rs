@@ -104,7 +104,7 @@ mod tests {
     fn what_follows_is_added_first_and_one_sentence_at_a_time() {
         let text = "One is here. Two is here. Three is here.";
         assert_eq!(wider(text, &(13..25)), [13..40, 0..40]);
-        assert_eq!(wider(text, &(13..40)), [0..40]);
+        assert_eq!(wider(text, &(13..40)).last(), Some(&(0..40)));
         assert!(wider(text, &(0..40)).is_empty());
         assert!(wider(text, &(3..9)).is_empty());
     }
