@@ -102,6 +102,20 @@ fn a_watcher_is_still_asked_when_every_passage_is_indexed() {
 }
 
 #[test]
+fn a_watcher_is_still_asked_while_one_large_file_is_read() {
+    let bench = Bench::new();
+    bench.write("large.md", "- The *anchor* holds the [ship](x.md).\n".repeat(400_000));
+    let mut asked = 0;
+    let mut watch = |step| {
+        asked += i32::from(matches!(step, IndexProgress::Reading { done: 0, total: 1 }));
+        // The first is the beginning; the second comes while nothing is read yet.
+        if asked == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let error = bench.try_open(&[bench.path()], &mut watch).expect_err("it was broken off");
+    assert_eq!((error.code(), asked), ("interrupted", 2));
+}
+
+#[test]
 fn a_file_from_the_future_is_remembered() {
     let bench = filled();
     let path = bench.write("future.md", "# Future\n\nThe clock of the camera was wrong.\n");
