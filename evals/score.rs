@@ -23,6 +23,8 @@ use scorer::table::{HEAD, row};
 
 /// What the baseline may cite where our answer is a refusal: about as much as answers have on average.
 const CITATIONS_OF_A_REFUSAL: usize = 7;
+/// And quote, where it may quote as much as we do.
+const CHARACTERS_OF_A_REFUSAL: usize = 1_900;
 
 struct Options {
     half: Half,
@@ -81,19 +83,24 @@ fn run(options: &Options) -> Result<(), String> {
         let passages = corpus.every_passage().map_err(|error| error.to_string())?;
         let baseline = Baseline::new(passages);
         let questions = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("evals/{name}.jsonl")))?;
-        let (mut ours, mut plain) = (Tally::default(), Tally::default());
+        let stored = |source: &str| corpus.stored_text(source).ok().flatten();
+        let (mut ours, mut plain, mut longer) = (Tally::default(), Tally::default(), Tally::default());
         for question in questions.iter().filter(|question| question.half == options.half) {
             let given = answer(&corpus, &question.question)?;
             let citations = if given.cited.is_empty() { CITATIONS_OF_A_REFUSAL } else { given.cited.len() };
-            let other = baseline.answer(&question.question, citations);
-            ours += Tally::of(question, &given.cited);
-            plain += Tally::of(question, &other);
+            let quoted: usize = given.cited.iter().map(|cited| cited.quote.chars().count()).sum();
+            let characters = if quoted == 0 { CHARACTERS_OF_A_REFUSAL } else { quoted };
+            ours += Tally::of(question, &given.cited, &stored);
+            plain += Tally::of(question, &baseline.answer(&question.question, citations, None), &stored);
+            let long = baseline.answer(&question.question, citations, Some(characters));
+            longer += Tally::of(question, &long, &stored);
             if options.verbose {
                 show(question, &given);
             }
         }
         rows.push(row(name, "callboard", &ours));
         rows.push(row(name, "BM25", &plain));
+        rows.push(row(name, "BM25, as long", &longer));
     }
     println!("{HEAD}");
     rows.iter().for_each(|row| println!("{row}"));

@@ -18,8 +18,8 @@ pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The question has no visible character.
-    #[error("the question is empty")]
+    /// The question has no letter and no digit.
+    #[error("the question has no word to search for")]
     EmptyQuestion,
     /// The question has more than 10,000 bytes.
     #[error("the question has {bytes} bytes; at most {MAX_QUESTION_BYTES} are accepted")]

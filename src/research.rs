@@ -216,7 +216,8 @@ impl Finished {
 }
 
 fn check(question: &str) -> Result<()> {
-    if !question.chars().any(|c| !c.is_whitespace() && !inert::is_hostile(c)) {
+    // Without a letter or a digit there is no word to search for.
+    if !question.chars().any(|c| c.is_alphanumeric() && !inert::is_hostile(c)) {
         return Err(Error::EmptyQuestion);
     }
     match question.len() {

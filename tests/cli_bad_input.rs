@@ -33,6 +33,9 @@ fn usage_errors_end_with_2() {
         (&["", "--corpus", "docs"][..], "empty_question"),
         (&[" \t\n ", "--corpus", "docs"], "empty_question"),
         (&["", "--plan-only"], "empty_question"),
+        (&["?! ...", "--corpus", "docs"], "empty_question"),
+        (&["👩\u{200d}🔧 🦀?", "--corpus", "docs"], "empty_question"),
+        (&["\u{200b}", "--plan-only"], "empty_question"),
         (&[&long, "--corpus", "docs"], "question_too_long"),
         (&[QUESTION], "missing_corpus"),
         (&[QUESTION, "--corpus"], "usage"),
@@ -58,6 +61,15 @@ fn usage_errors_end_with_2() {
 }
 
 #[test]
+fn a_question_in_any_script_is_searched() {
+    let place = Place::with_docs();
+    for question in ["什么是代理？", "что такое агент?", "7?"] {
+        let ran = place.run([question, "--corpus", "docs"]);
+        assert!(matches!(ran.code, 0 | 7), "{question}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_bad_output_or_no_question_is_said_to_people() {
     let place = Place::with_docs();
     for arguments in [&[QUESTION, "--output", "yaml"][..], &[], &[QUESTION, "--corpus", "docs", "--quiet", "-v"]] {
@@ -68,11 +80,32 @@ fn a_bad_output_or_no_question_is_said_to_people() {
 }
 
 #[test]
+fn a_question_without_quotes_gets_a_hint() {
+    let place = Place::with_docs();
+    let ran = place.run(["What", "is", "an", "agent", "--corpus", "docs"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("hint: put the question in quotes"), "{}", ran.err);
+    let ran = place.run([QUESTION, "--corpos", "docs"]);
+    assert!(!ran.err.contains("in quotes"), "{}", ran.err);
+}
+
+#[test]
+fn a_switch_may_be_given_twice() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", "docs", "--quiet", "-q"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(place.run([QUESTION, "--plan-only", "--plan-only"]).code, 0);
+}
+
+#[test]
 fn a_corpus_that_cannot_be_used_ends_with_3() {
     let place = Place::empty().file("picture.png", b"\x89PNG\r\n\x1a\n\0\0");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "nowhere"], 3), "corpus_missing");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs"], 3), "corpus_empty");
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "picture.png"], 3), "corpus_empty");
+    let report = [QUESTION, "--corpus", "docs", "--corpus", "nowhere", "--out", "report"];
+    assert_eq!(fails(&place, &report, 3), "corpus_missing");
+    assert!(!place.path("report").exists(), "a folder was made for a report that cannot be");
 }
 
 #[test]
@@ -81,14 +114,18 @@ fn an_out_folder_that_cannot_be_written_ends_with_3_before_any_work() {
     assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md"], 3), "out_not_a_folder");
     let below = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "docs/core.md/report"], 3);
     assert_eq!(below, "out_not_writable");
+    fs::create_dir_all(place.path("report/report.json")).unwrap();
+    let taken = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "report"], 3);
+    assert_eq!((taken.as_str(), fs::read_dir(place.path("report")).unwrap().count()), ("out_not_writable", 1));
     assert!(!place.path("cache").exists(), "the corpus was opened before the folder was tried");
 }
 
 #[test]
 fn a_folder_that_spoils_later_leaves_the_report_on_standard_output() {
     let place = Place::with_docs();
-    fs::create_dir(place.path("report")).unwrap();
-    fs::write(place.path("report/sources"), "in the way").unwrap();
+    let first = place.run([QUESTION, "--corpus", "docs", "--output", "json"]).json();
+    let text = first["citations"][0]["source"].as_str().unwrap();
+    fs::create_dir_all(place.path("report/sources").join(format!("{text}.txt"))).unwrap();
     let json = place.run([QUESTION, "--corpus", "docs", "--out", "report", "--output", "json"]);
     assert_eq!((json.code, error_code(&json).as_str()), (3, "out_not_writable"));
     assert_eq!(json.json()["status"], "complete");
@@ -143,6 +180,7 @@ fn skipped_files_are_counted_in_one_line() {
     let ran = place.run([QUESTION, "--corpus", "docs"]);
     let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
     assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
+    assert!(ran.out.ends_with("\n2 files were skipped: binary (2); listed in the JSON and in the files of --out.\n"));
 }
 
 #[cfg(unix)]
@@ -172,9 +210,13 @@ fn a_reader_that_left_is_no_error() {
 #[test]
 fn a_full_disk_under_standard_output_is_an_error() {
     let place = Place::with_docs();
-    let mut command = place.command([QUESTION, "--corpus", "docs", "--output", "json"]);
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
+    for output in ["text", "json", "jsonl"] {
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output]);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
+        assert_eq!(ran.code, 1, "{output}: {ran:?}");
+        assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
+        let notes = ran.err.lines().filter(|line| line.contains("events cannot be written")).count();
+        assert_eq!(notes, usize::from(output == "jsonl"), "{}", ran.err);
+    }
 }

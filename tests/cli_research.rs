@@ -3,6 +3,7 @@
 mod cli_support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use callboard::Report;
 use cli_support::{Place, QUESTION, Ran};
@@ -178,6 +179,41 @@ fn a_key_is_named_and_never_used_or_shown() {
     assert!(!run(&["--quiet"]).err.contains("OPENAI_API_KEY"));
 }
 
+/// What the keys would be worth to a thief stands in no output, no file of the report and no file of the cache.
+#[test]
+fn no_secret_is_in_any_output_or_file() {
+    const CANARY: &str = "sk-canary-51d0c7";
+    let place = Place::with_docs();
+    let answered = ["--corpus", "docs", "--out", "report"];
+    let late = ["--corpus", "docs", "--out", "late", "--deadline", "1ms"];
+    for (arguments, code) in [(&answered[..], 0), (&late[..], 5), (&["--corpus", "nowhere"], 3), (&["--nonsense"], 2)] {
+        for output in ["text", "json", "jsonl"] {
+            let mut command = place.command([QUESTION, "-vv", "--output", output]);
+            command.args(arguments).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+            for key in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"] {
+                command.env(key, CANARY);
+            }
+            let ran = Ran::of(command.output().unwrap());
+            assert_eq!(ran.code, code, "{ran:?}");
+            assert!(!ran.out.contains(CANARY) && !ran.err.contains(CANARY), "{arguments:?} {output}");
+        }
+    }
+    let files = files_below(&place.path("."));
+    for name in ["report/report.json", "report/report.html", "report/report.md", "report/events.jsonl", "cache"] {
+        assert!(files.iter().any(|(path, _)| path.to_string_lossy().contains(name)), "{name} was not looked at");
+    }
+    for (path, content) in files {
+        assert!(!content.windows(CANARY.len()).any(|bytes| bytes == CANARY.as_bytes()), "{}", path.display());
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![(path.clone(), fs::read(path).unwrap())] })
+        .collect()
+}
+
 #[test]
 fn traces_hold_no_text_of_question_or_document() {
     let place = Place::with_docs();
@@ -190,6 +226,23 @@ fn traces_hold_no_text_of_question_or_document() {
 }
 
 #[test]
+fn verbose_shows_the_index_the_run_and_its_tasks_from_start_to_end() {
+    let place = Place::with_docs();
+    let ran = place.run([QUESTION, "--corpus", "docs", "-v"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err.lines().filter(|line| line.contains("index ready documents=2")).count(), 1, "{}", ran.err);
+    let shows = |span: &str, what: &str| ran.err.lines().any(|line| line.contains(span) && line.contains(what));
+    for span in [" run{run_id=", ":task{run_id="] {
+        assert!(shows(span, ": new") && shows(span, ": close time.busy="), "{span} in {}", ran.err);
+    }
+    for text in ["supervisor learn", "exit notice"] {
+        let traced = |line: &&str| line.contains(" INFO ") && line.contains(text);
+        assert_eq!(ran.err.lines().find(traced), None);
+    }
+    assert!(!place.run([QUESTION, "--corpus", "docs"]).err.contains("index ready"));
+}
+
+#[test]
 fn help_and_version_are_answers() {
     let place = Place::empty();
     let help = place.run(["--help"]);
@@ -199,4 +252,19 @@ fn help_and_version_are_answers() {
     {
         assert!(help.out.contains(part), "{part} in {}", help.out);
     }
+}
+
+#[test]
+fn every_list_of_exit_codes_has_the_same_codes() {
+    let help = Place::empty().run(["--help"]).out;
+    let list = help.split("Exit codes:").nth(1).unwrap();
+    let in_help: Vec<u8> = list.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(in_help, [0, 1, 2, 3, 4, 5, 6, 7, 130]);
+    for name in ["README.md", "docs/command-line.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+        let table = text.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
+        let code = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse().ok();
+        assert_eq!(table.lines().filter_map(code).collect::<Vec<u8>>(), in_help, "{name}");
+    }
+    assert!(list.contains("no corpus named"), "{list}");
 }

@@ -17,7 +17,9 @@ use std::time::Duration;
 use cli_support::{Place, QUESTION, wait_for};
 use serde_json::Value;
 
-const HEARD: &str = "Once more to stop at once";
+const HEARD: &str = "what was found is reported. Once more to stop at once";
+
+const HEARD_EARLY: &str = "there is nothing to report. Once more to stop at once";
 
 /// Nothing here takes long; who waits for this time has found a fault.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,7 +113,7 @@ fn a_signal_while_the_corpus_is_read_ends_the_command() {
     let mut held = Held::start(&place, writer, "json");
     held.says("reading the corpus");
     held.signal("INT");
-    held.says(HEARD);
+    held.says(HEARD_EARLY);
     let mut out = String::new();
     reader.read_to_string(&mut out).unwrap();
     let object: Value = serde_json::from_str(&out[filled..]).unwrap();

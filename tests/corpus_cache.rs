@@ -82,6 +82,81 @@ fn a_file_that_may_still_change_is_read_again() {
 }
 
 #[test]
+fn a_watcher_is_still_asked_when_every_passage_is_indexed() {
+    let bench = filled();
+    for n in 0..40 {
+        bench.write(
+            &format!("{n}.md"),
+            format!("# Ship {n}\n\nShip number {n} carries cargo {} over sea {}.\n", n % 7, n % 5),
+        );
+    }
+    let mut asked = 0;
+    let mut watch = |step| {
+        asked += i32::from(matches!(step, IndexProgress::Indexing { done, total } if done == total));
+        // The first is the last passage; the second comes out of the work that follows.
+        if asked == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let error = bench.try_open(&[bench.path()], &mut watch).expect_err("it was broken off");
+    assert_eq!((error.code(), asked), ("interrupted", 2));
+    assert_eq!(bench.docs().0.documents(), 42, "nothing is left behind");
+}
+
+#[test]
+fn a_file_from_the_future_is_remembered() {
+    let bench = filled();
+    let path = bench.write("future.md", "# Future\n\nThe clock of the camera was wrong.\n");
+    let file = fs::File::options().write(true).open(path).expect("a file");
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(86_400)).expect("a time");
+    bench.docs();
+    assert_eq!(read(&bench.docs().1), 0);
+}
+
+#[test]
+fn what_has_the_wrong_type_is_replaced() {
+    let bench = filled();
+    bench.docs();
+    let base = bench.cache.path().join("corpus");
+    let seal = bench.cached().into_iter().find(|path| path.ends_with("seal")).expect("a seal");
+    let generation = seal.parent().expect("a folder").to_path_buf();
+    let slot = generation.parent().expect("a folder").to_path_buf();
+    let lock = base.join("locks").join(format!("{}.lock", slot.file_name().expect("a name").to_string_lossy()));
+    assert!(lock.is_file());
+    for folder in [slot.join("current"), slot.join("visits"), lock] {
+        fs::remove_file(&folder).expect("it was there");
+        fs::create_dir_all(folder.join("sub")).expect("a folder");
+        assert_eq!(search(&bench.docs().0, "anchor").passages.len(), 1, "{}", folder.display());
+        let (_, seen) = bench.docs();
+        assert_eq!((rebuilds(&seen), reused(&seen)), (0, 2), "{} is repaired for good", folder.display());
+    }
+    for file in [generation, slot, base.join("locks"), base] {
+        if file.is_dir() {
+            fs::remove_dir_all(&file).expect("it was there");
+        }
+        fs::write(&file, "in the way").expect("a file");
+        assert_eq!(search(&bench.docs().0, "anchor").passages.len(), 1, "{}", file.display());
+        let (_, seen) = bench.docs();
+        assert_eq!((rebuilds(&seen), reused(&seen)), (0, 2), "{} is repaired for good", file.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_nobody_used_for_long_is_removed_with_its_lock() {
+    let bench = filled();
+    bench.docs();
+    let (locks, old) = (bench.cache.path().join("corpus/locks"), std::time::Duration::from_secs(61 * 24 * 3600));
+    let lock = fs::read_dir(&locks).expect("a folder").next().expect("a lock").expect("an entry").path();
+    let file = fs::File::options().write(true).open(&lock).expect("a file");
+    file.set_modified(std::time::SystemTime::now() - old).expect("a time");
+    bench.open(&[bench.path().join("a.md")]);
+    assert!(!lock.exists());
+    let seals = bench.cached().into_iter().filter(|path| path.ends_with("seal")).count();
+    assert_eq!((seals, fs::read_dir(&locks).expect("a folder").count()), (1, 1));
+    // One who has the lock file open and waits for it must not go on with the one that was removed.
+    assert_eq!(bench.docs().0.documents(), 2);
+}
+
+#[test]
 fn an_open_corpus_answers_when_its_cache_and_files_are_gone() {
     let bench = filled();
     let (corpus, _) = bench.docs();

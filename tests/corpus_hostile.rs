@@ -108,3 +108,63 @@ fn a_document_cannot_speak_to_the_terminal() {
         assert!(shown.contains('\u{FFFD}'), "the place of an escape stays visible: {shown:?}");
     }
 }
+
+/// Bytes of all files of the cache.
+fn cache_bytes(bench: &Bench) -> u64 {
+    bench.cached().iter().map(|path| std::fs::metadata(path).expect("a file").len()).sum()
+}
+
+#[test]
+fn a_table_with_a_large_header_does_not_grow_many_times_over() {
+    let bench = Bench::new();
+    let (header, rows) = ("h".repeat(20_000), 5_000);
+    let table = format!("{header},b\n{}", (0..rows).map(|row| format!("{row},\n")).collect::<String>());
+    let many = format!("{}\n{}", "heading, ".repeat(2_000), format!("{}\n", "1,".repeat(2_000)).repeat(40));
+    let given = table.len() + many.len();
+    bench.write("table.csv", &table);
+    bench.write("wide.csv", &many);
+    assert_eq!(survives(&bench, &[]), Vec::<String>::new());
+    let (corpus, _) = bench.docs();
+    let texts = bench.cached().into_iter().find(|path| path.ends_with("texts")).expect("the stored texts");
+    let stored = std::fs::metadata(texts).expect("a file").len();
+    assert!(stored <= 4 * given as u64 + 3 * (64 << 10), "{stored} bytes stored for {given}");
+    let best = &search(&corpus, "4999").passages[0];
+    assert_eq!((&*best.file, best.text.contains("4999")), ("table.csv", true));
+}
+
+#[test]
+fn long_headings_are_kept_once_and_not_for_each_passage() {
+    let bench = Bench::new();
+    let above: String = (1..6).map(|level| format!("{} {}\n\n", "#".repeat(level), "long ".repeat(40))).collect();
+    let book = format!("{above}{}", (0..2_000).map(|n| format!("###### x{n}\n\ny{n}\n\n")).collect::<String>());
+    bench.write("book.md", &book);
+    assert_eq!(survives(&bench, &[]), Vec::<String>::new());
+    let manifest = bench.cached().into_iter().find(|path| path.ends_with("manifest")).expect("a manifest");
+    let bytes = std::fs::metadata(manifest).expect("a file").len();
+    assert!(bytes < 200_000, "a manifest of {bytes} bytes for {}", book.len());
+    assert!(cache_bytes(&bench) < 60 * book.len() as u64, "{} for {}", cache_bytes(&bench), book.len());
+    let (corpus, _) = bench.docs();
+    let best = &search(&corpus, "y1234").passages[0];
+    assert_eq!((best.headings.len(), best.headings.last().map(String::as_str)), (6, Some("x1234")));
+    assert!(best.headings.iter().all(|heading| heading.chars().count() <= 100), "{:?}", best.headings);
+}
+
+#[test]
+fn a_corpus_is_read_up_to_its_limit_and_the_rest_is_named() {
+    let mut bench = Bench::new();
+    bench.options.max_corpus_bytes = 2_000;
+    for name in ["a", "b", "c", "d"] {
+        bench.write(&format!("{name}.txt"), format!("The {name}light. {}", format!("{name}word ").repeat(130)));
+    }
+    let over = |name: &str| format!("{name}.txt: the text of the corpus would be larger than 1 KiB");
+    let (corpus, _) = bench.docs();
+    assert_eq!(skipped(&corpus), [over("c"), over("d")]);
+    let (corpus, seen) = bench.docs();
+    assert_eq!((skipped(&corpus), corpus_support::read(&seen)), (vec![over("c"), over("d")], 0), "it is remembered");
+    std::fs::remove_file(bench.path().join("a.txt")).expect("it was there");
+    let (corpus, _) = bench.docs();
+    assert_eq!(skipped(&corpus), [over("d")], "another has room now");
+    bench.write("a.txt", format!("The alight. {}", "aword ".repeat(130)));
+    let (corpus, _) = bench.docs();
+    assert_eq!(skipped(&corpus), [over("c"), over("d")], "it depends on the files, not on the past");
+}

@@ -63,6 +63,41 @@ fn gitignore_is_honoured_without_a_repository() {
 }
 
 #[test]
+fn only_gitignore_files_exclude_something() {
+    let bench = Bench::new();
+    for list in [".git/info/exclude", ".ignore", ".rgignore"] {
+        bench.write(list, "kettle.txt\n");
+    }
+    bench.write("kettle.txt", TEXT);
+    assert_eq!(bench.docs().0.documents(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_told_apart_and_remembered() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    for (name, text) in [
+        (b"a\xff.txt".as_slice(), "The first name is a byte."),
+        (b"a\xfe.txt", "The second name is another."),
+        (b"a\\xFF.txt", "The third name looks like the first."),
+        (b"b\\c.txt", "The fourth name has a backslash."),
+    ] {
+        let path = bench.path().join(std::ffi::OsStr::from_bytes(name));
+        fs::write(&path, text).expect("a file");
+        let file = fs::File::options().write(true).open(&path).expect("a file");
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).expect("a time");
+    }
+    let (corpus, _) = bench.docs();
+    let file = |question: &str| search(&corpus, question).passages[0].file.to_string();
+    assert_eq!(
+        [file("first byte"), file("second"), file("third"), file("fourth backslash")],
+        ["a\\xFF.txt", "a\\xFE.txt", "a\\x5CxFF.txt", "b\\c.txt"]
+    );
+    assert_eq!(corpus_support::read(&bench.docs().1), 0);
+}
+
+#[test]
 fn a_folder_that_is_named_is_read_although_its_parent_excludes_it() {
     let bench = Bench::new();
     bench.write(".gitignore", "out/\n*.tmp\n");
@@ -124,6 +159,29 @@ fn a_file_that_becomes_a_link_or_vanishes_is_skipped() {
     );
     assert_eq!(&*search(&corpus, "kettle").passages[0].file, "kettle.txt");
     assert!(search(&corpus, "combination").passages.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_becomes_a_link_is_not_followed() {
+    let (bench, outside) = (Bench::new(), Bench::new());
+    bench.write("kettle.txt", TEXT);
+    bench.write("sub/notes.txt", "Plain notes.");
+    outside.write("notes.txt", "The combination of the safe is a secret.");
+    let corpus = bench.try_open(&[bench.path()], &mut |step| {
+        if matches!(step, IndexProgress::Reading { done: 0, .. }) && !bench.path().join("sub").is_symlink() {
+            fs::rename(bench.path().join("sub"), bench.path().join("away")).expect("it was there");
+            std::os::unix::fs::symlink(outside.path(), bench.path().join("sub")).expect("a link");
+        }
+        ControlFlow::Continue(())
+    });
+    let corpus = corpus.expect("the rest is read");
+    assert_eq!(skipped(&corpus), ["sub/notes.txt: became a link while it was read"]);
+    assert!(search(&corpus, "combination").passages.is_empty());
+    // The folder comes back, and nothing of the file itself has changed.
+    fs::remove_file(bench.path().join("sub")).expect("the link");
+    fs::rename(bench.path().join("away"), bench.path().join("sub")).expect("the folder");
+    assert_eq!(search(&bench.docs().0, "notes").passages.len(), 1);
 }
 
 #[test]

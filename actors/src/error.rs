@@ -152,7 +152,7 @@ pub enum ModelError {
     /// The gateway's queue is full, or the call cannot make its deadline.
     #[error("too many model calls are waiting; try again in {retry_after:?}")]
     Overloaded {
-        /// When a place is likely to be free.
+        /// How long to wait before the next try: a second, until the gateway knows better.
         retry_after: Duration,
     },
     /// The deadline passed, queued or in flight.

@@ -45,9 +45,19 @@ pub(crate) fn answer(corpus: &Corpus, question: &str) -> Result<Answer, String> 
     let (draft, struck) = verify::verify(draft, &|source| corpus.stored_text(source).ok().flatten());
     let mut cited = Vec::new();
     for evidence in draft.sections.iter().flat_map(|section| &section.claims).flat_map(|claim| &claim.evidence) {
-        cited.push(Cited { file: evidence.file.to_string(), quote: evidence.quote.clone(), valid: true });
+        cited.push(Cited {
+            file: evidence.file.to_string(),
+            quote: evidence.quote.clone(),
+            source: evidence.source.to_string(),
+            range: evidence.start..evidence.end,
+        });
     }
     // What the verifier struck would have been an invalid citation: counted as one, so that it cannot hide.
-    cited.extend((0..struck).map(|_| Cited { file: String::new(), quote: String::new(), valid: false }));
+    cited.extend((0..struck).map(|_| Cited {
+        file: String::new(),
+        quote: String::new(),
+        source: String::new(),
+        range: 0..0,
+    }));
     Ok(Answer { tasks: plan.tasks, findings, draft, cited })
 }

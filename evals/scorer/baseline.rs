@@ -2,6 +2,7 @@
 //! question; of each of the best passages, the sentence that has the best BM25 itself. Nothing else.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use callboard::actors::research::Passage;
 use callboard::actors::research::rules::plan::plan;
@@ -11,6 +12,16 @@ use super::measure::Cited;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
+
+/// A quote is lengthened to at most this many characters.
+const MAX_QUOTE: usize = 400;
+
+/// A stretch of a passage.
+struct Pick {
+    passage: usize,
+    /// Bytes of the passage's text.
+    range: Range<usize>,
+}
 
 /// An index in memory.
 pub(crate) struct Baseline {
@@ -38,16 +49,57 @@ impl Baseline {
         Self { passages, postings, lengths, mean }
     }
 
-    /// Citations for `question`, at most `citations`, shared by its parts.
-    pub(crate) fn answer(&self, question: &str, citations: usize) -> Vec<Cited> {
+    /// Citations for `question`, at most `citations`, shared by its parts. With `characters`, each sentence is followed
+    /// by the next ones of its passage, the best first, while all quotes together stay within that.
+    pub(crate) fn answer(&self, question: &str, citations: usize, characters: Option<usize>) -> Vec<Cited> {
+        let mut picks = self.pick(question, citations);
+        if let Some(characters) = characters {
+            self.lengthen(&mut picks, characters);
+        }
+        picks.iter().map(|pick| self.cite(pick)).collect()
+    }
+
+    fn lengthen(&self, picks: &mut [Pick], characters: usize) {
+        let mut used: usize = picks.iter().map(|pick| self.quote(pick).chars().count()).sum();
+        for pick in picks {
+            for next in sentences(&self.passages[pick.passage].text) {
+                if next.range.start < pick.range.end || next.kind != Kind::Prose {
+                    continue;
+                }
+                let longer = Pick { passage: pick.passage, range: pick.range.start..next.range.end };
+                let (old, new) = (self.quote(pick).chars().count(), self.quote(&longer).chars().count());
+                if new > MAX_QUOTE || used - old + new > characters {
+                    break;
+                }
+                used = used - old + new;
+                *pick = longer;
+            }
+        }
+    }
+
+    fn quote(&self, pick: &Pick) -> String {
+        normalise(&self.passages[pick.passage].text[pick.range.clone()])
+    }
+
+    fn cite(&self, pick: &Pick) -> Cited {
+        let passage = &self.passages[pick.passage];
+        Cited {
+            file: passage.file.to_string(),
+            quote: self.quote(pick),
+            source: passage.source.to_string(),
+            range: passage.start + pick.range.start..passage.start + pick.range.end,
+        }
+    }
+
+    fn pick(&self, question: &str, citations: usize) -> Vec<Pick> {
         let parts = plan(question).tasks;
         let mut queues: Vec<_> = parts.iter().map(|task| self.best(&task.question, citations).into_iter()).collect();
-        let mut out: Vec<Cited> = Vec::new();
+        let mut out: Vec<Pick> = Vec::new();
         let mut progress = true;
         while progress && out.len() < citations {
             progress = false;
             for queue in &mut queues {
-                let next = queue.find(|next| !out.iter().any(|cited| cited.quote == next.quote));
+                let next = queue.find(|next| !out.iter().any(|earlier| self.quote(earlier) == self.quote(next)));
                 if let Some(next) = next.filter(|_| out.len() < citations) {
                     out.push(next);
                     progress = true;
@@ -58,7 +110,7 @@ impl Baseline {
     }
 
     /// The best sentences of the best passages.
-    fn best(&self, part: &str, limit: usize) -> Vec<Cited> {
+    fn best(&self, part: &str, limit: usize) -> Vec<Pick> {
         let mut words: Vec<String> = content_stems(part, Language::English).into_iter().map(|word| word.stem).collect();
         words.sort();
         words.dedup();
@@ -71,7 +123,9 @@ impl Baseline {
         }
         let mut order: Vec<(usize, f32)> = scores.into_iter().collect();
         order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let sentence = |(at, _): (usize, f32)| best_sentence(&self.passages[at], &words, &rarity);
+        let sentence = |(at, _): (usize, f32)| {
+            best_sentence(&self.passages[at], &words, &rarity).map(|range| Pick { passage: at, range })
+        };
         order.into_iter().filter_map(sentence).take(limit * 2).collect()
     }
 
@@ -81,7 +135,7 @@ impl Baseline {
     }
 }
 
-fn best_sentence(passage: &Passage, words: &[String], rarity: &[f32]) -> Option<Cited> {
+fn best_sentence(passage: &Passage, words: &[String], rarity: &[f32]) -> Option<Range<usize>> {
     let found = sentences(&passage.text);
     let prose = found.iter().filter(|sentence| sentence.kind == Kind::Prose);
     let counted: Vec<_> =
@@ -95,8 +149,7 @@ fn best_sentence(passage: &Passage, words: &[String], rarity: &[f32]) -> Option<
         words.iter().zip(rarity).map(of).sum()
     };
     let best = counted.iter().max_by(|a, b| score(&a.1).total_cmp(&score(&b.1)))?;
-    let quote = normalise(&passage.text[best.0.range.clone()]);
-    Some(Cited { file: passage.file.to_string(), quote, valid: true })
+    Some(best.0.range.clone())
 }
 
 fn saturation(count: f32, length: f32) -> f32 {

@@ -1,6 +1,7 @@
 //! How good is one answer, and how good are many?
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
+use std::sync::Arc;
 
 use super::questions::{Kind, Part, Question};
 
@@ -11,8 +12,10 @@ pub(crate) struct Cited {
     pub(crate) file: String,
     /// The quote as reported.
     pub(crate) quote: String,
-    /// Whether the stored bytes are the quote.
-    pub(crate) valid: bool,
+    /// The stored text, and the bytes of it that the quote claims to be.
+    pub(crate) source: String,
+    /// Those bytes.
+    pub(crate) range: Range<usize>,
 }
 
 /// Counts over questions; every rate of the table is a quotient of two of them.
@@ -51,14 +54,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// The tally of one answer.
-    pub(crate) fn of(question: &Question, cited: &[Cited]) -> Self {
+    /// The tally of one answer; `stored` gives the stored text of a source.
+    pub(crate) fn of(question: &Question, cited: &[Cited], stored: &dyn Fn(&str) -> Option<Arc<str>>) -> Self {
         let characters = cited.iter().map(|cited| cited.quote.chars().count()).sum();
         let mut tally = Self {
             citations: cited.len(),
             answers: usize::from(!cited.is_empty()),
             characters,
-            invalid: cited.iter().filter(|cited| !cited.valid).count(),
+            invalid: cited.iter().filter(|cited| !stands(cited, stored)).count(),
             most_citations: cited.len(),
             most_characters: characters,
             ..Self::default()
@@ -105,13 +108,39 @@ pub(crate) fn cites(part: &Part, cited: &[Cited]) -> bool {
     cited.iter().any(|cited| part.files.contains(&cited.file))
 }
 
-/// Whether a quote contains a phrase of the part: lower-case, white space and curly quotes made plain.
+/// Whether a quote from a right file contains a phrase of the part: lower-case, white space and curly quotes made plain.
 pub(crate) fn says(part: &Part, cited: &[Cited]) -> bool {
-    let quotes: Vec<String> = cited.iter().map(|cited| plain(&cited.quote)).collect();
+    let right = cited.iter().filter(|cited| part.files.contains(&cited.file));
+    let quotes: Vec<String> = right.map(|cited| plain(&cited.quote)).collect();
     part.phrases.iter().any(|phrase| quotes.iter().any(|quote| quote.contains(&plain(phrase))))
 }
 
 fn plain(text: &str) -> String {
     let text = text.to_lowercase().replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the quote is what the stored text has in that place, judged without the code that is being scored.
+fn stands(cited: &Cited, stored: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {
+    let text = stored(&cited.source);
+    let there = text.as_ref().and_then(|text| text.as_bytes().get(cited.range.clone()));
+    let there = there.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    there.is_some_and(|there| !cited.quote.is_empty() && one_space(there) == cited.quote)
+}
+
+/// `text` with one space for each run of white space inside it, and none at its ends.
+fn one_space(text: &str) -> String {
+    let mut out = String::new();
+    let mut pending = false;
+    for letter in text.chars() {
+        if letter.is_whitespace() {
+            pending = !out.is_empty();
+        } else {
+            if std::mem::take(&mut pending) {
+                out.push(' ');
+            }
+            out.push(letter);
+        }
+    }
+    out
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use callboard::research::RESEARCHERS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::duration;
@@ -21,10 +21,15 @@ Examples:
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
 
 Exit codes:
-  0    every part has an answer         5    the deadline passed, nothing found
-  1    internal error                   6    a part of the report is missing
-  2    usage                            7    nothing was found
-  3    corpus or another input          130  interrupted, with a partial report";
+  0    every part of the question has an answer
+  1    internal error, or standard output cannot be written
+  2    usage: an unknown flag, an empty question, no corpus named
+  3    an input cannot be used: a missing or empty corpus, an --out that cannot be written
+  4    a language model's provider or its key: not used yet
+  5    the deadline passed and nothing was found
+  6    a report with a part missing, whatever the cause
+  7    every part was worked on to its end, and nothing was found
+  130  interrupted, with what was found until then";
 
 /// Agents that are actors: ask a question of your documents and get a cited report.
 #[derive(Debug, Parser)]
@@ -58,7 +63,7 @@ pub(super) struct ResearchArgs {
     pub(super) corpus: Vec<PathBuf>,
 
     /// How many researchers work at once, 1 to 64; more parts wait for their turn.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = researchers())]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = researchers)]
     pub(super) max_researchers: usize,
 
     /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported.
@@ -66,7 +71,7 @@ pub(super) struct ResearchArgs {
     pub(super) deadline: Duration,
 
     /// Show how the question is split into parts, and stop. Needs no corpus.
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long, conflicts_with = "out", overrides_with = "plan_only")]
     pub(super) plan_only: bool,
 
     /// The form of the report: text to read, one JSON object, or one JSON line for each event and then the report.
@@ -78,7 +83,7 @@ pub(super) struct ResearchArgs {
     pub(super) out: Option<PathBuf>,
 
     /// No progress and no notes on standard error; errors are still said.
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", overrides_with = "quiet")]
     pub(super) quiet: bool,
 
     /// Say what happens inside, on standard error; twice for more. RUST_LOG chooses in detail.
@@ -97,10 +102,9 @@ pub(super) enum Output {
     Jsonl,
 }
 
-fn researchers() -> impl TypedValueParser<Value = usize> {
-    let (low, high) =
-        (*callboard::research::RESEARCHERS.start() as u64, *callboard::research::RESEARCHERS.end() as u64);
-    RangedU64ValueParser::<usize>::new().range(low..=high)
+fn researchers(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|number| RESEARCHERS.contains(number));
+    number.ok_or_else(|| format!("write a whole number from {} to {}", RESEARCHERS.start(), RESEARCHERS.end()))
 }
 
 #[cfg(test)]
@@ -111,5 +115,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn researchers_are_a_whole_number_within_the_range() {
+        assert_eq!((researchers("1"), researchers("64")), (Ok(1), Ok(64)));
+        for text in ["", "0", "65", "x", "-1", "2.5", "99999999999999999999"] {
+            assert_eq!(researchers(text), Err("write a whole number from 1 to 64".into()), "{text}");
+        }
     }
 }

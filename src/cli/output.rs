@@ -1,5 +1,6 @@
 //! What goes to standard output and what to standard error? The two doors; a reader that left is no error.
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,16 +75,37 @@ pub(super) fn style() -> TextStyle {
         return TextStyle::default();
     }
     let columns = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0));
-    TextStyle { width: Some(columns.clamp(20, WIDEST)), bold: has_colors() }
+    TextStyle { width: Some(columns.clamp(20, WIDEST)), bold: has_escapes() }
 }
 
-/// Whether a terminal may get escapes of our own.
-pub(super) fn has_colors() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !set("NO_COLOR") && !is_dumb()
+/// Whether a terminal may get escapes of our own: the user does not forbid them, and the terminal can more than print.
+pub(super) fn has_escapes() -> bool {
+    allows_escapes(std::env::var_os("NO_COLOR").as_deref(), std::env::var_os("TERM").as_deref())
 }
 
-/// Whether the terminal can only print.
-pub(super) fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+fn allows_escapes(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_and_a_dumb_terminal_forbid_escapes() {
+        for (no_color, term, allowed) in [
+            (None, None, true),
+            (None, Some("xterm"), true),
+            (Some(""), Some("xterm"), true),
+            (Some("1"), Some("xterm"), false),
+            (Some("1"), None, false),
+            (None, Some("dumb"), false),
+        ] {
+            assert_eq!(
+                allows_escapes(no_color.map(OsStr::new), term.map(OsStr::new)),
+                allowed,
+                "{no_color:?} {term:?}"
+            );
+        }
+    }
 }

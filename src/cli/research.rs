@@ -1,9 +1,11 @@
 //! What does `callboard research` do? Starts the research, shows it live, and writes what came of it.
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
 use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
@@ -18,9 +20,6 @@ use super::{keys, trace};
 /// How long the indexing may take to break off after the first signal before nobody waits for it any more.
 const BREAK_OFF: Duration = Duration::from_millis(500);
 
-/// What the first signal is answered with.
-const ENDING: &str = "ending in order; what was found is reported. Once more to stop at once";
-
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     let described = describe(&args);
@@ -33,7 +32,7 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     let status = runtime.block_on(async {
         let progress = Progress::new(&args);
         let teller = progress.clone();
-        match Signals::listen(move || teller.note(ENDING)) {
+        match Signals::listen(move || teller.interrupted()) {
             Ok(signals) => research(&args, described, signals, &progress).await,
             Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
         }
@@ -55,6 +54,9 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if let Err(error) = described.validate() {
         return failed(args.output, &error);
     }
+    if let Some(error) = args.corpus.iter().find_map(|path| missing(path)) {
+        return failed(args.output, &error);
+    }
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
@@ -62,9 +64,10 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
         progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
     }
-    let (watcher, stop) = (progress.clone(), signals.clone());
+    let (watcher, stop, since) = (progress.clone(), signals.clone(), Instant::now());
     let started = described.on_index(move |step| {
         watcher.index(&step);
+        trace::index(&step, since);
         if stop.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let ended = match unless_signalled(started.start(), signals.clone()).await {
@@ -94,6 +97,16 @@ async fn unless_signalled(
     }
 }
 
+/// Why there is nothing at a path of the corpus: found before a folder is made for its report.
+fn missing(path: &Path) -> Option<Error> {
+    let source = std::fs::metadata(path).err()?;
+    let path = path.to_owned();
+    Some(Error::Corpus(match source.kind() {
+        ErrorKind::NotFound => CorpusError::Missing(path),
+        _ => CorpusError::Unreadable { path, source },
+    }))
+}
+
 fn is_within(inner: &Path, outer: &Path) -> bool {
     matches!((inner.canonicalize(), outer.canonicalize()), (Ok(inner), Ok(outer)) if inner.starts_with(&outer))
 }
@@ -118,9 +131,10 @@ async fn follow(
     mut signals: Signals,
     progress: &Progress,
 ) -> Result<Finished, Error> {
+    progress.run_started();
     skipped(run.skipped()).iter().for_each(|summary| progress.note(summary));
     let mut events = run.events();
-    let mut cancelled = false;
+    let (mut cancelled, mut unwritten) = (false, false);
     loop {
         tokio::select! {
             biased;
@@ -131,8 +145,11 @@ async fn follow(
             event = events.next() => {
                 let Some(event) = event else { break };
                 progress.event(&event);
-                if args.output == Output::Jsonl && let Err(fault) = output::data(&json::event(&event)) {
-                    progress.note(&format!("an event could not be written to standard output: {fault}"));
+                if args.output == Output::Jsonl
+                    && let Err(fault) = output::data(&json::event(&event))
+                    && !std::mem::replace(&mut unwritten, true)
+                {
+                    progress.note(&format!("events cannot be written to standard output: {fault}"));
                 }
             }
         }

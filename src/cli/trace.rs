@@ -1,8 +1,11 @@
 //! What does `-v` show? Spans and events of the program on standard error; never a question's or a document's text.
 
 use std::io::{IsTerminal, stderr};
+use std::time::Instant;
 
+use callboard::corpus::IndexProgress;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::output;
 
@@ -18,8 +21,21 @@ pub(super) fn start(verbose: u8) {
         (None, 1) => EnvFilter::new("warn,callboard=info,callboard_actors=info"),
         (None, _) => EnvFilter::new("warn,callboard=debug,callboard_actors=debug"),
     };
-    let colors = stderr().is_terminal() && output::has_colors();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colors).finish();
+    let colors = stderr().is_terminal() && output::has_escapes();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .with_writer(stderr)
+        .with_ansi(colors)
+        .finish();
     // Only a second subscriber could be refused, and this is called once.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Says how long the indexing took, when it is over.
+pub(super) fn index(step: &IndexProgress, since: Instant) {
+    if let IndexProgress::Ready { documents, passages, reused, .. } = step {
+        let ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(documents, passages, reused, ms, "index ready");
+    }
 }

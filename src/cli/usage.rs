@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use callboard::ExitStatus;
 use callboard::report::json::ErrorEntry;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Output;
 use super::output;
@@ -21,7 +21,7 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
             let _ = error.print();
             ExitStatus::Usage
         }
-        _ => output::failure(wanted(words), entry(&error.to_string()), ExitStatus::Usage),
+        _ => output::failure(wanted(words), entry(&error.to_string(), is_unquoted(error)), ExitStatus::Usage),
     }
 }
 
@@ -41,12 +41,22 @@ fn wanted(words: &[OsString]) -> Output {
 }
 
 /// clap's text in our form: its first paragraph is the message, its tips and the way to the help are the hint.
-fn entry(text: &str) -> ErrorEntry {
+fn entry(text: &str, unquoted: bool) -> ErrorEntry {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let message = text.split("\n\n").next().unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let quotes = unquoted.then_some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs");
+    let tips = quotes.into_iter().chain(tips);
     let help = ["callboard research --help shows what can be said"];
     ErrorEntry { code: "usage".into(), message, hint: tips.chain(help).collect::<Vec<_>>().join("; ") }
+}
+
+/// Whether a word too many came after the question: most likely the question's own second word.
+fn is_unquoted(error: &clap::Error) -> bool {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => !word.starts_with('-'),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -71,7 +81,7 @@ mod tests {
     fn the_message_of_the_parser_is_taken_apart() {
         let text =
             "error: unexpected argument '--corpos' found\n\n  tip: a similar argument exists: '--corpus'\n\nUsage: x\n";
-        let entry = entry(text);
+        let entry = entry(text, false);
         assert_eq!(entry.message, "unexpected argument '--corpos' found");
         assert!(
             entry.hint.starts_with("a similar argument exists: '--corpus'; callboard research --help"),

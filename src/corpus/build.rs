@@ -17,7 +17,7 @@ use super::rank::{PassageText, RankBuilder};
 use super::read::Skip;
 use super::reading::{Fresh, Reading, fingerprint, read_all};
 use super::repeats::{Candidate, Fingerprint, repeats};
-use super::walk::{Found, Left, Walked};
+use super::walk::{Found, Left, Walked, over};
 use super::{CorpusError, CorpusOptions};
 
 /// What the cache knows about the files that are there now.
@@ -33,7 +33,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Compares the walk with what the cache remembers.
-    pub(super) fn new(found: &[Found], visits: &[Visit], generation: Option<&Generation>) -> Self {
+    pub(super) fn new(found: &[Found], visits: &[Visit], generation: Option<&Generation>, limit: u64) -> Self {
         let visits: HashMap<(usize, &str), &Visit> =
             visits.iter().map(|visit| ((visit.corpus, visit.file.as_str()), visit)).collect();
         let documents = generation.map_or(&[][..], |generation| &generation.manifest.documents);
@@ -43,6 +43,7 @@ impl Plan {
             .map(|(at, document)| ((document.corpus, &*document.file, document.raw.as_str()), at))
             .collect();
         let mut plan = Self::default();
+        let mut without_room = Vec::new();
         for (index, file) in found.iter().enumerate() {
             let visit = visits.get(&(file.corpus, file.file.as_str())).filter(|visit| visit.stamp == file.stamp);
             match visit.map(|visit| &visit.verdict) {
@@ -51,8 +52,15 @@ impl Plan {
                     Some(document) => plan.reuse.push((index, *document)),
                     None => plan.read.push(index),
                 },
+                Some(Verdict::Over) => without_room.push(index),
                 None => plan.read.push(index),
             }
+        }
+        if plan.read.is_empty() && plan.reuse.len() == documents.len() {
+            plan.left.extend(without_room.into_iter().map(|index| (index, over(limit))));
+        } else {
+            plan.read.extend(without_room);
+            plan.read.sort_unstable();
         }
         plan
     }
@@ -95,33 +103,37 @@ impl Build<'_> {
     pub(super) fn run(&self, old: Option<Generation>, watch: &mut Watch<'_>) -> Result<Built, CorpusError> {
         let staged = self.slot.stage(self.lock)?;
         let texts = staged.path().join(TEXTS);
-        let mut pack = PackWriter::create(&texts)?;
-        let mut entries: Vec<Option<Entry>> = self.walked.found.iter().map(|_| None).collect();
-        let mut visits = self.known_visits(old.as_ref());
-        let mut left: Vec<Left> =
-            self.plan.left.iter().map(|(index, reason)| self.left(*index, reason.clone())).collect();
-        if let Some(old) = &old {
-            for (index, document) in &self.plan.reuse {
-                let document = &old.manifest.documents[*document];
-                let text = old.pack.text(document).map_err(|error| CorpusError::cache(&texts, error))?;
-                entries[*index] = Some(pack.copy(document, &text)?);
-            }
+        let pack = PackWriter::create(&texts)?;
+        let mut shelves = Shelving {
+            build: self,
+            old: old.as_ref(),
+            pack,
+            entries: Vec::new(),
+            visits: Vec::new(),
+            left: Vec::new(),
+        };
+        for (index, reason) in &self.plan.left {
+            shelves.visits.push(self.visit_of(*index, Verdict::Left(reason.reason().to_owned())));
+            shelves.left.push(self.left(*index, reason.clone()));
         }
         let files: Vec<(usize, &Found)> = self.plan.read.iter().map(|at| (*at, &self.walked.found[*at])).collect();
         let (mut done, total) = (0, files.len());
+        let mut reuse = self.plan.reuse.iter().peekable();
         watch.tell(IndexProgress::Reading { done, total })?;
+        // In the order of the walk, whatever is read and whatever is known: the order decides for which there is room.
         read_all(&files, self.options, |reading| {
-            let found = &self.walked.found[reading.index];
-            visits.extend(self.visit(found, &reading));
-            match reading.outcome {
-                Ok(fresh) => entries[reading.index] = Some(pack.add(found, &fresh)?),
-                Err(reason) => left.push(self.left(reading.index, reason)),
+            if let Some(reading) = reading {
+                while let Some(known) = reuse.next_if(|(index, _)| *index < reading.index) {
+                    shelves.known(known)?;
+                }
+                shelves.read(reading)?;
+                done += 1;
             }
-            done += 1;
             watch.tell(IndexProgress::Reading { done, total })
         })?;
+        reuse.try_for_each(|known| shelves.known(known))?;
+        let Shelving { pack, entries, visits, left, .. } = shelves;
         pack.finish()?;
-        let entries: Vec<Entry> = entries.into_iter().flatten().collect();
         if entries.is_empty() {
             return Ok(Built { generation: None, left });
         }
@@ -156,28 +168,65 @@ impl Build<'_> {
         Left { corpus: found.corpus, file: found.file.clone(), reason }
     }
 
-    /// What was known before and is still so.
-    fn known_visits(&self, old: Option<&Generation>) -> Vec<Visit> {
-        let visit = |index: usize, verdict| {
-            let found = &self.walked.found[index];
-            Visit { corpus: found.corpus, file: found.file.clone(), stamp: found.stamp, verdict }
-        };
-        let reused = self.plan.reuse.iter().filter_map(|(index, document)| {
-            Some(visit(*index, Verdict::Read(old?.manifest.documents[*document].raw.clone())))
-        });
-        let left =
-            self.plan.left.iter().map(|(index, reason)| visit(*index, Verdict::Left(reason.reason().to_owned())));
-        reused.chain(left).collect()
+    fn visit_of(&self, index: usize, verdict: Verdict) -> Visit {
+        let found = &self.walked.found[index];
+        Visit { corpus: found.corpus, file: found.file.clone(), stamp: found.stamp, verdict }
+    }
+}
+
+/// Documents on their way into the new generation.
+struct Shelving<'a> {
+    build: &'a Build<'a>,
+    old: Option<&'a Generation>,
+    pack: PackWriter<'a>,
+    entries: Vec<Entry>,
+    visits: Vec<Visit>,
+    left: Vec<Left>,
+}
+
+impl Shelving<'_> {
+    /// Whether there is room for a text of so many bytes; if not, its file is left out.
+    fn has_room(&mut self, index: usize, bytes: u64) -> bool {
+        let limit = self.build.options.max_corpus_bytes;
+        let has_room = self.pack.offset.saturating_add(bytes) <= limit;
+        if !has_room {
+            self.left.push(self.build.left(index, over(limit)));
+        }
+        has_room
     }
 
-    /// What to remember of a file that was read; nothing of one that may still be changing.
-    fn visit(&self, found: &Found, reading: &Reading) -> Option<Visit> {
-        let verdict = match &reading.outcome {
-            Ok(fresh) => Verdict::Read(fresh.raw.clone()),
-            Err(reason) => Verdict::Left(reason.reason().to_owned()),
+    /// A document that the earlier generation has.
+    fn known(&mut self, (index, document): &(usize, usize)) -> Result<(), CorpusError> {
+        let Some(old) = self.old else { return Ok(()) };
+        let document = &old.manifest.documents[*document];
+        let mut verdict = Verdict::Over;
+        if self.has_room(*index, document.bytes) {
+            let text = old.pack.text(document).map_err(|error| CorpusError::cache(self.pack.path, error))?;
+            self.entries.push(self.pack.copy(document, &text)?);
+            verdict = Verdict::Read(document.raw.clone());
+        }
+        self.visits.push(self.build.visit_of(*index, verdict));
+        Ok(())
+    }
+
+    /// A file that was just read. Nothing is remembered of one that may still be changing.
+    fn read(&mut self, reading: Reading) -> Result<(), CorpusError> {
+        let found = &self.build.walked.found[reading.index];
+        let verdict = match reading.outcome {
+            Ok(fresh) if self.has_room(reading.index, fresh.text.len() as u64) => {
+                self.entries.push(self.pack.add(found, &fresh)?);
+                Verdict::Read(fresh.raw)
+            }
+            Ok(_) => Verdict::Over,
+            Err(reason) => {
+                self.left.push(self.build.left(reading.index, reason.clone()));
+                Verdict::Left(reason.reason().to_owned())
+            }
         };
-        let visit = Visit { corpus: found.corpus, file: found.file.clone(), stamp: reading.stamp, verdict };
-        (reading.stamp == found.stamp && reading.stamp.is_settled(self.started)).then_some(visit)
+        if reading.stamp == Some(found.stamp) && found.stamp.is_settled(self.build.started) {
+            self.visits.push(self.build.visit_of(reading.index, verdict));
+        }
+        Ok(())
     }
 }
 
@@ -215,17 +264,21 @@ fn index(dir: &Path, manifest: &Manifest, watch: &mut Watch<'_>) -> Result<(), C
     for document in manifest.searched() {
         let text = pack.text(document).map_err(failed)?;
         let language = if document.english { Language::English } else { Language::Other };
-        for (start, end, trail) in &document.passages {
+        let (mut headings, mut at) = (Vec::new(), 0);
+        for (start, end, place) in &document.passages {
             if done % STEP == 0 {
                 watch.tell(IndexProgress::Indexing { done, total })?;
             }
             done += 1;
-            let headings = &document.trails[*trail];
-            builder.add(&PassageText { title: &document.title, headings, text: &text[*start..*end], language })?;
+            if at != *place {
+                (headings, at) = (document.outline.trail(*place), *place);
+            }
+            let (title, headings, text) = (&*document.title, headings.as_slice(), &text[*start..*end]);
+            builder.add(&PassageText { title, headings, text, language })?;
         }
     }
     watch.tell(IndexProgress::Indexing { done, total })?;
-    builder.finish()
+    builder.finish(&mut watch.pulse(IndexProgress::Indexing { done, total }))
 }
 
 /// Writes the stored texts one after the other.
@@ -264,8 +317,8 @@ impl<'a> PackWriter<'a> {
             bytes: fresh.text.len() as u64,
             title: fresh.title.as_str().into(),
             english: fresh.english,
-            trails: fresh.trails.clone(),
-            passages: fresh.passages.iter().map(|span| (span.start, span.end, span.trail)).collect(),
+            outline: fresh.outline.clone(),
+            passages: fresh.passages.iter().map(|span| (span.start, span.end, span.place)).collect(),
             repeats: None,
         };
         Ok(Entry { document, fingerprint: fresh.fingerprint.clone() })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::outline::Outline;
 use super::walk::Stamp;
 
 /// A document whose text is stored.
@@ -24,9 +25,9 @@ pub(super) struct Document {
     pub(super) title: Arc<str>,
     /// Its words are stemmed.
     pub(super) english: bool,
-    /// The heading trails that passages name.
-    pub(super) trails: Vec<Vec<String>>,
-    /// Start, end and trail of each passage.
+    /// The headings that stand above passages.
+    pub(super) outline: Outline,
+    /// Start and end of each passage, and its place in the outline.
     pub(super) passages: Vec<(usize, usize, usize)>,
     /// Why it is not searched although it was read: it repeats others.
     pub(super) repeats: Option<String>,
@@ -52,6 +53,8 @@ pub(super) enum Verdict {
     Read(String),
     /// Not a document, and why.
     Left(String),
+    /// A document for which the corpus had no room. It may have room when other files change.
+    Over,
 }
 
 /// A file that was read at a time when it had this stamp.

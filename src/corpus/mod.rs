@@ -1,6 +1,6 @@
 //! How do local documents become passages that can be found and quoted?
 //!
-//! - `walk`, `decode`, `read/`, `passages`, `repeats`: which files there are, and what they say
+//! - `walk`, `decode`, `read/`, `outline`, `passages`, `repeats`: which files there are, and what they say
 //! - `cache/`, `manifest`, `build`, `reading`: what is kept between two runs, and how it is brought up to date
 //! - `rank/`, `search`: which passages fit a question
 //!
@@ -12,6 +12,7 @@ mod decode;
 mod error;
 mod manifest;
 mod options;
+mod outline;
 mod passages;
 mod progress;
 mod rank;
@@ -186,7 +187,7 @@ impl Opening<'_> {
     /// The corpus, if the cache has all of it; otherwise what is there and what must be read.
     #[allow(clippy::type_complexity)]
     fn reuse(&self, held: Held, watch: &mut Watch<'_>) -> Result<Result<Corpus, (Held, Plan)>, CorpusError> {
-        let plan = Plan::new(&self.walked.found, &held.visits, held.generation.as_ref());
+        let plan = Plan::new(&self.walked.found, &held.visits, held.generation.as_ref(), self.options.max_corpus_bytes);
         match held.generation {
             Some(generation) if plan.is_current(&generation) => {
                 let left = plan.left.into_iter().map(|(index, reason)| {

@@ -15,6 +15,9 @@ pub struct CorpusOptions {
     pub cache_dir: Option<PathBuf>,
     /// Files larger than this many bytes are skipped. 1 byte to 1 GiB; 32 MiB by default.
     pub max_file_bytes: u64,
+    /// Documents whose text would make the stored text of the whole corpus larger than this many bytes are skipped, in the
+    /// order of the corpus. At least 1 byte; 2 GiB by default.
+    pub max_corpus_bytes: u64,
     /// How long to wait while another process builds the same index; 10 minutes by default.
     pub lock_wait: Duration,
     /// How many files are read at once; 0 means one for each core, at most four.
@@ -23,7 +26,13 @@ pub struct CorpusOptions {
 
 impl Default for CorpusOptions {
     fn default() -> Self {
-        Self { cache_dir: None, max_file_bytes: 32 << 20, lock_wait: Duration::from_secs(600), threads: 0 }
+        Self {
+            cache_dir: None,
+            max_file_bytes: 32 << 20,
+            max_corpus_bytes: 2 << 30,
+            lock_wait: Duration::from_secs(600),
+            threads: 0,
+        }
     }
 }
 
@@ -38,6 +47,9 @@ impl CorpusOptions {
     pub fn validate(&self) -> Result<(), CorpusError> {
         if self.max_file_bytes == 0 || self.max_file_bytes > Self::MAX_FILE_BYTES {
             return Err(CorpusError::Options("max_file_bytes must be from 1 byte to 1 GiB".into()));
+        }
+        if self.max_corpus_bytes == 0 {
+            return Err(CorpusError::Options("max_corpus_bytes must be at least 1 byte".into()));
         }
         Ok(())
     }

@@ -9,13 +9,13 @@ const MAX: usize = 1_200;
 /// A last passage shorter than this joins the one before it, where there is room.
 const SHORT: usize = 120;
 
-/// Bytes `start..end` of a document's text, under one heading trail.
+/// Bytes `start..end` of a document's text, under the same headings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Which of the document's trails.
-    pub(super) trail: usize,
+    /// Its place in the document's outline.
+    pub(super) place: usize,
 }
 
 /// The passages of a document, in its order, without overlap.
@@ -86,7 +86,7 @@ impl Grouping<'_> {
 
     fn push(&mut self) {
         if let (Some(first), Some(last)) = (self.open.first(), self.open.last()) {
-            self.spans.push(Span { start: first.start, end: last.end, trail: first.trail });
+            self.spans.push(Span { start: first.start, end: last.end, place: first.place });
             self.at_start = false;
         }
         self.open.clear();
@@ -98,7 +98,7 @@ impl Grouping<'_> {
         let room = self
             .spans
             .last_mut()
-            .filter(|span| short && self.open.first().is_some_and(|open| open.trail == span.trail));
+            .filter(|span| short && self.open.first().is_some_and(|open| open.place == span.place));
         match (room, self.open.last()) {
             (Some(span), Some(last)) if last.end - span.start <= MAX => {
                 span.end = last.end;
@@ -113,7 +113,7 @@ impl Grouping<'_> {
 
 /// A block that is too long, cut after sentences, lines or words.
 fn cut<'a>(text: &'a str, block: &Block) -> impl Iterator<Item = Span> + 'a {
-    let (mut start, end, trail) = (block.start, block.end, block.trail);
+    let (mut start, end, place) = (block.start, block.end, block.place);
     std::iter::from_fn(move || {
         let rest = &text[start..end];
         start += rest.len() - rest.trim_start().len();
@@ -121,7 +121,7 @@ fn cut<'a>(text: &'a str, block: &Block) -> impl Iterator<Item = Span> + 'a {
         if rest.is_empty() {
             return None;
         }
-        let span = Span { start, end: start + rest[..cut_at(rest)].trim_end().len(), trail };
+        let span = Span { start, end: start + rest[..cut_at(rest)].trim_end().len(), place };
         start = span.end;
         Some(span)
     })
@@ -159,7 +159,7 @@ mod tests {
     fn passages_stay_under_their_heading() {
         let extract = document(&[(Kind::Prose, 90), (Kind::Heading, 9), (Kind::Prose, 90), (Kind::Prose, 90)]);
         let spans = passages(&extract);
-        assert_eq!(spans.iter().map(|span| span.trail).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(spans.iter().map(|span| span.place).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(extract.text[spans[1].start..spans[1].end].matches("\n\n").count(), 1);
     }
 

@@ -1,6 +1,7 @@
 //! How far is the opening of a corpus? What a watcher sees, and how he stops it.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::CorpusError;
 
@@ -30,7 +31,7 @@ pub enum IndexProgress {
     },
     /// Passages are being indexed.
     Indexing {
-        /// Passages indexed so far.
+        /// Passages indexed so far. While the whole is worked out in the end, all of them, again and again.
         done: usize,
         /// Passages of the corpus.
         total: usize,
@@ -57,6 +58,26 @@ impl Watch<'_> {
         match (self.0)(progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(CorpusError::Interrupted),
+        }
+    }
+}
+
+/// What long work calls every so often; its error ends the work.
+pub(super) type Beat<'a> = &'a mut dyn FnMut() -> Result<(), CorpusError>;
+
+/// The watcher hears of long work at most once in so long.
+const PULSE: Duration = Duration::from_millis(25);
+
+impl Watch<'_> {
+    /// A [`Beat`] that tells the watcher the same step again, at the first call and then at most once in [`PULSE`].
+    pub(super) fn pulse(&mut self, step: IndexProgress) -> impl FnMut() -> Result<(), CorpusError> {
+        let mut last: Option<Instant> = None;
+        move || {
+            if last.is_some_and(|last| last.elapsed() < PULSE) {
+                return Ok(());
+            }
+            last = Some(Instant::now());
+            self.tell(step.clone())
         }
     }
 }

@@ -1,17 +1,19 @@
 //! How does a file become a document? Files are read on several threads; one that fails costs only itself.
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use callboard_actors::text::{Language, language};
 
 use super::cache::sha256;
 use super::decode::decode;
+use super::outline::Outline;
 use super::passages::{Span, passages};
-use super::read::{Extract, Skip, read, title};
+use super::read::{Skip, read, title};
 use super::repeats::Fingerprint;
 use super::walk::{Found, Stamp, failure, too_large};
 use super::{CorpusError, CorpusOptions};
@@ -23,7 +25,7 @@ pub(super) struct Fresh {
     pub(super) text: String,
     pub(super) title: String,
     pub(super) english: bool,
-    pub(super) trails: Vec<Vec<String>>,
+    pub(super) outline: Outline,
     pub(super) passages: Vec<Span>,
     pub(super) fingerprint: Fingerprint,
 }
@@ -32,44 +34,67 @@ pub(super) struct Fresh {
 pub(super) struct Reading {
     /// Its place in the list that was given.
     pub(super) index: usize,
-    /// Its stamp when it was opened.
-    pub(super) stamp: Stamp,
+    /// The stamp under which the outcome can be remembered; `None` if the next time may be different.
+    pub(super) stamp: Option<Stamp>,
     pub(super) outcome: Result<Fresh, Skip>,
 }
 
-/// Reads files and hands each result to `take`, in the order in which they are ready. An error of `take` ends it.
+/// How often the one who waits for a file is asked whether to go on.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Reads files and hands each result to `take`, in the order of the files; every [`LOOK`] without one it gets `None`. An
+/// error of `take` ends the reading.
 pub(super) fn read_all(
     files: &[(usize, &Found)],
     options: &CorpusOptions,
-    mut take: impl FnMut(Reading) -> Result<(), CorpusError>,
+    mut take: impl FnMut(Option<Reading>) -> Result<(), CorpusError>,
 ) -> Result<(), CorpusError> {
-    let next = AtomicUsize::new(0);
     let threads = options.readers().min(files.len()).max(1);
+    let stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Few results wait, so that large documents do not pile up.
-        let (sender, receiver) = sync_channel(threads);
-        for _ in 0..threads {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some((index, found)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // The receiver is gone when reading was broken off.
-                    if sender.send(read_one(*index, found, options.max_file_bytes)).is_err() {
-                        return;
+        let readers: Vec<Receiver<Reading>> = (0..threads)
+            .map(|first| {
+                // One result waits for each reader, so that large documents do not pile up.
+                let (sender, receiver) = sync_channel(1);
+                let stopped = &stopped;
+                scope.spawn(move || {
+                    for (index, found) in files.iter().skip(first).step_by(threads) {
+                        // The receiver is gone when reading was broken off.
+                        if sender.send(read_one(*index, found, options.max_file_bytes, stopped)).is_err() {
+                            return;
+                        }
                     }
-                }
-            });
-        }
-        drop(sender);
-        // The receiver is dropped with the iterator, which ends the threads.
-        receiver.into_iter().try_for_each(&mut take)
+                });
+                receiver
+            })
+            .collect();
+        let result = (0..files.len()).try_for_each(|at| next(&readers[at % threads], &mut take));
+        // With the receivers gone, the readers end after the file, or the part of a file, that they are at.
+        stopped.store(true, Ordering::Relaxed);
+        drop(readers);
+        result
     })
 }
 
-fn read_one(index: usize, found: &Found, max_bytes: u64) -> Reading {
-    let mut stamp = found.stamp;
+fn next(
+    reader: &Receiver<Reading>,
+    take: &mut impl FnMut(Option<Reading>) -> Result<(), CorpusError>,
+) -> Result<(), CorpusError> {
+    loop {
+        match reader.recv_timeout(LOOK) {
+            Ok(reading) => return take(Some(reading)),
+            Err(RecvTimeoutError::Timeout) => take(None)?,
+            // The thread ended early, which only a panic can do; it goes on where the threads are joined.
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+fn read_one(index: usize, found: &Found, max_bytes: u64, stopped: &AtomicBool) -> Reading {
+    let mut stamp = None;
     let attempt = catch_unwind(AssertUnwindSafe(|| {
         let bytes = bytes(found, max_bytes, &mut stamp)?;
-        document(found, bytes)
+        document(found, bytes, stopped)
     }));
     let outcome = attempt.unwrap_or_else(|_| {
         tracing::error!(file = %found.path.display(), "a reader panicked; please report this file");
@@ -79,15 +104,20 @@ fn read_one(index: usize, found: &Found, max_bytes: u64) -> Reading {
 }
 
 /// The file's bytes, never more than `max_bytes`.
-fn bytes(found: &Found, max_bytes: u64, stamp: &mut Stamp) -> Result<Vec<u8>, Skip> {
-    let file = open(found).map_err(|error| link_or(&error))?;
+fn bytes(found: &Found, max_bytes: u64, stamp: &mut Option<Stamp>) -> Result<Vec<u8>, Skip> {
+    let file = open(found).map_err(|error| {
+        // A change of permissions changes the stamp; what else can go wrong here may be over the next time.
+        *stamp = (error.kind() == ErrorKind::PermissionDenied).then_some(found.stamp);
+        link_or(&error)
+    })?;
     let metadata = file.metadata().map_err(|error| failure(&error))?;
     if !metadata.is_file() {
         return Err(Skip::because("not a regular file"));
     }
-    *stamp = Stamp::of(&metadata);
+    in_place(found, &metadata)?;
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(max_bytes)).unwrap_or(0));
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| failure(&error))?;
+    *stamp = Some(Stamp::of(&metadata));
     if bytes.len() as u64 > max_bytes { Err(too_large(max_bytes)) } else { Ok(bytes) }
 }
 
@@ -106,36 +136,52 @@ fn open(found: &Found) -> std::io::Result<File> {
 fn link_or(error: &std::io::Error) -> Skip {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::ELOOP) {
-        return Skip::because("became a link while it was read");
+        return became_a_link();
     }
     failure(error)
 }
 
-fn document(found: &Found, bytes: Vec<u8>) -> Result<Fresh, Skip> {
+fn became_a_link() -> Skip {
+    Skip::because("became a link while it was read")
+}
+
+/// Refuses a file that is not the one that was listed, such as one below a folder that has become a link since: the path
+/// must have no link in it now, and lead to what is open.
+#[cfg(unix)]
+fn in_place(found: &Found, open: &Metadata) -> Result<(), Skip> {
+    use std::os::unix::fs::MetadataExt;
+    if std::fs::canonicalize(&found.path).map_err(|error| failure(&error))? != found.path {
+        return Err(became_a_link());
+    }
+    let there = std::fs::symlink_metadata(&found.path).map_err(|error| failure(&error))?;
+    if (there.dev(), there.ino()) != (open.dev(), open.ino()) {
+        return Err(Skip::because("was replaced while it was read"));
+    }
+    Ok(())
+}
+
+/// Elsewhere the standard library tells no file from another.
+#[cfg(not(unix))]
+fn in_place(_: &Found, _: &Metadata) -> Result<(), Skip> {
+    Ok(())
+}
+
+fn document(found: &Found, bytes: Vec<u8>, stopped: &AtomicBool) -> Result<Fresh, Skip> {
+    // Nobody hears this reason.
+    let go_on = || if stopped.load(Ordering::Relaxed) { Err(Skip::because("broken off")) } else { Ok(()) };
     let raw = sha256(&bytes);
+    go_on()?;
     let extract = read(found.format, &decode(bytes)?)?;
+    go_on()?;
     let title = title(&extract, std::path::Path::new(&found.file));
     let english = language(&extract.text) == Language::English;
-    let (trails, passages) = used_trails(&extract, passages(&extract));
+    let mut passages = passages(&extract);
+    let outline = extract.outline.keep(passages.iter_mut().map(|span| &mut span.place));
     let fingerprint = fingerprint(&extract.text, passages.iter().map(|span| (span.start, span.end)));
-    Ok(Fresh { raw, text: extract.text, title, english, trails, passages, fingerprint })
+    Ok(Fresh { raw, text: extract.text, title, english, outline, passages, fingerprint })
 }
 
 /// The paragraphs of the passages: what [`super::repeats`] compares.
 pub(super) fn fingerprint(text: &str, passages: impl Iterator<Item = (usize, usize)>) -> Fingerprint {
     Fingerprint::of(passages.filter_map(|(start, end)| text.get(start..end)).flat_map(|text| text.split("\n\n")))
-}
-
-/// Only the trails that passages name, renumbered.
-fn used_trails(extract: &Extract, mut spans: Vec<Span>) -> (Vec<Vec<String>>, Vec<Span>) {
-    let mut used: Vec<Vec<String>> = Vec::new();
-    let mut last = None;
-    for span in &mut spans {
-        if last != Some(span.trail) {
-            last = Some(span.trail);
-            used.push(extract.trails[span.trail].clone());
-        }
-        span.trail = used.len() - 1;
-    }
-    (used, spans)
 }

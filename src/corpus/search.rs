@@ -56,14 +56,14 @@ impl Shelf {
 
     /// The passage with this ordinal.
     pub(super) fn passage(&self, ordinal: usize, score: f32) -> Result<Passage, CorpusError> {
-        let (document, (start, end, trail)) = self.locate(ordinal)?;
+        let (document, (start, end, place)) = self.locate(ordinal)?;
         let text = self.generation.pack.slice(document, start, end).map_err(unreadable)?;
         Ok(Passage {
             source: Arc::clone(&document.source),
             corpus: Arc::clone(&self.given[document.corpus]),
             file: Arc::clone(&document.file),
             title: Arc::clone(&document.title),
-            headings: document.trails[trail].clone(),
+            headings: document.outline.trail(place),
             start,
             end,
             text,

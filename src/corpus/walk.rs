@@ -1,9 +1,10 @@
-//! Which files does a corpus have? Walks folders, honours `.gitignore`, and names what it leaves out.
+//! Which files does a corpus have? Walks folders, honours `.gitignore` (and no other list of what to ignore), and names what it leaves out.
 //!
 //! Links are never followed below a corpus path. Files that `.gitignore` excludes are not listed: their owner said that
 //! they do not belong to the folder.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,9 +87,10 @@ impl Stamp {
     }
 
     /// Whether the file was quiet for two seconds before `now` (nanoseconds since 1970). Clocks of file systems are
-    /// coarse: a younger file may change again without a change of its stamp.
+    /// coarse: a younger file may change again without a change of its stamp. A time that somebody set to the future says
+    /// nothing of the last change, and a change would replace it.
     pub(super) fn is_settled(&self, now: i128) -> bool {
-        self.modified + 2_000_000_000 < now
+        (now - self.modified).abs() > 2_000_000_000
     }
 }
 
@@ -147,7 +149,7 @@ impl Lister<'_> {
     /// A file that the user named is read whatever it is called, hidden or not.
     fn named_file(&mut self, corpus: usize, root: &Root) {
         let file = root.given.file_name().or(root.path.file_name()).unwrap_or(root.path.as_os_str());
-        let file = file.to_string_lossy().into_owned();
+        let file = shown(file);
         let format = match format(&root.path) {
             Err(skip) if skip.reason() == "PDF" => return self.leave(corpus, file, skip),
             other => other.unwrap_or(Format::Plain),
@@ -165,7 +167,8 @@ impl Lister<'_> {
             .standard_filters(false)
             .parents(true)
             .git_ignore(true)
-            .git_exclude(true)
+            .git_exclude(false)
+            .git_global(false)
             .require_git(false)
             .follow_links(false)
             .filter_entry(move |entry| {
@@ -256,7 +259,26 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
 
 fn relative(root: &Root, path: &Path) -> String {
     let inner = path.strip_prefix(&root.path).unwrap_or(path);
-    inner.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    inner.components().map(|part| shown(part.as_os_str())).collect::<Vec<_>>().join("/")
+}
+
+/// The name as text. A byte that is not UTF-8 stands there as `\xFF`, and a backslash that would look like the beginning
+/// of such a byte as `\x5C`: two names are never shown alike.
+fn shown(name: &OsStr) -> String {
+    let mut out = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        for (at, c) in chunk.valid().char_indices() {
+            let is_byte =
+                |rest: &[u8]| matches!(rest, [b'x', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+            if c == '\\' && is_byte(&chunk.valid().as_bytes()[at + 1..]) {
+                out.push_str("\\x5C");
+            } else {
+                out.push(c);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02X}")));
+    }
+    out
 }
 
 /// The reason for a file that an earlier corpus path has too.
@@ -266,12 +288,22 @@ pub(super) fn shared() -> Skip {
 
 /// The reason for a file over the limit.
 pub(super) fn too_large(limit: u64) -> Skip {
+    Skip::with(format!("larger than {}", amount(limit)))
+}
+
+/// The reason for a document that would make the corpus larger than the limit.
+pub(super) fn over(limit: u64) -> Skip {
+    Skip::with(format!("the text of the corpus would be larger than {}", amount(limit)))
+}
+
+fn amount(limit: u64) -> String {
     let (amount, unit) = match limit {
+        _ if limit >= 1 << 30 && limit.is_multiple_of(1 << 30) => (limit >> 30, "GiB"),
         _ if limit >= 1 << 20 => (limit >> 20, "MiB"),
         _ if limit >= 1 << 10 => (limit >> 10, "KiB"),
         _ => (limit, "bytes"),
     };
-    Skip::with(format!("larger than {amount} {unit}"))
+    format!("{amount} {unit}")
 }
 
 /// The reason for a file that the system does not give.

@@ -2,10 +2,11 @@
 //!
 //! All files are written beside their places first, under other names, and moved only when every one of them is
 //! complete on the disk: a full disk or a crash leaves what was there before. `report.json` is moved last, so that its
-//! presence means that the rest is there. This module is the only one of the renderers that does I/O, and it blocks.
+//! presence means that the rest is there. A folder that stands in the way is found before the first move. This
+//! module is the only one of the renderers that does I/O, and it blocks.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use callboard_actors::event::RunEvent;
@@ -16,16 +17,31 @@ use super::json::{self, Layout};
 use super::{Sources, html, markdown};
 use crate::error::WriteError;
 
+/// The files beside `sources/`, in the order in which they are put in place.
+const FILES: [&str; 4] = ["events.jsonl", "report.md", "report.html", "report.json"];
+
 /// Makes the folder, and proves that files can be written there, before any work is done for it.
 ///
 /// # Errors
-/// [`WriteError`] when the path is not a folder or cannot be written.
+/// [`WriteError`] when the path is not a folder or cannot be written, or a folder has the name of a file of the report.
 pub fn prepare(folder: &Path) -> Result<(), WriteError> {
-    if fs::metadata(folder).is_ok_and(|found| !found.is_dir()) {
-        return Err(WriteError::NotAFolder { path: folder.to_owned() });
+    let texts = folder.join("sources");
+    for path in [folder, &texts] {
+        if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(WriteError::NotAFolder { path: path.to_owned() });
+        }
     }
     fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+    FILES.iter().try_for_each(|name| free(&folder.join(name)))?;
     temporary(folder).map(drop)
+}
+
+/// Whether a file can be moved to `path`: a folder there cannot be replaced.
+fn free(path: &Path) -> Result<(), WriteError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => Err(io(path, ErrorKind::IsADirectory.into())),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the report's files into `folder`, which is made when it is not there. Files of an earlier report are replaced,
@@ -43,10 +59,14 @@ pub fn write(folder: &Path, report: &Report, events: &[RunEvent], sources: &Sour
         written.push(file(&texts, &format!("{source}.txt"), text)?);
     }
     let events: String = events.iter().map(json::event).collect();
-    written.push(file(folder, "events.jsonl", &events)?);
-    written.push(file(folder, "report.md", &markdown(report, sources))?);
-    written.push(file(folder, "report.html", &html(report, sources))?);
-    written.push(file(folder, "report.json", &json::report(report, None, Layout::Indented))?);
+    let (text, page) = (markdown(report, sources), html(report, sources));
+    let contents = [events, text, page, json::report(report, None, Layout::Indented)];
+    for (name, content) in FILES.iter().zip(&contents) {
+        written.push(file(folder, name, content)?);
+    }
+    for (_, path) in &written {
+        free(path)?;
+    }
     for (temporary, path) in written {
         temporary.persist(&path).map_err(|fault| io(&path, fault.error))?;
     }
@@ -111,15 +131,32 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_leaves_the_earlier_report() {
+    fn whatever_is_in_the_way_leaves_the_earlier_report() {
+        for name in ["report.json", "report.md", "events.jsonl", "sources/cd.txt"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (report, sources) = sample::report();
+            fs::write(folder.path().join("report.html"), "earlier").unwrap();
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+            let before = names(folder.path());
+            let error = write(folder.path(), &report, &[], &sources).unwrap_err();
+            assert_eq!(error.code(), "out_not_writable", "{name}");
+            let mut after = names(folder.path());
+            after.retain(|found| before.contains(found) || found != "sources");
+            assert_eq!(after, before, "{name}");
+            assert_eq!(fs::read_to_string(folder.path().join("report.html")).unwrap(), "earlier", "{name}");
+            assert!(!folder.path().join("sources/ab.txt").exists(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_the_name_of_a_file_is_refused_before_any_work() {
         let folder = tempfile::tempdir().unwrap();
-        let (report, sources) = sample::report();
-        fs::write(folder.path().join("report.json"), "earlier").unwrap();
+        prepare(folder.path()).unwrap();
+        fs::create_dir(folder.path().join("report.html")).unwrap();
+        assert_eq!(prepare(folder.path()).unwrap_err().code(), "out_not_writable");
+        fs::remove_dir(folder.path().join("report.html")).unwrap();
         fs::write(folder.path().join("sources"), "in the way").unwrap();
-        let error = write(folder.path(), &report, &[], &sources).unwrap_err();
-        assert_eq!(error.code(), "out_not_writable");
-        assert_eq!(names(folder.path()), ["report.json", "sources"]);
-        assert_eq!(fs::read_to_string(folder.path().join("report.json")).unwrap(), "earlier");
+        assert_eq!(prepare(folder.path()).unwrap_err().code(), "out_not_a_folder");
     }
 
     #[test]

@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn every_skipped_file_is_listed_with_its_reason() {
+        let (report, sources) = sample::report();
+        let page = html(&report, &sources);
+        assert!(page.contains("<summary>1 file was skipped: binary (1)</summary>"), "{page}");
+        assert!(page.contains("<li><bdi>logo.png</bdi>: binary</li>"), "{page}");
+    }
+
+    #[test]
     fn a_hostile_document_adds_no_markup() {
         let (honest, sources) = sample::report();
         let (hostile, _) = sample::hostile();

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use callboard_actors::research::Report;
 use callboard_actors::research::assemble::{Headings, answer_markdown};
 use callboard_actors::research::inert::markdown as inert;
+use callboard_actors::research::{Report, SkippedFile};
 
 use super::sources::{Sources, path, trail};
 use super::words;
@@ -27,13 +27,20 @@ pub fn markdown(report: &Report, sources: &Sources) -> String {
         let (path, trail) = (inert(&path(citation)), inert(&trail(citation)));
         let _ = writeln!(page, "\n**[{}]** {path}{line}  \n{trail}\n\n> {}", citation.id, inert(&citation.quote));
     }
+    skipped(&mut page, &report.skipped);
     let _ = writeln!(page, "\n---\n\n{}", words::generator(report));
     let (status, time) = (words::status(report.status), words::time(report));
     let _ = writeln!(page, "{status}, in {time}. Run {}.", inert(&report.run_id));
-    if let Some(skipped) = words::skipped(&report.skipped) {
-        let _ = writeln!(page, "{}.", inert(&skipped));
-    }
     page
+}
+
+/// Every file that was not read, with its reason.
+fn skipped(page: &mut String, files: &[SkippedFile]) {
+    let Some(summary) = words::skipped(files) else { return };
+    let _ = writeln!(page, "\n## {}\n\n{}.\n", words::SKIPPED, inert(&summary));
+    for SkippedFile { file, reason } in files {
+        let _ = writeln!(page, "- {}: {}", inert(file), inert(reason));
+    }
 }
 
 #[cfg(test)]
@@ -67,11 +74,16 @@ Questions
 
 > The guard turns a panic into an exit notice.
 
+## Skipped files
+
+1 file was skipped: binary (1).
+
+- logo.png: binary
+
 ---
 
 Extractive: quotes and arranges sentences; no language model was called.
 Partial, in 1.23 s, of which 0.20 s for the index. Run r1.
-1 file was skipped: binary (1).
 ";
         assert_eq!(markdown(&report, &sources), expected);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use callboard_actors::research::{Report, SkippedFile, Status};
 
 pub(super) const NOT_FOUND: &str = "What was not found";
+pub(super) const SKIPPED: &str = "Skipped files";
 pub(super) const SOURCES: &str = "Sources";
 pub(super) const NOTHING: &str = "No passage was found that answers the question.";
 
@@ -36,7 +37,7 @@ pub(super) fn time(report: &Report) -> String {
 }
 
 /// How many kinds of reasons a summary names.
-const KINDS: usize = 4;
+const KINDS: usize = 6;
 
 /// `3 files were skipped: binary (2), not UTF-8 (1)`, the most frequent first and the rest in sum; `None` when every
 /// file was read.
@@ -77,11 +78,23 @@ mod tests {
 
     #[test]
     fn like_reasons_are_counted_together_and_rare_ones_in_sum() {
-        let reasons =
-            ["a", "a", "b", "b", "c", "c", "the same text as x/y.html", "the same text as z.html", "data (.js)", "d"];
+        let reasons = [
+            "a",
+            "a",
+            "b",
+            "b",
+            "the same text as x/y.html",
+            "the same text as z.html",
+            "data (.js)",
+            "d",
+            "e",
+            "f",
+            "g",
+        ];
         let files = reasons.map(|reason| SkippedFile { file: "f".into(), reason: reason.into() });
-        let expected = "10 files were skipped: a (2), b (2), c (2), the same text as another (2), other reasons (2)";
-        assert_eq!(skipped(&files).as_deref(), Some(expected));
+        let six = "a (2), b (2), the same text as another (2), d (1), data (1), e (1)";
+        assert_eq!(skipped(&files[..9]), Some(format!("9 files were skipped: {six}")));
+        assert_eq!(skipped(&files), Some(format!("11 files were skipped: {six}, other reasons (2)")));
         assert_eq!((kind("data (.js)"), kind("larger than 32 MiB")), ("data".into(), "larger than 32 MiB".into()));
     }
 }

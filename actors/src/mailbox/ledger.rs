@@ -2,6 +2,7 @@
 //!
 //! Each shard counts for itself, so that shards do not share a cache line; [`Ledger`] is their sum at one moment.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why an accepted message was not handled.
@@ -71,7 +72,7 @@ impl ShardLedger {
 }
 
 /// The counters of a runtime at one moment. While messages move, a count may be ahead of another by those that move.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ledger {
     /// Messages that a front door took.
     pub accepted: u64,
@@ -80,6 +81,17 @@ pub struct Ledger {
     /// Messages that wait in the mailboxes of live agents, or are in their handlers' hands.
     pub pending: u64,
     dead: [u64; DeadLetter::ALL.len()],
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = f.debug_struct("Ledger");
+        counts.field("accepted", &self.accepted).field("handled", &self.handled).field("pending", &self.pending);
+        for reason in DeadLetter::ALL {
+            counts.field(reason.code(), &self.dead(reason));
+        }
+        counts.finish()
+    }
 }
 
 impl Ledger {

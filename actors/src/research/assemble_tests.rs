@@ -19,7 +19,7 @@ fn evidence(file: &str, start: usize, quote: &str) -> Evidence {
 }
 
 fn claim(evidence: Vec<Evidence>) -> Claim {
-    Claim { text: evidence[0].quote.clone(), evidence, score: 1.0 }
+    Claim { text: evidence[0].quote.clone(), evidence, wider: Vec::new(), score: 1.0 }
 }
 
 fn outcome(tasks: &[&str], sections: Vec<(u32, Vec<Claim>)>, missing: Vec<(u32, MissingCause)>) -> Outcome {

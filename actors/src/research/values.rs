@@ -144,6 +144,8 @@ pub struct Claim {
     pub text: String,
     /// At least one.
     pub evidence: Vec<Evidence>,
+    /// The only evidence with neighbouring sentences, shortest first: what the writer may show instead if there is room.
+    pub wider: Vec<Evidence>,
     /// Higher is better; comparable within one run.
     pub score: f32,
 }

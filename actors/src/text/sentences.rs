@@ -125,7 +125,7 @@ fn line_kind(line: &str, body: &str) -> Kind {
     let hashes = line.bytes().take_while(|byte| *byte == b'#').count();
     if (1..=6).contains(&hashes) && line[hashes..].starts_with(' ') {
         Kind::Heading
-    } else if line.starts_with('|') || line.matches(['|', '\t']).count() > 2 {
+    } else if line.starts_with('|') || line.contains('\t') || line.matches('|').count() > 2 {
         Kind::Table
     } else if looks_like_code(body) {
         Kind::Code
@@ -334,6 +334,7 @@ mod tests {
         assert_eq!(kinds("let x = foo(&bar);"), [Kind::Code]);
         assert_eq!(kinds("SELECT * FROM t WHERE a = 1;"), [Kind::Code]);
         assert_eq!(kinds("| a | b |"), [Kind::Table]);
+        assert_eq!(kinds("a name\tof things that are in a row"), [Kind::Table]);
         assert_eq!(kinds("The function f(x) returns \"x\", a `str`, in all cases."), [Kind::Prose]);
         assert_eq!(kinds("Use SELECT to read rows;\nit is quick. Then stop."), [Kind::Prose, Kind::Prose]);
     }

@@ -4,6 +4,7 @@ mod bars;
 mod words;
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callboard::RunEvent;
@@ -15,7 +16,11 @@ use bars::Bars;
 
 /// What a person sees on standard error. Clones share it; the indexing tells it from its own thread.
 #[derive(Clone)]
-pub(super) struct Progress(Arc<Mutex<Shown>>);
+pub(super) struct Progress {
+    shown: Arc<Mutex<Shown>>,
+    /// Whether there may be something to report.
+    running: Arc<AtomicBool>,
+}
 
 enum Shown {
     Bars(Bars),
@@ -27,7 +32,7 @@ enum Shown {
 impl Progress {
     /// What fits the arguments and the terminal.
     pub(super) fn new(args: &ResearchArgs) -> Self {
-        Self(Arc::new(Mutex::new(shown(args))))
+        Self { shown: Arc::new(Mutex::new(shown(args))), running: Arc::default() }
     }
 
     /// A step of the indexing.
@@ -54,6 +59,16 @@ impl Progress {
         });
     }
 
+    /// The corpus is indexed and the run goes on.
+    pub(super) fn run_started(&self) {
+        self.running.store(true, Ordering::Relaxed);
+    }
+
+    /// The first signal came.
+    pub(super) fn interrupted(&self) {
+        self.note(words::interrupted(self.running.load(Ordering::Relaxed)));
+    }
+
     /// Something worth a line of its own.
     pub(super) fn note(&self, text: &str) {
         self.with(|shown| match shown {
@@ -74,17 +89,36 @@ impl Progress {
     }
 
     fn with(&self, tell: impl FnOnce(&mut Shown)) {
-        tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        tell(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 fn shown(args: &ResearchArgs) -> Shown {
     let lines_on_this_terminal = args.output == Output::Jsonl && std::io::stdout().is_terminal();
     let traced = args.verbose > 0 || std::env::var_os("RUST_LOG").is_some_and(|wish| !wish.is_empty());
+    let live = std::io::stderr().is_terminal() && output::has_escapes();
+    form(args.quiet, live, lines_on_this_terminal || traced)
+}
+
+/// Bars only where the cursor may be moved (`live`) and nothing else writes to the same terminal (`shared`).
+fn form(quiet: bool, live: bool, shared: bool) -> Shown {
     match () {
-        () if args.quiet => Shown::Nothing,
-        () if !std::io::stderr().is_terminal() || output::is_dumb() => Shown::Lines(None),
-        () if lines_on_this_terminal || traced => Shown::Lines(None),
-        () => Shown::Bars(Bars::new()),
+        () if quiet => Shown::Nothing,
+        () if live && !shared => Shown::Bars(Bars::new()),
+        () => Shown::Lines(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_only_where_the_cursor_may_be_moved() {
+        assert!(matches!(form(false, true, false), Shown::Bars(_)));
+        for (live, shared) in [(false, false), (false, true), (true, true)] {
+            assert!(matches!(form(false, live, shared), Shown::Lines(_)), "{live} {shared}");
+        }
+        assert!(matches!(form(true, true, false), Shown::Nothing));
     }
 }

@@ -76,6 +76,16 @@ pub(super) fn phrase(event: &Event) -> Option<String> {
     })
 }
 
+/// What the first signal is answered with.
+pub(super) fn interrupted(running: bool) -> &'static str {
+    match running {
+        true => "ending in order; what was found is reported. Once more to stop at once",
+        false => {
+            "ending in order; the corpus is still being indexed, so there is nothing to report. Once more to stop at once"
+        }
+    }
+}
+
 fn status(status: Status) -> &'static str {
     match status {
         Status::Complete => "complete",

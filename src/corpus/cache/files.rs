@@ -16,6 +16,29 @@ pub(in crate::corpus) fn private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// Makes a folder of the cache, in place of whatever else has its name.
+pub(in crate::corpus) fn claim_dir(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).map_or_else(|_| path.is_symlink(), |metadata| !metadata.is_dir()) {
+        // It never removes a folder: one that another process just made stays.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound && !path.is_dir() => return Err(error),
+            _ => {}
+        }
+    }
+    private_dir(path)
+}
+
+/// Makes room for a file of the cache where a folder has its name.
+pub(in crate::corpus) fn clear_file(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound && path.is_dir() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A new or emptied file, closed to others.
 pub(in crate::corpus) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

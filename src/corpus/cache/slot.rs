@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::files::{private_dir, read_checked, write_checked};
+use super::files::{claim_dir, clear_file, read_checked, write_checked};
 use super::generation::{Generation, Unusable, sha256};
 use super::lock::Guard;
 use crate::corpus::manifest::Visit;
@@ -17,7 +17,7 @@ use crate::corpus::{CorpusError, CorpusOptions};
 const FOLDER: &str = "corpus";
 /// What was stored by another version of the program is not used: readers and words may have changed. The number counts
 /// such changes within one version.
-const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 2");
 /// Slots that nobody used for so long are removed.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 24 * 3600);
 
@@ -42,7 +42,7 @@ pub(in crate::corpus) struct Held {
 impl Slot {
     /// The slot for these paths, in this order.
     pub(in crate::corpus) fn new(roots: &[Root], options: &CorpusOptions) -> Result<Self, CorpusError> {
-        let mut key = format!("{FORMAT}\0").into_bytes();
+        let mut key = format!("{FORMAT}\0{}\0", options.max_corpus_bytes).into_bytes();
         for root in roots {
             key.extend_from_slice(root.path.as_os_str().as_encoded_bytes());
             key.push(0);
@@ -96,7 +96,7 @@ impl Slot {
     /// A new, empty folder for a generation. It is removed unless it is [published](Self::publish).
     pub(in crate::corpus) fn stage(&self, _lock: &Guard) -> Result<tempfile::TempDir, CorpusError> {
         let dir = self.dir();
-        private_dir(&dir).map_err(|error| CorpusError::cache(&dir, error))?;
+        claim_dir(&dir).map_err(|error| CorpusError::cache(&dir, error))?;
         self.sweep(None);
         let made = tempfile::Builder::new().prefix("g-").tempdir_in(&dir);
         made.map_err(|error| CorpusError::cache(&dir, error))
@@ -106,7 +106,9 @@ impl Slot {
     pub(in crate::corpus) fn publish(&self, staged: tempfile::TempDir, lock: &Guard) -> Result<PathBuf, CorpusError> {
         let name = staged.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let current = self.dir().join("current");
-        write_checked(&current, &name).map_err(|error| CorpusError::cache(&current, error))?;
+        clear_file(&current)
+            .and_then(|()| write_checked(&current, &name))
+            .map_err(|error| CorpusError::cache(&current, error))?;
         let path = staged.keep();
         self.sweep(Some(&name));
         self.forget(lock);
@@ -116,7 +118,7 @@ impl Slot {
     /// Remembers what came of each file.
     pub(in crate::corpus) fn remember(&self, visits: &[Visit], _lock: &Guard) -> Result<(), CorpusError> {
         let path = self.dir().join("visits");
-        write_checked(&path, &visits).map_err(|error| CorpusError::cache(&path, error))
+        clear_file(&path).and_then(|()| write_checked(&path, &visits)).map_err(|error| CorpusError::cache(&path, error))
     }
 
     /// Removes generations that are not alive. Only the holder of the exclusive lock comes here.
@@ -136,8 +138,12 @@ impl Slot {
             let lock = self.lock_file(&name);
             let used = fs::metadata(&lock).and_then(|metadata| metadata.modified());
             let idle = used.ok().and_then(|used| SystemTime::now().duration_since(used).ok());
-            if idle.is_some_and(|idle| idle > FORGOTTEN) && Guard::try_exclusive(&lock).is_some() {
+            if idle.is_none_or(|idle| idle <= FORGOTTEN) {
+                continue;
+            }
+            if let Some(guard) = Guard::try_exclusive(&lock) {
                 remove(&path);
+                guard.remove(&lock);
             }
         }
     }

@@ -1,7 +1,14 @@
 //! The little linear algebra that the model of meaning needs: sparse times dense, and the eigenvectors of a small
-//! symmetric matrix. Deterministic: the same input gives the same bits, whatever the number of threads.
+//! symmetric matrix. Deterministic: the same input gives the same bits, whatever the number of threads. An error of a `beat`
+//! ends the work that calls it.
 
 use std::thread;
+
+use crate::corpus::CorpusError;
+use crate::corpus::progress::Beat;
+
+/// So many rows are worked on by each thread before the next beat: some ten milliseconds.
+const BLOCK: usize = 512;
 
 /// A dense matrix, row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,22 +46,25 @@ impl Dense {
     }
 
     /// `self` times the small matrix `by`, of which only the first `keep` columns are taken.
-    pub(super) fn times(&self, by: &Dense, keep: usize) -> Dense {
+    pub(super) fn times(&self, by: &Dense, keep: usize, beat: Beat<'_>) -> Result<Dense, CorpusError> {
         let mut out = Dense::zero(self.rows(), keep);
-        in_rows(&mut out, |at, target| {
+        in_rows(&mut out, beat, |at, target| {
             for (k, value) in self.row(at).iter().enumerate() {
                 add(target, &by.row(k)[..keep], *value);
             }
-        });
-        out
+        })?;
+        Ok(out)
     }
 
     /// The transpose of `self` times `self`: `width` by `width`.
-    pub(super) fn gram(&self) -> Vec<f64> {
+    pub(super) fn gram(&self, beat: Beat<'_>) -> Result<Vec<f64>, CorpusError> {
         let width = self.width;
         let mut gram = vec![0.0_f64; width * width];
         // Blocks of rows are summed in f32, which is quick, and the blocks in f64, which is exact enough.
-        for block in self.values.chunks(width.max(1) * 64) {
+        for (number, block) in self.values.chunks(width.max(1) * 64).enumerate() {
+            if number % 8 == 0 {
+                beat()?;
+            }
             let mut partial = vec![0.0_f32; width * width];
             for row in block.chunks(width) {
                 for (i, value) in row.iter().enumerate() {
@@ -65,7 +75,7 @@ impl Dense {
                 *sum += f64::from(*value);
             }
         }
-        gram
+        Ok(gram)
     }
 }
 
@@ -86,14 +96,14 @@ impl Sparse {
     }
 
     /// `self` times `x`.
-    pub(super) fn times(&self, x: &Dense) -> Dense {
+    pub(super) fn times(&self, x: &Dense, beat: Beat<'_>) -> Result<Dense, CorpusError> {
         let mut out = Dense::zero(self.rows(), x.width);
-        in_rows(&mut out, |at, target| {
+        in_rows(&mut out, beat, |at, target| {
             for k in self.starts[at]..self.starts[at + 1] {
                 add(target, x.row(self.columns[k] as usize), self.values[k]);
             }
-        });
-        out
+        })?;
+        Ok(out)
     }
 
     /// Rows become columns; there are `columns` of the latter.
@@ -126,20 +136,24 @@ fn add(target: &mut [f32], row: &[f32], factor: f32) {
 }
 
 /// Fills each row of `out` with `fill(row number, row)`, on a few threads.
-fn in_rows(out: &mut Dense, fill: impl Fn(usize, &mut [f32]) + Sync) {
+fn in_rows(out: &mut Dense, beat: Beat<'_>, fill: impl Fn(usize, &mut [f32]) + Sync) -> Result<(), CorpusError> {
     let (rows, width) = (out.rows(), out.width.max(1));
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
-    let share = rows.div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        for (part, values) in out.values.chunks_mut(share * width).enumerate() {
-            let fill = &fill;
-            scope.spawn(move || {
-                for (at, row) in values.chunks_mut(width).enumerate() {
-                    fill(part * share + at, row);
-                }
-            });
-        }
-    });
+    let share = rows.div_ceil(threads).clamp(1, BLOCK);
+    for (block, values) in out.values.chunks_mut(threads * share * width).enumerate() {
+        beat()?;
+        thread::scope(|scope| {
+            for (part, values) in values.chunks_mut(share * width).enumerate() {
+                let (fill, first) = (&fill, (block * threads + part) * share);
+                scope.spawn(move || {
+                    for (at, row) in values.chunks_mut(width).enumerate() {
+                        fill(first + at, row);
+                    }
+                });
+            }
+        });
+    }
+    Ok(())
 }
 
 /// How often the rotations below pass over the matrix at the most; ten passes are plenty for a few hundred rows.
@@ -147,7 +161,7 @@ const MAX_SWEEPS: usize = 16;
 
 /// Eigenvalues, greatest first, and eigenvectors (the columns of the matrix) of the symmetric `a`, `size` by `size`: the
 /// cyclic Jacobi method (Golub and Van Loan, Matrix Computations, section 8.5).
-pub(super) fn eigen(mut a: Vec<f64>, size: usize) -> (Vec<f64>, Dense) {
+pub(super) fn eigen(mut a: Vec<f64>, size: usize, beat: Beat<'_>) -> Result<(Vec<f64>, Dense), CorpusError> {
     // Row `i` of `v` becomes eigenvector `i`.
     let mut v = vec![0.0_f64; size * size];
     for i in 0..size {
@@ -160,6 +174,9 @@ pub(super) fn eigen(mut a: Vec<f64>, size: usize) -> (Vec<f64>, Dense) {
             break;
         }
         for p in 0..size {
+            if p % 16 == 0 {
+                beat()?;
+            }
             for q in p + 1..size {
                 rotate(&mut a, &mut v, size, p, q);
             }
@@ -174,7 +191,7 @@ pub(super) fn eigen(mut a: Vec<f64>, size: usize) -> (Vec<f64>, Dense) {
             vectors.values[k * size + to] = v[from * size + k] as f32;
         }
     }
-    (values, vectors)
+    Ok((values, vectors))
 }
 
 /// One Jacobi rotation that makes `a[p][q]` zero.
@@ -211,8 +228,8 @@ mod tests {
     fn eigenvectors_diagonalise() {
         let size = 12;
         let random = Dense::random(40, size, 7);
-        let gram = random.gram();
-        let (values, vectors) = eigen(gram.clone(), size);
+        let gram = random.gram(&mut || Ok(())).expect("nothing breaks it off");
+        let (values, vectors) = eigen(gram.clone(), size, &mut || Ok(())).expect("nothing breaks it off");
         assert!(values.windows(2).all(|pair| pair[0] >= pair[1]));
         for to in 0..size {
             for i in 0..size {
@@ -228,8 +245,27 @@ mod tests {
         // [[1, 0, 2], [0, 3, 0]]
         let a = Sparse { starts: vec![0, 2, 3], columns: vec![0, 2, 1], values: vec![1.0, 2.0, 3.0] };
         let x = Dense { width: 1, values: vec![1.0, 10.0, 100.0] };
-        assert_eq!(a.times(&x).values, [201.0, 30.0]);
+        let times = |matrix: &Sparse, x: &Dense| matrix.times(x, &mut || Ok(())).expect("nothing breaks it off").values;
+        assert_eq!(times(&a, &x), [201.0, 30.0]);
         let y = Dense { width: 1, values: vec![1.0, 10.0] };
-        assert_eq!(a.transposed(3).times(&y).values, [1.0, 30.0, 2.0]);
+        assert_eq!(times(&a.transposed(3), &y), [1.0, 30.0, 2.0]);
+    }
+
+    #[test]
+    fn a_product_of_many_rows_is_the_same_row_by_row() {
+        let rows = 4 * BLOCK * 3 + 5;
+        let matrix = Sparse {
+            starts: (0..=rows).collect(),
+            columns: vec![0; rows],
+            values: (0..rows).map(|n| n as f32).collect(),
+        };
+        let mut beats = 0;
+        let product = matrix.times(&Dense { width: 1, values: vec![2.0] }, &mut || {
+            beats += 1;
+            Ok(())
+        });
+        let product = product.expect("nothing breaks it off").values;
+        assert!((0..rows).all(|n| product[n] == 2.0 * n as f32), "each row is at its place");
+        assert!(beats >= 4, "{beats}");
     }
 }

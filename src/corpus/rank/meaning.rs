@@ -5,6 +5,8 @@
 //! iteration (Halko, Martinsson and Tropp 2011). The seed is fixed: one corpus always gives one model.
 
 use super::dense::{Dense, Sparse, eigen};
+use crate::corpus::CorpusError;
+use crate::corpus::progress::Beat;
 
 /// How many dimensions a model has at the most.
 pub(crate) const DIMENSIONS: usize = 160;
@@ -79,26 +81,26 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// The model of `counts`, whose terms are below `idf.len()`; a term of rarity 0 is left out.
-    pub(crate) fn build(counts: &Counts, idf: &[f32]) -> Self {
+    /// The model of `counts`, whose terms are below `idf.len()`; a term of rarity 0 is left out. An error of `beat` ends it.
+    pub(crate) fn build(counts: &Counts, idf: &[f32], beat: Beat<'_>) -> Result<Self, CorpusError> {
         let dimensions = DIMENSIONS.min(counts.passages() / 4).min(idf.len() / 4);
         if dimensions == 0 {
-            return Self::default();
+            return Ok(Self::default());
         }
         let matrix = counts.weighted(idf);
         let turned = matrix.transposed(idf.len());
         let mut basis = Dense::random(idf.len(), dimensions + SPARE, SEED);
         for _ in 0..=POWER_ITERATIONS {
-            basis = orthonormal(&turned.times(&matrix.times(&basis)));
+            basis = orthonormal(&turned.times(&matrix.times(&basis, beat)?, beat)?, beat)?;
         }
-        let image = matrix.times(&basis);
-        let (_, turn) = eigen(image.gram(), image.width);
-        let passages = image.times(&turn, dimensions);
-        let mut terms = basis.times(&turn, dimensions);
+        let image = matrix.times(&basis, beat)?;
+        let (_, turn) = eigen(image.gram(beat)?, image.width, beat)?;
+        let passages = image.times(&turn, dimensions, beat)?;
+        let mut terms = basis.times(&turn, dimensions, beat)?;
         for (row, idf) in terms.values.chunks_mut(dimensions).zip(idf) {
             row.iter_mut().for_each(|value| *value *= idf);
         }
-        Self { dimensions, terms: Rows::of(&terms), passages: Rows::unit(&passages) }
+        Ok(Self { dimensions, terms: Rows::of(&terms), passages: Rows::unit(&passages) })
     }
 
     /// How near each passage is to a question made of weighted `terms`: cosines, in the order of the passages; empty
@@ -137,15 +139,15 @@ impl Meaning {
 }
 
 /// An orthonormal basis of the columns of `y`.
-fn orthonormal(y: &Dense) -> Dense {
-    let (values, mut vectors) = eigen(y.gram(), y.width);
+fn orthonormal(y: &Dense, beat: Beat<'_>) -> Result<Dense, CorpusError> {
+    let (values, mut vectors) = eigen(y.gram(beat)?, y.width, beat)?;
     let least = values.first().copied().unwrap_or(0.0) * 1e-10;
     for row in vectors.values.chunks_mut(y.width) {
         for (value, lambda) in row.iter_mut().zip(&values) {
             *value = if *lambda > least { (f64::from(*value) / lambda.sqrt()) as f32 } else { 0.0 };
         }
     }
-    y.times(&vectors, y.width)
+    y.times(&vectors, y.width, beat)
 }
 
 /// Rows of small numbers: one byte a value, one factor a row.
@@ -248,7 +250,7 @@ mod tests {
     use super::*;
 
     /// Two topics of five words each; `boat` (0) and `ship` (1) never meet in one passage, but keep the same company.
-    fn model() -> Meaning {
+    fn counts() -> Counts {
         let mut counts = Counts::default();
         for n in 0..40_u32 {
             let sea = n % 2 == 0;
@@ -263,7 +265,31 @@ mod tests {
             row.dedup_by_key(|(term, _)| *term);
             counts.push(row);
         }
-        Meaning::build(&counts, &[1.0; 10])
+        counts
+    }
+
+    fn model() -> Meaning {
+        Meaning::build(&counts(), &[1.0; 10], &mut || Ok(())).expect("nothing breaks it off")
+    }
+
+    #[test]
+    fn the_work_can_be_broken_off_between_any_two_steps() {
+        let mut beats = 0;
+        let whole = Meaning::build(&counts(), &[1.0; 10], &mut || {
+            beats += 1;
+            Ok(())
+        });
+        whole.expect("nothing breaks it off");
+        // Two products, and the basis of the second, in each iteration; then three products and one decomposition.
+        assert!(beats >= 3 * 5 + 5, "{beats}");
+        for last in 0..beats {
+            let mut left = last;
+            let broken = Meaning::build(&counts(), &[1.0; 10], &mut || {
+                left = i32::checked_sub(left, 1).filter(|left| *left >= 0).ok_or(CorpusError::Interrupted)?;
+                Ok(())
+            });
+            assert!(matches!(broken, Err(CorpusError::Interrupted)), "{last}");
+        }
     }
 
     #[test]
@@ -295,6 +321,11 @@ mod tests {
         assert!(model().nearness(&[(99, 1.0)]).is_empty());
         let mut tiny = Counts::default();
         tiny.push([(0, 1)]);
-        assert!(Meaning::build(&tiny, &[1.0]).nearness(&[(0, 1.0)]).is_empty());
+        assert!(
+            Meaning::build(&tiny, &[1.0], &mut || Ok(()))
+                .expect("nothing breaks it off")
+                .nearness(&[(0, 1.0)])
+                .is_empty()
+        );
     }
 }

@@ -21,6 +21,7 @@ use self::fuse::{Ranking, fuse};
 use self::model::{Model, ModelBuilder};
 use super::CorpusError;
 use super::manifest::Manifest;
+use super::progress::Beat;
 
 /// A passage as a model sees it.
 #[derive(Debug, Clone, Copy)]
@@ -66,10 +67,12 @@ impl RankBuilder {
         self.bm25.add(passage)
     }
 
-    /// Writes what is not written yet. Without it nothing can be opened.
-    pub(super) fn finish(self) -> Result<(), CorpusError> {
+    /// Writes what is not written yet. Without it nothing can be opened. An error of `beat` ends it, within about a tenth of
+    /// a second but for the one write of the words.
+    pub(super) fn finish(self, beat: Beat<'_>) -> Result<(), CorpusError> {
+        beat()?;
         self.bm25.finish()?;
-        self.model.finish()
+        self.model.finish(beat)
     }
 }
 

@@ -12,6 +12,7 @@ use super::PassageText;
 use super::meaning::{Counts, Meaning};
 use super::vocabulary::Vocabulary;
 use crate::corpus::CorpusError;
+use crate::corpus::progress::Beat;
 
 const FILE: &str = "model";
 /// Changes when the layout or the way of building does.
@@ -74,7 +75,8 @@ impl ModelBuilder {
         term
     }
 
-    pub(super) fn finish(self) -> Result<(), CorpusError> {
+    pub(super) fn finish(self, beat: Beat<'_>) -> Result<(), CorpusError> {
+        beat()?;
         let mut words: Vec<(String, u32)> = self.words.into_iter().collect();
         words.sort_unstable();
         let eligible = eligible(&words, &self.passages_with, self.passages);
@@ -87,7 +89,8 @@ impl ModelBuilder {
             (rows[at], row_of_term[term]) = (row, row);
             rarity.push((self.passages as f32 / self.passages_with[term] as f32).ln());
         }
-        let meaning = Meaning::build(&self.counts.renumbered(&row_of_term), &rarity);
+        beat()?;
+        let meaning = Meaning::build(&self.counts.renumbered(&row_of_term), &rarity, beat)?;
         let vocabulary = Vocabulary::new(words.into_iter().map(|(word, _)| word), rows);
         let mut bytes = MAGIC.to_vec();
         let vocabulary = vocabulary.to_bytes();
@@ -180,7 +183,7 @@ mod tests {
             };
             builder.add(&PassageText { title: "", headings: &[], text: &text, language: Language::English });
         }
-        builder.finish().expect("a temporary folder can be written");
+        builder.finish(&mut || Ok(())).expect("a temporary folder can be written");
         Model::open(dir).expect("what was written can be opened")
     }
 

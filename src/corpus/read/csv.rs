@@ -1,8 +1,13 @@
 //! How is a table read? Each row becomes one block, `header: value; header: value`.
 //!
-//! The first record is the header. Columns without a header stand alone, empty fields are left out.
+//! The first record is the header. Columns without a header stand alone, empty fields are left out. A table whose rows say
+//! little under long headers would grow many times over: its headers are clipped, and once the text has grown as far as
+//! it may, the rows that follow stand without them.
 
-use super::{Extract, Kind};
+use super::{Extract, Kind, most_bytes};
+
+/// Longer names of columns are clipped.
+const MAX_NAME_CHARS: usize = 80;
 
 /// The delimiter that the first line has most of: comma, semicolon, tab or vertical bar.
 pub(super) fn delimiter(text: &str) -> u8 {
@@ -18,10 +23,18 @@ pub(super) fn read(text: &str, delimiter: u8) -> Extract {
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(text.as_bytes());
     let mut header: Option<csv::StringRecord> = None;
+    // Rows without names take up to half of what is allowed.
+    let named_bytes = most_bytes(text) / 2;
     for record in reader.records().map_while(Result::ok) {
-        match &header {
-            None => header = Some(record),
-            Some(header) => extract.flowing(Kind::Row, &row(header, &record)),
+        let Some(header) = &header else {
+            header = Some(record);
+            continue;
+        };
+        let named = row(header, &record);
+        if extract.text.len() + named.len() <= named_bytes {
+            extract.flowing(Kind::Row, &named);
+        } else {
+            extract.flowing(Kind::Row, &row(&csv::StringRecord::new(), &record));
         }
     }
     if let Some(header) = header.filter(|_| extract.blocks.is_empty()) {
@@ -41,7 +54,7 @@ fn row(header: &csv::StringRecord, record: &csv::StringRecord) -> String {
             out.push_str("; ");
         }
         if let Some(name) = header.get(column).map(str::trim).filter(|name| !name.is_empty()) {
-            out.push_str(name);
+            out.push_str(name.char_indices().nth(MAX_NAME_CHARS).map_or(name, |(end, _)| name[..end].trim_end()));
             out.push_str(": ");
         }
         out.push_str(value);

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::corpus::outline::Outline;
+
 /// What a block is. Passages are grouped by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -29,8 +31,8 @@ pub(crate) struct Block {
     pub(crate) start: usize,
     /// One past the last byte.
     pub(crate) end: usize,
-    /// Which of [`Extract::trails`] stands above it. A heading has the trail that it opens.
-    pub(crate) trail: usize,
+    /// Its place in [`Extract::outline`]. A heading has the place that it opens.
+    pub(crate) place: usize,
     /// What it is.
     pub(crate) kind: Kind,
 }
@@ -44,18 +46,18 @@ pub(crate) struct Extract {
     pub(crate) text: String,
     /// In the order of the text, without overlap.
     pub(crate) blocks: Vec<Block>,
-    /// Headings from the outermost to the innermost. The first trail is empty.
-    pub(crate) trails: Vec<Vec<String>>,
-    /// The headings that are open, with their levels.
-    open: Vec<(u8, String)>,
+    /// The headings.
+    pub(crate) outline: Outline,
+    /// The headings that are open: level and place.
+    open: Vec<(u8, usize)>,
 }
 
-/// Longer headings are clipped in trails, not in the text.
-const MAX_HEADING_CHARS: usize = 200;
+/// Longer titles and headings are clipped where they are repeated for each passage, not in the text.
+const MAX_HEADING_CHARS: usize = 100;
 
 impl Extract {
     pub(crate) fn new() -> Self {
-        Self { title: None, text: String::new(), blocks: Vec::new(), trails: vec![Vec::new()], open: Vec::new() }
+        Self { title: None, text: String::new(), blocks: Vec::new(), outline: Outline::default(), open: Vec::new() }
     }
 
     /// Text that is kept as it stands; blocks are then named with [`mark`](Self::mark).
@@ -73,8 +75,8 @@ impl Extract {
         while self.open.last().is_some_and(|(above, _)| *above >= level) {
             self.open.pop();
         }
-        self.open.push((level, clip(&text)));
-        self.trails.push(self.open.iter().map(|(_, heading)| heading.clone()).collect());
+        let place = self.outline.push(&clip(&text), self.place());
+        self.open.push((level, place));
         self.append(Kind::Heading, &text);
     }
 
@@ -95,13 +97,18 @@ impl Extract {
     /// Names bytes of the existing text a block.
     pub(crate) fn mark(&mut self, kind: Kind, start: usize, end: usize) {
         if start < end {
-            self.blocks.push(Block { start, end, trail: self.trails.len() - 1, kind });
+            self.blocks.push(Block { start, end, place: self.place(), kind });
         }
     }
 
     /// The first heading, clipped.
     pub(crate) fn first_heading(&self) -> Option<&str> {
-        self.trails.get(1).and_then(|trail| trail.last()).map(String::as_str)
+        self.outline.text(1)
+    }
+
+    /// The place under the headings that are open.
+    fn place(&self) -> usize {
+        self.open.last().map_or(0, |(_, place)| *place)
     }
 
     fn append(&mut self, kind: Kind, text: &str) {
@@ -153,7 +160,8 @@ mod tests {
         extract.heading(3, "Deep");
         extract.flowing(Kind::Prose, " a \n b ");
         extract.heading(2, "Two");
-        let trails: Vec<String> = extract.blocks.iter().map(|block| extract.trails[block.trail].join(">")).collect();
+        let trails: Vec<String> =
+            extract.blocks.iter().map(|block| extract.outline.trail(block.place).join(">")).collect();
         assert_eq!(trails, ["", "One", "One>Deep", "One>Deep", "One>Two"]);
         assert_eq!(extract.text, "before\n\nOne\n\nDeep\n\na b\n\nTwo");
         assert_eq!(extract.first_heading(), Some("One"));

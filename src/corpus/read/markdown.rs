@@ -162,7 +162,7 @@ mod tests {
             ],
         );
         assert_eq!(extract.title.as_deref(), Some("Guide"));
-        assert_eq!(extract.trails.last().map(|trail| trail.join(">")).as_deref(), Some("Guide>Use"));
+        assert_eq!(extract.outline.trail(2).join(">"), "Guide>Use");
     }
 
     #[test]

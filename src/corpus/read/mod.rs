@@ -1,6 +1,7 @@
 //! How is the text of a document found? One reader for each format, chosen by the file's name and its content.
 //!
-//! A reader is pure: text in, [`Extract`] out. It takes time and memory in proportion to its input, whatever that is.
+//! A reader is pure: text in, [`Extract`] out. It takes time and memory in proportion to its input, whatever that is; the
+//! text that it finds is bounded by [`most_bytes`].
 
 mod csv;
 mod extract;
@@ -157,6 +158,11 @@ pub(super) fn format(path: &Path) -> Result<Format, Skip> {
     }
 }
 
+/// The most bytes of text that a document may have: four times its file, and 64 KiB.
+fn most_bytes(file: &str) -> usize {
+    file.len().saturating_mul(4).saturating_add(64 << 10)
+}
+
 /// Extracts the text of a document.
 pub(super) fn read(format: Format, text: &str) -> Result<Extract, Skip> {
     let extract = match format {
@@ -168,7 +174,13 @@ pub(super) fn read(format: Format, text: &str) -> Result<Extract, Skip> {
         Format::Plain if html::looks_like(text) => html::read(text)?,
         Format::Plain => plain::read(text),
     };
-    if extract.blocks.is_empty() { Err(Skip::because("no text")) } else { Ok(extract) }
+    if extract.blocks.is_empty() {
+        return Err(Skip::because("no text"));
+    }
+    if extract.text.len() > most_bytes(text) {
+        return Err(Skip::because("its text is more than four times as large as the file"));
+    }
+    Ok(extract)
 }
 
 /// The title of a document: its own, its first heading, or the file's name.

@@ -38,7 +38,7 @@ fn paragraphs(text: &str) -> Vec<(usize, usize)> {
 /// The first line, when it stands alone and is short.
 fn title(extract: &Extract) -> Option<String> {
     let first = extract.blocks.first()?;
-    let line = extract.text[first.start..first.end].trim_matches(|c: char| !c.is_alphanumeric());
+    let line = extract.text[first.start..first.end].trim_matches(|c: char| c.is_whitespace() || "=-*#~_+".contains(c));
     let alone = !line.is_empty() && !line.contains('\n') && line.chars().count() <= MAX_TITLE_CHARS;
     (alone && extract.blocks.len() > 1).then(|| line.to_owned())
 }

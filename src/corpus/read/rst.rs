@@ -293,7 +293,7 @@ mod tests {
                 (Kind::Item, "three"),
             ],
         );
-        assert_eq!(extract.trails.last().map(|trail| trail.join(">")).as_deref(), Some("Tools>Usage"));
+        assert_eq!(extract.outline.trail(2).join(">"), "Tools>Usage");
     }
 
     #[test]

@@ -10,10 +10,12 @@ mod candidates;
 mod form;
 mod question;
 mod score;
+mod wider;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use crate::research::{Claim, Evidence, Findings, Retrieved, Task};
+use crate::research::{Claim, Evidence, Findings, Passage, Retrieved, Task};
 use crate::text::normalise;
 
 use super::write::MAX_PER_FILE;
@@ -32,6 +34,9 @@ pub const MIN_COVERAGE: f32 = 0.48;
 /// A further claim needs at least this share of the best claim's score.
 const MIN_SHARE: f32 = 0.6;
 
+/// And its sentence with its surroundings at least this share of the best coverage.
+const MIN_OWN: f32 = 0.4;
+
 /// Two claims with at least this share of common words, counted in the shorter one, say the same.
 const SAME: f32 = 0.75;
 
@@ -47,6 +52,7 @@ pub fn find(task: &Task, retrieved: &Retrieved) -> Findings {
 /// Takes the best candidate, then again and again the one that is best after a reduction for what was already said.
 fn choose(mut left: Vec<Candidate>, retrieved: &Retrieved) -> Vec<Claim> {
     let best = left.iter().map(|candidate| candidate.score).fold(0.0, f32::max);
+    let widest = left.iter().map(|candidate| candidate.coverage).fold(0.0, f32::max);
     let mut chosen: Vec<Candidate> = Vec::new();
     while chosen.len() < MAX_CLAIMS {
         let full = |candidate: &Candidate| {
@@ -57,6 +63,7 @@ fn choose(mut left: Vec<Candidate>, retrieved: &Retrieved) -> Vec<Claim> {
         left.retain(|candidate| {
             !full(candidate)
                 && candidate.score >= best * MIN_SHARE
+                && candidate.coverage >= widest * MIN_OWN
                 && !chosen.iter().any(|earlier| says_the_same(earlier, candidate))
         });
         let worth = |candidate: &Candidate| candidate.score - score::repetition(candidate, &chosen);
@@ -84,18 +91,23 @@ fn overlap(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f32 {
 
 fn claim(candidate: &Candidate, retrieved: &Retrieved) -> Claim {
     let passage = &retrieved.passages[candidate.passage];
-    let quote = normalise(&passage.text[candidate.range.clone()]);
-    let evidence = Evidence {
+    let evidence = evidence(passage, &candidate.range);
+    let wider =
+        wider::wider(&passage.text, &candidate.range).iter().map(|range| self::evidence(passage, range)).collect();
+    Claim { text: evidence.quote.clone(), evidence: vec![evidence], wider, score: candidate.score }
+}
+
+fn evidence(passage: &Passage, range: &Range<usize>) -> Evidence {
+    Evidence {
         source: passage.source.clone(),
         corpus: passage.corpus.clone(),
         file: passage.file.clone(),
         title: passage.title.clone(),
         headings: passage.headings.clone(),
-        start: passage.start + candidate.range.start,
-        end: passage.start + candidate.range.end,
-        quote: quote.clone(),
-    };
-    Claim { text: quote, evidence: vec![evidence], score: candidate.score }
+        start: passage.start + range.start,
+        end: passage.start + range.end,
+        quote: normalise(&passage.text[range.clone()]),
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) fn claim(file: &str, start: usize, quote: &str) -> Claim {
         end: start + quote.len(),
         quote: quote.into(),
     };
-    Claim { text: quote.into(), evidence: vec![evidence], score: 1.0 }
+    Claim { text: quote.into(), evidence: vec![evidence], wider: Vec::new(), score: 1.0 }
 }
 
 /// Findings of task `task` with `claims`.

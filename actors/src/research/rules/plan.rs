@@ -41,7 +41,23 @@ fn parts(whole: &str) -> Vec<String> {
         let parts = pieces(only);
         return if parts.len() > 1 { parts } else { vec![clauses::unnumbered(whole).to_owned()] };
     }
-    clauses.iter().flat_map(|clause| pieces(clause)).collect()
+    let mut asked: BTreeSet<BTreeSet<String>> = BTreeSet::new();
+    let mut parts: Vec<String> = Vec::new();
+    for clause in clauses {
+        let pieces = pieces(&clause);
+        // `What is A, and how does it differ from B?`: A alone was asked for already, the difference was not.
+        let again = pieces.iter().any(|piece| asked.contains(&content(piece)));
+        let pieces = if again { vec![clause] } else { pieces };
+        asked.extend(pieces.iter().map(|piece| content(piece)));
+        parts.extend(pieces);
+    }
+    parts
+}
+
+/// The words that a part asks for.
+fn content(part: &str) -> BTreeSet<String> {
+    let stems = content_stems(part, Language::English).into_iter().map(|word| word.stem);
+    stems.chain(letters(part)).collect()
 }
 
 fn pieces(clause: &str) -> Vec<String> {
@@ -54,8 +70,7 @@ fn distinct(parts: Vec<String>) -> Vec<String> {
     parts
         .into_iter()
         .filter(|part| {
-            let stems = content_stems(part, Language::English).into_iter().map(|w| w.stem);
-            let asked: BTreeSet<String> = stems.chain(letters(part)).collect();
+            let asked = content(part);
             let first = part.split_whitespace().next().map(bare);
             // When something is done and who may do it are two questions of the same words.
             let way = first.filter(|word| matches!(word.as_str(), "when" | "where" | "who" | "why" | "how"));

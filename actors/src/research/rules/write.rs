@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::research::{Claim, Draft, Findings, Plan, Section};
+use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section};
 
 /// A report has at most this many citations.
 pub const MAX_CITATIONS: usize = 8;
 /// And at most this many from one file.
-pub const MAX_PER_FILE: usize = 2;
+pub const MAX_PER_FILE: usize = 3;
 /// And quotes at most this many characters.
 pub const MAX_QUOTED: usize = 2_000;
 
 /// The draft: sections in the order of the plan. The tasks take turns, each with its best claim that still fits, so that
-/// no part of a question uses up the report; a claim stands once in a report, under the first task that wants it.
+/// no part of a question uses up the report; a claim stands once in a report, under the first task that wants it, unless
+/// it is all that another task has.
 pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
     let mut budget = Budget::default();
     let mut taken: Vec<Vec<Claim>> = vec![Vec::new(); plan.tasks.len()];
@@ -32,6 +33,8 @@ pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
             }
         }
     }
+    share(plan, findings, &mut taken);
+    widen(&mut taken, &mut budget);
     let sections = plan.tasks.iter().zip(taken).filter(|(_, claims)| !claims.is_empty());
     Draft {
         sections: sections
@@ -42,6 +45,50 @@ pub fn write(plan: &Plan, findings: &[Findings]) -> Draft {
             })
             .collect(),
     }
+}
+
+/// A part whose best quote stands under another part already gets it as well: it answers both, and costs nothing more.
+fn share(plan: &Plan, findings: &[Findings], taken: &mut [Vec<Claim>]) {
+    for number in 0..taken.len() {
+        if !taken[number].is_empty() {
+            continue;
+        }
+        let wanted =
+            findings.iter().filter(|found| found.task == plan.tasks[number].id).flat_map(|found| &found.claims);
+        let stands = |claim: &&Claim| taken.iter().flatten().any(|other| other.evidence == claim.evidence);
+        if let Some(claim) = wanted.into_iter().find(stands).cloned() {
+            taken[number].push(claim);
+        }
+    }
+}
+
+/// Spends what is left of the report on longer quotes: the best claim of each task first, each as long as fits.
+fn widen(taken: &mut [Vec<Claim>], budget: &mut Budget) {
+    let (most, tasks) = (taken.iter().map(Vec::len).max().unwrap_or(0), taken.len());
+    for (rank, task) in (0..most).flat_map(|rank| (0..tasks).map(move |task| (rank, task))) {
+        let Some(claim) = taken[task].get(rank) else { continue };
+        let others: Vec<&Evidence> = taken
+            .iter()
+            .enumerate()
+            .flat_map(|(t, claims)| claims.iter().enumerate().map(move |(r, claim)| ((r, t), claim)))
+            .filter(|(at, _)| *at != (rank, task))
+            .flat_map(|(_, claim)| &claim.evidence)
+            .collect();
+        let room = MAX_QUOTED.saturating_sub(budget.quoted) + length(claim);
+        let fits = |wider: &&Evidence| {
+            wider.quote.chars().count() <= room && !others.iter().any(|other| overlaps(other, wider))
+        };
+        let Some(chosen) = claim.wider.iter().rev().find(fits).cloned() else { continue };
+        budget.quoted = budget.quoted + chosen.quote.chars().count() - length(claim);
+        let claim = &mut taken[task][rank];
+        claim.text.clone_from(&chosen.quote);
+        claim.evidence = vec![chosen];
+    }
+    taken.iter_mut().flatten().for_each(|claim| claim.wider.clear());
+}
+
+fn overlaps(a: &Evidence, b: &Evidence) -> bool {
+    a.source == b.source && a.start < b.end && b.start < a.end
 }
 
 /// What the report has used up.
@@ -78,7 +125,7 @@ impl Budget {
     }
 }
 
-fn file_of(evidence: &crate::research::Evidence) -> (String, String) {
+fn file_of(evidence: &Evidence) -> (String, String) {
     (evidence.corpus.to_string(), evidence.file.to_string())
 }
 
@@ -150,10 +197,37 @@ mod tests {
         assert_eq!(quotes(&draft).iter().map(Vec::len).collect::<Vec<_>>(), [MAX_CITATIONS / 2, MAX_CITATIONS / 2]);
 
         let one_file = (0..5).map(|n| claim("same", n, &format!("sentence {n}"))).collect();
-        assert_eq!(quotes(&write(&plan("What is a view?"), &[findings(1, one_file)])), [["sentence 0", "sentence 1"]]);
+        assert_eq!(
+            quotes(&write(&plan("What is a view?"), &[findings(1, one_file)])),
+            [["sentence 0", "sentence 1", "sentence 2"]]
+        );
 
         let long = (0..5).map(|n| claim(&format!("f{n}"), n, &format!("{n}{}", "x".repeat(900)))).collect();
         assert_eq!(write(&plan("What is a view?"), &[findings(1, long)]).sections[0].claims.len(), 2);
+    }
+
+    #[test]
+    fn room_that_is_left_goes_to_longer_quotes_that_do_not_meet_others() {
+        let with = |file: &str, at: usize, short: usize, long: usize| {
+            let mut made = claim(file, at, &format!("{at}{}", "x".repeat(short)));
+            made.wider = vec![claim(file, at, &format!("{at}{}", "y".repeat(long))).evidence.remove(0)];
+            made
+        };
+        let draft = write(
+            &plan("What is a view?"),
+            &[findings(1, vec![with("a", 100, 297, 1_497), with("b", 0, 99, 399), with("a", 600, 99, 199)])],
+        );
+        let lengths: Vec<usize> = draft.sections[0].claims.iter().map(|claim| claim.text.len()).collect();
+        // The first would run into the third; the second and the third have room.
+        assert_eq!(lengths, [300, 202, 400]);
+        assert!(draft.sections[0].claims.iter().all(|c| c.text == c.evidence[0].quote && c.wider.is_empty()));
+
+        let tight = write(
+            &plan("What is a view?"),
+            &[findings(1, vec![with("a", 0, 899, 1_199), with("b", 0, 699, 1_699), with("c", 0, 99, 299)])],
+        );
+        let lengths: Vec<usize> = tight.sections[0].claims.iter().map(|claim| claim.text.len()).collect();
+        assert_eq!(lengths, [1_200, 700, 100]);
     }
 
     #[test]
@@ -163,5 +237,15 @@ mod tests {
             findings(2, vec![claim("b", 9, "the same"), claim("b", 0, "new")]),
         ];
         assert_eq!(quotes(&write(&plan("What is a view? What is an index?"), &found)), [["The same."], ["new"]]);
+    }
+
+    #[test]
+    fn a_quote_that_is_all_a_part_has_stands_under_both() {
+        let found = [
+            findings(1, vec![claim("a", 0, "It was replaced in May.")]),
+            findings(2, vec![claim("a", 0, "It was replaced in May.")]),
+        ];
+        let draft = write(&plan("What is a view? What is an index?"), &found);
+        assert_eq!(quotes(&draft), [["It was replaced in May."], ["It was replaced in May."]]);
     }
 }

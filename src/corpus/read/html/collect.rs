@@ -54,6 +54,14 @@ struct Depth {
     title: usize,
 }
 
+/// Pieces, and the letters and digits in them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    pieces: usize,
+    said: usize,
+    linked: usize,
+}
+
 /// Collects pieces from tags and texts.
 pub(super) struct Collector {
     page: Page,
@@ -65,6 +73,10 @@ pub(super) struct Collector {
     /// Kinds of the open list items, terms, definitions and headings, innermost last.
     shapes: Vec<Shape>,
     depth: Depth,
+    /// The open boxes that may be menus: how much there was when each began.
+    menus: Vec<Sum>,
+    /// What the pieces so far say.
+    sum: Sum,
     text: String,
     /// Whether `text` has more than white space; kept, because looking again and again would be quadratic.
     has_text: bool,
@@ -84,6 +96,8 @@ impl Collector {
             names: HashMap::new(),
             shapes: Vec::new(),
             depth: Depth::default(),
+            menus: Vec::new(),
+            sum: Sum::default(),
             text: String::new(),
             has_text: false,
             said: 0,
@@ -205,11 +219,26 @@ impl Collector {
             Zone::Link => &mut self.depth.link,
             Zone::Row => &mut self.depth.row,
             Zone::Title => &mut self.depth.title,
+            Zone::Menu => return self.menu(opens),
             Zone::Heading(level) => return self.shape(Shape::Heading(level), opens),
             Zone::Block(kind) => return self.shape(Shape::Flowing(kind), opens),
             Zone::Cell | Zone::Box | Zone::Inline => return,
         };
         *counter = if opens { *counter + 1 } else { counter.saturating_sub(1) };
+    }
+
+    /// A box that may be a menu begins or ends. If at least half of it stands in links, it was one and is dropped.
+    fn menu(&mut self, opens: bool) {
+        if opens {
+            return self.menus.push(self.sum);
+        }
+        let Some(before) = self.menus.pop() else { return };
+        let (said, linked) = (self.sum.said - before.said, self.sum.linked - before.linked);
+        if linked * 2 >= said {
+            self.page.pieces.truncate(before.pieces);
+            // What it said still counts for a larger box around it.
+            self.sum.pieces = before.pieces;
+        }
     }
 
     fn shape(&mut self, shape: Shape, opens: bool) {
@@ -237,6 +266,8 @@ impl Collector {
         };
         let (in_main, in_article) = (self.depth.main > 0, self.depth.article > 0);
         let fringe = self.depth.fringe > 0;
+        let sum = self.sum;
+        self.sum = Sum { pieces: sum.pieces + 1, said: sum.said + said, linked: sum.linked + linked };
         self.page.pieces.push(Piece { text, shape, in_main, in_article, fringe, said, linked, links });
     }
 }

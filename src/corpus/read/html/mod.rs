@@ -1,7 +1,7 @@
 //! How is a web page read? Its main content, without navigation, scripts and what is hidden.
 //!
-//! The main content is what stands in `main` (or `role="main"`), or else in `article`, or else in the body without
-//! headers, footers and asides. A page that only leads elsewhere is skipped: a redirect, a table of contents, an index.
+//! The main content is what stands in `main` (or `role="main"`), or else in `article` if that is at least half of the page,
+//! or else in the body without headers, footers and asides. A page that only leads elsewhere is skipped: a redirect, a table of contents, an index.
 
 mod collect;
 mod entities;
@@ -60,7 +60,10 @@ fn main_content(pieces: &[Piece]) -> Vec<&Piece> {
         return main;
     }
     let articles = within(|piece| piece.in_article);
-    if says(&articles) { articles } else { within(|piece| !piece.fringe) }
+    let body = within(|piece| piece.in_article || !piece.fringe);
+    let said = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.said).sum::<usize>();
+    // A teaser or a comment is an article too.
+    if says(&articles) && said(&articles) * 2 >= said(&body) { articles } else { body }
 }
 
 fn assemble(pieces: &[&Piece]) -> Extract {

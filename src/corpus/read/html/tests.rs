@@ -44,6 +44,44 @@ fn an_article_wins_over_the_body() {
 }
 
 #[test]
+fn an_article_that_is_a_small_part_of_the_page_does_not_replace_it() {
+    check(
+        "<h1>Keys</h1><p>The keeper hides the spare key under the third stone.</p><footer>f</footer>\
+         <article><header><h2>More</h2></header><p>A teaser.</p></article>",
+        &[
+            (Kind::Heading, "Keys"),
+            (Kind::Prose, "The keeper hides the spare key under the third stone."),
+            (Kind::Heading, "More"),
+            (Kind::Prose, "A teaser."),
+        ],
+    );
+}
+
+#[test]
+fn a_chapter_whose_id_sounds_like_navigation_is_read() {
+    for open in ["section id=pagination", "div class=section id=navigation", "article id=toc", "div id=breadcrumbs"] {
+        let close = open.split(' ').next().unwrap_or_default();
+        check(
+            &format!("<{open}><h2>Pages</h2><p>Ask for <a href=x>ten</a> rows at a time.</p></{close}><p>After.</p>"),
+            match close {
+                "article" => &[(Kind::Heading, "Pages"), (Kind::Prose, "Ask for ten rows at a time.")],
+                _ => &[(Kind::Heading, "Pages"), (Kind::Prose, "Ask for ten rows at a time."), (Kind::Prose, "After.")],
+            },
+        );
+    }
+    check("<h2 id=toc>Contents</h2><p id=navbar>Text.</p>", &[(Kind::Heading, "Contents"), (Kind::Prose, "Text.")]);
+}
+
+#[test]
+fn a_menu_known_by_its_id_is_left_out() {
+    check(
+        "<p>Before.</p><div id=toc><b>In this page</b><ul id=navigation><li><a>One thing</a><li><a>Another</a></ul></div>\
+         <ul id=breadcrumbs><li><a>Home</a></ul><p>After.</p>",
+        &[(Kind::Prose, "Before."), (Kind::Prose, "After.")],
+    );
+}
+
+#[test]
 fn definition_lists_and_tables_keep_their_parts() {
     check(
         "<dl><dt>term</dt><dd><p>First.</p><p>Second.</p></dd></dl>\

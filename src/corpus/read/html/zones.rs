@@ -27,6 +27,8 @@ pub(super) enum Zone {
     Link,
     /// A block without a meaning of its own.
     Box,
+    /// Navigation, going by its id, if what stands in it is mostly links.
+    Menu,
     /// Part of a line.
     Inline,
 }
@@ -43,7 +45,8 @@ const NEVER: &[&str] = &[
     "select", "style", "svg", "template", "textarea", "video", "dialog",
 ];
 
-/// Classes and ids that mean navigation: DocBook's, Sphinx's and the usual names. Whole words of the attribute only.
+/// Classes that mean navigation: DocBook's, Sphinx's and the usual names. Whole words of the attribute only. As an id they
+/// may as well come from the heading of a chapter: see [`Zone::Menu`].
 const NAVIGATION: &[&str] = &[
     "navheader",
     "navfooter",
@@ -103,6 +106,9 @@ pub(super) fn zone(tag: &Tag<'_>) -> Zone {
     if NEVER.contains(&name) || is_hidden(tag) || is_navigation(tag) {
         return Zone::Skip;
     }
+    if may_be_menu(tag) {
+        return Zone::Menu;
+    }
     match (tag.role, name) {
         ("main", _) | (_, "main") => Zone::Main,
         ("banner" | "contentinfo" | "complementary", _) | (_, "header" | "footer" | "aside") => Zone::Fringe,
@@ -138,10 +144,19 @@ fn is_hidden(tag: &Tag<'_>) -> bool {
 }
 
 fn is_navigation(tag: &Tag<'_>) -> bool {
-    let named = |word: &str| NAVIGATION.iter().any(|known| known.eq_ignore_ascii_case(word));
     // The page's own body may carry any class.
     !matches!(tag.name.as_str(), "body" | "html" | "main" | "article")
         && (matches!(tag.role, "navigation" | "search" | "menu" | "menubar" | "toolbar")
-            || tag.class.split_ascii_whitespace().any(named)
-            || named(tag.id))
+            || tag.class.split_ascii_whitespace().any(means_navigation))
+}
+
+/// A box with the id of a menu. Sections, in HTML 4 a `div` of that class, get theirs from their headings.
+fn may_be_menu(tag: &Tag<'_>) -> bool {
+    matches!(tag.name.as_str(), "div" | "ul" | "ol" | "aside" | "table")
+        && means_navigation(tag.id)
+        && !tag.class.split_ascii_whitespace().any(|class| class.eq_ignore_ascii_case("section"))
+}
+
+fn means_navigation(word: &str) -> bool {
+    NAVIGATION.iter().any(|known| known.eq_ignore_ascii_case(word))
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
-use crate::text::{Kind, Sentence, is_stop_word, language, sentences};
+use crate::text::{Kind, Language, Sentence, is_stop_word, language, sentences};
 
 /// A stretch that could be quoted.
 #[derive(Debug, Clone)]
@@ -27,9 +27,11 @@ pub(super) struct Candidate {
 }
 
 /// A quote is at least this long, in bytes: shorter ones say too little on their own.
-const MIN_QUOTE: usize = 30;
+const MIN_QUOTE: usize = 12;
 /// And has at least this many words.
-const MIN_WORDS: usize = 5;
+const MIN_WORDS: usize = 3;
+/// The first of two joined sentences is at least this long, in bytes: a shorter one only delays the second.
+const MIN_FIRST: usize = 30;
 /// Two sentences are joined only if the quote stays below this length, in bytes.
 const MAX_PAIR: usize = 420;
 /// A line without an end mark up to this length, in bytes, is a caption for what follows it.
@@ -64,7 +66,7 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
         let neighbours = n.saturating_sub(1)..(n + 1 + NEIGHBOURS_AFTER).min(found.len());
         let nearby: BTreeSet<String> = sets[neighbours].iter().flatten().cloned().collect();
         let coverage = setting.coverage(question, &nearby);
-        for (range, factor) in stretches(text, &found, n) {
+        for (range, factor) in stretches(text, language, &found, n) {
             let quote = &text[range.clone()];
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
             let score = factor * score(quote, &own, &setting, question);
@@ -76,11 +78,11 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
 }
 
 /// The quotes that begin at sentence `n`, each with what it leaves of the score: the sentence alone, and with the next.
-fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32)> {
+fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32)> {
     let this = &found[n];
     let own = &text[this.range.clone()];
     let mut out = Vec::new();
-    let alone = quotable(own, this.kind);
+    let alone = quotable(own, this.kind, language);
     if alone {
         out.push((this.range.clone(), 1.0));
     }
@@ -88,7 +90,8 @@ fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32
     let both = this.range.start..next.range.end;
     let introduces = this.kind == Kind::Prose && own.ends_with(':') && next.kind != Kind::Heading;
     let continues = alone
-        && quotable(&text[next.range.clone()], next.kind)
+        && own.len() >= MIN_FIRST
+        && quotable(&text[next.range.clone()], next.kind, language)
         && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
         out.push((both, if next.kind == Kind::Code { WITH_CODE } else { 1.0 }));
@@ -99,18 +102,28 @@ fn stretches(text: &str, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32
 /// A caption: a short line that is no sentence, such as the term of a definition list.
 fn is_caption(text: &str, kind: Kind) -> bool {
     let unfinished = !text.ends_with(['.', '!', '?', ':', ';', ',']);
-    kind == Kind::Heading || (text.len() <= MAX_CAPTION && kind == Kind::Prose && unfinished)
+    let short = text.len() <= MAX_CAPTION && kind == Kind::Prose && unfinished;
+    kind == Kind::Heading || (short && !is_record(text))
 }
 
 /// Whether a sentence says something when it stands alone.
-fn quotable(text: &str, kind: Kind) -> bool {
+fn quotable(text: &str, kind: Kind, language: Language) -> bool {
+    let is_sentence = || {
+        // Function words are known for English only.
+        language != Language::English || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
+    };
     kind == Kind::Prose
         && text.len() >= MIN_QUOTE
         && text.split_whitespace().count() >= MIN_WORDS
         && !text.ends_with(['?', ':'])
         && !is_pointer(text)
         && !is_navigation(text)
-        && text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
+        && (is_record(text) || is_sentence())
+}
+
+/// A row of named values, as a reader of tables writes it: `title: Dune; author: Frank Herbert`.
+fn is_record(text: &str) -> bool {
+    text.contains("; ") && text.split("; ").filter(|field| field.contains(": ")).count() >= 2
 }
 
 /// A sentence that only sends the reader elsewhere.

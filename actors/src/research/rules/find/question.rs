@@ -1,6 +1,7 @@
 //! What does a question ask for, and how much does each of its words weigh in this corpus?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::research::{Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
@@ -27,10 +28,14 @@ pub(super) enum Wants {
 pub(super) struct Group {
     /// The stem of the word, or the whole name.
     pub(super) whole: String,
+    /// The word as it stands in the question, in lower case: how texts that are not English hold it.
+    pub(super) plain: String,
     /// The parts of a name; empty for a plain word.
     pub(super) parts: Vec<String>,
     /// Rarity in the corpus: greater is rarer.
     pub(super) weight: f32,
+    /// What makes another verb of it (`up` of `back up`): found only together, or as one word (`backup`).
+    pub(super) particle: Option<String>,
     /// What all its parts together count when the whole is not there.
     pub(super) of_parts: f32,
 }
@@ -76,7 +81,12 @@ const VERB_FACTOR: f32 = 0.6;
 impl Group {
     /// How much of this word is among `stems`: 0 to 1.
     pub(super) fn found_in(&self, stems: &BTreeSet<String>) -> f32 {
-        if stems.contains(&self.whole) {
+        if let Some(particle) = &self.particle {
+            let together = stems.contains(&self.whole) && stems.contains(particle);
+            let joined = || stems.contains(&format!("{}{particle}", self.whole));
+            return if together || joined() { 1.0 } else { 0.0 };
+        }
+        if stems.contains(&self.whole) || stems.contains(&self.plain) {
             return 1.0;
         }
         if self.parts.is_empty() {
@@ -111,10 +121,12 @@ impl Question {
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         for group in grouped(content_stems(text, language(text))) {
-            if groups.iter().any(|earlier| earlier.whole == group.0) {
+            let (whole, parts, range) = group;
+            let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
+            if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
-            let (whole, parts) = group;
+            let particle = particle(&text[end..]).filter(|_| parts.is_empty());
             let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
             // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
             // never writes may be there in words.
@@ -132,7 +144,8 @@ impl Question {
             } else {
                 1.0
             };
-            groups.push(Group { whole, parts, weight: weight * factor, of_parts: if absent { 0.0 } else { PARTS } });
+            let of_parts = if absent { 0.0 } else { PARTS };
+            groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
@@ -159,8 +172,17 @@ fn is_identifier(word: &str) -> bool {
     word.contains('_') || word.contains("::") || word.starts_with('-') || word.chars().any(|c| c.is_ascii_digit())
 }
 
-/// Puts the parts of a name with the whole they lie in.
-fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>)> {
+/// The particle that directly follows a verb, if `rest` begins with one: not the preposition of `out of` or `up to`.
+fn particle(rest: &str) -> Option<String> {
+    let low = rest.strip_prefix(' ')?.to_lowercase();
+    let mut words = low.split(' ');
+    let first = words.next()?.trim_end_matches(|c: char| !c.is_alphabetic());
+    let preposition = matches!(words.next(), Some("of" | "to" | "from"));
+    (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
+}
+
+/// Puts the parts of a name with the whole they lie in; with where the whole stands.
+fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>, Range<usize>)> {
     let mut groups: Vec<(Word, Vec<String>)> = Vec::new();
     for word in words {
         match groups.last_mut() {
@@ -168,7 +190,7 @@ fn grouped(words: Vec<Word>) -> Vec<(String, Vec<String>)> {
             _ => groups.push((word, Vec::new())),
         }
     }
-    groups.into_iter().map(|(whole, parts)| (whole.stem, parts)).collect()
+    groups.into_iter().map(|(whole, parts)| (whole.stem, parts, whole.range)).collect()
 }
 
 fn wants(text: &str) -> Wants {
@@ -202,4 +224,22 @@ pub(super) fn stem_set(text: &str) -> BTreeSet<String> {
 /// The stems of a sentence in an English context, whatever the sentence alone looks like.
 pub(super) fn stem_set_in(text: &str, language: Language) -> BTreeSet<String> {
     stems(text, language).map(|word| word.stem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verb_with_its_particle_is_one_word() {
+        let found = |question: &str, sentence: &str| {
+            Question::new(question, &Retrieved::default()).groups[0].found_in(&stem_set(sentence))
+        };
+        assert_eq!(found("How do I back up a database?", "Get the rows back from the table."), 0.0);
+        assert_eq!(found("How do I back up a database?", "A backup of the table is kept."), 1.0);
+        assert_eq!(found("How do I back up a database?", "Backing the table up takes long."), 1.0);
+        assert_eq!(found("How is it shut down?", "The shutdown begins."), 1.0);
+        assert_eq!(found("What runs out?", "It runs for long."), 0.0);
+        assert_eq!(found("What scales up to many cores?", "It scales well."), 1.0);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::candidates::Candidate;
 use super::form::{form, length, manner};
 use super::overlap;
-use super::question::{Group, Question, stem_set};
+use super::question::{Group, Question, Wants, stem_set};
 use crate::research::Passage;
 use crate::text::is_stop_word;
 
@@ -33,6 +33,8 @@ const FORM: f32 = 0.35;
 const ABOUT: f32 = 0.3;
 /// What the first sentence under a heading or a caption adds.
 const FIRST: f32 = 0.05;
+/// What it adds where a definition is wanted and the heading or the caption names just the subject.
+const DEFINES: f32 = 0.3;
 /// What words said before cost at the most.
 const REPETITION: f32 = 0.25;
 
@@ -69,7 +71,8 @@ impl Setting {
     /// The share of the question that `nearby` covers together with the headings and the caption.
     pub(super) fn coverage(&self, question: &Question, nearby: &BTreeSet<String>) -> f32 {
         let places = [nearby, &self.caption, &self.heading, &self.outer];
-        question.share(|group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max))
+        let found = |group: &Group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max);
+        question.share(found)
     }
 
     fn credit(&self, group: &Group, own: &BTreeSet<String>) -> f32 {
@@ -103,13 +106,14 @@ pub(super) fn score(quote: &str, own: &BTreeSet<String>, setting: &Setting, ques
     let related: f32 = question.related.iter().filter(|word| own.contains(&word.stem)).map(|word| word.nearness).sum();
     let caption = subject_of(&setting.caption, question);
     let about = if question.groups.len() <= 2 { setting.about.max(caption) } else { 0.0 };
+    let defines = if question.wants == Wants::Definition { setting.about.max(caption) } else { 0.0 };
     let sum = CONTEXT * context
         + INSIDE * inside
         + RELATED * related.min(1.0)
         + RANK * RANK_HALF / (RANK_HALF + setting.rank as f32)
         + FORM * form(quote, inside, caption, question)
         + ABOUT * about
-        + if setting.first { FIRST } else { 0.0 };
+        + if setting.first { FIRST + DEFINES * defines } else { 0.0 };
     sum * length(quote) * manner(quote)
 }
 

@@ -132,7 +132,26 @@ proptest! {
             let text = &texts[evidence.file.parse::<usize>().expect("a number")];
             prop_assert_eq!(&normalise(&text[evidence.start - 100..evidence.end - 100]), &evidence.quote);
             prop_assert_eq!(&claim.text, &evidence.quote);
+            for wider in &claim.wider {
+                prop_assert_eq!(&normalise(&text[wider.start - 100..wider.end - 100]), &wider.quote);
+                prop_assert!(wider.start <= evidence.start && wider.end >= evidence.end);
+            }
             prop_assert!(claim.score.is_finite());
         }
+    }
+}
+
+#[test]
+fn short_sentences_rows_and_other_languages_can_be_quoted() {
+    let table = [
+        ("Who owns the rollback plan?", "Bob owns the rollback plan."),
+        ("What is the port?", "The port is 8443."),
+        ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
+        ("Wasserdruck", "Der Wasserdruck soll zwischen 1,5 und 2 bar liegen."),
+        ("Wann kommt der Schornsteinfeger?", "Der Schornsteinfeger kommt jedes Jahr im November."),
+        ("presión del agua", "La presión del agua es de dos bares."),
+    ];
+    for (question, text) in table {
+        assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])), [text], "{question}");
     }
 }

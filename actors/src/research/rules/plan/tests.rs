@@ -177,6 +177,14 @@ fn a_comparison_is_one_task_a_side() {
     check("Compare physical with logical replication.", &["physical replication", "logical replication"]);
     check("How is a trait different from a struct?", &["trait", "struct"]);
     check("Should I use a Vec or an array?", &["Vec", "array"]);
+    check(
+        "What is a dead letter and how does it differ from a mailbox?",
+        &["What is a dead letter?", "How does a dead letter differ from a mailbox?"],
+    );
+    check(
+        "1. What is a crate? 2. What is a module? 3. How does it differ from a crate?",
+        &["What is a crate?", "What is a module?", "How does a module differ from a crate?"],
+    );
     check("json or jsonb: which type should I take?", &["json", "jsonb"]);
     check("Should it panic or return an error?", &["it panic", "return an error"]);
     check(
