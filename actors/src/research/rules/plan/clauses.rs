@@ -1,5 +1,6 @@
 //! Where does one question end and the next begin?
 
+use super::verbs::{is_predicate, verbs};
 use super::{bare, is_auxiliary, is_interrogative, is_request};
 use crate::text::sentences;
 
@@ -8,14 +9,15 @@ use crate::text::sentences;
 pub(super) fn clauses(whole: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut statement = String::new();
-    for sentence in sentences(whole) {
-        let sentence = &whole[sentence.range];
+    let items = numbered(whole);
+    let sentences = items.iter().flat_map(|item| sentences(item).into_iter().map(|found| &item[found.range]));
+    for sentence in sentences {
         if !asks(sentence) {
             statement.push_str(sentence);
             statement.push(' ');
             continue;
         }
-        let mut parts = split(sentence);
+        let mut parts = split(&opened(sentence));
         if let Some(first) = parts.first_mut().filter(|_| !statement.is_empty()) {
             first.insert_str(0, &statement);
             statement.clear();
@@ -31,9 +33,71 @@ pub(super) fn clauses(whole: &str) -> Vec<String> {
     out
 }
 
+/// The items of a numbered list of questions (`1. .. 2. ..`, `a) .. b) ..`) without their numbers, after whatever
+/// stands before the list; the whole when there is none.
+fn numbered(whole: &str) -> Vec<String> {
+    let words: Vec<&str> = whole.split_whitespace().collect();
+    let mut starts: Vec<usize> = Vec::new();
+    for at in 0..words.len().saturating_sub(1) {
+        if number(words[at]) == Some(starts.len() + 1) && is_opening(&bare(words[at + 1])) {
+            starts.push(at);
+        }
+    }
+    // A single number inside a text belongs to the text (`version 1. How do I ..`).
+    if starts.is_empty() || (starts.len() == 1 && starts[0] > 0) {
+        return vec![whole.to_owned()];
+    }
+    let intro = words[..starts[0]].join(" ");
+    let announces = words[..starts[0]].last().is_some_and(|word| bare(word).starts_with("question"));
+    let ends = starts.iter().skip(1).copied().chain([words.len()]);
+    let items = starts.iter().zip(ends).map(|(start, end)| words[start + 1..end].join(" "));
+    [intro].into_iter().filter(|intro| !intro.is_empty() && !announces).chain(items).collect()
+}
+
+/// `whole` without a number before it that counts questions.
+pub(super) fn unnumbered(whole: &str) -> &str {
+    match whole.split_once(' ') {
+        Some((label, rest))
+            if number(label) == Some(1) && is_opening(&bare(rest.split(' ').next().unwrap_or_default())) =>
+        {
+            rest
+        }
+        _ => whole,
+    }
+}
+
+/// Which place of a list a word marks: `2.`, `2)`, `(2)` and `b)` are 2.
+fn number(word: &str) -> Option<usize> {
+    let label = word.trim_start_matches('(').strip_suffix(')').or_else(|| word.strip_suffix('.'))?;
+    match label.as_bytes() {
+        [letter @ b'a'..=b'h'] if word.ends_with(')') => Some(usize::from(letter - b'a') + 1),
+        digits if digits.len() < 3 => label.parse().ok(),
+        _ => None,
+    }
+}
+
+fn is_opening(word: &str) -> bool {
+    is_interrogative(word) || is_auxiliary(word) || is_request(word)
+}
+
+/// The sentence without a bullet and without words that only tie it to the one before (`And what is ..?`).
+fn opened(sentence: &str) -> String {
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    let ties = words.iter().take_while(|word| is_tie(&bare(word))).count();
+    match words.get(ties) {
+        Some(word) if ties > 0 && is_opening(&bare(word)) => capital(&words[ties..].join(" ")),
+        _ => sentence.to_owned(),
+    }
+}
+
+/// Whether `word` only ties a question to the one before it. A bullet has no letters, so nothing is left of it.
+fn is_tie(word: &str) -> bool {
+    matches!(word, "" | "-" | "*" | "•" | "–" | "and" | "but" | "also" | "so" | "then")
+}
+
 /// Whether a sentence wants an answer.
 fn asks(sentence: &str) -> bool {
-    let first = sentence.split_whitespace().next().map(bare).unwrap_or_default();
+    let first = sentence.split_whitespace().map(bare).find(|word| !is_tie(word)).unwrap_or_default();
     sentence.ends_with('?') || is_interrogative(&first) || is_request(&first)
 }
 
@@ -44,21 +108,70 @@ fn split(sentence: &str) -> Vec<String> {
     for at in 1..words.len() {
         let start = cuts.last().copied().unwrap_or_default();
         // `at` is the first word after the joint.
-        let joint = low[at - 1] == "and" || words[at - 1].ends_with(';') || (low[at - 1] == "but" && at > 1);
-        if joint && at - start > 3 && words.len() - at > 1 && opens_a_clause(&low, start, at) {
+        let tied = matches!(low[at - 1].as_str(), "also" | "then") && at > 1;
+        let before = if tied { at - 2 } else { at - 1 };
+        let joint = matches!(low[before].as_str(), "and" | "but") || words[before].ends_with(';');
+        let comma = words[before].ends_with(',');
+        let opens = (joint && opens_a_clause(&words, &low, start, at)) || (comma && inverts(&low, start, at));
+        if opens && joined(&words[start..at]).len() > 2 && words.len() - at > 1 {
             cuts.push(at);
         }
     }
     if cuts.len() == 1 {
-        return verbs(&words, &low).unwrap_or_else(|| vec![sentence.to_owned()]);
+        return verbs(&words).unwrap_or_else(|| vec![sentence.to_owned()]);
     }
     let ends = cuts.iter().skip(1).copied().chain([words.len()]);
-    let ranges: Vec<(usize, usize)> = cuts.iter().copied().zip(ends).collect();
-    ranges.into_iter().map(|(start, end)| clause(&words[start..end])).collect()
+    let mut parts: Vec<&[&str]> =
+        cuts.iter().copied().zip(ends).map(|(start, end)| joined(&words[start..end])).collect();
+    parts.retain(|part| !part.is_empty());
+    let asked = requested(&low);
+    let mut out: Vec<String> = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let predicate = if lacks_a_verb(part) { parts[at + 1..].iter().find_map(|next| predicate(next)) } else { None };
+        let mut text = part.join(" ");
+        if let Some(predicate) = predicate {
+            text = format!("{} {}", text.trim_end_matches([',', ';']), predicate.join(" "));
+        }
+        // `Explain what A is and how B works` requests both.
+        let indirect =
+            at > 0 && is_interrogative(&bare(part[0])) && !part.get(1).is_some_and(|w| is_auxiliary(&bare(w)));
+        if asked > 0 && indirect {
+            text = format!("{} {text}", words[..asked].join(" "));
+        }
+        out.push(finish(&text));
+    }
+    out.into_iter()
+        .flat_map(|part| {
+            let words: Vec<&str> = part.split_whitespace().collect();
+            verbs(&words).unwrap_or_else(|| vec![part.clone()])
+        })
+        .collect()
 }
 
-fn opens_a_clause(low: &[String], start: usize, at: usize) -> bool {
+/// How many words at the front request what an interrogative after them asks (`Explain`, `Tell me`).
+fn requested(low: &[String]) -> usize {
+    let at = low.iter().take(4).position(|word| is_interrogative(word)).unwrap_or_default();
+    match low.first().map(String::as_str) {
+        Some("tell") if at == 0 => 2,
+        Some(first) if is_request(first) => at.max(1),
+        _ => 0,
+    }
+}
+
+/// `what is A, how does B ..`: after a comma without `and`, only an auxiliary shows that a question begins.
+fn inverts(low: &[String], start: usize, at: usize) -> bool {
+    let asks = |at: usize| is_interrogative(&low[at]) && low.get(at + 1).is_some_and(|word| is_auxiliary(word));
+    let relative = matches!(low[at].as_str(), "which" | "who" | "whose" | "whom");
+    asks(start) && asks(at) && !relative && low.get(at + 2).is_some()
+}
+
+fn opens_a_clause(words: &[&str], low: &[String], start: usize, at: usize) -> bool {
     let word = low[at].as_str();
+    // `HAVING and WHERE` are names, unless all is in capitals.
+    let capitals = |word: &str| !word.chars().any(char::is_lowercase);
+    if word.len() > 1 && capitals(words[at]) && !words.iter().all(|word| capitals(word)) {
+        return false;
+    }
     let subject = |word: &str| {
         matches!(
             word,
@@ -66,78 +179,78 @@ fn opens_a_clause(low: &[String], start: usize, at: usize) -> bool {
         )
     };
     let first = low[start].as_str();
-    let asking = is_interrogative(first)
-        || is_auxiliary(first)
-        || is_request(first)
-        || low[start..at].iter().any(|w| is_interrogative(w));
-    let relative = matches!(word, "who" | "whose" | "whom");
-    (is_interrogative(word) && asking && !relative)
-        || (is_auxiliary(word) && asking && low.get(at + 1).is_some_and(|next| subject(next)))
+    let asking = is_opening(first) || low[start..at].iter().any(|w| is_interrogative(w));
+    let next = low.get(at + 1).map(String::as_str).unwrap_or_default();
+    let relative = |word: &str| matches!(word, "who" | "whose" | "whom");
+    // `a user who .. and who ..` goes on about the user.
+    let about =
+        word != "who" && relative(word) || low[start + 1..at].iter().any(|word| relative(word)) && relative(word);
+    // `what happens when A and when B` goes on as well.
+    let parallel =
+        !is_request(first) && !is_auxiliary(next) && low[start + 1..at].iter().any(|earlier| earlier == word);
+    // `.., and can people ..?`, but not `a view that is fast, and can be updated`.
+    let modal = matches!(word, "do" | "does" | "did" | "can" | "could" | "should" | "will" | "would" | "must" | "may");
+    let adverb =
+        matches!(next, "be" | "have" | "not" | "also" | "still" | "only" | "even" | "" | "then") || is_predicate(next);
+    let comma = at > 1 && words[at - 2].ends_with(',');
+    (is_interrogative(word) && asking && !about && !parallel)
+        || (is_auxiliary(word) && asking && (subject(next) || (modal && comma && !adverb)))
         || (is_request(word) && is_request(first))
-        || (word == "in" && low.get(at + 1).is_some_and(|next| next == "which" || next == "what") && asking)
+        || (word == "in" && matches!(next, "which" | "what") && asking)
 }
 
-/// The words of one clause without its joint, as a question of its own.
-fn clause(words: &[&str]) -> String {
-    let mut words = words;
-    while let Some((last, rest)) =
-        words.split_last().filter(|(last, _)| matches!(bare(last).as_str(), "and" | "but" | ""))
+/// The words of one clause without the joint after it.
+fn joined<'a, 'b>(words: &'b [&'a str]) -> &'b [&'a str] {
+    let ties = words
+        .iter()
+        .rev()
+        .take_while(|word| matches!(bare(word).as_str(), "and" | "but" | "also" | "then" | ""))
+        .count();
+    &words[..words.len() - ties]
+}
+
+/// The words after `How do`, without an article; `None` for another form.
+fn asked_of<'a, 'b>(clause: &'b [&'a str]) -> Option<&'b [&'a str]> {
+    let [first, auxiliary, rest @ ..] = clause else { return None };
+    let auxiliary = bare(auxiliary);
+    if !is_interrogative(&bare(first))
+        || !is_auxiliary(&auxiliary)
+        || matches!(auxiliary.as_str(), "is" | "are" | "was" | "were")
     {
-        let _ = last;
-        words = rest;
+        return None;
     }
-    finish(&words.join(" "))
+    let article = rest.first().is_some_and(|word| matches!(*word, "a" | "an" | "the"));
+    Some(&rest[usize::from(article)..])
+}
+
+/// `How do threads, and ..`: a subject, but nothing that it does.
+fn lacks_a_verb(clause: &[&str]) -> bool {
+    match asked_of(clause) {
+        Some([subject]) => !is_interrogative(&bare(subject)),
+        Some([_, noun]) => {
+            let noun = bare(noun);
+            noun.ends_with('s') && !noun.ends_with("ss") && !is_predicate(&noun)
+        }
+        _ => false,
+    }
+}
+
+/// What the subject of a clause does: `work` of `How do channels work`.
+fn predicate<'a, 'b>(clause: &'b [&'a str]) -> Option<&'b [&'a str]> {
+    let rest = asked_of(clause)?;
+    let verb = (1..rest.len()).find(|at| is_predicate(&bare(rest[*at]))).unwrap_or(1);
+    rest.get(verb..).filter(|verb| !verb.is_empty() && !lacks_a_verb(clause))
+}
+
+/// `text` with a capital first letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|letter| letter.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// `text` with a capital first letter, and a question mark if it opens like a question.
 pub(super) fn finish(text: &str) -> String {
     let text = text.trim().trim_end_matches([',', ';', '?', '.', ' ']);
     let first = text.split_whitespace().next().map(bare).unwrap_or_default();
-    let mut chars = text.chars();
-    let opens = is_interrogative(&first) || is_auxiliary(&first);
-    match chars.next() {
-        Some(letter) if opens => format!("{}{}?", letter.to_uppercase(), chars.as_str()),
-        _ => text.to_owned(),
-    }
-}
-
-/// Verbs of instructions. Only what follows `and` in `How do I ... and ...` is looked up here.
-const VERBS: &str = "access add allow alter analyze append assign attach avoid back backup borrow build bundle call cancel \
-catch change check choose clean clear clone close combine commit compile compress compute concatenate configure connect \
-convert copy count create debug declare define delete deploy deserialize detach detect disable disconnect document drop \
-dump edit enable encrypt enforce exclude execute exit export extract fetch filter find fix force format generate get \
-grant group handle implement import improve include increase index initialize insert inspect install invoke iterate join \
-kill limit list load lock log loop make measure merge migrate modify monitor mount move mutate open optimize organize \
-override parse partition pass pause print promote protect publish read rebuild receive recover reduce refer reload remove \
-rename repair replace replicate reset resize resolve restart restore restrict resume return reuse revoke rotate run save \
-schedule search secure select send serialize set share shut sort specify split start stop store stream switch test \
-terminate throw track transfer trigger troubleshoot truncate tune turn uninstall unlock unwrap update upgrade use vacuum \
-validate verify view wait wrap write";
-
-pub(super) fn is_verb(word: &str) -> bool {
-    VERBS.split_whitespace().any(|verb| verb == word)
-}
-
-/// `How do I VERB .. and VERB ..`: one clause for each verb. A first verb without an object gets that of the second.
-fn verbs(words: &[&str], low: &[String]) -> Option<Vec<String>> {
-    let lead = match low.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["how", "to", ..] => 2,
-        ["how", "do" | "can" | "should" | "could" | "would" | "does", "i" | "you" | "we" | "one", ..] => 3,
-        _ => return None,
-    };
-    let and = (lead + 1..low.len().checked_sub(2)?).find(|at| low[*at] == "and")?;
-    let second = and + 1;
-    let bare_verb =
-        and == lead + 1 || (and == lead + 2 && matches!(low[lead + 1].as_str(), "up" | "down" | "out" | "off" | "on"));
-    if !is_verb(&low[lead]) || !is_verb(&low[second]) || (!bare_verb && is_verb(&low[and - 1])) {
-        return None;
-    }
-    let mut first: Vec<&str> = words[..and].to_vec();
-    if bare_verb {
-        let particle =
-            usize::from(low.get(second + 1).is_some_and(|w| matches!(w.as_str(), "up" | "down" | "out" | "off")));
-        first.extend(words.get(second + 1 + particle..)?);
-    }
-    let other: Vec<&str> = words[..lead].iter().chain(&words[second..]).copied().collect();
-    Some(vec![finish(&first.join(" ")), finish(&other.join(" "))])
+    if is_interrogative(&first) || is_auxiliary(&first) { format!("{}?", capital(text)) } else { text.to_owned() }
 }

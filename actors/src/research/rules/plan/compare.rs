@@ -190,7 +190,11 @@ fn share(mut sides: Sides<'_>) -> Vec<String> {
         colon = last.last().is_some_and(|word| word.ends_with(':'));
     }
     for side in &mut sides {
-        while side.len() > 1 && matches!(bare(side[0]).as_str(), "a" | "an" | "the" | "using" | "both" | "use") {
+        // `A` is a name, not an article.
+        while side.len() > 1
+            && side[0] != "A"
+            && matches!(bare(side[0]).as_str(), "a" | "an" | "the" | "using" | "both" | "use")
+        {
             side.remove(0);
         }
     }
