@@ -114,7 +114,7 @@ fn quotable(text: &str, kind: Kind) -> bool {
 }
 
 /// A sentence that only sends the reader elsewhere.
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     let low = text.to_lowercase();
     let openings = [
         "see ",
