@@ -127,7 +127,7 @@ fn is_record(text: &str) -> bool {
 }
 
 /// A sentence that only sends the reader elsewhere.
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     let low = text.to_lowercase();
     let openings = [
         "see ",

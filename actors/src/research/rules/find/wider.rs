@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::candidates::is_pointer;
 use crate::text::{Kind, Sentence, sentences};
 
 /// A quote is made no longer than this, in bytes.
@@ -57,7 +58,9 @@ pub(super) fn wider(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
             .checked_sub(1)
             .filter(|before| joins(text, &found[*before], &found[first]) && fits(&found[*before], &found[last]));
         let after = Some(last + 1).filter(|after| {
-            found.get(*after).is_some_and(|next| joins(text, &found[last], next) && fits(&found[first], next))
+            found.get(*after).is_some_and(|next| {
+                joins(text, &found[last], next) && fits(&found[first], next) && closes(&text[next.range.clone()])
+            })
         });
         match (before, after) {
             (Some(before), _) if leans(&text[found[first].range.clone()]) => first = before,
@@ -77,6 +80,11 @@ fn joins(text: &str, earlier: &Sentence, later: &Sentence) -> bool {
         && gap.trim().is_empty()
         && gap.matches('\n').count() < 2
         && text[earlier.range.clone()].ends_with(['.', '!', '?', ':', ';', ')', '"', '”'])
+}
+
+/// Whether a quote may end with `sentence`: not when it points to what is not quoted.
+fn closes(sentence: &str) -> bool {
+    !sentence.ends_with([':', '?']) && !is_pointer(sentence)
 }
 
 fn fits(first: &Sentence, last: &Sentence) -> bool {
@@ -124,6 +132,8 @@ mod tests {
             "- A quote is here.\n- Another item.",
             "A quote is here.\n\n    let x = foo(&bar);",
             "A caption\nA quote is here.",
+            "A quote is here. See Section 4 for more of it.",
+            "A quote is here. It goes like this:",
         ] {
             assert_eq!(widest(text, quote), None, "{text}");
         }
