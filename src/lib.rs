@@ -27,3 +27,8 @@ mod error;
 mod exit;
 pub mod report;
 pub mod research;
+
+/// The programs in the README are compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
