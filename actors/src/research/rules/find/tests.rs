@@ -155,3 +155,12 @@ fn short_sentences_rows_and_other_languages_can_be_quoted() {
         assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])), [text], "{question}");
     }
 }
+
+#[test]
+fn a_sentence_that_names_the_thing_defines_it() {
+    let text = "The borrow method counts how often something was borrowed from the value so far. \
+                We call the action of creating a reference borrowing, whatever is done with it later. \
+                Errors about borrowing may be frustrating for those who are new to the language.";
+    let found = ask("What is borrowing?", vec![passage("a", &[], text)]);
+    assert!(quotes(&found)[0].starts_with("We call the action"), "{:?}", quotes(&found));
+}
