@@ -3,8 +3,9 @@
 //! Each sentence is scored by how much of the question it covers, where a rare word counts for more than a common one
 //! and a word in the sentence for more than one in the heading above it (`score`). The **rule of relevance**: the task
 //! has no evidence unless a few neighbouring sentences, with their headings and the title, cover at least
-//! [`MIN_COVERAGE`] of the question's words by their rarity. A question whose rare words stand nowhere together is thus refused, however well
-//! its common words fit.
+//! [`MIN_COVERAGE`] of the question's words by their rarity, or [`MIN_COVERAGE_OF_UNKNOWN`] when the question names
+//! something that the corpus never writes. A question whose rare words stand nowhere together is thus refused, however
+//! well its common words fit.
 
 mod candidates;
 mod form;
@@ -29,7 +30,10 @@ pub const PASSAGES: usize = 40;
 pub const MAX_CLAIMS: usize = 8;
 
 /// The rule of relevance: the least share of the question's words, weighted by rarity, that neighbouring sentences must cover.
-pub const MIN_COVERAGE: f32 = 0.48;
+pub const MIN_COVERAGE: f32 = 0.38;
+
+/// The same for a question that names something which the corpus never writes.
+pub const MIN_COVERAGE_OF_UNKNOWN: f32 = 0.48;
 
 /// A further claim needs at least this share of the best claim's score.
 const MIN_SHARE: f32 = 0.6;
@@ -45,7 +49,8 @@ pub fn find(task: &Task, retrieved: &Retrieved) -> Findings {
     let question = Question::new(&task.question, retrieved);
     let found = candidates(retrieved, &question);
     let coverage = found.iter().map(|candidate| candidate.coverage).fold(0.0, f32::max);
-    let claims = if coverage < MIN_COVERAGE { Vec::new() } else { choose(found, retrieved) };
+    let least = if question.names_unknown { MIN_COVERAGE_OF_UNKNOWN } else { MIN_COVERAGE };
+    let claims = if coverage < least { Vec::new() } else { choose(found, retrieved) };
     Findings { task: task.id, claims, passages_read: retrieved.passages.len(), coverage }
 }
 

@@ -106,6 +106,8 @@ pub(super) struct Question {
     pub(super) total: f32,
     /// What it asks for.
     pub(super) wants: Wants,
+    /// Whether it names something that this corpus never writes: an identifier, or a word with a capital inside a sentence.
+    pub(super) names_unknown: bool,
     /// Words that keep the company of its words in this corpus.
     pub(super) related: Vec<Related>,
 }
@@ -120,14 +122,17 @@ impl Question {
         };
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
+        let mut names_unknown = false;
         for group in grouped(content_stems(text, language(text))) {
             let (whole, parts, range) = group;
             let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
+            let name = is_identifier(&whole) || is_name(text, range.start);
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
             let particle = particle(&text[end..]).filter(|_| parts.is_empty());
             let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
+            names_unknown |= unknown && name;
             // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
             // never writes may be there in words.
             let absent = unknown && is_identifier(&whole);
@@ -149,7 +154,7 @@ impl Question {
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
-        Self { groups, total, wants, related }
+        Self { groups, total, wants, names_unknown, related }
     }
 
     /// The share of the question, by weight, that `credit` says is there: 0 to 1.
@@ -179,6 +184,13 @@ fn particle(rest: &str) -> Option<String> {
     let first = words.next()?.trim_end_matches(|c: char| !c.is_alphabetic());
     let preposition = matches!(words.next(), Some("of" | "to" | "from"));
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
+}
+
+/// Whether the word at `start` has a capital although no sentence begins there.
+fn is_name(text: &str, start: usize) -> bool {
+    let before = text[..start].trim_end();
+    let begins = before.is_empty() || before.ends_with(['.', '?', '!', ':', '"', '“']);
+    !begins && text[start..].starts_with(char::is_uppercase)
 }
 
 /// Puts the parts of a name with the whole they lie in; with where the whole stands.
