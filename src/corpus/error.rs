@@ -123,7 +123,7 @@ impl CorpusError {
             Self::DiskFull { .. } => "free some space, or set CALLBOARD_CACHE_DIR to a folder on another disk",
             Self::Busy { .. } => "wait until the other process is done, or end it",
             Self::Damaged(_) => "remove the cache folder, and try again",
-            Self::Interrupted => "start again; what was finished before is kept",
+            Self::Interrupted => "start again; an index that is not finished is not kept",
         }
     }
 

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use callboard_actors::text::normalise;
+
 use crate::corpus::outline::Outline;
 
 /// What a block is. Passages are grouped by it.
@@ -67,7 +69,7 @@ impl Extract {
 
     /// Appends a heading. Level 1 is the outermost; at most six levels are told apart.
     pub(crate) fn heading(&mut self, level: u8, text: &str) {
-        let text = collapse(text);
+        let text = normalise(text);
         if text.is_empty() {
             return;
         }
@@ -82,7 +84,7 @@ impl Extract {
 
     /// Appends a block whose white space means nothing.
     pub(crate) fn flowing(&mut self, kind: Kind, text: &str) {
-        let text = collapse(text);
+        let text = normalise(text);
         self.append(kind, &text);
     }
 
@@ -122,18 +124,6 @@ impl Extract {
         self.text.push_str(&inert(text));
         self.mark(kind, start, self.text.len());
     }
-}
-
-/// Each run of white space as one space, none at the ends.
-pub(crate) fn collapse(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out
 }
 
 /// At most [`MAX_HEADING_CHARS`] characters.

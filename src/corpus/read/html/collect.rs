@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use callboard_actors::text::normalise;
+
 use super::scan::Tag;
 use super::zones::{VOID, Zone, closes_itself, zone};
 use crate::corpus::read::Kind;
@@ -114,7 +116,7 @@ impl Collector {
 
     pub(super) fn text(&mut self, text: &str) {
         if self.depth.title > 0 && self.depth.skip == 0 {
-            let title = super::super::extract::collapse(text);
+            let title = normalise(text);
             if self.page.title.is_none() && !title.is_empty() {
                 self.page.title = Some(title);
             }
