@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use thiserror::Error;
 
-use super::Agent;
+use super::{Agent, Life};
 use crate::error::StartError;
 use crate::mailbox::{AgentRef, AgentSpec, Door, Errand, Working, contain, drop_contained, panic_text};
 use crate::scope::Scope;
@@ -29,12 +29,12 @@ pub enum WorkError {
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {
     door: &'a Arc<Door<M>>,
-    life: &'a mut Option<Scope>,
+    life: &'a mut Life,
     stop: bool,
 }
 
 impl<'a, M: Send + 'static> Turn<'a, M> {
-    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Option<Scope>) -> Self {
+    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Life) -> Self {
         Self { door, life, stop: false }
     }
 
@@ -49,7 +49,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 
     /// Ends with the agent; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
-        &self.door.scope
+        self.door.scope()
     }
 
     /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.
@@ -66,7 +66,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
             door.deliver_own(done(Err(WorkError::Overloaded)), incarnation);
             return;
         };
-        tokio::task::spawn_local(run(Box::pin(work), done, self.life().cancelled(), working));
+        tokio::task::spawn_local(run(Box::pin(work), done, self.life.scope(self.door.scope()).cancelled(), working));
     }
 
     /// Sends the agent `message` after `delay`, unless this incarnation ends, or the agent drains, before.
@@ -76,13 +76,13 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
         let working = self.door.begin(self.door.incarnation(), Errand::Timer).ok_or(WorkError::Overloaded)?;
         let sleep = Box::pin(tokio::time::sleep(delay));
-        tokio::task::spawn_local(run(sleep, move |_slept| message, self.life().cancelled(), working));
+        tokio::task::spawn_local(run(
+            sleep,
+            move |_slept| message,
+            self.life.scope(self.door.scope()).cancelled(),
+            working,
+        ));
         Ok(())
-    }
-
-    /// What this incarnation started ends with it.
-    fn life(&mut self) -> &Scope {
-        self.life.get_or_insert_with(|| self.door.scope.child())
     }
 
     /// Starts a child: it stops when this incarnation ends. The next one starts its own.
@@ -90,8 +90,9 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     /// # Errors
     /// [`StartError`] when the runtime is stopping.
     pub fn spawn<A: Agent>(&mut self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
-        let life = self.life().clone();
-        self.door.shared.spawn(spec, Some(&life))
+        let child = self.door.shared.spawn(spec, self.door.known_scope())?;
+        self.life.adopt(child.any());
+        Ok(child)
     }
 
     /// Brings this agent one message for each incarnation of `agent` that ends; at once if it is already gone. The

@@ -57,11 +57,6 @@ impl ShardLedger {
         self.accepted.fetch_add(1, Relaxed);
     }
 
-    /// The queue turned out to be closed: the message was handed back.
-    pub(super) fn take_back(&self) {
-        self.accepted.fetch_sub(1, Relaxed);
-    }
-
     pub(super) fn handled(&self) {
         self.handled.fetch_add(1, Relaxed);
     }

@@ -184,7 +184,7 @@ impl<T: Clone + Send + 'static, R: Clone + Send + 'static> Replies<T, R> {
                 let make = Box::new(move || work(task, inside));
                 let answer = worker.ask(self.task_deadline + PATIENCE, |reply| Job::Begin { make, reply });
                 self.workers.insert(number, (worker, scope));
-                answer
+                answer.boxed()
             }
         };
         self.answers.push(answer.map(move |answer| (number, attempt, answer)).boxed());
