@@ -130,13 +130,15 @@ impl<M: Send + 'static> Door<M> {
     /// The letter in hand is a dead one.
     pub(super) fn settle_dead(&self, reason: DeadLetter) {
         let mut queue = self.queue();
-        self.count_dead(reason);
+        self.shared.ledger(self.shard).dead(reason);
         queue.settle();
+        drop(queue);
+        self.trace_dead(reason);
     }
 
-    fn count_dead(&self, reason: DeadLetter) {
+    /// Never under the lock: whoever listens may send to this very agent.
+    fn trace_dead(&self, reason: DeadLetter) {
         tracing::debug!(agent = %self.id, name = %self.name, reason = reason.code(), "dead letter");
-        self.shared.ledger(self.shard).dead(reason);
     }
 
     pub(super) fn control(&self) -> Control {
@@ -160,7 +162,7 @@ impl<M: Send + 'static> Door<M> {
         };
         with_cause(cause, || {
             for letter in left {
-                tracing::debug!(agent = %self.id, name = %self.name, reason = "stopped", "dead letter");
+                self.trace_dead(DeadLetter::Stopped);
                 drop_contained(letter.message);
             }
         });
