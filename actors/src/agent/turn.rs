@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use super::{Agent, Life};
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec, Door, Errand, Working, contain, drop_contained, panic_text};
+use crate::mailbox::{AgentRef, AgentSpec, Contained, Door, Errand, Working, contain, panic_text};
 use crate::scope::Scope;
 use crate::supervision::Down;
 
@@ -54,19 +55,21 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 
     /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.
     ///
-    /// It is dropped, and no message comes, when this incarnation ends. At most
-    /// [`max_work`](AgentSpec::max_work) futures are in flight; one more is not started and says so.
-    pub fn start<F>(&mut self, work: F, done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static)
+    /// It is dropped, and no message comes, when this incarnation ends. At most [`max_work`](AgentSpec::max_work) of them
+    /// are in flight, or finished with a result that waits in the mailbox.
+    ///
+    /// # Errors
+    /// The message that `done` makes of [`WorkError::Overloaded`]: the future was not started. Deal with it in this turn.
+    pub fn start<F>(&mut self, work: F, done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static) -> Result<(), M>
     where
         F: Future + 'static,
     {
-        let door = self.door.clone();
-        let incarnation = door.incarnation();
-        let Some(working) = door.begin(incarnation, Errand::Work) else {
-            door.deliver_own(done(Err(WorkError::Overloaded)), incarnation);
-            return;
+        let Some(working) = self.door.begin(Errand::Work) else {
+            return Err(done(Err(WorkError::Overloaded)));
         };
-        tokio::task::spawn_local(run(Box::pin(work), done, self.life.scope(self.door.scope()).cancelled(), working));
+        let cancelled = self.life.scope(self.door.scope()).cancelled();
+        tokio::task::spawn_local(run(Contained::new(Box::pin(work)), Contained::new(done), cancelled, working));
+        Ok(())
     }
 
     /// Sends the agent `message` after `delay`, unless this incarnation ends, or the agent drains, before.
@@ -74,18 +77,15 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     /// # Errors
     /// [`WorkError::Overloaded`] when as many timers are set as [`AgentSpec::max_work`] allows; the message is dropped.
     pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
-        let working = self.door.begin(self.door.incarnation(), Errand::Timer).ok_or(WorkError::Overloaded)?;
-        let sleep = Box::pin(tokio::time::sleep(delay));
-        tokio::task::spawn_local(run(
-            sleep,
-            move |_slept| message,
-            self.life.scope(self.door.scope()).cancelled(),
-            working,
-        ));
+        let working = self.door.begin(Errand::Timer).ok_or(WorkError::Overloaded)?;
+        let sleep = Contained::new(Box::pin(tokio::time::sleep(delay)));
+        let cancelled = self.life.scope(self.door.scope()).cancelled();
+        tokio::task::spawn_local(run(sleep, Contained::new(move |_slept| message), cancelled, working));
         Ok(())
     }
 
-    /// Starts a child: it stops when this incarnation ends. The next one starts its own.
+    /// Starts a child: it stops when this incarnation ends, whatever scope its spec names. The next incarnation starts
+    /// its own.
     ///
     /// # Errors
     /// [`StartError`] when the runtime is stopping.
@@ -103,7 +103,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         let watcher = door.clone();
         let is_alive = move || watcher.incarnation() == incarnation && !watcher.is_gone();
         agent.watch_while(is_alive, move |down| {
-            door.incarnation() == incarnation && door.deliver_own(notice(down.clone()), incarnation)
+            door.incarnation() == incarnation && door.deliver_notice(notice(down.clone()), incarnation, down.next)
         });
     }
 
@@ -114,16 +114,21 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 }
 
 /// Drives one piece of work to its end, its panic or its cancellation.
-async fn run<M: Send + 'static, F: Future + 'static>(
-    mut work: std::pin::Pin<Box<F>>,
-    done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+async fn run<M, F, D>(
+    mut work: Contained<Pin<Box<F>>>,
+    mut done: Contained<D>,
     cancelled: impl Future<Output = ()>,
     working: Working<M>,
-) {
+) where
+    M: Send + 'static,
+    F: Future + 'static,
+    D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+{
+    let Some(future) = work.as_mut() else { return };
     let outcome = tokio::select! {
         biased;
         () = cancelled => None,
-        outcome = AssertUnwindSafe(work.as_mut()).catch_unwind() => Some(outcome),
+        outcome = AssertUnwindSafe(future.as_mut()).catch_unwind() => Some(outcome),
     };
     let Some(outcome) = outcome else {
         return working.discard(work, done);
@@ -132,7 +137,8 @@ async fn run<M: Send + 'static, F: Future + 'static>(
         tracing::warn!(panic = panic_text(panic), "work panicked");
         WorkError::Panicked
     });
-    drop_contained(work);
+    drop(work);
+    let Some(done) = done.take() else { return };
     match contain(|| done(outcome)) {
         Ok(message) => working.deliver(message),
         Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),

@@ -78,7 +78,8 @@ impl<M: Send + 'static> AgentRef<M> {
     }
 
     /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on
-    /// the agent's shard, or on this thread if the agent is already gone, and must not block.
+    /// the agent's shard, or on this thread if the agent is already gone, and must not block. It is kept until the agent is
+    /// gone; [`Turn::watch`](crate::agent::Turn::watch) ends with the agent that watches.
     pub fn watch(&self, mut notice: impl FnMut(&Down) + Send + 'static) {
         let forever = || true;
         self.watch_while(forever, move |down| {

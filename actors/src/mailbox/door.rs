@@ -20,8 +20,11 @@ use crate::runtime::Shared;
 use crate::scope::Scope;
 use crate::supervision::{Down, ExitReason, Next as Fate};
 
+/// How many notices may wait beside the results and timers that an agent may have in flight.
+const NOTICES: u32 = 64;
+
 /// Everything that the clones of an agent's reference share.
-pub(crate) struct Door<M> {
+pub(crate) struct Door<M: Send + 'static> {
     pub(super) id: AgentId,
     pub(super) name: Name,
     pub(crate) shared: Arc<Shared>,
@@ -84,15 +87,29 @@ impl<M: Send + 'static> Door<M> {
 
     /// Takes a message from outside, or hands it back.
     pub(super) fn accept(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<(), TellError<M>> {
-        self.push(Letter { message, lane: Lane::User, asker }).map_err(|(refused, letter)| match refused {
+        self.push(Letter { message, lane: Lane::User, asker, place: None }).map_err(|(refused, letter)| match refused {
             Refused::Full => TellError::Overloaded(letter.message),
             Refused::Closed => TellError::Stopped(letter.message),
         })
     }
 
-    /// Brings the agent a result that it asked for itself. One that comes after its end is dropped.
-    pub(crate) fn deliver_own(&self, message: M, incarnation: u32) -> bool {
-        let refused = self.push(Letter { message, lane: Lane::Own { incarnation }, asker: None }).err();
+    /// Brings the agent a notice that it asked for; `false` when it takes none any more. Of an agent that comes back,
+    /// notices beyond [`NOTICES`] waiting letters are dead ones; the last notice of an agent is never left out.
+    pub(crate) fn deliver_notice(&self, message: M, incarnation: u32, fate: Fate) -> bool {
+        let most = self.max_work.saturating_mul(2).saturating_add(NOTICES);
+        if fate == Fate::Restarts && self.queue().own() >= u64::from(most) {
+            self.shared.ledger(self.shard).accept();
+            self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
+            self.trace_dead(DeadLetter::Overflowed);
+            drop_contained(message);
+            return true;
+        }
+        self.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: None })
+    }
+
+    /// Brings the agent what it asked for itself. What comes after its end is dropped, and was never accepted.
+    fn deliver_own(&self, letter: Letter<M>) -> bool {
+        let refused = self.push(letter).err();
         let taken = refused.is_none();
         if let Some((_, letter)) = refused {
             with_cause(AskError::Stopped, || drop_contained(letter.message));
@@ -174,10 +191,10 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Takes a place for one piece of work, or one timer, of this incarnation, if there is one.
-    pub(crate) fn begin(self: &Arc<Self>, incarnation: u32, errand: Errand) -> Option<Working<M>> {
+    pub(crate) fn begin(self: &Arc<Self>, errand: Errand) -> Option<Working<M>> {
         let more = |errands: u32| (errands < self.max_work).then_some(errands + 1);
         self.errands(errand).fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).ok()?;
-        Some(Working { door: self.clone(), incarnation, errand })
+        Some(Working { door: self.clone(), incarnation: self.incarnation(), errand })
     }
 
     fn errands(&self, errand: Errand) -> &AtomicU32 {
@@ -193,6 +210,9 @@ impl<M: Send + 'static> Door<M> {
 
     pub(super) fn next_incarnation(&self) {
         self.incarnation.fetch_add(1, Ordering::AcqRel);
+        // What the dead one had in flight takes no place from the next one.
+        self.work.store(0, Ordering::SeqCst);
+        self.timers.store(0, Ordering::SeqCst);
     }
 
     fn rare(&self) -> &Rare {
@@ -271,7 +291,8 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// One piece of work in flight; its end may be what a draining agent waits for.
+/// The place of one piece of work, in flight or with its result in the mailbox. Its end may be what a draining agent
+/// waits for.
 pub(crate) struct Working<M: Send + 'static> {
     door: Arc<Door<M>>,
     incarnation: u32,
@@ -290,7 +311,8 @@ pub(crate) enum Errand {
 impl<M: Send + 'static> Working<M> {
     /// Brings the agent the result.
     pub(crate) fn deliver(self, message: M) {
-        self.door.deliver_own(message, self.incarnation);
+        let (door, incarnation) = (self.door.clone(), self.incarnation);
+        door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.
@@ -305,7 +327,9 @@ impl<M: Send + 'static> Working<M> {
 
 impl<M: Send + 'static> Drop for Working<M> {
     fn drop(&mut self) {
-        self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
+        if self.door.incarnation() == self.incarnation {
+            self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
+        }
         let mut queue = self.door.queue();
         // Whoever drains waits for the last piece of work.
         let waker = if queue.control() == Control::Drain { queue.raise(Control::Drain) } else { None };

@@ -25,7 +25,7 @@ pub use name::Name;
 pub use reply::Reply;
 pub use spec::AgentSpec;
 
-pub(crate) use contain::{contain, drop_contained, panic_text};
+pub(crate) use contain::{Contained, contain, drop_contained, panic_text};
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::{Door, Errand, Working};
 pub(crate) use ledger::ShardLedger;

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::door::Working;
 use super::reply::Asker;
 
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
@@ -37,11 +38,13 @@ pub(super) enum Lane {
 }
 
 /// One message with what is needed to account for it.
-pub(super) struct Letter<M> {
+pub(super) struct Letter<M: Send + 'static> {
     pub(super) message: M,
     pub(super) lane: Lane,
     /// Who waits for the reply in it, if it is a question.
     pub(super) asker: Option<Arc<dyn Asker>>,
+    /// The place that the work took whose result this is: free once the letter is opened.
+    pub(super) place: Option<Working<M>>,
 }
 
 /// Why a letter was not taken.
@@ -52,7 +55,7 @@ pub(super) enum Refused {
 }
 
 /// What an agent does next.
-pub(super) enum Next<M> {
+pub(super) enum Next<M: Send + 'static> {
     /// Handle this.
     Letter(Letter<M>),
     /// Wait: the waker is remembered.
@@ -62,7 +65,7 @@ pub(super) enum Next<M> {
 }
 
 /// The letters of one agent in the order in which they were accepted.
-pub(super) struct Queue<M> {
+pub(super) struct Queue<M: Send + 'static> {
     letters: VecDeque<Letter<M>>,
     /// Wakes the agent; taken by whoever has something for it.
     waker: Option<Waker>,
@@ -73,13 +76,13 @@ pub(super) struct Queue<M> {
     in_hand: bool,
 }
 
-impl<M> Default for Queue<M> {
+impl<M: Send + 'static> Default for Queue<M> {
     fn default() -> Self {
         Self { letters: VecDeque::new(), waker: None, users: 0, control: Control::Run, in_hand: false }
     }
 }
 
-impl<M> Queue<M> {
+impl<M: Send + 'static> Queue<M> {
     /// Takes a letter if there is room for it, and gives back who is to be woken.
     pub(super) fn offer(&mut self, letter: Letter<M>, capacity: u32) -> Result<Option<Waker>, (Refused, Letter<M>)> {
         let refused = match letter.lane {
@@ -147,6 +150,11 @@ impl<M> Queue<M> {
         self.users as usize
     }
 
+    /// Letters of the agent's own lane that wait.
+    pub(super) fn own(&self) -> u64 {
+        self.letters.len() as u64 - u64::from(self.users)
+    }
+
     /// Accepted letters that are not settled: waiting, or in hand.
     pub(super) fn pending(&self) -> u64 {
         self.letters.len() as u64 + u64::from(self.in_hand)
@@ -160,11 +168,11 @@ mod tests {
     use super::*;
 
     fn user(message: u32) -> Letter<u32> {
-        Letter { message, lane: Lane::User, asker: None }
+        Letter { message, lane: Lane::User, asker: None, place: None }
     }
 
     fn own(message: u32) -> Letter<u32> {
-        Letter { message, lane: Lane::Own { incarnation: 1 }, asker: None }
+        Letter { message, lane: Lane::Own { incarnation: 1 }, asker: None, place: None }
     }
 
     fn refusal(outcome: Result<Option<Waker>, (Refused, Letter<u32>)>) -> Option<(Refused, u32)> {

@@ -44,7 +44,8 @@ impl<A: Agent> Shell<A> {
 
     /// Handles one letter and accounts for it.
     fn handle(&mut self, letter: Letter<A::Message>) {
-        let Letter { message, lane, asker } = letter;
+        let Letter { message, lane, asker, place } = letter;
+        drop(place);
         let hand = InHand { door: self.door.clone(), settled: false };
         let stale = matches!(lane, Lane::Own { incarnation } if incarnation != self.door.incarnation());
         if stale || asker.is_some_and(|asker| asker.has_left()) {

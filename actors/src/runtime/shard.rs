@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StartError;
-use crate::mailbox::{ShardLedger, mark_shard_ending};
+use crate::mailbox::{ShardLedger, drop_contained, mark_shard_ending};
 
 /// How many starts of agents may wait for a shard. A shard that is this far behind is overloaded.
 const JOBS: usize = 65_536;
@@ -88,6 +88,12 @@ impl ShardThread {
     }
 }
 
+impl Drop for ShardThread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Starts the thread of shard `index` and waits until it runs.
 pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError> {
     let ledger = Arc::new(ShardLedger::default());
@@ -138,7 +144,14 @@ async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {
     loop {
         tokio::select! {
             biased;
-            () = end.cancelled() => break,
+            () = end.cancelled() => {
+                // A job whose sender is halfway is waited for: dropping the inbox would leave it in there for ever.
+                inbox.close();
+                while let Some(job) = inbox.recv().await {
+                    drop_contained(job);
+                }
+                break;
+            }
             job = inbox.recv() => match job {
                 Some(job) => job(),
                 None => break,
