@@ -77,8 +77,15 @@ fn bound(number: usize) -> u32 {
 /// agent is gone, and everybody who waits for it learns it.
 pub(crate) struct Birth<A: Agent> {
     /// `None` once it runs.
-    unborn: Option<(Factory<A>, Option<Box<Restarts>>, Option<Scope>)>,
+    unborn: Option<Unborn<A>>,
     door: Arc<Door<A::Message>>,
+}
+
+struct Unborn<A> {
+    factory: Factory<A>,
+    restarts: Option<Box<Restarts>>,
+    /// Stops the agent when it is cancelled.
+    scope: Option<Scope>,
 }
 
 /// Opens the agent's front door and lists it. Messages are accepted from here on.
@@ -97,13 +104,13 @@ pub(crate) fn prepare<A: Agent>(
     let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { unborn: Some((factory, restarts, given)), door })
+    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope: given }), door })
 }
 
 impl<A: Agent> Birth<A> {
     /// Runs the agent on the current thread until it is gone.
     pub(crate) fn run(mut self) {
-        let Some((factory, restarts, scope)) = self.unborn.take() else { return };
+        let Some(Unborn { factory, restarts, scope }) = self.unborn.take() else { return };
         tokio::task::spawn_local(Guard::new(self.door.clone(), factory, restarts, scope.as_ref()));
     }
 }
