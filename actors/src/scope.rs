@@ -84,6 +84,9 @@ impl Scope {
     ///
     /// # Errors
     /// The reason for which the scope ended first.
+    ///
+    /// # Panics
+    /// Panics outside an async runtime with timers, if the scope has a deadline.
     pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, CancelReason> {
         let deadline = async {
             match self.node.deadline {
@@ -96,6 +99,16 @@ impl Scope {
             () = self.node.token.cancelled() => Err(self.node.why()),
             done = work => Ok(done),
             () = deadline => Err(CancelReason::Deadline),
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Without recursion: a chain of scopes may be longer than the stack is deep.
+    fn drop(&mut self) {
+        let mut above = self.parent.take();
+        while let Some(node) = above {
+            above = Arc::into_inner(node).and_then(|mut node| node.parent.take());
         }
     }
 }

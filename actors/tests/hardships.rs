@@ -56,7 +56,7 @@ impl Agent for Stubborn {
             Stubbornly::Done(Ok(())) => 0,
         };
         for _ in 0..begins {
-            turn.start(tokio::time::sleep(Duration::from_millis(1)), Stubbornly::Done);
+            assert!(turn.start(tokio::time::sleep(Duration::from_millis(1)), Stubbornly::Done).is_ok());
         }
     }
 }
@@ -138,7 +138,7 @@ impl Agent for Minefield {
                     let _work = work;
                     std::future::pending::<()>().await;
                 };
-                turn.start(pending, move |_| Mine::Lies(also));
+                assert!(turn.start(pending, move |_| Mine::Lies(also)).is_ok());
             }
             Mine::Ask(reply) => reply.send(()),
             Mine::Payload => std::panic::panic_any(Bomb),
@@ -277,7 +277,9 @@ impl Agent for Holder {
 
     fn handle(&mut self, message: Self::Message, turn: &mut Turn<'_, Self::Message>) {
         match message {
-            Some(reply) => turn.start(std::future::pending::<()>(), move |_never| Some(reply)),
+            Some(reply) => {
+                assert!(turn.start(std::future::pending::<()>(), move |_never| Some(reply)).is_ok());
+            }
             None => panic!("the holder panics on purpose"),
         }
     }

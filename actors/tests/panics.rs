@@ -105,7 +105,7 @@ impl Agent for Mine {
             Step::Hold(reply) => self.held.push(reply),
             Step::Blow => {
                 // Work in flight panics too, and so does its drop.
-                turn.start(std::future::pending::<()>(), |_| Step::Blow);
+                assert!(turn.start(std::future::pending::<()>(), |_| Step::Blow).is_ok());
                 panic!("the handler panics on purpose");
             }
             Step::Ping(reply) => reply.send(()),

@@ -177,7 +177,7 @@ impl Agent for Worker {
 
     fn handle(&mut self, message: Work, turn: &mut Turn<'_, Work>) {
         match message {
-            Work::Begin => turn.start(tokio::time::sleep(Duration::from_secs(1)), |_| Work::Done),
+            Work::Begin => assert!(turn.start(tokio::time::sleep(Duration::from_secs(1)), |_| Work::Done).is_ok()),
             Work::Done => self.done += 1,
             Work::Panic => panic!("on purpose"),
             Work::Count(reply) => reply.send(self.done),

@@ -1,9 +1,12 @@
 //! What does an agent do with a message? A plain struct with a synchronous, short handler; work in flight comes back as
 //! a message.
 
+mod life;
 mod turn;
 
 pub use turn::{Turn, WorkError};
+
+pub(crate) use life::Life;
 
 /// An agent: plain state and what it does with each message. It needs no lock: one message at a time.
 ///

@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use thiserror::Error;
 
-use super::Agent;
+use super::{Agent, Life};
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec, Door, Errand, Working, contain, drop_contained, panic_text};
+use crate::mailbox::{AgentRef, AgentSpec, Contained, Door, Errand, Working, contain, panic_text};
 use crate::scope::Scope;
 use crate::supervision::Down;
 
@@ -29,12 +30,12 @@ pub enum WorkError {
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {
     door: &'a Arc<Door<M>>,
-    life: &'a mut Option<Scope>,
+    life: &'a mut Life,
     stop: bool,
 }
 
 impl<'a, M: Send + 'static> Turn<'a, M> {
-    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Option<Scope>) -> Self {
+    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Life) -> Self {
         Self { door, life, stop: false }
     }
 
@@ -49,24 +50,26 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 
     /// Ends with the agent; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
-        &self.door.scope
+        self.door.scope()
     }
 
     /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.
     ///
-    /// It is dropped, and no message comes, when this incarnation ends. At most
-    /// [`max_work`](AgentSpec::max_work) futures are in flight; one more is not started and says so.
-    pub fn start<F>(&mut self, work: F, done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static)
+    /// It is dropped, and no message comes, when this incarnation ends. At most [`max_work`](AgentSpec::max_work) of them
+    /// are in flight, or finished with a result that waits in the mailbox.
+    ///
+    /// # Errors
+    /// The message that `done` makes of [`WorkError::Overloaded`]: the future was not started. Deal with it in this turn.
+    pub fn start<F>(&mut self, work: F, done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static) -> Result<(), M>
     where
         F: Future + 'static,
     {
-        let door = self.door.clone();
-        let incarnation = door.incarnation();
-        let Some(working) = door.begin(incarnation, Errand::Work) else {
-            door.deliver_own(done(Err(WorkError::Overloaded)), incarnation);
-            return;
+        let Some(working) = self.door.begin(Errand::Work) else {
+            return Err(done(Err(WorkError::Overloaded)));
         };
-        tokio::task::spawn_local(run(Box::pin(work), done, self.life().cancelled(), working));
+        let cancelled = self.life.scope(self.door.scope()).cancelled();
+        tokio::task::spawn_local(run(Contained::new(Box::pin(work)), Contained::new(done), cancelled, working));
+        Ok(())
     }
 
     /// Sends the agent `message` after `delay`, unless this incarnation ends, or the agent drains, before.
@@ -74,24 +77,22 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     /// # Errors
     /// [`WorkError::Overloaded`] when as many timers are set as [`AgentSpec::max_work`] allows; the message is dropped.
     pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
-        let working = self.door.begin(self.door.incarnation(), Errand::Timer).ok_or(WorkError::Overloaded)?;
-        let sleep = Box::pin(tokio::time::sleep(delay));
-        tokio::task::spawn_local(run(sleep, move |_slept| message, self.life().cancelled(), working));
+        let working = self.door.begin(Errand::Timer).ok_or(WorkError::Overloaded)?;
+        let sleep = Contained::new(Box::pin(tokio::time::sleep(delay)));
+        let cancelled = self.life.scope(self.door.scope()).cancelled();
+        tokio::task::spawn_local(run(sleep, Contained::new(move |_slept| message), cancelled, working));
         Ok(())
     }
 
-    /// What this incarnation started ends with it.
-    fn life(&mut self) -> &Scope {
-        self.life.get_or_insert_with(|| self.door.scope.child())
-    }
-
-    /// Starts a child: it stops when this incarnation ends. The next one starts its own.
+    /// Starts a child: it stops when this incarnation ends, whatever scope its spec names. The next incarnation starts
+    /// its own.
     ///
     /// # Errors
     /// [`StartError`] when the runtime is stopping.
     pub fn spawn<A: Agent>(&mut self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
-        let life = self.life().clone();
-        self.door.shared.spawn(spec, Some(&life))
+        let child = self.door.shared.spawn(spec, self.door.known_scope())?;
+        self.life.adopt(child.any());
+        Ok(child)
     }
 
     /// Brings this agent one message for each incarnation of `agent` that ends; at once if it is already gone. The
@@ -102,7 +103,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         let watcher = door.clone();
         let is_alive = move || watcher.incarnation() == incarnation && !watcher.is_gone();
         agent.watch_while(is_alive, move |down| {
-            door.incarnation() == incarnation && door.deliver_own(notice(down.clone()), incarnation)
+            door.incarnation() == incarnation && door.deliver_notice(notice(down.clone()), incarnation, down.next)
         });
     }
 
@@ -113,16 +114,21 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 }
 
 /// Drives one piece of work to its end, its panic or its cancellation.
-async fn run<M: Send + 'static, F: Future + 'static>(
-    mut work: std::pin::Pin<Box<F>>,
-    done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+async fn run<M, F, D>(
+    mut work: Contained<Pin<Box<F>>>,
+    mut done: Contained<D>,
     cancelled: impl Future<Output = ()>,
     working: Working<M>,
-) {
+) where
+    M: Send + 'static,
+    F: Future + 'static,
+    D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+{
+    let Some(future) = work.as_mut() else { return };
     let outcome = tokio::select! {
         biased;
         () = cancelled => None,
-        outcome = AssertUnwindSafe(work.as_mut()).catch_unwind() => Some(outcome),
+        outcome = AssertUnwindSafe(future.as_mut()).catch_unwind() => Some(outcome),
     };
     let Some(outcome) = outcome else {
         return working.discard(work, done);
@@ -131,7 +137,8 @@ async fn run<M: Send + 'static, F: Future + 'static>(
         tracing::warn!(panic = panic_text(panic), "work panicked");
         WorkError::Panicked
     });
-    drop_contained(work);
+    drop(work);
+    let Some(done) = done.take() else { return };
     match contain(|| done(outcome)) {
         Ok(message) => working.deliver(message),
         Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),

@@ -92,12 +92,15 @@ impl GatewayActor {
             };
             reply.send(answer.unwrap_or(Err(ModelError::Timeout)));
         };
-        turn.start(work.instrument(tracing::info_span!("chat")), |ended: Result<(), WorkError>| {
+        let over = |ended: Result<(), WorkError>| {
             if let Err(error) = ended {
                 tracing::warn!(%error, "a model call did not come to its end");
             }
             GatewayMessage::Over
-        });
+        };
+        if turn.start(work.instrument(tracing::info_span!("chat")), over).is_err() {
+            self.admission.release();
+        }
     }
 
     /// Starts what may start, after telling those whose time is over.

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::door::{Control, Door};
+use super::ask::Ask;
+use super::door::Door;
+use super::queue::Control;
 use super::reply::Reply;
 use super::watch::DownSink;
-use super::{AgentId, AgentInfo};
+use super::{AgentId, AgentInfo, AnyAgent};
 use crate::error::{AskError, TellError};
 use crate::supervision::{Down, ExitReason, Next};
 
@@ -38,6 +39,10 @@ impl<M: Send + 'static> AgentRef<M> {
         Self { door: door.clone() }
     }
 
+    pub(crate) fn any(&self) -> Arc<dyn AnyAgent> {
+        self.door.clone()
+    }
+
     /// The agent's id.
     pub fn id(&self) -> AgentId {
         self.door.id
@@ -62,36 +67,19 @@ impl<M: Send + 'static> AgentRef<M> {
     ///
     /// # Errors
     /// [`AskError`] says what became of the question.
-    pub fn ask<T: Send + 'static>(
-        &self,
-        within: Duration,
-        question: impl FnOnce(Reply<T>) -> M,
-    ) -> BoxFuture<'static, Result<T, AskError>> {
-        let (reply, answer) = Reply::new();
-        let asker = Arc::new(());
-        let sent = self.door.accept(question(reply), Some(Arc::downgrade(&asker)));
-        let shared = self.door.shared.clone();
-        let deadline = sent.is_ok().then(|| shared.sleep(within));
-        let refused = sent.err().map(|refused| match refused {
-            TellError::Overloaded(_) => AskError::Overloaded,
-            TellError::Stopped(_) => AskError::Stopped,
-        });
-        Box::pin(async move {
-            let _asker = asker;
-            if let Some(refused) = refused {
-                return Err(refused);
-            }
-            tokio::select! {
-                biased;
-                answer = answer => answer.unwrap_or(Err(AskError::Unanswered)),
-                () = shared.closed() => Err(AskError::Stopped),
-                () = async { if let Some(deadline) = deadline { deadline.await } } => Err(AskError::Timeout),
-            }
-        })
+    pub fn ask<T: Send + 'static>(&self, within: Duration, question: impl FnOnce(Reply<T>) -> M) -> Ask<T> {
+        let (reply, slot) = Reply::new();
+        let shared = &self.door.shared;
+        match self.door.accept(question(reply), Some(slot.clone())) {
+            Ok(()) => Ask::waiting(slot, shared, within),
+            Err(TellError::Overloaded(_)) => Ask::refused(AskError::Overloaded, shared),
+            Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped, shared),
+        }
     }
 
     /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on
-    /// the agent's shard, or on this thread if the agent is already gone, and must not block.
+    /// the agent's shard, or on this thread if the agent is already gone, and must not block. It is kept until the agent is
+    /// gone; [`Turn::watch`](crate::agent::Turn::watch) ends with the agent that watches.
     pub fn watch(&self, mut notice: impl FnMut(&Down) + Send + 'static) {
         let forever = || true;
         self.watch_while(forever, move |down| {

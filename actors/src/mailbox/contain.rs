@@ -18,6 +18,29 @@ pub(crate) fn drop_contained<T>(value: T) {
     }
 }
 
+/// Drops what is in it as [`drop_contained`] does, also when nobody takes it out.
+pub(crate) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn as_mut(&mut self) -> Option<&mut T> {
+        self.0.as_mut()
+    }
+
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.0.take()
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        drop_contained(self.0.take());
+    }
+}
+
 /// The message of a panic, as `panic!` was given it. The payload is dropped here, which may panic as well.
 pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

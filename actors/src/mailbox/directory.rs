@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use super::door::{Control, Door};
+use super::door::Door;
+use super::queue::Control;
 use super::watch::DownSink;
 use super::{AgentId, AgentRef};
 use crate::supervision::Down;
@@ -50,6 +51,7 @@ impl AgentInfo {
 pub(crate) trait AnyAgent: Any + Send + Sync {
     fn info(&self) -> AgentInfo;
     fn pending(&self) -> u64;
+    fn is_gone(&self) -> bool;
     fn raise(&self, control: Control);
     fn watch(&self, notice: Box<dyn FnMut(&Down) + Send>);
 }
@@ -61,6 +63,10 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
 
     fn pending(&self) -> u64 {
         Door::pending(self)
+    }
+
+    fn is_gone(&self) -> bool {
+        Door::is_gone(self)
     }
 
     fn raise(&self, control: Control) {

@@ -1,196 +1,203 @@
-//! May this message come in? The one place where an agent's bound, its state and its counters live.
+//! Where do an agent's bound, its state and its counters live? In the one door that all its references share.
 //!
-//! actix's own capacity is switched off (`do_send` ignores it, every clone of an address adds a slot): all clones of an
-//! [`AgentRef`](super::AgentRef) share the one depth counter here.
+//! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
+//! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-
-use futures_util::task::AtomicWaker;
 
 use super::AgentId;
 use super::contain::drop_contained;
-use super::envelope::{Envelope, Lane};
 use super::ledger::DeadLetter;
-use super::reply::with_cause;
+use super::name::Name;
+use super::queue::{Control, Lane, Letter, Next, Queue, Refused};
+use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use crate::error::{AskError, TellError};
 use crate::event::CancelReason;
 use crate::runtime::Shared;
 use crate::scope::Scope;
-use crate::supervision::{Down, ExitReason, Next};
+use crate::supervision::{Down, ExitReason, Next as Fate};
 
-/// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Control {
-    /// Accepts and handles.
-    Run = 0,
-    /// Accepts nothing more, handles what is queued and in flight, then stops.
-    Drain = 1,
-    /// Stops after the message in hand; what is queued becomes dead letters.
-    Stop = 2,
-}
-
-/// The queue behind the door: an actix channel whose actor type is hidden.
-pub(super) trait Queue<M: Send + 'static>: Send + Sync {
-    /// Enqueues, or hands the envelope back when the queue is closed.
-    fn push(&self, envelope: Envelope<M>) -> Result<(), Envelope<M>>;
-}
+/// How many notices may wait beside the results and timers that an agent may have in flight.
+const NOTICES: u32 = 64;
 
 /// Everything that the clones of an agent's reference share.
 pub(crate) struct Door<M: Send + 'static> {
     pub(super) id: AgentId,
-    pub(super) name: Arc<str>,
-    pub(crate) scope: Scope,
+    pub(super) name: Name,
     pub(crate) shared: Arc<Shared>,
-    pub(super) shard: usize,
-    pub(super) max_work: usize,
-    capacity: usize,
-    queue: Box<dyn Queue<M>>,
-    /// Messages of the user lane that wait.
-    depth: AtomicUsize,
-    /// Accepted messages of both lanes that are not settled yet.
-    pending: AtomicU64,
-    /// Futures that the agent started and that are not over.
-    work: AtomicUsize,
-    /// Timers that it set and that have not gone off.
-    timers: AtomicUsize,
-    handled: AtomicU64,
+    pub(super) shard: u16,
+    capacity: u32,
+    pub(super) max_work: u32,
     incarnation: AtomicU32,
-    control: AtomicU8,
+    /// Futures that the agent started and that are not over.
+    work: AtomicU32,
+    /// Timers that it set and that have not gone off.
+    timers: AtomicU32,
+    handled: AtomicU64,
     /// Whether its last incarnation panicked.
     panicked: AtomicBool,
-    waker: AtomicWaker,
+    queue: Mutex<Queue<M>>,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What most agents never need.
+#[derive(Default)]
+struct Rare {
     watchers: Watchers,
+    scope: OnceLock<Scope>,
 }
 
 pub(super) struct DoorPlan {
     pub(super) id: AgentId,
-    pub(super) name: Arc<str>,
-    pub(super) scope: Scope,
+    pub(super) name: Name,
+    /// The agent's own, if it hangs below another one than the runtime's.
+    pub(super) scope: Option<Scope>,
     pub(super) shared: Arc<Shared>,
-    pub(super) shard: usize,
-    pub(super) capacity: usize,
-    pub(super) max_work: usize,
+    pub(super) shard: u16,
+    pub(super) capacity: u32,
+    pub(super) max_work: u32,
 }
 
 impl<M: Send + 'static> Door<M> {
-    pub(super) fn new(plan: DoorPlan, queue: Box<dyn Queue<M>>) -> Self {
+    pub(super) fn new(plan: DoorPlan) -> Self {
         let DoorPlan { id, name, scope, shared, shard, capacity, max_work } = plan;
-        Self {
+        let door = Self {
             id,
             name,
-            scope,
             shared,
             shard,
-            max_work,
             capacity,
-            queue,
-            depth: AtomicUsize::new(0),
-            pending: AtomicU64::new(0),
-            work: AtomicUsize::new(0),
-            timers: AtomicUsize::new(0),
-            handled: AtomicU64::new(0),
+            max_work,
             incarnation: AtomicU32::new(1),
-            control: AtomicU8::new(Control::Run as u8),
+            work: AtomicU32::new(0),
+            timers: AtomicU32::new(0),
+            handled: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-            watchers: Watchers::default(),
+            queue: Mutex::default(),
+            rare: OnceLock::new(),
+        };
+        if let Some(scope) = scope {
+            let _it_is_new = door.rare().scope.set(scope);
         }
+        door
     }
 
     /// Takes a message from outside, or hands it back.
-    pub(super) fn accept(self: &Arc<Self>, message: M, asker: Option<Weak<()>>) -> Result<(), TellError<M>> {
-        if self.control() != Control::Run {
-            return Err(TellError::Stopped(message));
-        }
-        let entered = self
-            .depth
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |depth| (depth < self.capacity).then_some(depth + 1));
-        if entered.is_err() {
-            return Err(TellError::Overloaded(message));
-        }
-        self.push(message, Lane::User, asker).map_err(|message| {
-            self.leave_queue();
-            TellError::Stopped(message)
+    pub(super) fn accept(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<(), TellError<M>> {
+        self.push(Letter { message, lane: Lane::User, asker, place: None }).map_err(|(refused, letter)| match refused {
+            Refused::Full => TellError::Overloaded(letter.message),
+            Refused::Closed => TellError::Stopped(letter.message),
         })
     }
 
-    /// Brings the agent a result that it asked for itself. A result that comes too late is a dead letter.
-    pub(crate) fn deliver_own(self: &Arc<Self>, message: M, incarnation: u32) -> bool {
-        match self.push(message, Lane::Own { incarnation }, None) {
-            Ok(()) => true,
-            Err(message) => {
-                with_cause(AskError::Stopped, || drop_contained(message));
-                false
-            }
+    /// Brings the agent a notice that it asked for; `false` when it takes none any more. Of an agent that comes back,
+    /// notices beyond [`NOTICES`] waiting letters are dead ones; the last notice of an agent is never left out.
+    pub(crate) fn deliver_notice(&self, message: M, incarnation: u32, fate: Fate) -> bool {
+        let most = self.max_work.saturating_mul(2).saturating_add(NOTICES);
+        if fate == Fate::Restarts && self.queue().own() >= u64::from(most) {
+            self.shared.ledger(self.shard).accept();
+            self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
+            self.trace_dead(DeadLetter::Overflowed);
+            drop_contained(message);
+            return true;
         }
+        self.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: None })
     }
 
-    fn push(self: &Arc<Self>, message: M, lane: Lane, asker: Option<Weak<()>>) -> Result<(), M> {
-        // Counted before it is visible to the agent, so that it cannot be handled before it was accepted.
-        self.pending.fetch_add(1, Ordering::AcqRel);
+    /// Brings the agent what it asked for itself. What comes after its end is dropped, and was never accepted.
+    fn deliver_own(&self, letter: Letter<M>) -> bool {
+        let refused = self.push(letter).err();
+        let taken = refused.is_none();
+        if let Some((_, letter)) = refused {
+            with_cause(AskError::Stopped, || drop_contained(letter.message));
+        }
+        taken
+    }
+
+    fn push(&self, letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
+        let mut queue = self.queue();
+        let waker = queue.offer(letter, self.capacity)?;
+        // Under the lock, so that no message is settled before it is counted.
         self.shared.ledger(self.shard).accept();
-        let envelope = Envelope::new(message, self.clone(), lane, asker);
-        match self.queue.push(envelope) {
-            Ok(()) => Ok(()),
-            Err(envelope) => {
-                self.pending.fetch_sub(1, Ordering::AcqRel);
-                self.shared.ledger(self.shard).take_back();
-                let message = envelope.into_message();
-                Err(message.expect("an envelope that was not opened holds its message"))
-            }
-        }
+        drop(queue);
+        wake(waker);
+        Ok(())
     }
 
-    pub(super) fn leave_queue(&self) {
-        self.depth.fetch_sub(1, Ordering::AcqRel);
+    /// What the agent does next; see [`Queue::next`].
+    pub(super) fn next(&self, waker: &Waker) -> Next<M> {
+        self.queue().next(waker)
+    }
+
+    /// Wakes `waker` at the next change, without looking at the letters.
+    pub(super) fn park(&self, waker: &Waker) {
+        self.queue().park(waker);
     }
 
     pub(super) fn settle_handled(&self) {
         self.handled.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.queue();
         self.shared.ledger(self.shard).handled();
-        self.pending.fetch_sub(1, Ordering::AcqRel);
+        queue.settle();
     }
 
+    /// The letter in hand is a dead one.
     pub(super) fn settle_dead(&self, reason: DeadLetter) {
-        tracing::debug!(agent = %self.id, name = %self.name, reason = reason.code(), "dead letter");
+        let mut queue = self.queue();
         self.shared.ledger(self.shard).dead(reason);
-        self.pending.fetch_sub(1, Ordering::AcqRel);
+        queue.settle();
+        drop(queue);
+        self.trace_dead(reason);
+    }
+
+    /// Never under the lock: whoever listens may send to this very agent.
+    fn trace_dead(&self, reason: DeadLetter) {
+        tracing::debug!(agent = %self.id, name = %self.name, reason = reason.code(), "dead letter");
     }
 
     pub(super) fn control(&self) -> Control {
-        match self.control.load(Ordering::Acquire) {
-            0 => Control::Run,
-            1 => Control::Drain,
-            _ => Control::Stop,
-        }
+        self.queue().control()
     }
 
     pub(super) fn raise(&self, control: Control) {
-        self.control.fetch_max(control as u8, Ordering::AcqRel);
-        self.waker.wake();
+        let waker = self.queue().raise(control);
+        wake(waker);
     }
 
-    pub(super) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+    /// Closes the door for good; what waited becomes dead letters.
+    pub(super) fn close(&self, cause: AskError) {
+        let left = {
+            let mut queue = self.queue();
+            let left = queue.close();
+            for _ in &left {
+                self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
+            }
+            left
+        };
+        with_cause(cause, || {
+            for letter in left {
+                self.trace_dead(DeadLetter::Stopped);
+                drop_contained(letter.message);
+            }
+        });
     }
 
     /// Whether nothing is queued, in hand or in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.pending.load(Ordering::Acquire) == 0 && self.work.load(Ordering::Acquire) == 0
+        self.pending() == 0 && self.work.load(Ordering::SeqCst) == 0
     }
 
     /// Takes a place for one piece of work, or one timer, of this incarnation, if there is one.
-    pub(crate) fn begin(self: &Arc<Self>, incarnation: u32, errand: Errand) -> Option<Working<M>> {
-        let more = |errands: usize| (errands < self.max_work).then_some(errands + 1);
-        self.errands(errand).fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
-        Some(Working { door: self.clone(), incarnation, errand })
+    pub(crate) fn begin(self: &Arc<Self>, errand: Errand) -> Option<Working<M>> {
+        let more = |errands: u32| (errands < self.max_work).then_some(errands + 1);
+        self.errands(errand).fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).ok()?;
+        Some(Working { door: self.clone(), incarnation: self.incarnation(), errand })
     }
 
-    fn errands(&self, errand: Errand) -> &AtomicUsize {
+    fn errands(&self, errand: Errand) -> &AtomicU32 {
         match errand {
             Errand::Work => &self.work,
             Errand::Timer => &self.timers,
@@ -203,21 +210,45 @@ impl<M: Send + 'static> Door<M> {
 
     pub(super) fn next_incarnation(&self) {
         self.incarnation.fetch_add(1, Ordering::AcqRel);
+        // What the dead one had in flight takes no place from the next one.
+        self.work.store(0, Ordering::SeqCst);
+        self.timers.store(0, Ordering::SeqCst);
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// Ends with the agent. Made when it is first asked for.
+    pub(crate) fn scope(&self) -> &Scope {
+        let rare = self.rare();
+        let scope = rare.scope.get_or_init(|| self.shared.scope().child());
+        if self.is_gone() {
+            scope.cancel(CancelReason::Parent);
+        }
+        scope
+    }
+
+    /// The scope that the agent was given, or that somebody asked for.
+    pub(crate) fn known_scope(&self) -> Option<&Scope> {
+        self.rare.get().and_then(|rare| rare.scope.get())
     }
 
     pub(super) fn watch(&self, sink: DownSink) {
-        self.watchers.add(sink);
+        self.rare().watchers.add(sink);
     }
 
-    pub(super) fn down(&self, reason: ExitReason, next: Next) -> Down {
+    pub(super) fn down(&self, reason: ExitReason, next: Fate) -> Down {
         Down { id: self.id, incarnation: self.incarnation(), reason, next }
     }
 
     /// The agent is gone for good: what hangs on it ends, nobody finds it any more, and its watchers learn it.
     pub(super) fn depart(&self, reason: ExitReason) {
-        self.scope.cancel(CancelReason::Parent);
         self.shared.directory().remove(self.id);
-        self.tell_watchers(&self.down(reason, Next::Gone));
+        self.tell_watchers(&self.down(reason, Fate::Gone));
+        if let Some(scope) = self.known_scope() {
+            scope.cancel(CancelReason::Parent);
+        }
     }
 
     pub(super) fn mark_panicked(&self) {
@@ -225,31 +256,43 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn tell_watchers(&self, down: &Down) {
-        self.watchers.tell(down);
+        self.rare().watchers.tell(down);
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.watchers.is_gone()
+        self.rare.get().is_some_and(|rare| rare.watchers.is_gone())
     }
 
     pub(super) fn depth(&self) -> usize {
-        self.depth.load(Ordering::Acquire)
+        self.queue().depth()
     }
 
     pub(super) fn pending(&self) -> u64 {
-        self.pending.load(Ordering::Acquire)
+        self.queue().pending()
     }
 
     pub(super) fn work(&self) -> usize {
-        self.work.load(Ordering::Acquire)
+        self.work.load(Ordering::Acquire) as usize
     }
 
     pub(super) fn handled(&self) -> u64 {
         self.handled.load(Ordering::Relaxed)
     }
+
+    /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.
+    fn queue(&self) -> MutexGuard<'_, Queue<M>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// One piece of work in flight; its end may be what a draining agent waits for.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// The place of one piece of work, in flight or with its result in the mailbox. Its end may be what a draining agent
+/// waits for.
 pub(crate) struct Working<M: Send + 'static> {
     door: Arc<Door<M>>,
     incarnation: u32,
@@ -268,12 +311,13 @@ pub(crate) enum Errand {
 impl<M: Send + 'static> Working<M> {
     /// Brings the agent the result.
     pub(crate) fn deliver(self, message: M) {
-        self.door.deliver_own(message, self.incarnation);
+        let (door, incarnation) = (self.door.clone(), self.incarnation);
+        door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
-        let stopped = self.door.control() == Control::Stop && !self.door.panicked.load(Ordering::Acquire);
+        let stopped = self.door.control() >= Control::Stop && !self.door.panicked.load(Ordering::Acquire);
         with_cause(if stopped { AskError::Stopped } else { AskError::Panicked }, || {
             drop_contained(held);
             drop_contained(also);
@@ -283,7 +327,13 @@ impl<M: Send + 'static> Working<M> {
 
 impl<M: Send + 'static> Drop for Working<M> {
     fn drop(&mut self) {
-        self.door.errands(self.errand).fetch_sub(1, Ordering::AcqRel);
-        self.door.waker.wake();
+        if self.door.incarnation() == self.incarnation {
+            self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
+        }
+        let mut queue = self.door.queue();
+        // Whoever drains waits for the last piece of work.
+        let waker = if queue.control() == Control::Drain { queue.raise(Control::Drain) } else { None };
+        drop(queue);
+        wake(waker);
     }
 }

@@ -1,68 +1,97 @@
 //! What keeps a panic from killing more than one incarnation? A hand-written future around actix's context.
 //!
 //! actix's own Supervisor shares its task with the actor and dies with it. This future polls the context under
-//! `catch_unwind`; after a panic it replaces the state, asks the policy, and goes on with the same address and queue.
+//! `catch_unwind`; after a panic it drops the whole incarnation, asks the policy, and makes the next one. The door with
+//! its queue stays where it is.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use actix::dev::ContextFut;
 use tokio::time::{Instant, Sleep};
 
-use super::contain::{drop_contained, panic_text};
-use super::door::{Control, Door};
+use super::contain::{contain, drop_contained, panic_text};
+use super::door::Door;
+use super::queue::Control;
 use super::reply::with_cause;
 use super::shell::Shell;
 use crate::agent::Agent;
 use crate::error::AskError;
+use crate::scope::Scope;
 use crate::supervision::{Decision, ExitReason, Next, RestartHistory, RestartPolicy};
 
-type Life<A> = ContextFut<Shell<A>, actix::Context<Shell<A>>>;
+type Incarnation<A> = ContextFut<Shell<A>, actix::Context<Shell<A>>>;
+
+/// Makes an agent's state.
+pub(super) type Factory<A> = Box<dyn Fn() -> A + Send + Sync>;
+
+/// A policy and what it has decided so far. An agent with the default policy has none until it dies.
+#[derive(Default)]
+pub(super) struct Restarts {
+    pub(super) policy: RestartPolicy,
+    history: RestartHistory,
+}
+
+impl From<RestartPolicy> for Restarts {
+    fn from(policy: RestartPolicy) -> Self {
+        Self { policy, history: RestartHistory::default() }
+    }
+}
 
 /// Runs one agent from its start until it is gone for good.
 pub(super) struct Guard<A: Agent> {
-    /// `None` once the agent is gone.
-    life: Option<Life<A>>,
+    stage: Stage<A>,
     door: Arc<Door<A::Message>>,
-    policy: RestartPolicy,
-    history: RestartHistory,
-    backoff: Option<Pin<Box<Sleep>>>,
-    cancelled: Pin<Box<dyn Future<Output = ()>>>,
+    factory: Factory<A>,
+    restarts: Option<Box<Restarts>>,
+    /// Ends when the scope that the agent was given is cancelled.
+    cancelled: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+/// Where an agent is in its life.
+#[expect(clippy::large_enum_variant, reason = "it is large while the agent lives, and that is nearly always")]
+enum Stage<A: Agent> {
+    /// The next poll makes the state.
+    Unborn,
+    Living(Incarnation<A>),
+    /// Between a death and the next incarnation.
+    Waiting(Pin<Box<Sleep>>),
+    Gone,
 }
 
 impl<A: Agent> Guard<A> {
-    pub(super) fn new(life: Life<A>, door: Arc<Door<A::Message>>, policy: RestartPolicy) -> Self {
-        let cancelled = Box::pin(door.scope.cancelled());
-        Self { life: Some(life), door, policy, history: RestartHistory::default(), backoff: None, cancelled }
+    pub(super) fn new(
+        door: Arc<Door<A::Message>>,
+        factory: Factory<A>,
+        restarts: Option<Box<Restarts>>,
+        scope: Option<&Scope>,
+    ) -> Self {
+        let cancelled = scope.map(|scope| Box::pin(scope.cancelled()) as Pin<Box<dyn Future<Output = ()>>>);
+        Self { stage: Stage::Unborn, door, factory, restarts, cancelled }
     }
 
-    fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(life) = self.life.as_mut() {
-            if let Some(backoff) = self.backoff.as_mut() {
-                ready!(backoff.as_mut().poll(cx));
-                self.backoff = None;
+    /// Makes the state of the next incarnation.
+    fn give_birth(&mut self) {
+        match contain(&self.factory) {
+            Ok(agent) => {
+                let shell = Shell::new(agent, self.door.clone());
+                self.stage = Stage::Living(actix::Context::new().into_future(shell));
             }
-            match catch_unwind(AssertUnwindSafe(|| Pin::new(life).poll(cx))) {
-                Ok(Poll::Ready(())) => self.end(ExitReason::Stopped),
-                Ok(Poll::Pending) if self.door.control() == Control::Drain && self.door.is_idle() => {
-                    self.end(ExitReason::Stopped);
-                }
-                Ok(Poll::Pending) => return Poll::Pending,
-                Err(panic) => self.died(panic_text(panic)),
-            }
+            Err(panic) => self.died(panic),
         }
-        Poll::Ready(())
     }
 
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
         let reason = ExitReason::Panicked(panic);
-        let decision = match self.door.control() {
-            Control::Stop => Decision::GiveUp,
-            _ => self.history.decide(&self.policy, Instant::now(), self.door.shared.chance()),
+        let decision = if self.door.control() >= Control::Stop {
+            Decision::GiveUp
+        } else {
+            let restarts = self.restarts.get_or_insert_default();
+            restarts.history.decide(&restarts.policy, Instant::now(), self.door.shared.chance())
         };
         tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, ?decision, "agent died");
         let Decision::Restart(delay) = decision else {
@@ -70,26 +99,70 @@ impl<A: Agent> Guard<A> {
         };
         let down = self.door.down(reason, Next::Restarts);
         self.door.next_incarnation();
-        if let Some(life) = self.life.as_mut() {
-            // The old state's own drop may panic too: the shell contains it.
-            life.restart();
-        }
-        self.backoff = (!delay.is_zero()).then(|| Box::pin(tokio::time::sleep(delay)));
+        let next = if delay.is_zero() { Stage::Unborn } else { Stage::Waiting(Box::pin(tokio::time::sleep(delay))) };
+        let dead = std::mem::replace(&mut self.stage, next);
+        with_cause(AskError::Panicked, || drop_contained(dead));
         self.door.tell_watchers(&down);
     }
 
     /// The agent goes for good: what is queued becomes dead letters, then everybody who watches learns it.
     fn end(&mut self, reason: ExitReason) {
-        let Some(life) = self.life.take() else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Gone);
+        if matches!(stage, Stage::Gone) {
             return;
-        };
+        }
         let cause = if matches!(reason, ExitReason::Panicked(_)) { AskError::Panicked } else { AskError::Stopped };
         self.door.raise(Control::Stop);
         if cause == AskError::Panicked {
             self.door.mark_panicked();
         }
-        with_cause(cause, || drop_contained(life));
+        with_cause(cause, || drop_contained(stage));
+        self.door.close(cause);
         self.door.depart(reason);
+    }
+
+    /// Goes one step; `Pending` when there is nothing to do before the next wake-up.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stage {
+            Stage::Unborn => {
+                self.give_birth();
+                Poll::Ready(())
+            }
+            Stage::Living(life) => match catch_unwind(AssertUnwindSafe(|| Pin::new(life).poll(cx))) {
+                Ok(Poll::Ready(())) => {
+                    self.end(ExitReason::Stopped);
+                    Poll::Ready(())
+                }
+                Ok(Poll::Pending) => self.rest(),
+                Err(panic) => {
+                    self.died(panic_text(panic));
+                    // Not at once: an agent that dies over and over must not keep its shard to itself.
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            },
+            Stage::Waiting(backoff) => {
+                if backoff.as_mut().poll(cx).is_ready() {
+                    self.stage = Stage::Unborn;
+                    return Poll::Ready(());
+                }
+                self.door.park(cx.waker());
+                self.rest()
+            }
+            Stage::Gone => Poll::Pending,
+        }
+    }
+
+    /// Whether anything happened while the agent went to rest.
+    fn rest(&mut self) -> Poll<()> {
+        match self.door.control() {
+            Control::Run => Poll::Pending,
+            Control::Drain if matches!(self.stage, Stage::Waiting(_)) || !self.door.is_idle() => Poll::Pending,
+            Control::Drain | Control::Stop | Control::Gone => {
+                self.end(ExitReason::Stopped);
+                Poll::Ready(())
+            }
+        }
     }
 }
 
@@ -98,13 +171,14 @@ impl<A: Agent> Future for Guard<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.door.register(cx.waker());
-        let stopped = this.door.control() == Control::Stop;
-        if stopped || this.cancelled.as_mut().poll(cx).is_ready() {
+        let cancelled = this.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready());
+        if cancelled || this.door.control() >= Control::Stop {
             this.end(ExitReason::Stopped);
-            return Poll::Ready(());
         }
-        this.poll_life(cx)
+        while !matches!(this.stage, Stage::Gone) {
+            std::task::ready!(this.step(cx));
+        }
+        Poll::Ready(())
     }
 }
 

@@ -17,11 +17,14 @@ pub enum DeadLetter {
     CallerLeft,
     /// It was a result or a timer of an incarnation that is dead.
     StaleIncarnation,
+    /// It was a notice too many for an agent that does not keep up.
+    Overflowed,
 }
 
 impl DeadLetter {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Self; 4] = [Self::Stopped, Self::Panicked, Self::CallerLeft, Self::StaleIncarnation];
+    pub const ALL: [Self; 5] =
+        [Self::Stopped, Self::Panicked, Self::CallerLeft, Self::StaleIncarnation, Self::Overflowed];
 
     /// A stable name for programs.
     pub fn code(self) -> &'static str {
@@ -30,6 +33,7 @@ impl DeadLetter {
             Self::Panicked => "panicked",
             Self::CallerLeft => "caller_left",
             Self::StaleIncarnation => "stale_incarnation",
+            Self::Overflowed => "overflowed",
         }
     }
 
@@ -39,6 +43,7 @@ impl DeadLetter {
             Self::Panicked => 1,
             Self::CallerLeft => 2,
             Self::StaleIncarnation => 3,
+            Self::Overflowed => 4,
         }
     }
 }
@@ -55,11 +60,6 @@ pub(crate) struct ShardLedger {
 impl ShardLedger {
     pub(super) fn accept(&self) {
         self.accepted.fetch_add(1, Relaxed);
-    }
-
-    /// The queue turned out to be closed: the message was handed back.
-    pub(super) fn take_back(&self) {
-        self.accepted.fetch_sub(1, Relaxed);
     }
 
     pub(super) fn handled(&self) {

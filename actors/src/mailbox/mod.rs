@@ -4,24 +4,28 @@
 //! Every message that a front door accepts is handled, still pending, or a dead letter with a counted reason.
 
 mod agent_ref;
+mod ask;
 mod contain;
 mod directory;
 mod door;
-mod envelope;
 mod guard;
 mod ledger;
+mod name;
+mod queue;
 mod reply;
 mod shell;
 mod spec;
 mod watch;
 
 pub use agent_ref::AgentRef;
+pub use ask::Ask;
 pub use directory::{AgentInfo, Directory};
 pub use ledger::{DeadLetter, Ledger};
+pub use name::Name;
 pub use reply::Reply;
 pub use spec::AgentSpec;
 
-pub(crate) use contain::{contain, drop_contained, panic_text};
+pub(crate) use contain::{Contained, contain, drop_contained, panic_text};
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::{Door, Errand, Working};
 pub(crate) use ledger::ShardLedger;

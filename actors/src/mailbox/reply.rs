@@ -3,8 +3,10 @@
 //! A [`Reply`] that is dropped unanswered still tells its asker why: the panic, the stop, or the missing answer.
 
 use std::cell::Cell;
-
-use tokio::sync::oneshot;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use crate::error::AskError;
 
@@ -30,46 +32,129 @@ pub(crate) fn mark_shard_ending() {
     CAUSE.set(Some(AskError::Stopped));
 }
 
-/// The asker's address for one answer. Send it along in a message; answer once, now or later.
-#[derive(Debug)]
-pub struct Reply<T> {
-    asker: Option<oneshot::Sender<Result<T, AskError>>>,
+/// Somebody who waits for a reply, whatever its type.
+pub(super) trait Asker: Send + Sync {
+    /// Whether nobody waits any more.
+    fn has_left(&self) -> bool;
 }
 
-pub(super) type Answer<T> = oneshot::Receiver<Result<T, AskError>>;
+/// Where an answer waits for its asker: shared by the [`Reply`], the asker's future and the letter that carries both.
+pub(super) struct Slot<T> {
+    has_left: AtomicBool,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    answer: Option<Result<T, AskError>>,
+    /// Waits for the answer.
+    asker: Option<Waker>,
+    /// Waits for the asker to leave.
+    answerer: Option<Waker>,
+}
+
+impl<T> Slot<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the answer, or gives it back when nobody waits for it.
+    fn answer(&self, answer: Result<T, AskError>) -> Result<(), Result<T, AskError>> {
+        let mut state = self.state();
+        if self.has_left.load(Ordering::Relaxed) {
+            return Err(answer);
+        }
+        state.answer = Some(answer);
+        let waker = state.asker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// The answer, once it is there.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, AskError>> {
+        let mut state = self.state();
+        if let Some(answer) = state.answer.take() {
+            return Poll::Ready(answer);
+        }
+        match &mut state.asker {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Nobody waits any more. An answer that came meanwhile is dropped here.
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        self.has_left.store(true, Ordering::Release);
+        let (answer, waker) = (state.answer.take(), state.answerer.take());
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        drop(answer);
+    }
+}
+
+impl<T: Send> Asker for Slot<T> {
+    fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Acquire)
+    }
+}
+
+/// The asker's address for one answer. Send it along in a message; answer once, now or later.
+pub struct Reply<T> {
+    slot: Option<Arc<Slot<T>>>,
+}
+
+impl<T> std::fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply")
+    }
+}
 
 impl<T> Reply<T> {
-    pub(super) fn new() -> (Self, Answer<T>) {
-        let (asker, answer) = oneshot::channel();
-        (Self { asker: Some(asker) }, answer)
+    pub(super) fn new() -> (Self, Arc<Slot<T>>) {
+        let state = Mutex::new(State { answer: None, asker: None, answerer: None });
+        let slot = Arc::new(Slot { has_left: AtomicBool::new(false), state });
+        (Self { slot: Some(slot.clone()) }, slot)
     }
 
     /// Answers. When the asker has left, the value is dropped; see [`Reply::is_abandoned`].
     pub fn send(mut self, value: T) {
-        if let Some(asker) = self.asker.take() {
-            let _asker_has_left = asker.send(Ok(value));
+        if let Some(slot) = self.slot.take() {
+            let _asker_has_left = slot.answer(Ok(value));
         }
     }
 
     /// Whether the asker has left: its deadline passed, or its future was dropped. Work for it can be skipped.
     pub fn is_abandoned(&self) -> bool {
-        self.asker.as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.slot.as_ref().is_none_or(|slot| slot.has_left.load(Ordering::Acquire))
     }
 
     /// Ends when the asker leaves.
     pub async fn abandoned(&mut self) {
-        if let Some(asker) = self.asker.as_mut() {
-            asker.closed().await;
-        }
+        poll_fn(|cx| {
+            let Some(slot) = &self.slot else { return Poll::Ready(()) };
+            let mut state = slot.state();
+            if slot.has_left.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            state.answerer = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
-        if let Some(asker) = self.asker.take() {
+        if let Some(slot) = self.slot.take() {
             let unwinding = std::thread::panicking().then_some(AskError::Panicked);
             let cause = unwinding.or(CAUSE.get()).unwrap_or(AskError::Unanswered);
-            let _asker_has_left = asker.send(Err(cause));
+            let _asker_has_left = slot.answer(Err(cause));
         }
     }
 }

@@ -1,64 +1,74 @@
 //! How does actix run a plain struct? The one actix actor of Callboard: everything else is an [`Agent`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Supervised};
+use actix::{Actor, ActorFuture, AsyncContext, Context};
 
 use super::contain::drop_contained;
-use super::door::{Control, Door};
-use super::envelope::Envelope;
+use super::door::Door;
+use super::ledger::DeadLetter;
+use super::queue::{Control, Lane, Letter, Next};
 use super::reply::with_cause;
-use crate::agent::{Agent, Turn};
+use crate::agent::{Agent, Life, Turn};
 use crate::error::AskError;
-use crate::event::CancelReason;
-use crate::scope::Scope;
 
 /// How many messages one agent handles before it is the turn of the others on its shard.
 const MESSAGES_IN_A_ROW: u32 = 64;
 
-/// The actix actor around one agent. It outlives the agent's incarnations.
+/// The actix actor around one incarnation of an agent.
 pub(super) struct Shell<A: Agent> {
-    /// `None` before the start and between a death and the restart.
-    agent: Option<A>,
-    factory: Arc<dyn Fn() -> A + Send + Sync>,
+    agent: A,
     door: Arc<Door<A::Message>>,
-    /// Ends what this incarnation started, work and children; made with the first of them.
-    life: Option<Scope>,
-    /// Messages handled since the shard last had a turn for others.
-    in_a_row: u32,
+    /// What this incarnation started.
+    life: Life,
 }
 
 // The agent is only ever used through `&mut`; nothing is pinned inside the shell.
 impl<A: Agent> Unpin for Shell<A> {}
 
 impl<A: Agent> Shell<A> {
-    pub(super) fn new(factory: Arc<dyn Fn() -> A + Send + Sync>, door: Arc<Door<A::Message>>) -> Self {
-        Self { agent: None, factory, door, life: None, in_a_row: 0 }
+    pub(super) fn new(agent: A, door: Arc<Door<A::Message>>) -> Self {
+        Self { agent, door, life: Life::default() }
     }
 
-    /// Lets the agent take one turn; ends the context when the agent asked to stop.
-    fn turn(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
-        let Some(agent) = self.agent.as_mut() else {
-            return;
-        };
+    /// Lets the agent take one turn.
+    fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
         let mut turn = Turn::new(&self.door, &mut self.life);
-        act(agent, &mut turn);
+        act(&mut self.agent, &mut turn);
         if turn.wants_to_stop() {
             self.door.raise(Control::Stop);
-            ctx.stop();
-        } else if self.door.control() == Control::Stop {
-            ctx.stop();
         }
     }
 
-    /// Drops the state of a dead incarnation, half-changed as it may be, and the work it had in flight.
-    fn discard(&mut self) {
-        if let Some(life) = self.life.take() {
-            life.cancel(CancelReason::Parent);
+    /// Handles one letter and accounts for it.
+    fn handle(&mut self, letter: Letter<A::Message>) {
+        let Letter { message, lane, asker, place } = letter;
+        drop(place);
+        let hand = InHand { door: self.door.clone(), settled: false };
+        let stale = matches!(lane, Lane::Own { incarnation } if incarnation != self.door.incarnation());
+        if stale || asker.is_some_and(|asker| asker.has_left()) {
+            let (reason, cause) = match lane {
+                Lane::Own { .. } => (DeadLetter::StaleIncarnation, AskError::Panicked),
+                Lane::User => (DeadLetter::CallerLeft, AskError::Timeout),
+            };
+            hand.dead(reason);
+            return with_cause(cause, || drop_contained(message));
         }
-        if let Some(dead) = self.agent.take() {
-            drop_contained(dead);
+        self.turn(|agent, turn| agent.handle(message, turn));
+        hand.handled();
+    }
+
+    /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
+    fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
+        for _ in 0..MESSAGES_IN_A_ROW {
+            match self.door.next(cx.waker()) {
+                Next::Letter(letter) => self.handle(letter),
+                Next::Wait | Next::Stop => return,
+            }
         }
+        cx.waker().wake_by_ref();
     }
 }
 
@@ -67,42 +77,60 @@ impl<A: Agent> Actor for Shell<A> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // actix also calls this while it drops a context that never ran.
-        if self.door.control() == Control::Stop || self.agent.is_some() {
+        if self.door.control() >= Control::Stop {
             return;
         }
-        self.agent = Some((self.factory)());
-        self.turn(ctx, |agent, turn| agent.started(turn));
-    }
-}
-
-impl<A: Agent> Supervised for Shell<A> {
-    fn restarting(&mut self, _ctx: &mut Self::Context) {
-        with_cause(AskError::Panicked, || self.discard());
-    }
-}
-
-impl<A: Agent> Handler<Envelope<A::Message>> for Shell<A> {
-    type Result = ();
-
-    fn handle(&mut self, envelope: Envelope<A::Message>, ctx: &mut Self::Context) {
-        let Some((message, receipt)) = envelope.open(self.door.incarnation()) else {
-            return;
-        };
-        self.turn(ctx, |agent, turn| agent.handle(message, turn));
-        receipt.handled();
-        self.in_a_row += 1;
-        if self.in_a_row >= MESSAGES_IN_A_ROW {
-            self.in_a_row = 0;
-            // actix empties a mailbox without a pause: this makes it one, in which neighbours, timers, this agent's own
-            // work and its guard have their turn.
-            ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
-        }
+        ctx.spawn(Mailbox);
+        self.turn(|agent, turn| agent.started(turn));
     }
 }
 
 impl<A: Agent> Drop for Shell<A> {
     fn drop(&mut self) {
-        // The guard has said why, for the replies that the state holds.
-        self.discard();
+        // What the incarnation started ends before its state, half-changed as that may be, is dropped with it.
+        self.life.end();
+    }
+}
+
+/// The agent's mailbox as actix sees it: something that is polled with the actor in hand, and never ends.
+struct Mailbox;
+
+impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        shell: &mut Shell<A>,
+        _ctx: &mut Context<Shell<A>>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        shell.empty_mailbox(cx);
+        Poll::Pending
+    }
+}
+
+/// The message in the handler's hands: handled, or dead if the handler panics.
+struct InHand<M: Send + 'static> {
+    door: Arc<Door<M>>,
+    settled: bool,
+}
+
+impl<M: Send + 'static> InHand<M> {
+    fn handled(mut self) {
+        self.settled = true;
+        self.door.settle_handled();
+    }
+
+    fn dead(mut self, reason: DeadLetter) {
+        self.settled = true;
+        self.door.settle_dead(reason);
+    }
+}
+
+impl<M: Send + 'static> Drop for InHand<M> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.door.settle_dead(DeadLetter::Panicked);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Who wants to know when an agent dies? Each watcher hears of each incarnation's end exactly once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::contain::{contain, drop_contained};
@@ -41,6 +42,8 @@ impl Inner {
 #[derive(Default)]
 pub(super) struct Watchers {
     inner: Mutex<Inner>,
+    /// Readable without the lock: whether a watcher is alive is asked under the lock of another agent's watchers.
+    is_gone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -60,7 +63,7 @@ impl Watchers {
                 let dead = inner.prune();
                 inner.sinks.push(sink);
                 drop(inner);
-                drop_contained(dead);
+                dead.into_iter().for_each(drop_contained);
             }
             Some(down) => {
                 drop(inner);
@@ -79,6 +82,7 @@ impl Watchers {
         let sinks = std::mem::take(&mut inner.sinks);
         if down.next == Next::Gone {
             inner.gone = Some(down.clone());
+            self.is_gone.store(true, Ordering::Release);
         }
         drop(inner);
         // Outside the lock: a sink may watch, or stop, this very agent.
@@ -94,7 +98,7 @@ impl Watchers {
 
     /// Whether the last notice was given.
     pub(super) fn is_gone(&self) -> bool {
-        self.lock().gone.is_some()
+        self.is_gone.load(Ordering::Acquire)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StartError;
-use crate::mailbox::{ShardLedger, mark_shard_ending};
+use crate::mailbox::{ShardLedger, drop_contained, mark_shard_ending};
 
 /// How many starts of agents may wait for a shard. A shard that is this far behind is overloaded.
 const JOBS: usize = 65_536;
@@ -25,6 +25,11 @@ thread_local! {
     static HERE: Cell<u64> = const { Cell::new(0) };
 }
 
+/// The number of the shard that the current thread is, if it is one.
+pub(crate) fn this_shard() -> Option<u64> {
+    Some(HERE.get()).filter(|number| *number != 0)
+}
+
 /// The next shard's number: never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -37,6 +42,11 @@ pub(super) struct ShardDoor {
 }
 
 impl ShardDoor {
+    /// Never used twice in a process.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Runs `job` on the shard: now if this is its thread, else in turn.
     pub(super) fn run(&self, job: Job) -> Result<(), Job> {
         if HERE.get() == self.number {
@@ -78,6 +88,12 @@ impl ShardThread {
     }
 }
 
+impl Drop for ShardThread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Starts the thread of shard `index` and waits until it runs.
 pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError> {
     let ledger = Arc::new(ShardLedger::default());
@@ -106,20 +122,36 @@ pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError
     Ok((door, ShardThread { end, ended: Some(ended), thread: Some(thread) }))
 }
 
+/// The current thread is a shard until this is dropped.
+pub(super) struct Presence(u64);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        HERE.set(self.0);
+    }
+}
+
 /// A shard on the current thread, which must be inside a `LocalSet`; nothing drives it but that set.
-pub(super) fn on_this_thread() -> ShardDoor {
+pub(super) fn on_this_thread() -> (ShardDoor, Presence) {
     let ledger = Arc::new(ShardLedger::default());
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    HERE.set(number);
+    let before = Presence(HERE.replace(number));
     let (jobs, _closed) = mpsc::channel(1);
-    ShardDoor { number, jobs, ledger }
+    (ShardDoor { number, jobs, ledger }, before)
 }
 
 async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {
     loop {
         tokio::select! {
             biased;
-            () = end.cancelled() => break,
+            () = end.cancelled() => {
+                // A job whose sender is halfway is waited for: dropping the inbox would leave it in there for ever.
+                inbox.close();
+                while let Some(job) = inbox.recv().await {
+                    drop_contained(job);
+                }
+                break;
+            }
             job = inbox.recv() => match job {
                 Some(job) => job(),
                 None => break,

@@ -43,21 +43,20 @@ impl Shared {
         })
     }
 
-    /// Starts an agent below `parent`, or below the runtime itself.
+    /// Starts an agent, below the scope `inherited` if its spec names no other.
     pub(crate) fn spawn<A: Agent>(
         self: &Arc<Self>,
-        mut spec: AgentSpec<A>,
-        parent: Option<&Scope>,
+        spec: AgentSpec<A>,
+        inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
         if self.closing.load(Ordering::Acquire) {
             return Err(StartError::RuntimeStopped);
         }
         let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let scope = spec.scope.take().map_or_else(|| parent.unwrap_or(&self.scope).child(), |scope| scope.child());
         let shard = self.shard_of(id);
-        let (agent, birth) = prepare(self, id, shard, scope, spec);
+        let (agent, birth) = prepare(self, id, shard, inherited, spec);
         // An agent that its shard does not take is dropped with the job, which makes it gone.
-        match self.shards[shard].run(Box::new(move || birth.run())) {
+        match self.shards[usize::from(shard)].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(agent),
             Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
             Err(_refused) => Err(StartError::Overloaded),
@@ -65,9 +64,10 @@ impl Shared {
     }
 
     /// A stable hash of the id chooses the shard (Fibonacci hashing: the upper bits of a multiplication).
-    fn shard_of(&self, id: AgentId) -> usize {
+    fn shard_of(&self, id: AgentId) -> u16 {
         let mixed = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        usize::try_from(mixed).unwrap_or(0) % self.shards.len()
+        let shard = usize::try_from(mixed).unwrap_or(0) % self.shards.len();
+        u16::try_from(shard).unwrap_or(0)
     }
 
     /// A timer on this runtime's clock; it can be awaited on any executor, as long as the runtime is not closed.
@@ -88,6 +88,11 @@ impl Shared {
         });
     }
 
+    /// Whether the shard with this number is one of these.
+    pub(crate) fn has_shard(&self, number: u64) -> bool {
+        self.shards.iter().any(|shard| shard.number() == number)
+    }
+
     /// The scope above all agents and runs.
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
@@ -98,8 +103,8 @@ impl Shared {
         self.closed.clone().cancelled_owned()
     }
 
-    pub(crate) fn ledger(&self, shard: usize) -> &ShardLedger {
-        &self.shards[shard].ledger
+    pub(crate) fn ledger(&self, shard: u16) -> &ShardLedger {
+        &self.shards[usize::from(shard)].ledger
     }
 
     pub(crate) fn directory(&self) -> &Directory {

@@ -23,7 +23,7 @@ where
         runtime.expect("a current-thread runtime without sockets needs nothing that can be missing")
     };
     actix::System::with_tokio_rt(paused).block_on(async move {
-        let door = shard::on_this_thread();
+        let (door, _presence) = shard::on_this_thread();
         let shared = Shared::new(vec![door], ClockHandle::current(), Chance::seeded(seed));
         body(Runtime::on_this_thread(shared)).await
     })

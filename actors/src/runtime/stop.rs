@@ -1,14 +1,13 @@
 //! How does a runtime stop without losing what could still be done, and without waiting for what never ends?
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::shard::ShardThread;
 use super::shared::Shared;
-use crate::mailbox::{AgentId, AnyAgent};
-use crate::supervision::Next;
+use crate::mailbox::{AgentId, AgentInfo, AnyAgent};
+use crate::supervision::{Down, ExitReason, Next};
 
 /// How long agents and threads may take to end once they are told to, after the drain is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -24,6 +23,12 @@ pub struct Abandoned {
     pub pending: u64,
     /// Futures that were dropped.
     pub work: usize,
+}
+
+impl Abandoned {
+    fn of(info: AgentInfo) -> Self {
+        Self { id: info.id, name: info.name, pending: info.pending, work: info.work }
+    }
 }
 
 /// What a stop left behind.
@@ -60,11 +65,14 @@ async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
     // An agent that was being started while the door closed is found by the next look.
     while !shared.directory().is_empty() {
         for (_, agent) in shared.directory().in_order().into_iter().rev() {
-            let gone = gone(&*agent);
+            let (info, gone) = (agent.info(), gone(&*agent));
             agent.drain();
             tokio::select! {
                 biased;
-                () = gone => report.drained += 1,
+                down = gone => match down.map(|down| down.reason) {
+                    Some(ExitReason::Panicked(_)) => report.abandoned.push(Abandoned::of(info)),
+                    _ => report.drained += 1,
+                },
                 () = &mut time_is_up => return,
             }
         }
@@ -82,14 +90,13 @@ async fn cut_short(shared: &Shared, report: &mut StopReport) {
     for (info, gone) in stopping {
         let ended = tokio::select! {
             biased;
-            () = gone => true,
+            _ = gone => true,
             () = &mut time_is_up => false,
         };
         if ended && info.pending == 0 && info.work == 0 {
             report.drained += 1;
         } else {
-            let (pending, work) = (info.pending, info.work);
-            report.abandoned.push(Abandoned { id: info.id, name: info.name, pending, work });
+            report.abandoned.push(Abandoned::of(info));
         }
     }
 }
@@ -111,16 +118,16 @@ async fn join(shared: &Shared, mut threads: Vec<ShardThread>) -> usize {
     stuck
 }
 
-/// Ends when the agent is gone.
-fn gone(agent: &dyn AnyAgent) -> impl Future<Output = ()> + use<> {
-    let (sender, receiver) = oneshot::channel::<()>();
-    let sender = Mutex::new(Some(sender));
+/// Ends when the agent is gone, with its last notice.
+fn gone(agent: &dyn AnyAgent) -> impl Future<Output = Option<Down>> + use<> {
+    let (sender, receiver) = oneshot::channel();
+    let mut sender = Some(sender);
     agent.watch(Box::new(move |down| {
-        if down.next == Next::Gone {
-            drop(sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if down.next == Next::Gone
+            && let Some(sender) = sender.take()
+        {
+            let _nobody_waits = sender.send(down.clone());
         }
     }));
-    async move {
-        let _dropped_means_gone = receiver.await;
-    }
+    async move { receiver.await.ok() }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::crew::{
@@ -32,7 +31,6 @@ pub(super) struct Duties {
     pub(super) crew: Crew,
     pub(super) question: String,
     pub(super) log: Arc<EventLog>,
-    pub(super) outcome: oneshot::Sender<Outcome>,
     /// The run: cancelling it ends every researcher.
     pub(super) scope: Scope,
 }
@@ -142,12 +140,20 @@ impl Supervisor {
         turn: &mut Turn<'_, RunMessage>,
     ) {
         let patience = self.patience();
-        match turn.spawn(spec) {
+        let begun = match turn.spawn(spec) {
             Ok(agent) => turn.start(agent.ask(patience, question), move |outcome: Outcomes<T>| {
                 agent.stop();
                 RunMessage::Input(input(settled(role, outcome)))
             }),
             Err(error) => turn.start(async {}, move |_| RunMessage::Input(input(Err(not_started(role, &error))))),
+        };
+        self.or_handle(begun, turn);
+    }
+
+    /// Work that could not be started has its result at once.
+    fn or_handle(&mut self, begun: Result<(), RunMessage>, turn: &mut Turn<'_, RunMessage>) {
+        if let Err(refused) = begun {
+            self.handle(refused, turn);
         }
     }
 
@@ -156,7 +162,10 @@ impl Supervisor {
         let failed = move |reason, retry| RunMessage::Input(Input::Failed { task: id, attempt, reason, retry });
         let researcher = match self.researcher(id, turn) {
             Ok(researcher) => researcher,
-            Err(error) => return turn.start(async {}, move |_| failed(not_started("researcher", &error), false)),
+            Err(error) => {
+                let begun = turn.start(async {}, move |_| failed(not_started("researcher", &error), false));
+                return self.or_handle(begun, turn);
+            }
         };
         let me = turn.me();
         let whole = self.duties.as_ref().map(|duties| duties.question.clone()).unwrap_or_default();
@@ -168,7 +177,7 @@ impl Supervisor {
         let span = tracing::info_span!("task", run_id = self.run_id(), task = %id, attempt);
         let patience = self.patience();
         let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, span, reply });
-        turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {
+        let begun = turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {
             Ok(Ok(Ok(findings))) => RunMessage::Input(Input::Replied { task: id, attempt, findings }),
             Ok(Ok(Err(failure))) => failed(failure.reason, failure.retry),
             // After a restart the next try asks the same researcher; after its policy gave it up, a new one.
@@ -176,6 +185,7 @@ impl Supervisor {
             Ok(Err(error)) => failed(error.to_string(), false),
             Err(error) => failed(error.to_string(), false),
         });
+        self.or_handle(begun, turn);
     }
 
     /// The researcher of a task: a new one for the first attempt, the restarted one after a panic.
@@ -212,9 +222,7 @@ impl Supervisor {
         if let Some(duties) = self.duties.take() {
             let (status, cancelled) = (outcome.status, outcome.cancelled);
             tracing::info!(?status, "run finished");
-            // First the outcome, then the end of the log: whoever sees the end finds the outcome.
-            let _nobody_waits = duties.outcome.send(outcome);
-            duties.log.close(status, cancelled);
+            duties.log.close(status, cancelled, Some(outcome));
         }
         turn.stop();
     }
@@ -231,7 +239,9 @@ impl Agent for Supervisor {
             scope.cancelled().await;
             scope.cancelled_because().unwrap_or(CancelReason::Parent)
         };
-        turn.start(cancelled, |reason| RunMessage::Input(Input::Cancel(reason.unwrap_or(CancelReason::Parent))));
+        let begun =
+            turn.start(cancelled, |reason| RunMessage::Input(Input::Cancel(reason.unwrap_or(CancelReason::Parent))));
+        self.or_handle(begun, turn);
         let commands = self.machine.begin();
         self.carry_out(commands, turn);
         self.arm(Instant::now(), turn);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::event::{CancelReason, Event, RunEvent};
-use crate::research::{SCHEMA_VERSION, Status};
+use crate::research::{Outcome, SCHEMA_VERSION, Status};
 
 /// The most events that a run keeps. Beyond it, notes on progress are left out; what is decided is always kept, and is
 /// bounded by the number of tasks.
@@ -17,41 +17,66 @@ const MAX_EVENTS: usize = 100_000;
 pub(crate) struct EventLog {
     run_id: Arc<str>,
     started: Instant,
-    events: Mutex<Vec<RunEvent>>,
+    log: Mutex<Log>,
     /// The number of events, and whether the last one is the end.
     grown: watch::Sender<(usize, bool)>,
 }
 
+#[derive(Debug, Default)]
+struct Log {
+    events: Vec<RunEvent>,
+    outcome: Option<Outcome>,
+}
+
 impl EventLog {
     pub(crate) fn new(run_id: Arc<str>, started: Instant) -> Self {
-        Self { run_id, started, events: Mutex::default(), grown: watch::Sender::new((0, false)) }
+        Self { run_id, started, log: Mutex::default(), grown: watch::Sender::new((0, false)) }
     }
 
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
     }
 
-    /// Adds an event; `false` when the run has ended already, and the event is not taken.
-    pub(crate) fn append(&self, event: Event) -> bool {
-        let mut events = self.lock();
-        if self.grown.borrow().1 {
-            return false;
+    /// Adds an event, unless the run has ended already.
+    pub(crate) fn append(&self, event: Event) {
+        let mut log = self.lock();
+        let ended = self.grown.borrow().1;
+        let is_full = log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. });
+        if !ended && !is_full {
+            self.write(&mut log, event);
         }
-        if events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. }) {
-            return true;
-        }
-        let is_end = matches!(event, Event::RunFinished { .. });
-        let seq = events.len() as u64 + 1;
-        let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let run_id = self.run_id.to_string();
-        events.push(RunEvent { schema_version: SCHEMA_VERSION, run_id, seq, at_ms, event });
-        self.grown.send_replace((events.len(), is_end));
-        true
     }
 
-    /// Ends the log, unless it has ended.
-    pub(crate) fn close(&self, status: Status, cancelled: Option<CancelReason>) {
-        self.append(Event::RunFinished { status, cancelled });
+    fn write(&self, log: &mut Log, event: Event) {
+        let is_end = matches!(event, Event::RunFinished { .. });
+        let seq = log.events.len() as u64 + 1;
+        let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let run_id = self.run_id.to_string();
+        log.events.push(RunEvent { schema_version: SCHEMA_VERSION, run_id, seq, at_ms, event });
+        self.grown.send_replace((log.events.len(), is_end));
+    }
+
+    /// Ends the log with the run's outcome, unless it has ended: the first end counts, and no other outcome is kept.
+    pub(crate) fn close(&self, status: Status, cancelled: Option<CancelReason>, outcome: Option<Outcome>) {
+        let mut log = self.lock();
+        let ended = self.grown.borrow().1;
+        if !ended {
+            log.outcome = outcome;
+            self.write(&mut log, Event::RunFinished { status, cancelled });
+        }
+    }
+
+    /// Why the run was ended early, if it was; `None` also while it goes on.
+    pub(crate) fn cancelled_because(&self) -> Option<CancelReason> {
+        match self.lock().events.last()?.event {
+            Event::RunFinished { cancelled, .. } => cancelled,
+            _ => None,
+        }
+    }
+
+    /// The outcome, once: it is there when the log has ended, if the supervisor ended it.
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        self.lock().outcome.take()
     }
 
     /// Ends when the log has ended.
@@ -64,11 +89,11 @@ impl EventLog {
     }
 
     pub(crate) fn all(&self) -> Vec<RunEvent> {
-        self.lock().clone()
+        self.lock().events.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<RunEvent>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,7 +115,7 @@ impl RunEvents {
         loop {
             let (length, ended) = *self.grown.borrow_and_update();
             if self.next < length {
-                let event = self.log.lock().get(self.next).cloned();
+                let event = self.log.lock().events.get(self.next).cloned();
                 self.next += 1;
                 return event;
             }

@@ -93,6 +93,8 @@ pub(super) struct Machine {
     /// Why a part that was found is not in the draft, when it is not the verifier.
     lost: Option<String>,
     written: BTreeMap<TaskId, usize>,
+    /// What the verifier was asked about.
+    unverified: Draft,
     draft: Draft,
     struck: usize,
     cancelled: Option<CancelReason>,
@@ -110,6 +112,7 @@ impl Machine {
             fan_out,
             lost: None,
             written: BTreeMap::new(),
+            unverified: Draft::default(),
             draft: Draft::default(),
             struck: 0,
             cancelled: None,
@@ -268,6 +271,7 @@ impl Machine {
     fn has_written(&mut self, draft: Draft) {
         self.written = draft.sections.iter().map(|section| (section.task, section.claims.len())).collect();
         self.phase = Phase::Verifying;
+        self.unverified = draft.clone();
         self.commands.push(Command::AskVerifier { draft });
     }
 
@@ -288,7 +292,13 @@ impl Machine {
             }
             Phase::Writing | Phase::Verifying => {
                 let soon = now + WRAP_UP;
-                self.wrap_up = Some(self.wrap_up.map_or(soon, |wrap_up| wrap_up.min(soon)));
+                let hurries = self.wrap_up.is_none_or(|wrap_up| soon < wrap_up);
+                self.wrap_up = if hurries { Some(soon) } else { self.wrap_up };
+                if hurries && self.phase == Phase::Verifying {
+                    // The first verifier may wait for a slow source longer than there is time now. A second one, in
+                    // less time, strikes what it cannot see.
+                    self.commands.push(Command::AskVerifier { draft: self.unverified.clone() });
+                }
             }
             Phase::Finished => {}
         }

@@ -182,9 +182,10 @@ impl<T: Clone + Send + 'static, R: Clone + Send + 'static> Replies<T, R> {
             Ok(worker) => {
                 let (work, inside) = (self.work.clone(), scope.clone());
                 let make = Box::new(move || work(task, inside));
-                let answer = worker.ask(self.task_deadline + PATIENCE, |reply| Job::Begin { make, reply });
+                let answer =
+                    worker.ask(self.task_deadline.saturating_add(PATIENCE), |reply| Job::Begin { make, reply });
                 self.workers.insert(number, (worker, scope));
-                answer
+                answer.boxed()
             }
         };
         self.answers.push(answer.map(move |answer| (number, attempt, answer)).boxed());
@@ -220,7 +221,9 @@ impl<R: Send + 'static> Agent for Worker<R> {
         match message {
             Job::Begin { make, reply } => {
                 self.reply = Some(reply);
-                turn.start(async move { make().await }, Job::Done);
+                if let Err(refused) = turn.start(async move { make().await }, Job::Done) {
+                    self.handle(refused, turn);
+                }
             }
             Job::Done(result) => {
                 if let Some(reply) = self.reply.take() {

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::actor::{Duties, Supervisor};
@@ -86,7 +85,6 @@ pub struct Run {
     question: String,
     scope: Scope,
     log: Arc<EventLog>,
-    outcome: Option<oneshot::Receiver<Outcome>>,
     done: bool,
 }
 
@@ -112,7 +110,6 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
     let started = Instant::now();
     let scope = shared.scope().child_until(Some(started + options.deadline));
     let log = Arc::new(EventLog::new(id.clone(), started));
-    let (sender, outcome) = oneshot::channel();
     let limits = FanOutLimits {
         at_once: options.max_researchers,
         attempts: options.attempts,
@@ -127,8 +124,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         deadline: started + options.deadline,
         on_reply: options.on_reply,
     };
-    let duties =
-        Duties { crew, question: question.to_owned(), log: log.clone(), outcome: sender, scope: scope.clone() };
+    let duties = Duties { crew, question: question.to_owned(), log: log.clone(), scope: scope.clone() };
     let span = tracing::info_span!("run", run_id = %id);
     // A supervisor is not restarted: a second one would not know what the first one did.
     let once = Mutex::new(Some((machine, duties, span)));
@@ -143,12 +139,12 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
     supervisor.watch(move |down| {
         if down.next == Next::Gone {
             // After an orderly end the log is closed already, and takes no second end.
-            end_of_log.close(Status::Failed, end_of_scope.cancelled_because());
+            end_of_log.close(Status::Failed, end_of_scope.cancelled_because(), None);
             end_of_scope.cancel(CancelReason::Parent);
         }
     });
     watch_over(shared, &log, options.deadline + WRAP_UP);
-    Ok(Run { id, question: question.to_owned(), scope, log, outcome: Some(outcome), done: false })
+    Ok(Run { id, question: question.to_owned(), scope, log, done: false })
 }
 
 /// Ends the run's log if the supervisor does not: on the clock, where no agent can block it.
@@ -162,7 +158,7 @@ fn watch_over(shared: &Shared, log: &Arc<EventLog>, within: Duration) {
             () = closed => CancelReason::Parent,
             () = late => CancelReason::Deadline,
         };
-        log.close(Status::Failed, Some(reason));
+        log.close(Status::Failed, Some(reason), None);
     });
 }
 
@@ -196,9 +192,8 @@ impl Run {
     /// an agent blocks its shard; and it is in the log by then. A second call after the end returns an outcome without
     /// an answer.
     pub async fn outcome(&mut self) -> Outcome {
-        // The supervisor hands over the outcome before it ends the log.
         self.log.ended().await;
-        let ended = self.outcome.take().and_then(|mut outcome| outcome.try_recv().ok());
+        let ended = self.log.take_outcome();
         self.done = true;
         ended.unwrap_or_else(|| Outcome {
             run_id: self.id.to_string(),
@@ -207,7 +202,7 @@ impl Run {
             draft: Draft::default(),
             missing: Vec::new(),
             status: Status::Failed,
-            cancelled: self.scope.cancelled_because(),
+            cancelled: self.log.cancelled_because(),
             failure: Some("the run's supervisor did not come to its end".to_owned()),
             struck: 0,
             usage: Usage::default(),

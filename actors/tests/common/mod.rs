@@ -1,6 +1,8 @@
 //! Agents that several tests use.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod library;
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ pub(crate) enum Count {
     Ignore(Reply<()>),
     /// Panics without a question.
     Panic,
+    /// Panics without a word on standard error.
+    Quiet,
 }
 
 impl Agent for Counter {
@@ -61,6 +65,7 @@ impl Agent for Counter {
             Count::Seen(reply) => reply.send(self.seen.clone()),
             Count::Ignore(reply) => drop(reply),
             Count::Panic => panic!("broken on purpose"),
+            Count::Quiet => std::panic::resume_unwind(Box::new("broken on purpose")),
         }
     }
 }

@@ -78,7 +78,9 @@ impl Agent for Researcher {
                 let query = Query { text: task.question.clone(), whole, limit: rules::find::PASSAGES };
                 let search = self.retriever.search(query).instrument(tracing::info_span!("retrieval"));
                 self.current = Some(Current { task, progress, reply });
-                turn.start(search, ResearchTask::Retrieved);
+                if let Err(refused) = turn.start(search, ResearchTask::Retrieved) {
+                    self.handle(refused, turn);
+                }
             }
             ResearchTask::Retrieved(result) => {
                 let Some(current) = self.current.take() else { return };

@@ -69,7 +69,9 @@ impl Agent for Verifier {
         match message {
             VerifyDraft::Begin { draft, within, reply } => {
                 let read = self.read(&draft, within);
-                turn.start(read, |texts| VerifyDraft::Read { texts, draft, reply });
+                if let Err(refused) = turn.start(read, |texts| VerifyDraft::Read { texts, draft, reply }) {
+                    self.handle(refused, turn);
+                }
             }
             VerifyDraft::Read { texts, draft, reply } => {
                 let texts = texts.unwrap_or_default();
