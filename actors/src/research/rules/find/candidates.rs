@@ -22,7 +22,7 @@ pub(super) struct Candidate {
     pub(super) words: BTreeSet<String>,
     /// Higher is better.
     pub(super) score: f32,
-    /// How much of the question it covers with its neighbours and its headings: 0 to 1.
+    /// How much of the question its first sentence covers with its headings, by the square of rarity: 0 to 1.
     pub(super) coverage: f32,
 }
 
@@ -36,8 +36,6 @@ const MIN_FIRST: usize = 30;
 const MAX_PAIR: usize = 420;
 /// A line without an end mark up to this length, in bytes, is a caption for what follows it.
 const MAX_CAPTION: usize = 90;
-/// How many sentences after a quote count as its neighbours, besides the one before it.
-const NEIGHBOURS_AFTER: usize = 2;
 /// What a score keeps when the quote ends in program text.
 const WITH_CODE: f32 = 0.9;
 
@@ -63,9 +61,7 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
             continue;
         }
         setting.before = n.checked_sub(1).map(|before| sets[before].clone()).unwrap_or_default();
-        let neighbours = n.saturating_sub(1)..(n + 1 + NEIGHBOURS_AFTER).min(found.len());
-        let nearby: BTreeSet<String> = sets[neighbours].iter().flatten().cloned().collect();
-        let coverage = setting.coverage(question, &nearby);
+        let coverage = setting.coverage(question, &sets[n]);
         for (range, factor) in stretches(text, language, &found, n) {
             let quote = &text[range.clone()];
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };

@@ -164,6 +164,16 @@ impl Question {
         }
         self.groups.iter().map(|group| group.weight * credit(group)).sum::<f32>() / self.total
     }
+
+    /// The same by the square of the weights, so that the rare words decide: 0 to 1.
+    pub(super) fn rare_share(&self, credit: impl Fn(&Group) -> f32) -> f32 {
+        let squares = |group: &Group| group.weight * group.weight;
+        let total: f32 = self.groups.iter().map(squares).sum();
+        if total <= 0.0 {
+            return 0.0;
+        }
+        self.groups.iter().map(|group| squares(group) * credit(group)).sum::<f32>() / total
+    }
 }
 
 /// The inverse document frequency of BM25: positive, and 0.3 or more for any word.

@@ -68,11 +68,12 @@ impl Setting {
         Self { rank, heading, outer, about, everything, caption: BTreeSet::new(), before: BTreeSet::new(), first: true }
     }
 
-    /// The share of the question that `nearby` covers together with the headings and the caption.
-    pub(super) fn coverage(&self, question: &Question, nearby: &BTreeSet<String>) -> f32 {
-        let places = [nearby, &self.caption, &self.heading, &self.outer];
+    /// The share of the question, by the square of rarity, that a sentence with the stems `own` covers together with the
+    /// headings and the caption.
+    pub(super) fn coverage(&self, question: &Question, own: &BTreeSet<String>) -> f32 {
+        let places = [own, &self.caption, &self.heading, &self.outer];
         let found = |group: &Group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max);
-        question.share(found)
+        question.rare_share(found)
     }
 
     fn credit(&self, group: &Group, own: &BTreeSet<String>) -> f32 {
