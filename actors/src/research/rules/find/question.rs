@@ -106,7 +106,8 @@ pub(super) struct Question {
     pub(super) total: f32,
     /// What it asks for.
     pub(super) wants: Wants,
-    /// Whether it names something that this corpus never writes: an identifier, or a word with a capital inside a sentence.
+    /// Whether it names something that this corpus never writes, not even in a heading or a title of what was retrieved: an
+    /// identifier, or a word with a capital that no sentence demands.
     pub(super) names_unknown: bool,
     /// Words that keep the company of its words in this corpus.
     pub(super) related: Vec<Related>,
@@ -120,19 +121,25 @@ impl Question {
             Some(passages) => idf(retrieved.corpus_passages, *passages),
             None => idf(retrieved.corpus_passages, 0),
         };
+        let headed: BTreeSet<String> = retrieved
+            .passages
+            .iter()
+            .flat_map(|passage| passage.headings.iter().map(String::as_str).chain([&*passage.title]))
+            .flat_map(stem_set)
+            .collect();
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         let mut names_unknown = false;
         for group in grouped(content_stems(text, language(text))) {
             let (whole, parts, range) = group;
             let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
-            let name = is_identifier(&whole) || is_name(text, range.start);
+            let name = is_identifier(&whole) || is_name(text, &range);
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
             let particle = particle(&text[end..]).filter(|_| parts.is_empty());
             let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
-            names_unknown |= unknown && name;
+            names_unknown |= unknown && name && !headed.contains(&whole);
             // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
             // never writes may be there in words.
             let absent = unknown && is_identifier(&whole);
@@ -196,11 +203,13 @@ fn particle(rest: &str) -> Option<String> {
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
 }
 
-/// Whether the word at `start` has a capital although no sentence begins there.
-fn is_name(text: &str, start: usize) -> bool {
-    let before = text[..start].trim_end();
+/// Whether the word `range` of an English question has a capital that no sentence demands: inside the word (`RwLock`,
+/// `JSON`), or before it where no sentence begins. A question all in capitals says nothing about names.
+fn is_name(text: &str, range: &Range<usize>) -> bool {
+    let before = text[..range.start].trim_end();
     let begins = before.is_empty() || before.ends_with(['.', '?', '!', ':', '"', '“']);
-    !begins && text[start..].starts_with(char::is_uppercase)
+    let capital = text[range.clone()].chars().skip(usize::from(begins)).any(char::is_uppercase);
+    capital && text.contains(char::is_lowercase) && language(text) == Language::English
 }
 
 /// Puts the parts of a name with the whole they lie in; with where the whole stands.
@@ -251,6 +260,38 @@ pub(super) fn stem_set_in(text: &str, language: Language) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::research::Passage;
+
+    #[test]
+    fn a_name_is_unknown_unless_something_of_the_corpus_has_it() {
+        let unknown = |question: &str| {
+            let passage = Passage { title: "Patroni".into(), ..passage() };
+            Question::new(question, &Retrieved { passages: vec![passage], ..Retrieved::default() }).names_unknown
+        };
+        for question in
+            ["How is Kubernetes set up?", "RwLock or not?", "JSON parsing", "What is tls_key?", "Can it do 3D?"]
+        {
+            assert!(unknown(question), "{question}");
+        }
+        for question in ["Kubernetes setup", "HOW IS KUBERNETES SET UP?", "Wer hat das Buch?", "How is Patroni set up?"]
+        {
+            assert!(!unknown(question), "{question}");
+        }
+    }
+
+    fn passage() -> Passage {
+        Passage {
+            source: "a".into(),
+            corpus: "c".into(),
+            file: "f".into(),
+            title: "t".into(),
+            headings: Vec::new(),
+            start: 0,
+            end: 1,
+            text: "x".into(),
+            score: 1.0,
+        }
+    }
 
     #[test]
     fn a_verb_with_its_particle_is_one_word() {
