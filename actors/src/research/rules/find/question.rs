@@ -76,7 +76,6 @@ const LIGHT: [&str; 29] = [
     "purpos",
 ];
 const LIGHT_FACTOR: f32 = 0.4;
-const VERB_FACTOR: f32 = 0.6;
 
 impl Group {
     /// How much of this word is among `stems`: 0 to 1.
@@ -147,15 +146,7 @@ impl Question {
                 Some(rarest) if unknown && !absent => rarest,
                 _ => rarity(&whole),
             };
-            // The verb of `How do I ..` is what manuals put in other words most often.
-            let verb = wants == Wants::Procedure && groups.is_empty();
-            let factor = if LIGHT.contains(&whole.as_str()) {
-                LIGHT_FACTOR
-            } else if verb {
-                VERB_FACTOR
-            } else {
-                1.0
-            };
+            let factor = if LIGHT.contains(&whole.as_str()) { LIGHT_FACTOR } else { 1.0 };
             let of_parts = if absent { 0.0 } else { PARTS };
             groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
         }
