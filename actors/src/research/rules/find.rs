@@ -9,6 +9,7 @@
 
 mod candidates;
 mod form;
+mod names;
 mod question;
 mod score;
 mod wider;

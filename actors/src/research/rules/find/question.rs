@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::names::{Sort, sort};
 use crate::research::{Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
 
@@ -132,21 +133,26 @@ impl Question {
         for group in grouped(content_stems(text, language(text))) {
             let (whole, parts, range) = group;
             let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
-            let name = is_identifier(&whole) || is_name(text, &range);
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
             let particle = particle(&text[end..]).filter(|_| parts.is_empty());
-            let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
-            names_unknown |= unknown && name && !headed.contains(&whole);
+            let unwritten = |stem: &str| known.get(stem).is_none_or(|passages| *passages == 0);
+            let unknown = unwritten(&whole);
+            // A path is known by its parts: who explains `Mutex` and `lock` need not write `Mutex::lock`.
+            let path = whole.contains("::") && !parts.iter().any(|part| unwritten(part));
+            let sort = if path { Sort::Word } else { sort(text, &range, &whole) };
+            names_unknown |= unknown && matches!(sort, Sort::Name | Sort::Identifier) && !headed.contains(&whole);
             // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
             // never writes may be there in words.
-            let absent = unknown && is_identifier(&whole);
+            let absent = unknown && sort == Sort::Identifier;
             let weight = match parts.iter().map(|part| rarity(part)).reduce(f32::max) {
                 Some(rarest) if unknown && !absent => rarest,
                 _ => rarity(&whole),
             };
-            let factor = if LIGHT.contains(&whole.as_str()) { LIGHT_FACTOR } else { 1.0 };
+            // An amount that the corpus never writes is an example of the asker's.
+            let light = LIGHT.contains(&whole.as_str()) || (unknown && sort == Sort::Amount);
+            let factor = if light { LIGHT_FACTOR } else { 1.0 };
             let of_parts = if absent { 0.0 } else { PARTS };
             groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
         }
@@ -180,11 +186,6 @@ fn idf(corpus: u64, passages: u64) -> f32 {
     (1.0 + (corpus - passages + 0.5) / (passages + 0.5)).ln().max(0.3)
 }
 
-/// Whether a word can only be the name of one thing: a variable, a flag, a path, something with digits.
-fn is_identifier(word: &str) -> bool {
-    word.contains('_') || word.contains("::") || word.starts_with('-') || word.chars().any(|c| c.is_ascii_digit())
-}
-
 /// The particle that directly follows a verb, if `rest` begins with one: not the preposition of `out of` or `up to`.
 fn particle(rest: &str) -> Option<String> {
     let low = rest.strip_prefix(' ')?.to_lowercase();
@@ -192,15 +193,6 @@ fn particle(rest: &str) -> Option<String> {
     let first = words.next()?.trim_end_matches(|c: char| !c.is_alphabetic());
     let preposition = matches!(words.next(), Some("of" | "to" | "from"));
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
-}
-
-/// Whether the word `range` of an English question has a capital that no sentence demands: inside the word (`RwLock`,
-/// `JSON`), or before it where no sentence begins. A question all in capitals says nothing about names.
-fn is_name(text: &str, range: &Range<usize>) -> bool {
-    let before = text[..range.start].trim_end();
-    let begins = before.is_empty() || before.ends_with(['.', '?', '!', ':', '"', '“']);
-    let capital = text[range.clone()].chars().skip(usize::from(begins)).any(char::is_uppercase);
-    capital && text.contains(char::is_lowercase) && language(text) == Language::English
 }
 
 /// Puts the parts of a name with the whole they lie in; with where the whole stands.
@@ -251,38 +243,6 @@ pub(super) fn stem_set_in(text: &str, language: Language) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::research::Passage;
-
-    #[test]
-    fn a_name_is_unknown_unless_something_of_the_corpus_has_it() {
-        let unknown = |question: &str| {
-            let passage = Passage { title: "Patroni".into(), ..passage() };
-            Question::new(question, &Retrieved { passages: vec![passage], ..Retrieved::default() }).names_unknown
-        };
-        for question in
-            ["How is Kubernetes set up?", "RwLock or not?", "JSON parsing", "What is tls_key?", "Can it do 3D?"]
-        {
-            assert!(unknown(question), "{question}");
-        }
-        for question in ["Kubernetes setup", "HOW IS KUBERNETES SET UP?", "Wer hat das Buch?", "How is Patroni set up?"]
-        {
-            assert!(!unknown(question), "{question}");
-        }
-    }
-
-    fn passage() -> Passage {
-        Passage {
-            source: "a".into(),
-            corpus: "c".into(),
-            file: "f".into(),
-            title: "t".into(),
-            headings: Vec::new(),
-            start: 0,
-            end: 1,
-            text: "x".into(),
-            score: 1.0,
-        }
-    }
 
     #[test]
     fn a_verb_with_its_particle_is_one_word() {
