@@ -1,7 +1,7 @@
-//! How good are the answers? Asks the questions of one half over the manuals and compares with plain BM25.
+//! How good are the answers? Asks the questions of one half, or of both, over the manuals and compares with plain BM25.
 //!
 //! ```text
-//! cargo run --release --example score -- [--half tune|report] [-v] [NAME=FOLDER]..
+//! cargo run --release --example score -- [--half tune|report|both] [-v] [NAME=FOLDER]..
 //! ```
 //!
 //! Without `NAME=FOLDER` the manuals are taken from where the Rust toolchain and Debian put them. `evals/NAME.jsonl`
@@ -27,7 +27,8 @@ const CITATIONS_OF_A_REFUSAL: usize = 7;
 const CHARACTERS_OF_A_REFUSAL: usize = 1_900;
 
 struct Options {
-    half: Half,
+    /// Both when there is none.
+    half: Option<Half>,
     verbose: bool,
     manuals: Vec<(String, PathBuf)>,
 }
@@ -43,16 +44,17 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { half: Half::Tune, verbose: false, manuals: Vec::new() };
+    let mut options = Options { half: Some(Half::Tune), verbose: false, manuals: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-v" => options.verbose = true,
             "--half" => {
                 options.half = match arguments.next().as_deref() {
-                    Some("tune") => Half::Tune,
-                    Some("report") => Half::Report,
-                    _ => return Err("--half is tune or report".into()),
+                    Some("tune") => Some(Half::Tune),
+                    Some("report") => Some(Half::Report),
+                    Some("both") => None,
+                    _ => return Err("--half is tune, report or both".into()),
                 }
             }
             other => {
@@ -85,7 +87,7 @@ fn run(options: &Options) -> Result<(), String> {
         let questions = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("evals/{name}.jsonl")))?;
         let stored = |source: &str| corpus.stored_text(source).ok().flatten();
         let (mut ours, mut plain, mut longer) = (Tally::default(), Tally::default(), Tally::default());
-        for question in questions.iter().filter(|question| question.half == options.half) {
+        for question in questions.iter().filter(|question| options.half.is_none_or(|half| question.half == half)) {
             let given = answer(&corpus, &question.question)?;
             let citations = if given.cited.is_empty() { CITATIONS_OF_A_REFUSAL } else { given.cited.len() };
             let quoted: usize = given.cited.iter().map(|cited| cited.quote.chars().count()).sum();

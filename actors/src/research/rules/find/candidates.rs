@@ -22,7 +22,7 @@ pub(super) struct Candidate {
     pub(super) words: BTreeSet<String>,
     /// Higher is better.
     pub(super) score: f32,
-    /// How much of the question it covers with its neighbours and its headings: 0 to 1.
+    /// How much of the question its first sentence covers with its headings, by the square of rarity: 0 to 1.
     pub(super) coverage: f32,
 }
 
@@ -36,10 +36,6 @@ const MIN_FIRST: usize = 30;
 const MAX_PAIR: usize = 420;
 /// A line without an end mark up to this length, in bytes, is a caption for what follows it.
 const MAX_CAPTION: usize = 90;
-/// How many sentences after a quote count as its neighbours, besides the one before it.
-const NEIGHBOURS_AFTER: usize = 2;
-/// What a score keeps when the quote ends in program text.
-const WITH_CODE: f32 = 0.9;
 
 /// All candidates of all passages, scored.
 pub(super) fn candidates(retrieved: &Retrieved, question: &Question) -> Vec<Candidate> {
@@ -56,20 +52,17 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
     let found = sentences(text);
     let sets: Vec<BTreeSet<String>> =
         found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
-    let mut setting = Setting::new(rank, passage, sets.iter().flatten().cloned().collect(), question);
+    let mut setting = Setting::new(rank, passage, question);
     for (n, sentence) in found.iter().enumerate() {
         if is_caption(&text[sentence.range.clone()], sentence.kind) {
             setting.caption = sets[n].clone();
             continue;
         }
-        setting.before = n.checked_sub(1).map(|before| sets[before].clone()).unwrap_or_default();
-        let neighbours = n.saturating_sub(1)..(n + 1 + NEIGHBOURS_AFTER).min(found.len());
-        let nearby: BTreeSet<String> = sets[neighbours].iter().flatten().cloned().collect();
-        let coverage = setting.coverage(question, &nearby);
-        for (range, factor) in stretches(text, language, &found, n) {
+        let coverage = setting.coverage(question, &sets[n]);
+        for range in stretches(text, language, &found, n) {
             let quote = &text[range.clone()];
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
-            let score = factor * score(quote, &own, &setting, question);
+            let score = score(quote, &own, &setting, question);
             let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();
             out.push(Candidate { passage: rank, range, words, score, coverage });
         }
@@ -77,14 +70,14 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
     }
 }
 
-/// The quotes that begin at sentence `n`, each with what it leaves of the score: the sentence alone, and with the next.
-fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Vec<(Range<usize>, f32)> {
+/// The quotes that begin at sentence `n`: the sentence alone, and with the next.
+fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Vec<Range<usize>> {
     let this = &found[n];
     let own = &text[this.range.clone()];
     let mut out = Vec::new();
     let alone = quotable(own, this.kind, language);
     if alone {
-        out.push((this.range.clone(), 1.0));
+        out.push(this.range.clone());
     }
     let Some(next) = found.get(n + 1) else { return out };
     let both = this.range.start..next.range.end;
@@ -94,7 +87,7 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
         && quotable(&text[next.range.clone()], next.kind, language)
         && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
-        out.push((both, if next.kind == Kind::Code { WITH_CODE } else { 1.0 }));
+        out.push(both);
     }
     out
 }

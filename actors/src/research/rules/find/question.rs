@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::names::{Sort, sort};
 use crate::research::{Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
 
@@ -76,7 +77,6 @@ const LIGHT: [&str; 29] = [
     "purpos",
 ];
 const LIGHT_FACTOR: f32 = 0.4;
-const VERB_FACTOR: f32 = 0.6;
 
 impl Group {
     /// How much of this word is among `stems`: 0 to 1.
@@ -106,7 +106,8 @@ pub(super) struct Question {
     pub(super) total: f32,
     /// What it asks for.
     pub(super) wants: Wants,
-    /// Whether it names something that this corpus never writes: an identifier, or a word with a capital inside a sentence.
+    /// Whether it names something that this corpus never writes, not even in a heading or a title of what was retrieved: an
+    /// identifier, or a word with a capital that no sentence demands.
     pub(super) names_unknown: bool,
     /// Words that keep the company of its words in this corpus.
     pub(super) related: Vec<Related>,
@@ -120,35 +121,38 @@ impl Question {
             Some(passages) => idf(retrieved.corpus_passages, *passages),
             None => idf(retrieved.corpus_passages, 0),
         };
+        let headed: BTreeSet<String> = retrieved
+            .passages
+            .iter()
+            .flat_map(|passage| passage.headings.iter().map(String::as_str).chain([&*passage.title]))
+            .flat_map(stem_set)
+            .collect();
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         let mut names_unknown = false;
         for group in grouped(content_stems(text, language(text))) {
             let (whole, parts, range) = group;
             let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
-            let name = is_identifier(&whole) || is_name(text, range.start);
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
             let particle = particle(&text[end..]).filter(|_| parts.is_empty());
-            let unknown = known.get(whole.as_str()).is_none_or(|passages| *passages == 0);
-            names_unknown |= unknown && name;
+            let unwritten = |stem: &str| known.get(stem).is_none_or(|passages| *passages == 0);
+            let unknown = unwritten(&whole);
+            // A path is known by its parts: who explains `Mutex` and `lock` need not write `Mutex::lock`.
+            let path = whole.contains("::") && !parts.iter().any(|part| unwritten(part));
+            let sort = if path { Sort::Word } else { sort(text, &range, &whole) };
+            names_unknown |= unknown && matches!(sort, Sort::Name | Sort::Identifier) && !headed.contains(&whole);
             // An identifier or a flag that the corpus never writes is not there; a type or a camel-case name that it
             // never writes may be there in words.
-            let absent = unknown && is_identifier(&whole);
+            let absent = unknown && sort == Sort::Identifier;
             let weight = match parts.iter().map(|part| rarity(part)).reduce(f32::max) {
                 Some(rarest) if unknown && !absent => rarest,
                 _ => rarity(&whole),
             };
-            // The verb of `How do I ..` is what manuals put in other words most often.
-            let verb = wants == Wants::Procedure && groups.is_empty();
-            let factor = if LIGHT.contains(&whole.as_str()) {
-                LIGHT_FACTOR
-            } else if verb {
-                VERB_FACTOR
-            } else {
-                1.0
-            };
+            // An amount that the corpus never writes is an example of the asker's.
+            let light = LIGHT.contains(&whole.as_str()) || (unknown && sort == Sort::Amount);
+            let factor = if light { LIGHT_FACTOR } else { 1.0 };
             let of_parts = if absent { 0.0 } else { PARTS };
             groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
         }
@@ -164,17 +168,22 @@ impl Question {
         }
         self.groups.iter().map(|group| group.weight * credit(group)).sum::<f32>() / self.total
     }
+
+    /// The same by the square of the weights, so that the rare words decide: 0 to 1.
+    pub(super) fn rare_share(&self, credit: impl Fn(&Group) -> f32) -> f32 {
+        let squares = |group: &Group| group.weight * group.weight;
+        let total: f32 = self.groups.iter().map(squares).sum();
+        if total <= 0.0 {
+            return 0.0;
+        }
+        self.groups.iter().map(|group| squares(group) * credit(group)).sum::<f32>() / total
+    }
 }
 
 /// The inverse document frequency of BM25: positive, and 0.3 or more for any word.
 fn idf(corpus: u64, passages: u64) -> f32 {
     let (corpus, passages) = (corpus.max(passages) as f32, passages as f32);
     (1.0 + (corpus - passages + 0.5) / (passages + 0.5)).ln().max(0.3)
-}
-
-/// Whether a word can only be the name of one thing: a variable, a flag, a path, something with digits.
-fn is_identifier(word: &str) -> bool {
-    word.contains('_') || word.contains("::") || word.starts_with('-') || word.chars().any(|c| c.is_ascii_digit())
 }
 
 /// The particle that directly follows a verb, if `rest` begins with one: not the preposition of `out of` or `up to`.
@@ -184,13 +193,6 @@ fn particle(rest: &str) -> Option<String> {
     let first = words.next()?.trim_end_matches(|c: char| !c.is_alphabetic());
     let preposition = matches!(words.next(), Some("of" | "to" | "from"));
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
-}
-
-/// Whether the word at `start` has a capital although no sentence begins there.
-fn is_name(text: &str, start: usize) -> bool {
-    let before = text[..start].trim_end();
-    let begins = before.is_empty() || before.ends_with(['.', '?', '!', ':', '"', '“']);
-    !begins && text[start..].starts_with(char::is_uppercase)
 }
 
 /// Puts the parts of a name with the whole they lie in; with where the whole stands.

@@ -1,13 +1,13 @@
 //! How well does a sentence answer a question, and how much does it repeat?
 //!
-//! The weights were tuned on one half of the questions in `evals/`; none of them knows a manual.
+//! The weights were tuned on questions in `evals/`; none of them knows a manual. Weights that paid nothing there are gone.
 
 use std::collections::BTreeSet;
 
 use super::candidates::Candidate;
 use super::form::{form, length, manner};
 use super::overlap;
-use super::question::{Group, Question, Wants, stem_set};
+use super::question::{Group, Question, stem_set};
 use crate::research::Passage;
 use crate::text::is_stop_word;
 
@@ -15,8 +15,6 @@ use crate::text::is_stop_word;
 const IN_CAPTION: f32 = 0.75;
 const IN_HEADING: f32 = 0.5;
 const IN_OUTER: f32 = 0.5;
-const IN_BEFORE: f32 = 0.4;
-const IN_PASSAGE: f32 = 0.25;
 
 /// What covering the whole question adds, counting the surroundings as above.
 const CONTEXT: f32 = 1.4;
@@ -33,8 +31,6 @@ const FORM: f32 = 0.35;
 const ABOUT: f32 = 0.3;
 /// What the first sentence under a heading or a caption adds.
 const FIRST: f32 = 0.05;
-/// What it adds where a definition is wanted and the heading or the caption names just the subject.
-const DEFINES: f32 = 0.3;
 /// What words said before cost at the most.
 const REPETITION: f32 = 0.25;
 
@@ -48,42 +44,32 @@ pub(super) struct Setting {
     outer: BTreeSet<String>,
     /// How far the innermost heading or the title names just the subject of the question.
     about: f32,
-    /// The stems of the whole passage.
-    everything: BTreeSet<String>,
     /// The stems of the caption above the sentence.
     pub(super) caption: BTreeSet<String>,
-    /// The stems of the sentence before it.
-    pub(super) before: BTreeSet<String>,
     /// Whether nothing but captions stands before it.
     pub(super) first: bool,
 }
 
 impl Setting {
-    /// Of the passage at `rank` with the stems `everything`, before its first sentence.
-    pub(super) fn new(rank: usize, passage: &Passage, everything: BTreeSet<String>, question: &Question) -> Self {
+    /// Of the passage at `rank`, before its first sentence.
+    pub(super) fn new(rank: usize, passage: &Passage, question: &Question) -> Self {
         let heading = passage.headings.last().map(|heading| stem_set(heading)).unwrap_or_default();
         let title = stem_set(&passage.title);
         let about = subject_of(&heading, question).max(subject_of(&title, question));
         let outer = passage.headings.iter().rev().skip(1).flat_map(|heading| stem_set(heading)).chain(title).collect();
-        Self { rank, heading, outer, about, everything, caption: BTreeSet::new(), before: BTreeSet::new(), first: true }
+        Self { rank, heading, outer, about, caption: BTreeSet::new(), first: true }
     }
 
-    /// The share of the question that `nearby` covers together with the headings and the caption.
-    pub(super) fn coverage(&self, question: &Question, nearby: &BTreeSet<String>) -> f32 {
-        let places = [nearby, &self.caption, &self.heading, &self.outer];
+    /// The share of the question, by the square of rarity, that a sentence with the stems `own` covers together with the
+    /// headings and the caption.
+    pub(super) fn coverage(&self, question: &Question, own: &BTreeSet<String>) -> f32 {
+        let places = [own, &self.caption, &self.heading, &self.outer];
         let found = |group: &Group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max);
-        question.share(found)
+        question.rare_share(found)
     }
 
     fn credit(&self, group: &Group, own: &BTreeSet<String>) -> f32 {
-        let places = [
-            (1.0, own),
-            (IN_CAPTION, &self.caption),
-            (IN_HEADING, &self.heading),
-            (IN_OUTER, &self.outer),
-            (IN_BEFORE, &self.before),
-            (IN_PASSAGE, &self.everything),
-        ];
+        let places = [(1.0, own), (IN_CAPTION, &self.caption), (IN_HEADING, &self.heading), (IN_OUTER, &self.outer)];
         places.iter().map(|(worth, place)| worth * group.found_in(place)).fold(0.0, f32::max)
     }
 }
@@ -106,14 +92,13 @@ pub(super) fn score(quote: &str, own: &BTreeSet<String>, setting: &Setting, ques
     let related: f32 = question.related.iter().filter(|word| own.contains(&word.stem)).map(|word| word.nearness).sum();
     let caption = subject_of(&setting.caption, question);
     let about = if question.groups.len() <= 2 { setting.about.max(caption) } else { 0.0 };
-    let defines = if question.wants == Wants::Definition { setting.about.max(caption) } else { 0.0 };
     let sum = CONTEXT * context
         + INSIDE * inside
         + RELATED * related.min(1.0)
         + RANK * RANK_HALF / (RANK_HALF + setting.rank as f32)
         + FORM * form(quote, inside, caption, question)
         + ABOUT * about
-        + if setting.first { FIRST + DEFINES * defines } else { 0.0 };
+        + if setting.first { FIRST } else { 0.0 };
     sum * length(quote) * manner(quote)
 }
 
