@@ -197,9 +197,10 @@ mod tests {
     #[test]
     fn a_misspelt_word_is_recognised() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let alike = model(dir.path()).spelt_alike(&word("vesssel"));
+        let model = model(dir.path());
+        let alike = model.spelt_alike(&word("vesssel"));
         assert_eq!(alike.first().map(|(word, _)| word.as_str()), Some("vessel"));
-        assert!(model(dir.path()).nearest(&word("unheard"), 5).is_empty());
+        assert!(model.nearest(&word("unheard"), 5).is_empty());
     }
 
     #[test]
