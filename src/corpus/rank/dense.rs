@@ -1,5 +1,5 @@
-//! The little linear algebra that the model of meaning needs: sparse times dense, and an orthonormal basis. Deterministic: the same input gives the same bits, whatever the number of threads. An error of a `beat`
-//! ends the work that calls it.
+//! The little linear algebra that the model of meaning needs: sparse times dense, and an orthonormal basis. Deterministic:
+//! the same input gives the same bits, whatever the number of threads. An error of a `beat` ends the work that calls it.
 
 use std::thread;
 
