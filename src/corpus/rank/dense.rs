@@ -57,6 +57,30 @@ impl Dense {
         Ok(out)
     }
 
+    /// The `count` combinations of columns that come out shortest, a row of factors for each.
+    pub(super) fn faintest(&self, count: usize, beat: Beat<'_>) -> Result<Dense, CorpusError> {
+        let (width, mut gram) = (self.width, self.gram(beat)?);
+        for (i, j) in (0..width).flat_map(|i| (0..i).map(move |j| (i, j))) {
+            gram[i * width + j] = gram[j * width + i];
+        }
+        eigenvectors(gram, width, count, beat)
+    }
+
+    /// Each row without its part in the directions that the rows of `out` name, which are orthonormal.
+    pub(super) fn without(&mut self, out: &Dense, beat: Beat<'_>) -> Result<(), CorpusError> {
+        let count = out.rows();
+        let turned: Vec<f32> = (0..self.width).flat_map(|k| (0..count).map(move |at| out.row(at)[k])).collect();
+        in_rows(self, beat, |_, row| {
+            let mut parts = vec![0.0; count];
+            for (value, turned) in row.iter().zip(turned.chunks(count.max(1))) {
+                add(&mut parts, turned, *value);
+            }
+            for (at, part) in parts.iter().enumerate() {
+                add(row, out.row(at), -part);
+            }
+        })
+    }
+
     /// The transpose of `self` times `self`, `width` by `width`; what lies below the diagonal is left out.
     fn gram(&self, beat: Beat<'_>) -> Result<Vec<f64>, CorpusError> {
         let width = self.width;
@@ -124,7 +148,9 @@ fn inverse_root(gram: &[f64], size: usize, faint: Faint) -> Dense {
             continue;
         }
         let pivot = least.sqrt();
-        let row: Vec<f64> = (i..size).map(|j| (gram[i * size + j] - before(i, j)) / pivot).collect();
+        // What is left of a faint column is mostly error: those behind it are not turned by it, or errors would grow.
+        let share = if least > new { 0.0 } else { 1.0 / pivot };
+        let row: Vec<f64> = (i..size).map(|j| (gram[i * size + j] - before(i, j)) * share).collect();
         root[i * size + i..(i + 1) * size].copy_from_slice(&row);
         root[i * size + i] = pivot;
     }
@@ -218,6 +244,64 @@ fn in_rows(out: &mut Dense, beat: Beat<'_>, fill: impl Fn(usize, &mut [f32]) + S
     Ok(())
 }
 
+/// How often the rotations below pass over the matrix at the most; ten passes are plenty for a few hundred rows.
+const MAX_SWEEPS: usize = 16;
+
+/// The eigenvectors of the `count` least eigenvalues of the symmetric `a`, a row for each: the cyclic Jacobi method (Golub
+/// and Van Loan, section 8.5).
+fn eigenvectors(mut a: Vec<f64>, size: usize, count: usize, beat: Beat<'_>) -> Result<Dense, CorpusError> {
+    // Row `i` of `v` becomes eigenvector `i`.
+    let mut v = vec![0.0_f64; size * size];
+    for i in 0..size {
+        v[i * size + i] = 1.0;
+    }
+    let scale: f64 = a.iter().map(|x| x * x).sum();
+    for _ in 0..MAX_SWEEPS {
+        let off: f64 = (0..size).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * size + j].powi(2)).sum();
+        if off <= scale * 1e-14 {
+            break;
+        }
+        for p in 0..size {
+            if p % 16 == 0 {
+                beat()?;
+            }
+            for q in p + 1..size {
+                rotate(&mut a, &mut v, size, p, q);
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..size).collect();
+    order.sort_by(|i, j| a[i * size + i].total_cmp(&a[j * size + j]));
+    let least = order.iter().take(count).flat_map(|i| &v[i * size..(i + 1) * size]);
+    Ok(Dense { width: size, values: least.map(|value| *value as f32).collect() })
+}
+
+/// One Jacobi rotation that makes `a[p][q]` zero.
+fn rotate(a: &mut [f64], v: &mut [f64], size: usize, p: usize, q: usize) {
+    let apq = a[p * size + q];
+    if apq.abs() < f64::MIN_POSITIVE {
+        return;
+    }
+    let theta = (a[q * size + q] - a[p * size + p]) / (2.0 * apq);
+    let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+    let t = if theta == 0.0 { 1.0 } else { t };
+    let c = 1.0 / (t * t + 1.0).sqrt();
+    let s = t * c;
+    for k in 0..size {
+        let (x, y) = (a[k * size + p], a[k * size + q]);
+        a[k * size + p] = c * x - s * y;
+        a[k * size + q] = s * x + c * y;
+    }
+    let turn = |m: &mut [f64]| {
+        let (head, tail) = m.split_at_mut(q * size);
+        for (x, y) in head[p * size..(p + 1) * size].iter_mut().zip(&mut tail[..size]) {
+            (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+        }
+    };
+    turn(a);
+    turn(v);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +332,23 @@ mod tests {
         let basis = rows.orthonormal(Faint::Dropped, &mut || Ok(())).expect("nothing breaks it off");
         assert!((0..4).all(|i| (product(&basis, i, i) - f32::from(u8::from(i != 2))).abs() < 1e-4));
         assert!(product(&basis, 1, 3).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_faintest_directions_can_be_left_out() {
+        let mut rows = Dense::random(300, 6, 7);
+        for row in rows.values.chunks_mut(6) {
+            row[4] = 0.5 * (row[0] + row[1]) + 0.001 * row[4];
+        }
+        let faint = rows.faintest(1, &mut || Ok(())).expect("nothing breaks it off");
+        let expected = [1.0, 1.0, 0.0, 0.0, -2.0, 0.0].map(|value: f32| value / 6.0_f32.sqrt());
+        let sign = faint.values[0].signum();
+        assert!(faint.values.iter().zip(expected).all(|(value, expected)| (value * sign - expected).abs() < 1e-2));
+        let before = rows.clone();
+        rows.without(&faint, &mut || Ok(())).expect("nothing breaks it off");
+        assert!(rows.values.iter().zip(&before.values).all(|(value, before)| (value - before).abs() < 1e-2));
+        let parts = rows.values.chunks(6).map(|row| row.iter().zip(&faint.values).map(|(a, b)| a * b).sum::<f32>());
+        assert!(parts.into_iter().all(|part| part.abs() < 1e-5));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Latent semantic analysis of the corpus itself (Deerwester et al. 1990): the passages' words, weighted by rarity, are
 //! reduced to a few dimensions by a truncated singular value decomposition, found by random projection with power
 //! iteration (Halko, Martinsson and Tropp 2011). Only cosines are asked for, which are the same in every basis of those
-//! dimensions: the one that the iteration ends with is kept, without turning it into singular vectors. The seed and the
-//! order of every sum are fixed: one corpus always gives one model, to the last bit.
+//! dimensions: the one that the iteration ends with is kept without turning it into singular vectors, and what lies in the
+//! least of them is only taken off. The seed and the order of every sum are fixed: one corpus always gives one model, to the last bit.
 
 use super::dense::{Dense, Faint, Sparse};
 use crate::corpus::CorpusError;
@@ -12,6 +12,8 @@ use crate::corpus::progress::Beat;
 
 /// How many dimensions a model has at the most.
 pub(crate) const DIMENSIONS: usize = 160;
+/// More directions are followed than kept: they make those that are kept exact.
+const SPARE: usize = 16;
 const POWER_ITERATIONS: usize = 2;
 const SEED: u64 = 0x00ca_11b0_a2d0;
 
@@ -74,7 +76,8 @@ impl Counts {
 /// A model of one corpus.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Meaning {
-    dimensions: usize,
+    /// How many numbers a direction has: one for each dimension and each spare one, in which nothing lies.
+    width: usize,
     /// A direction for each term, with the term's rarity in it.
     terms: Rows,
     /// A direction of length one for each passage.
@@ -91,16 +94,21 @@ impl Meaning {
         beat()?;
         let turned = counts.weighted(passages, idf);
         let matrix = turned.transposed(passages);
-        let mut basis = Dense::random(idf.len(), dimensions, SEED);
+        let mut basis = Dense::random(idf.len(), dimensions + SPARE, SEED);
         for round in 0..=POWER_ITERATIONS {
             let faint = if round == POWER_ITERATIONS { Faint::Dropped } else { Faint::Kept };
             basis = turned.times(&matrix.times(&basis, beat)?, beat)?.orthonormal(faint, beat)?;
         }
-        let passages = Rows::unit(&matrix.times(&basis, beat)?);
-        for (row, idf) in basis.values.chunks_mut(dimensions).zip(idf) {
+        let mut passages = matrix.times(&basis, beat)?;
+        let spare = passages.faintest(SPARE, beat)?;
+        for rows in [&mut passages, &mut basis] {
+            rows.without(&spare, beat)?;
+        }
+        let width = basis.width;
+        for (row, idf) in basis.values.chunks_mut(width).zip(idf) {
             row.iter_mut().for_each(|value| *value *= idf);
         }
-        Ok(Self { dimensions, terms: Rows::of(&basis), passages })
+        Ok(Self { width, terms: Rows::of(&basis), passages: Rows::unit(&passages) })
     }
 
     /// How near each passage is to a question made of weighted `terms`: cosines, in the order of the passages; empty
@@ -128,7 +136,7 @@ impl Meaning {
 
     /// The direction of a question, of length one; `None` when the model knows none of its terms.
     fn direction(&self, terms: &[(u32, f32)]) -> Option<Vec<f32>> {
-        let mut question = vec![0.0_f32; self.dimensions];
+        let mut question = vec![0.0_f32; self.width];
         for (term, weight) in terms {
             self.terms.add_to(&mut question, *term as usize, *weight);
         }
@@ -195,12 +203,12 @@ impl Rows {
     }
 }
 
-// The stored form: the dimensions and the numbers of rows, each as 8 bytes little-endian, then factors and values.
+// The stored form: the width and the numbers of rows, each as 8 bytes little-endian, then factors and values.
 impl Meaning {
     /// The model as bytes for the cache.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24 + self.terms.values.len() + self.passages.values.len());
-        for number in [self.dimensions, self.terms.factors.len(), self.passages.factors.len()] {
+        for number in [self.width, self.terms.factors.len(), self.passages.factors.len()] {
             out.extend((number as u64).to_le_bytes());
         }
         for rows in [&self.terms, &self.passages] {
@@ -214,15 +222,15 @@ impl Meaning {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut number = || usize::try_from(u64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?)).ok();
-        let (dimensions, terms, passages) = (number()?, number()?, number()?);
+        let (width, terms, passages) = (number()?, number()?, number()?);
         let mut rows = |count: usize| {
             let factors = take(&mut rest, count.checked_mul(4)?)?;
             let factors =
                 factors.chunks_exact(4).filter_map(|b| Some(f32::from_le_bytes(b.try_into().ok()?))).collect();
-            let values = take(&mut rest, count.checked_mul(dimensions)?)?;
+            let values = take(&mut rest, count.checked_mul(width)?)?;
             Some(Rows { factors, values: values.iter().map(|byte| byte.cast_signed()).collect() })
         };
-        let model = Self { dimensions, terms: rows(terms)?, passages: rows(passages)? };
+        let model = Self { width, terms: rows(terms)?, passages: rows(passages)? };
         rest.is_empty().then_some(model)
     }
 }
