@@ -91,20 +91,21 @@ impl Meaning {
         if dimensions == 0 {
             return Ok(Self::default());
         }
+        // No more directions than there can be.
+        let width = (dimensions + SPARE).min(passages).min(idf.len());
         beat()?;
         let turned = counts.weighted(passages, idf);
         let matrix = turned.transposed(passages);
-        let mut basis = Dense::random(idf.len(), dimensions + SPARE, SEED);
+        let mut basis = Dense::random(idf.len(), width, SEED);
         for round in 0..=POWER_ITERATIONS {
             let faint = if round == POWER_ITERATIONS { Faint::Dropped } else { Faint::Kept };
             basis = turned.times(&matrix.times(&basis, beat)?, beat)?.orthonormal(faint, beat)?;
         }
         let mut passages = matrix.times(&basis, beat)?;
-        let spare = passages.faintest(SPARE, beat)?;
+        let spare = passages.faintest(width - dimensions, beat)?;
         for rows in [&mut passages, &mut basis] {
             rows.without(&spare, beat)?;
         }
-        let width = basis.width;
         for (row, idf) in basis.values.chunks_mut(width).zip(idf) {
             row.iter_mut().for_each(|value| *value *= idf);
         }
