@@ -1,22 +1,16 @@
 //! What must be read again, and how does a new generation come about?
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 
-use callboard_actors::text::Language;
-
-use super::cache::{
-    Generation, Guard, INDEX, MANIFEST, Slot, TEXTS, make_private, private_file, seal, sha256, write_checked,
-};
+use super::cache::{Generation, Guard, MANIFEST, Slot, TEXTS, make_private, seal, write_checked};
+use super::indexing::index;
 use super::manifest::{Document, Manifest, Verdict, Visit};
 use super::progress::{IndexProgress, Watch};
-use super::rank::{PassageText, RankBuilder};
 use super::read::Skip;
-use super::reading::{Fresh, Reading, fingerprint, read_all};
+use super::reading::{Reading, read_all};
 use super::repeats::{Candidate, Fingerprint, repeats};
+use super::texts::{Entry, PackWriter};
 use super::walk::{Found, Left, Walked, over};
 use super::{CorpusError, CorpusOptions};
 
@@ -71,15 +65,6 @@ impl Plan {
     }
 }
 
-/// The watcher hears of the indexing once in so many passages.
-const STEP: usize = 64;
-
-/// A document of the new generation.
-struct Entry {
-    document: Document,
-    fingerprint: Fingerprint,
-}
-
 /// What a build needs.
 pub(super) struct Build<'a> {
     pub(super) slot: &'a Slot,
@@ -103,7 +88,8 @@ impl Build<'_> {
     pub(super) fn run(&self, old: Option<Generation>, watch: &mut Watch<'_>) -> Result<Built, CorpusError> {
         let staged = self.slot.stage(self.lock)?;
         let texts = staged.path().join(TEXTS);
-        let pack = PackWriter::create(&texts)?;
+        let next = old.as_ref().map_or(0, |old| old.manifest.next_key());
+        let pack = PackWriter::create(&texts, next)?;
         let mut shelves = Shelving {
             build: self,
             old: old.as_ref(),
@@ -137,9 +123,9 @@ impl Build<'_> {
         if entries.is_empty() {
             return Ok(Built { generation: None, left });
         }
-        let generation = match old.filter(|old| same_documents(&old.manifest, &entries)) {
-            Some(old) => old,
-            None => self.publish(staged, entries, watch)?,
+        let generation = match old {
+            Some(old) if same_documents(&old.manifest, &entries) => old,
+            old => self.publish(staged, entries, old.as_ref(), watch)?,
         };
         self.slot.remember(&visits, self.lock)?;
         Ok(Built { generation: Some(generation), left })
@@ -150,12 +136,13 @@ impl Build<'_> {
         &self,
         staged: tempfile::TempDir,
         entries: Vec<Entry>,
+        old: Option<&Generation>,
         watch: &mut Watch<'_>,
     ) -> Result<Generation, CorpusError> {
         let dir = staged.path();
         let failed = |error| CorpusError::cache(dir, error);
         let manifest = manifest(entries);
-        index(dir, &manifest, watch)?;
+        index(dir, &manifest, old, watch)?;
         write_checked(&dir.join(MANIFEST), &manifest).map_err(failed)?;
         make_private(dir).map_err(failed)?;
         seal(dir).map_err(failed)?;
@@ -251,82 +238,4 @@ fn manifest(entries: Vec<Entry>) -> Manifest {
         document.repeats = reason.map(|reason| reason.reason().to_owned());
     }
     Manifest { documents }
-}
-
-/// Builds the ranking model from the stored texts.
-fn index(dir: &Path, manifest: &Manifest, watch: &mut Watch<'_>) -> Result<(), CorpusError> {
-    let texts = dir.join(TEXTS);
-    let failed = |error| CorpusError::cache(&texts, error);
-    let pack = super::cache::Pack::open(&texts).map_err(failed)?;
-    let total = manifest.searched().map(|document| document.passages.len()).sum();
-    let mut builder = RankBuilder::create(&dir.join(INDEX))?;
-    let mut done = 0;
-    for document in manifest.searched() {
-        let text = pack.text(document).map_err(failed)?;
-        let language = if document.english { Language::English } else { Language::Other };
-        let (mut headings, mut at) = (Vec::new(), 0);
-        for (start, end, place) in &document.passages {
-            if done % STEP == 0 {
-                watch.tell(IndexProgress::Indexing { done, total })?;
-            }
-            done += 1;
-            if at != *place {
-                (headings, at) = (document.outline.trail(*place), *place);
-            }
-            let (title, headings, text) = (&*document.title, headings.as_slice(), &text[*start..*end]);
-            builder.add(&PassageText { title, headings, text, language })?;
-        }
-    }
-    watch.tell(IndexProgress::Indexing { done, total })?;
-    builder.finish(&mut watch.pulse(IndexProgress::Indexing { done, total }))
-}
-
-/// Writes the stored texts one after the other.
-struct PackWriter<'a> {
-    path: &'a Path,
-    file: BufWriter<fs::File>,
-    offset: u64,
-}
-
-impl<'a> PackWriter<'a> {
-    fn create(path: &'a Path) -> Result<Self, CorpusError> {
-        let file = private_file(path).map_err(|error| CorpusError::cache(path, error))?;
-        Ok(Self { path, file: BufWriter::new(file), offset: 0 })
-    }
-
-    fn write(&mut self, text: &str) -> Result<u64, CorpusError> {
-        self.file.write_all(text.as_bytes()).map_err(|error| CorpusError::cache(self.path, error))?;
-        let offset = self.offset;
-        self.offset += text.len() as u64;
-        Ok(offset)
-    }
-
-    fn copy(&mut self, document: &Document, text: &str) -> Result<Entry, CorpusError> {
-        let offset = self.write(text)?;
-        let spans = document.passages.iter().map(|(start, end, _)| (*start, *end));
-        Ok(Entry { document: Document { offset, ..document.clone() }, fingerprint: fingerprint(text, spans) })
-    }
-
-    fn add(&mut self, found: &Found, fresh: &Fresh) -> Result<Entry, CorpusError> {
-        let document = Document {
-            corpus: found.corpus,
-            file: found.file.as_str().into(),
-            raw: fresh.raw.clone(),
-            source: sha256(fresh.text.as_bytes()).into(),
-            offset: self.write(&fresh.text)?,
-            bytes: fresh.text.len() as u64,
-            title: fresh.title.as_str().into(),
-            english: fresh.english,
-            outline: fresh.outline.clone(),
-            passages: fresh.passages.iter().map(|span| (span.start, span.end, span.place)).collect(),
-            repeats: None,
-        };
-        Ok(Entry { document, fingerprint: fresh.fingerprint.clone() })
-    }
-
-    fn finish(self) -> Result<(), CorpusError> {
-        let failed = |error| CorpusError::cache(self.path, error);
-        self.file.into_inner().map_err(|error| failed(error.into_error()))?;
-        Ok(())
-    }
 }

@@ -9,7 +9,11 @@ use super::walk::Stamp;
 
 /// A document whose text is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Document {
+    /// What its passages are known by in the index. It is kept as long as the document is stored, and no other document of
+    /// that index has it or had it in the generation before.
+    pub(super) key: u64,
     /// Which corpus path.
     pub(super) corpus: usize,
     /// Relative to it.
@@ -43,6 +47,11 @@ impl Manifest {
     /// The documents that can be searched and cited.
     pub(super) fn searched(&self) -> impl Iterator<Item = &Document> {
         self.documents.iter().filter(|document| document.repeats.is_none())
+    }
+
+    /// A key that no document has, nor any greater one.
+    pub(super) fn next_key(&self) -> u64 {
+        self.documents.iter().map(|document| document.key + 1).max().unwrap_or(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How do local documents become passages that can be found and quoted?
 //!
 //! - `walk`, `decode`, `read/`, `outline`, `passages`, `repeats`: which files there are, and what they say
-//! - `cache/`, `manifest`, `build`, `reading`: what is kept between two runs, and how it is brought up to date
+//! - `cache/`, `manifest`, `build`, `reading`, `texts`, `indexing`: what is kept between two runs, and how it is brought up to date
 //! - `rank/`, `search`: which passages fit a question
 //!
 //! What is done with passages is the business of the researchers in [`callboard_actors::research`].
@@ -10,6 +10,7 @@ mod build;
 mod cache;
 mod decode;
 mod error;
+mod indexing;
 mod manifest;
 mod options;
 mod outline;
@@ -20,6 +21,7 @@ mod read;
 mod reading;
 mod repeats;
 mod search;
+mod texts;
 mod walk;
 
 use std::fmt;

@@ -33,7 +33,7 @@ pub enum IndexProgress {
     Indexing {
         /// Passages indexed so far. While the whole is worked out in the end, all of them, again and again.
         done: usize,
-        /// Passages of the corpus.
+        /// Passages to index. Those of documents that were indexed before are not among them.
         total: usize,
     },
     /// The corpus can be searched.

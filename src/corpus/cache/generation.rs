@@ -34,6 +34,8 @@ struct Sealed {
 
 /// A complete generation, open for reading. It stays readable when a newer one replaces it.
 pub(in crate::corpus) struct Generation {
+    /// Where it was opened. Only who holds the lock of its slot can rely on the folder.
+    pub(in crate::corpus) dir: PathBuf,
     pub(in crate::corpus) manifest: Manifest,
     pub(in crate::corpus) pack: Pack,
     pub(in crate::corpus) ranker: Ranker,
@@ -54,7 +56,7 @@ impl Generation {
         let pack = Pack::open(&dir.join(TEXTS)).map_err(|error| unusable(TEXTS, &error))?;
         let ranker =
             Ranker::open(&dir.join(INDEX), &manifest).map_err(|error| Unusable(format!("{INDEX}: {error}")))?;
-        Ok(Self { manifest, pack, ranker })
+        Ok(Self { dir: dir.to_path_buf(), manifest, pack, ranker })
     }
 }
 

@@ -8,8 +8,9 @@
 //! <cache>/corpus/<slot>/g-.../        a generation: manifest, texts, index/ and a seal over all of them
 //! ```
 //!
-//! A generation is complete before `current` names it and never changes afterwards. Its seal holds the length and the
-//! CRC-32 of each file, so that damage is found when the generation is opened, before anything parses it.
+//! A generation is complete before `current` names it and never changes afterwards: a new one begins with a copy of its
+//! index, which then follows the documents. Its seal holds the length and the CRC-32 of each file, so that damage is found
+//! when the generation is opened, before anything parses it.
 
 mod files;
 mod generation;

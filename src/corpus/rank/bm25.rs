@@ -1,101 +1,32 @@
-//! Which passages have the words of the question? Okapi BM25 by tantivy, over three fields: text, headings, title.
+//! Which passages have the words of the question? Okapi BM25 over three fields: text, headings, title.
 //!
-//! Words are made outside of tantivy, by the same rules for the index and for a question; tantivy only splits them at
-//! spaces. The index is written by one thread into one segment, so that the same corpus gives the same index.
+//! Every passage that has one of the words is scored, and the scores of the words are added in one order, so that passages
+//! have the same scores, to the last bit, wherever they stand in the index.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use callboard_actors::research::Term;
-use callboard_actors::text::{Language, content_stems, stems};
-use tantivy::collector::TopDocs;
-use tantivy::indexer::NoMergePolicy;
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query as Clause, TermQuery};
-use tantivy::schema::{FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term as Word};
+use callboard_actors::text::{Language, content_stems};
+use tantivy::query::Bm25Weight;
 
-use super::PassageText;
+use super::postings::Postings;
 use crate::corpus::CorpusError;
-use crate::corpus::cache::private_dir;
+use crate::corpus::manifest::Manifest;
 
 /// What a hit in each field counts: text, headings, title.
 const WEIGHTS: [f32; 3] = [1.0, 0.15, 0.1];
-/// Memory of the writer before it writes a segment, in bytes.
-const WRITER_BYTES: usize = 128 << 20;
+/// The place of the text among the fields.
+const TEXT: usize = 0;
 /// A question has no more different words than this.
 const MAX_WORDS: usize = 64;
 
-#[derive(Clone, Copy)]
-struct Fields {
-    words: [Field; 3],
-    passage: Field,
-}
-
-fn schema() -> (Schema, Fields) {
-    let mut builder = Schema::builder();
-    let indexing =
-        TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(IndexRecordOption::WithFreqs);
-    let options = TextOptions::default().set_indexing_options(indexing);
-    let words = ["text", "headings", "title"].map(|name| builder.add_text_field(name, options.clone()));
-    let passage = builder.add_u64_field("passage", FAST);
-    (builder.build(), Fields { words, passage })
-}
-
-/// Writes the index.
-pub(super) struct Writer {
-    dir: PathBuf,
-    writer: IndexWriter,
-    fields: Fields,
-    passages: u64,
-}
-
-impl Writer {
-    pub(super) fn create(dir: &Path) -> Result<Self, CorpusError> {
-        private_dir(dir).map_err(|error| CorpusError::cache(dir, error))?;
-        let (schema, fields) = schema();
-        let failed = |error| CorpusError::index(dir, error);
-        let index = tantivy::Index::create_in_dir(dir, schema).map_err(failed)?;
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES).map_err(failed)?;
-        writer.set_merge_policy(Box::new(NoMergePolicy));
-        Ok(Self { dir: dir.to_path_buf(), writer, fields, passages: 0 })
-    }
-
-    pub(super) fn add(&mut self, passage: &PassageText<'_>) -> Result<(), CorpusError> {
-        let mut document = TantivyDocument::default();
-        let [text, headings, title] = self.fields.words;
-        document.add_text(text, joined(passage.text, passage.language));
-        document.add_text(headings, joined(&passage.headings.join("\n"), passage.language));
-        document.add_text(title, joined(passage.title, passage.language));
-        document.add_u64(self.fields.passage, self.passages);
-        self.passages += 1;
-        self.writer.add_document(document).map_err(|error| CorpusError::index(&self.dir, error))?;
-        Ok(())
-    }
-
-    pub(super) fn finish(mut self) -> Result<(), CorpusError> {
-        let failed = |error| CorpusError::index(&self.dir, error);
-        self.writer.commit().map_err(failed)?;
-        self.writer.wait_merging_threads().map_err(failed)
-    }
-}
-
-/// The words of a text with spaces between them.
-fn joined(text: &str, language: Language) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in stems(text, language) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(&word.stem);
-    }
-    out
-}
-
-/// The index, open for reading.
+/// The index, open for questions.
 pub(super) struct Index {
-    dir: PathBuf,
-    reader: IndexReader,
-    fields: Fields,
+    postings: Postings,
+    /// How many words each field has in a passage on average.
+    averages: [f32; 3],
     /// Some documents are not stemmed: questions ask for the plain words too.
     plain_words: bool,
 }
@@ -107,37 +38,43 @@ struct Asked {
 }
 
 impl Index {
-    pub(super) fn open(dir: &Path, plain_words: bool) -> Result<Self, CorpusError> {
-        let failed = |error| CorpusError::index(dir, error);
-        let index = tantivy::Index::open_in_dir(dir).map_err(failed)?;
-        let (expected, fields) = schema();
-        if index.schema() != expected {
-            return Err(CorpusError::Damaged("the index has another layout".into()));
-        }
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
-        Ok(Self { dir: dir.to_path_buf(), reader, fields, plain_words })
+    /// Opens the index of the documents of `manifest`, whose fields have so many words in all.
+    pub(super) fn open(dir: &Path, manifest: &Manifest, totals: [u64; 3]) -> Result<Self, CorpusError> {
+        let postings = Postings::open(dir, manifest)?;
+        let averages = totals.map(|total| total as f32 / postings.passages().max(1) as f32);
+        let plain_words = manifest.searched().any(|document| !document.english);
+        Ok(Self { postings, averages, plain_words })
     }
 
     /// The best `limit` passages for weighted `words`, best first; equal scores in the order of the corpus.
     pub(super) fn search(&self, words: &[(String, f32)], limit: usize) -> Result<Vec<u32>, CorpusError> {
-        let clauses = self.clauses(words);
-        if clauses.is_empty() || limit == 0 {
-            return Ok(Vec::new());
+        let mut scores = vec![0.0_f32; self.postings.passages()];
+        for (word, weight) in words {
+            for (field, field_weight) in WEIGHTS.into_iter().enumerate() {
+                self.score(field, word, weight * field_weight, &mut scores)?;
+            }
         }
-        let failed = |error| CorpusError::index(&self.dir, error);
-        let searcher = self.reader.searcher();
-        let limit = limit.min(usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX)).max(1);
-        let best = TopDocs::with_limit(limit).order_by_score();
-        let found = searcher.search(&BooleanQuery::new(clauses), &best).map_err(failed)?;
-        let mut ranked = Vec::with_capacity(found.len());
-        for (score, address) in found {
-            let column = searcher.segment_reader(address.segment_ord).fast_fields().u64("passage").map_err(failed)?;
-            let passage = column.first(address.doc_id).and_then(|passage| u32::try_from(passage).ok());
-            let passage = passage.ok_or_else(|| CorpusError::Damaged("a passage of the index has no number".into()))?;
-            ranked.push((passage, score));
+        let mut found: Vec<(u32, f32)> = (0..).zip(scores).filter(|(_, score)| *score > 0.0).collect();
+        let better = |a: &(u32, f32), b: &(u32, f32)| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
+        if limit < found.len() {
+            found.select_nth_unstable_by(limit, better);
+            found.truncate(limit);
         }
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        Ok(ranked.into_iter().map(|(passage, _)| passage).collect())
+        found.sort_unstable_by(better);
+        Ok(found.into_iter().map(|(passage, _)| passage).collect())
+    }
+
+    /// Adds what `word` in one field counts.
+    fn score(&self, field: usize, word: &str, weight: f32, scores: &mut [f32]) -> Result<(), CorpusError> {
+        let with = self.postings.passages_with(field, word)?;
+        if with == 0 {
+            return Ok(());
+        }
+        let (all, average) = (self.postings.passages() as u64, self.averages[field]);
+        let bm25 = Bm25Weight::for_one_term_without_explain(with, all, average).boost_by(weight);
+        self.postings.each(field, word, |passage, length, count| {
+            scores[passage as usize] += bm25.score(length, count);
+        })
     }
 
     /// The content words of a question, in every form under which documents may have them.
@@ -151,14 +88,12 @@ impl Index {
     }
 
     pub(super) fn terms(&self, text: &str) -> Result<Vec<Term>, CorpusError> {
-        let searcher = self.reader.searcher();
-        let count = |word: &str| searcher.doc_freq(&Word::from_field_text(self.fields.words[0], word));
-        let failed = |error| CorpusError::index(&self.dir, error);
+        let count = |word: &str| self.postings.passages_with(TEXT, word);
         let mut terms = Vec::new();
         for asked in self.asked(text) {
-            let stemmed = count(&asked.stem).map_err(failed)?;
-            let plain = asked.plain.as_deref().map_or(Ok(0), count).map_err(failed)?;
-            terms.push(Term { stem: asked.stem, passages: (stemmed + plain).min(searcher.num_docs()) });
+            let stemmed = count(&asked.stem)?;
+            let plain = asked.plain.as_deref().map_or(Ok(0), count)?;
+            terms.push(Term { stem: asked.stem, passages: (stemmed + plain).min(self.postings.passages() as u64) });
         }
         Ok(terms)
     }
@@ -176,16 +111,5 @@ impl Index {
                 Asked { stem: word.stem, plain }
             })
             .collect()
-    }
-
-    fn clauses(&self, words: &[(String, f32)]) -> Vec<(Occur, Box<dyn Clause>)> {
-        let mut clauses: Vec<(Occur, Box<dyn Clause>)> = Vec::new();
-        for (word, weight) in words {
-            for (field, field_weight) in self.fields.words.into_iter().zip(WEIGHTS) {
-                let term = TermQuery::new(Word::from_field_text(field, word), IndexRecordOption::WithFreqs);
-                clauses.push((Occur::Should, Box::new(BoostQuery::new(Box::new(term), weight * field_weight))));
-            }
-        }
-        clauses
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Latent semantic analysis of the corpus itself (Deerwester et al. 1990): the passages' words, weighted by rarity, are
 //! reduced to a few dimensions by a truncated singular value decomposition, found by random projection with power
-//! iteration (Halko, Martinsson and Tropp 2011). The seed is fixed: one corpus always gives one model.
+//! iteration (Halko, Martinsson and Tropp 2011). Only cosines are asked for, which are the same in every basis of those
+//! dimensions: the one that the iteration ends with is kept without turning it into singular vectors, and what lies in the
+//! least of them is only taken off. The seed and the order of every sum are fixed: one corpus always gives one model, to the last bit.
 
-use super::dense::{Dense, Sparse, eigen};
+use super::dense::{Dense, Faint, Sparse};
 use crate::corpus::CorpusError;
 use crate::corpus::progress::Beat;
 
@@ -15,56 +17,57 @@ const SPARE: usize = 16;
 const POWER_ITERATIONS: usize = 2;
 const SEED: u64 = 0x00ca_11b0_a2d0;
 
-/// The words of the passages as numbers: one row for each passage, in order.
+/// The passages of the words as numbers: one row for each term, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
-    starts: Vec<usize>,
-    terms: Vec<u32>,
+    ends: Vec<usize>,
+    passages: Vec<u32>,
     counts: Vec<u16>,
 }
 
 impl Counts {
-    /// Adds a passage: each of its terms once, with how often it occurs.
-    pub(crate) fn push(&mut self, passage: impl IntoIterator<Item = (u32, u16)>) {
-        for (term, count) in passage {
-            self.terms.push(term);
-            self.counts.push(count);
+    /// Adds a term: the passages that have it, in order, with how often it occurs.
+    pub(crate) fn push(&mut self, term: impl IntoIterator<Item = (u32, u32)>) {
+        for (passage, count) in term {
+            self.passages.push(passage);
+            self.counts.push(u16::try_from(count).unwrap_or(u16::MAX));
         }
-        self.starts.push(self.terms.len());
+        self.ends.push(self.passages.len());
     }
 
-    /// How many passages there are.
-    pub(crate) fn passages(&self) -> usize {
-        self.starts.len()
+    /// How many passages have the term.
+    pub(crate) fn passages_with(&self, term: usize) -> usize {
+        self.row(term).len()
     }
 
-    /// The same passages with other numbers for their terms; a term whose number becomes `u32::MAX` is left out.
-    pub(crate) fn renumbered(&self, number: &[u32]) -> Self {
+    /// Of these terms only.
+    pub(crate) fn only(&self, terms: &[usize]) -> Self {
         let mut out = Self::default();
-        let mut start = 0;
-        for end in &self.starts {
-            let row = start..*end;
-            out.push(
-                row.map(|at| (number[self.terms[at] as usize], self.counts[at])).filter(|(term, _)| *term != u32::MAX),
-            );
-            start = *end;
+        for term in terms {
+            out.push(self.row(*term).map(|at| (self.passages[at], u32::from(self.counts[at]))));
         }
         out
     }
 
-    fn weighted(&self, idf: &[f32]) -> Sparse {
-        let mut out = Sparse { starts: vec![0], columns: Vec::new(), values: Vec::new() };
-        let mut start = 0;
-        for end in &self.starts {
-            let row = start..*end;
-            let weight = |at: usize| idf[self.terms[at] as usize] * (1.0 + f32::from(self.counts[at].max(1)).ln());
-            let norm = row.clone().map(|at| weight(at).powi(2)).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-            for at in row.filter(|at| weight(*at) > 0.0) {
-                out.columns.push(self.terms[at]);
-                out.values.push(weight(at) / norm);
+    fn row(&self, term: usize) -> std::ops::Range<usize> {
+        term.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[term]
+    }
+
+    /// Terms by passages, by rarity and frequency; each passage has the length one.
+    fn weighted(&self, passages: usize, idf: &[f32]) -> Sparse {
+        let mut starts = vec![0];
+        starts.extend(&self.ends);
+        let mut out = Sparse { starts, columns: self.passages.clone(), values: Vec::with_capacity(self.counts.len()) };
+        let mut squares = vec![0.0_f32; passages];
+        for (term, idf) in idf.iter().enumerate() {
+            for at in self.row(term) {
+                let weight = idf * (1.0 + f32::from(self.counts[at].max(1)).ln());
+                squares[self.passages[at] as usize] += weight * weight;
+                out.values.push(weight);
             }
-            out.starts.push(out.columns.len());
-            start = *end;
+        }
+        for (value, passage) in out.values.iter_mut().zip(&self.passages) {
+            *value /= squares[*passage as usize].sqrt().max(f32::MIN_POSITIVE);
         }
         out
     }
@@ -73,7 +76,8 @@ impl Counts {
 /// A model of one corpus.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Meaning {
-    dimensions: usize,
+    /// How many numbers a direction has: one for each dimension and each spare one, in which nothing lies.
+    width: usize,
     /// A direction for each term, with the term's rarity in it.
     terms: Rows,
     /// A direction of length one for each passage.
@@ -81,26 +85,31 @@ pub(crate) struct Meaning {
 }
 
 impl Meaning {
-    /// The model of `counts`, whose terms are below `idf.len()`; a term of rarity 0 is left out. An error of `beat` ends it.
-    pub(crate) fn build(counts: &Counts, idf: &[f32], beat: Beat<'_>) -> Result<Self, CorpusError> {
-        let dimensions = DIMENSIONS.min(counts.passages() / 4).min(idf.len() / 4);
+    /// The model of `counts`, which has a rarity in `idf` for each term. An error of `beat` ends it.
+    pub(crate) fn build(counts: &Counts, passages: usize, idf: &[f32], beat: Beat<'_>) -> Result<Self, CorpusError> {
+        let dimensions = DIMENSIONS.min(passages / 4).min(idf.len() / 4);
         if dimensions == 0 {
             return Ok(Self::default());
         }
-        let matrix = counts.weighted(idf);
-        let turned = matrix.transposed(idf.len());
-        let mut basis = Dense::random(idf.len(), dimensions + SPARE, SEED);
-        for _ in 0..=POWER_ITERATIONS {
-            basis = orthonormal(&turned.times(&matrix.times(&basis, beat)?, beat)?, beat)?;
+        // No more directions than there can be.
+        let width = (dimensions + SPARE).min(passages).min(idf.len());
+        beat()?;
+        let turned = counts.weighted(passages, idf);
+        let matrix = turned.transposed(passages);
+        let mut basis = Dense::random(idf.len(), width, SEED);
+        for round in 0..=POWER_ITERATIONS {
+            let faint = if round == POWER_ITERATIONS { Faint::Dropped } else { Faint::Kept };
+            basis = turned.times(&matrix.times(&basis, beat)?, beat)?.orthonormal(faint, beat)?;
         }
-        let image = matrix.times(&basis, beat)?;
-        let (_, turn) = eigen(image.gram(beat)?, image.width, beat)?;
-        let passages = image.times(&turn, dimensions, beat)?;
-        let mut terms = basis.times(&turn, dimensions, beat)?;
-        for (row, idf) in terms.values.chunks_mut(dimensions).zip(idf) {
+        let mut passages = matrix.times(&basis, beat)?;
+        let spare = passages.faintest(width - dimensions, beat)?;
+        for rows in [&mut passages, &mut basis] {
+            rows.without(&spare, beat)?;
+        }
+        for (row, idf) in basis.values.chunks_mut(width).zip(idf) {
             row.iter_mut().for_each(|value| *value *= idf);
         }
-        Ok(Self { dimensions, terms: Rows::of(&terms), passages: Rows::unit(&passages) })
+        Ok(Self { width, terms: Rows::of(&basis), passages: Rows::unit(&passages) })
     }
 
     /// How near each passage is to a question made of weighted `terms`: cosines, in the order of the passages; empty
@@ -128,7 +137,7 @@ impl Meaning {
 
     /// The direction of a question, of length one; `None` when the model knows none of its terms.
     fn direction(&self, terms: &[(u32, f32)]) -> Option<Vec<f32>> {
-        let mut question = vec![0.0_f32; self.dimensions];
+        let mut question = vec![0.0_f32; self.width];
         for (term, weight) in terms {
             self.terms.add_to(&mut question, *term as usize, *weight);
         }
@@ -136,18 +145,6 @@ impl Meaning {
         question.iter_mut().for_each(|value| *value /= norm);
         (norm > f32::MIN_POSITIVE).then_some(question)
     }
-}
-
-/// An orthonormal basis of the columns of `y`.
-fn orthonormal(y: &Dense, beat: Beat<'_>) -> Result<Dense, CorpusError> {
-    let (values, mut vectors) = eigen(y.gram(beat)?, y.width, beat)?;
-    let least = values.first().copied().unwrap_or(0.0) * 1e-10;
-    for row in vectors.values.chunks_mut(y.width) {
-        for (value, lambda) in row.iter_mut().zip(&values) {
-            *value = if *lambda > least { (f64::from(*value) / lambda.sqrt()) as f32 } else { 0.0 };
-        }
-    }
-    y.times(&vectors, y.width, beat)
 }
 
 /// Rows of small numbers: one byte a value, one factor a row.
@@ -207,12 +204,12 @@ impl Rows {
     }
 }
 
-// The stored form: the dimensions and the numbers of rows, each as 8 bytes little-endian, then factors and values.
+// The stored form: the width and the numbers of rows, each as 8 bytes little-endian, then factors and values.
 impl Meaning {
     /// The model as bytes for the cache.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(24 + self.terms.values.len() + self.passages.values.len());
-        for number in [self.dimensions, self.terms.factors.len(), self.passages.factors.len()] {
+        for number in [self.width, self.terms.factors.len(), self.passages.factors.len()] {
             out.extend((number as u64).to_le_bytes());
         }
         for rows in [&self.terms, &self.passages] {
@@ -226,15 +223,15 @@ impl Meaning {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut number = || usize::try_from(u64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?)).ok();
-        let (dimensions, terms, passages) = (number()?, number()?, number()?);
+        let (width, terms, passages) = (number()?, number()?, number()?);
         let mut rows = |count: usize| {
             let factors = take(&mut rest, count.checked_mul(4)?)?;
             let factors =
                 factors.chunks_exact(4).filter_map(|b| Some(f32::from_le_bytes(b.try_into().ok()?))).collect();
-            let values = take(&mut rest, count.checked_mul(dimensions)?)?;
+            let values = take(&mut rest, count.checked_mul(width)?)?;
             Some(Rows { factors, values: values.iter().map(|byte| byte.cast_signed()).collect() })
         };
-        let model = Self { dimensions, terms: rows(terms)?, passages: rows(passages)? };
+        let model = Self { width, terms: rows(terms)?, passages: rows(passages)? };
         rest.is_empty().then_some(model)
     }
 }
@@ -251,40 +248,43 @@ mod tests {
 
     /// Two topics of five words each; `boat` (0) and `ship` (1) never meet in one passage, but keep the same company.
     fn counts() -> Counts {
-        let mut counts = Counts::default();
+        let mut terms = vec![Vec::new(); 10];
         for n in 0..40_u32 {
             let sea = n % 2 == 0;
             let name = if n % 4 == 0 { 0 } else { 1 };
             let base = if sea { 2 } else { 6 };
-            let mut row = vec![(base + n % 4, 1), (base + (n + 1) % 4, 1), (base + (n / 4) % 4, 1)];
-            row.dedup();
-            if sea {
-                row.insert(0, (name, 1));
-            }
+            let mut row = vec![base + n % 4, base + (n + 1) % 4, base + (n / 4) % 4];
+            row.extend(sea.then_some(name));
             row.sort_unstable();
-            row.dedup_by_key(|(term, _)| *term);
-            counts.push(row);
+            row.dedup();
+            row.into_iter().for_each(|term: u32| terms[term as usize].push((n, 1)));
         }
+        let mut counts = Counts::default();
+        terms.into_iter().for_each(|term| counts.push(term));
         counts
     }
 
+    fn built(beat: Beat<'_>) -> Result<Meaning, CorpusError> {
+        Meaning::build(&counts(), 40, &[1.0; 10], beat)
+    }
+
     fn model() -> Meaning {
-        Meaning::build(&counts(), &[1.0; 10], &mut || Ok(())).expect("nothing breaks it off")
+        built(&mut || Ok(())).expect("nothing breaks it off")
     }
 
     #[test]
     fn the_work_can_be_broken_off_between_any_two_steps() {
         let mut beats = 0;
-        let whole = Meaning::build(&counts(), &[1.0; 10], &mut || {
+        let whole = built(&mut || {
             beats += 1;
             Ok(())
         });
         whole.expect("nothing breaks it off");
-        // Two products, and the basis of the second, in each iteration; then three products and one decomposition.
-        assert!(beats >= 3 * 5 + 5, "{beats}");
+        // The beginning, two products and the basis of the second in each round, and one more product.
+        assert!(beats >= 14, "{beats}");
         for last in 0..beats {
             let mut left = last;
-            let broken = Meaning::build(&counts(), &[1.0; 10], &mut || {
+            let broken = built(&mut || {
                 left = i32::checked_sub(left, 1).filter(|left| *left >= 0).ok_or(CorpusError::Interrupted)?;
                 Ok(())
             });
@@ -316,13 +316,21 @@ mod tests {
     }
 
     #[test]
+    fn the_most_frequent_terms_can_be_taken() {
+        let all = counts();
+        let few = all.only(&[2, 7]);
+        assert_eq!([few.passages_with(0), few.passages_with(1)], [all.passages_with(2), all.passages_with(7)]);
+        assert_eq!(few.only(&[1]).passages, all.only(&[7]).passages);
+    }
+
+    #[test]
     fn unknown_words_and_tiny_corpora_are_near_nothing() {
         assert!(model().nearness(&[]).is_empty());
         assert!(model().nearness(&[(99, 1.0)]).is_empty());
         let mut tiny = Counts::default();
         tiny.push([(0, 1)]);
         assert!(
-            Meaning::build(&tiny, &[1.0], &mut || Ok(()))
+            Meaning::build(&tiny, 1, &[1.0], &mut || Ok(()))
                 .expect("nothing breaks it off")
                 .nearness(&[(0, 1.0)])
                 .is_empty()

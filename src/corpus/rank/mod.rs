@@ -1,5 +1,5 @@
-//! Which passages fit a question best? The model is built passage by passage while a corpus is indexed, stored beside the
-//! index, and opened with it.
+//! Which passages fit a question best? The word index follows its documents; the model of the whole corpus is made from
+//! it after each change, stored beside it, and opened with it. Both depend on the documents alone, not on their history.
 //!
 //! A passage is named by its ordinal: 0, 1, 2, ... over all searched documents in the order of the manifest. Three
 //! rankings are made, for the task's question and at half weight for the whole one, and fused by reciprocal rank:
@@ -10,15 +10,20 @@ mod dense;
 mod fuse;
 mod meaning;
 mod model;
+mod postings;
+mod schema;
 mod vocabulary;
+mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use callboard_actors::research::{Query, Related, Term};
 use callboard_actors::text::Language;
 
 use self::fuse::{Ranking, fuse};
-use self::model::{Model, ModelBuilder};
+use self::model::Model;
+use self::postings::Postings;
+use self::writer::Writer;
 use super::CorpusError;
 use super::manifest::Manifest;
 use super::progress::Beat;
@@ -50,29 +55,39 @@ const MEANING: f32 = 0.7;
 /// How deep each ranking is read.
 const DEPTH: usize = 200;
 
-/// Builds the model. Passages come in the order of their ordinals.
+/// Brings the index to a new state.
 pub(super) struct RankBuilder {
-    bm25: bm25::Writer,
-    model: ModelBuilder,
+    dir: PathBuf,
+    words: Writer,
 }
 
 impl RankBuilder {
     /// Starts in an empty folder, which it makes.
     pub(super) fn create(dir: &Path) -> Result<Self, CorpusError> {
-        Ok(Self { bm25: bm25::Writer::create(dir)?, model: ModelBuilder::create(dir) })
+        Ok(Self { dir: dir.to_path_buf(), words: Writer::create(dir)? })
     }
 
-    pub(super) fn add(&mut self, passage: &PassageText<'_>) -> Result<(), CorpusError> {
-        self.model.add(passage);
-        self.bm25.add(passage)
+    /// Starts in an empty folder, which it makes, with the passages that the index in `old` has.
+    pub(super) fn patch(old: &Path, dir: &Path) -> Result<Self, CorpusError> {
+        Ok(Self { dir: dir.to_path_buf(), words: Writer::patch(old, dir)? })
     }
 
-    /// Writes what is not written yet. Without it nothing can be opened. An error of `beat` ends it, within about a tenth of
-    /// a second but for the one write of the words.
-    pub(super) fn finish(self, beat: Beat<'_>) -> Result<(), CorpusError> {
+    /// Removes the passages of the document with this key.
+    pub(super) fn remove(&mut self, document: u64) {
+        self.words.remove(document);
+    }
+
+    /// Adds the passage with this number of the document with this key.
+    pub(super) fn add(&mut self, document: u64, number: u64, passage: &PassageText<'_>) -> Result<(), CorpusError> {
+        self.words.add(document, number, passage)
+    }
+
+    /// Writes what is not written yet, and the model of all documents of `manifest`. Without it nothing can be opened. An
+    /// error of `beat` ends it, within about a tenth of a second but for the one write of the words.
+    pub(super) fn finish(self, manifest: &Manifest, beat: Beat<'_>) -> Result<(), CorpusError> {
         beat()?;
-        self.bm25.finish()?;
-        self.model.finish(beat)
+        self.words.finish()?;
+        Model::build(&self.dir, &Postings::open(&self.dir, manifest)?, beat)
     }
 }
 
@@ -84,8 +99,8 @@ pub(super) struct Ranker {
 
 impl Ranker {
     pub(super) fn open(dir: &Path, manifest: &Manifest) -> Result<Self, CorpusError> {
-        let plain_words = manifest.searched().any(|document| !document.english);
-        Ok(Self { bm25: bm25::Index::open(dir, plain_words)?, model: Model::open(dir)? })
+        let model = Model::open(dir)?;
+        Ok(Self { bm25: bm25::Index::open(dir, manifest, model.totals())?, model })
     }
 
     /// The best `query.limit` passages, best first; equal scores in the order of the corpus.

@@ -1,26 +1,26 @@
 //! What does a corpus know of its own words? Its vocabulary and what keeps company with what, in one file beside the
-//! index.
+//! index. All of it is made from the word index: no text is read again.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use callboard_actors::research::Related;
-use callboard_actors::text::{is_stop_word, stems};
+use callboard_actors::text::is_stop_word;
 
-use super::PassageText;
 use super::meaning::{Counts, Meaning};
+use super::postings::Postings;
 use super::vocabulary::Vocabulary;
 use crate::corpus::CorpusError;
 use crate::corpus::progress::Beat;
 
-const FILE: &str = "model";
+/// The name of the file.
+pub(super) const FILE: &str = "model";
 /// Changes when the layout or the way of building does.
-const MAGIC: &[u8; 8] = b"cbmodel1";
+const MAGIC: &[u8; 8] = b"cbmodel2";
 /// A corpus with more passages than this has no model of meaning: it would take minutes and gigabytes.
 const MAX_PASSAGES: usize = 300_000;
 /// Only words of at least this many passages have a meaning.
-const MIN_PASSAGES: u32 = 2;
+const MIN_PASSAGES: usize = 2;
 /// And of at most this share of all passages.
 const MAX_SHARE: f32 = 0.25;
 /// At most so many words have a meaning, the most frequent first.
@@ -29,104 +29,84 @@ const MAX_TERMS: usize = 60_000;
 const RELATED_LEAST: f32 = 0.4;
 const RELATED_MOST: usize = 40;
 
-/// Gathers the words while a corpus is indexed.
-pub(super) struct ModelBuilder {
-    path: PathBuf,
-    words: HashMap<String, u32>,
-    passages_with: Vec<u32>,
+/// The words of a corpus, and for those that may have a meaning the passages that have them.
+#[derive(Default)]
+struct Words {
+    words: Vec<String>,
+    /// Places of the words that may have a meaning, each with a row in `counts`.
+    eligible: Vec<usize>,
     counts: Counts,
-    passages: usize,
+    /// How many words each field has.
+    totals: [u64; 3],
 }
 
-impl ModelBuilder {
-    pub(super) fn create(dir: &Path) -> Self {
-        let counts = Counts::default();
-        Self { path: dir.join(FILE), words: HashMap::new(), passages_with: Vec::new(), counts, passages: 0 }
-    }
-
-    pub(super) fn add(&mut self, passage: &PassageText<'_>) {
-        let mut found: BTreeMap<u32, u16> = BTreeMap::new();
-        let headings = passage.headings.iter().map(String::as_str);
-        for text in headings.chain([passage.title, passage.text]) {
-            for word in stems(text, passage.language) {
-                let term = self.term(word.stem);
-                let count = found.entry(term).or_default();
-                *count = count.saturating_add(1);
+impl Words {
+    fn of(postings: &Postings, beat: Beat<'_>) -> Result<Self, CorpusError> {
+        let passages = postings.passages();
+        let most = if passages <= MAX_PASSAGES { passages as f32 * MAX_SHARE } else { 0.0 };
+        let mut words = Self::default();
+        words.totals = postings.every_word(beat, |word, found| {
+            if found.len() >= MIN_PASSAGES && found.len() as f32 <= most && !is_stop_word(word) {
+                words.eligible.push(words.words.len());
+                words.counts.push(found.iter().copied());
             }
-        }
-        for term in found.keys() {
-            self.passages_with[*term as usize] += 1;
-        }
-        self.passages += 1;
-        if self.passages <= MAX_PASSAGES {
-            self.counts.push(found);
-        } else {
-            self.counts = Counts::default();
-        }
+            words.words.push(word.to_owned());
+        })?;
+        words.limit();
+        Ok(words)
     }
 
-    fn term(&mut self, word: String) -> u32 {
-        if let Some(term) = self.words.get(&word) {
-            return *term;
+    /// Leaves the most frequent words eligible.
+    fn limit(&mut self) {
+        if self.eligible.len() > MAX_TERMS {
+            let mut rows: Vec<usize> = (0..self.eligible.len()).collect();
+            rows.sort_by_key(|row| (std::cmp::Reverse(self.counts.passages_with(*row)), *row));
+            rows.truncate(MAX_TERMS);
+            rows.sort_unstable();
+            self.counts = self.counts.only(&rows);
+            self.eligible = rows.into_iter().map(|row| self.eligible[row]).collect();
         }
-        let term = u32::try_from(self.passages_with.len()).unwrap_or(u32::MAX);
-        self.words.insert(word, term);
-        self.passages_with.push(0);
-        term
     }
-
-    pub(super) fn finish(self, beat: Beat<'_>) -> Result<(), CorpusError> {
-        beat()?;
-        let mut words: Vec<(String, u32)> = self.words.into_iter().collect();
-        words.sort_unstable();
-        let eligible = eligible(&words, &self.passages_with, self.passages);
-        // Rows of the model, in the order of the words; `u32::MAX` for a word without one.
-        let mut row_of_term = vec![u32::MAX; words.len()];
-        let mut rows = vec![u32::MAX; words.len()];
-        let mut rarity = Vec::with_capacity(eligible.len());
-        for (row, at) in (0..).zip(eligible) {
-            let term = words[at].1 as usize;
-            (rows[at], row_of_term[term]) = (row, row);
-            rarity.push((self.passages as f32 / self.passages_with[term] as f32).ln());
-        }
-        beat()?;
-        let meaning = Meaning::build(&self.counts.renumbered(&row_of_term), &rarity, beat)?;
-        let vocabulary = Vocabulary::new(words.into_iter().map(|(word, _)| word), rows);
-        let mut bytes = MAGIC.to_vec();
-        let vocabulary = vocabulary.to_bytes();
-        bytes.extend((vocabulary.len() as u64).to_le_bytes());
-        bytes.extend(vocabulary);
-        bytes.extend(meaning.to_bytes());
-        fs::write(&self.path, bytes).map_err(|error| CorpusError::cache(&self.path, error))
-    }
-}
-
-/// Places of the words that have a meaning, in order.
-fn eligible(words: &[(String, u32)], passages_with: &[u32], passages: usize) -> Vec<usize> {
-    let most = passages as f32 * MAX_SHARE;
-    let count = |at: usize| passages_with[words[at].1 as usize];
-    let mut eligible: Vec<usize> = (0..words.len())
-        .filter(|at| count(*at) >= MIN_PASSAGES && count(*at) as f32 <= most && !is_stop_word(&words[*at].0))
-        .collect();
-    if eligible.len() > MAX_TERMS {
-        eligible.sort_by_key(|at| (std::cmp::Reverse(count(*at)), *at));
-        eligible.truncate(MAX_TERMS);
-        eligible.sort_unstable();
-    }
-    eligible
 }
 
 /// The model, open for questions.
 pub(super) struct Model {
+    totals: [u64; 3],
     vocabulary: Vocabulary,
     meaning: Meaning,
 }
 
 impl Model {
+    /// Makes the model of the words of `postings` and writes it into `dir`.
+    pub(super) fn build(dir: &Path, postings: &Postings, beat: Beat<'_>) -> Result<(), CorpusError> {
+        let Words { words, eligible, counts, totals } = Words::of(postings, beat)?;
+        let passages = postings.passages();
+        // Rows of the model, in the order of the words; `u32::MAX` for a word without one.
+        let mut rows = vec![u32::MAX; words.len()];
+        for (row, at) in (0..).zip(&eligible) {
+            rows[*at] = row;
+        }
+        let rarity = |row| (passages as f32 / counts.passages_with(row) as f32).ln();
+        let rarity: Vec<f32> = (0..eligible.len()).map(rarity).collect();
+        let meaning = Meaning::build(&counts, passages, &rarity, beat)?;
+        let vocabulary = Vocabulary::new(words.into_iter(), rows).to_bytes();
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(totals.iter().chain([&(vocabulary.len() as u64)]).flat_map(|number| number.to_le_bytes()));
+        bytes.extend(vocabulary);
+        bytes.extend(meaning.to_bytes());
+        let path = dir.join(FILE);
+        fs::write(&path, bytes).map_err(|error| CorpusError::cache(&path, error))
+    }
+
     pub(super) fn open(dir: &Path) -> Result<Self, CorpusError> {
         let path = dir.join(FILE);
         let bytes = fs::read(&path).map_err(|error| CorpusError::cache(&path, error))?;
         parse(&bytes).ok_or_else(|| CorpusError::Damaged("the model of the corpus has another layout".into()))
+    }
+
+    /// How many words each field has in all passages.
+    pub(super) fn totals(&self) -> [u64; 3] {
+        self.totals
     }
 
     /// The passages that mean most nearly the same as `words`, nearest first.
@@ -160,30 +140,39 @@ impl Model {
 }
 
 fn parse(bytes: &[u8]) -> Option<Model> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (length, rest) = rest.split_at_checked(8)?;
-    let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
-    let (vocabulary, meaning) = rest.split_at_checked(length)?;
-    Some(Model { vocabulary: Vocabulary::from_bytes(vocabulary)?, meaning: Meaning::from_bytes(meaning)? })
+    let (numbers, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
+    let mut numbers = numbers.chunks_exact(8).map(|number| Some(u64::from_le_bytes(number.try_into().ok()?)));
+    let mut number = || numbers.next().flatten();
+    let totals = [number()?, number()?, number()?];
+    let (vocabulary, meaning) = rest.split_at_checked(usize::try_from(number()?).ok()?)?;
+    Some(Model { totals, vocabulary: Vocabulary::from_bytes(vocabulary)?, meaning: Meaning::from_bytes(meaning)? })
 }
 
 #[cfg(test)]
 mod tests {
     use callboard_actors::text::Language;
 
+    use super::super::writer::Writer;
+    use super::super::{Manifest, PassageText};
     use super::*;
+    use crate::corpus::manifest::Document;
 
     fn model(dir: &Path) -> Model {
-        let mut builder = ModelBuilder::create(dir);
+        let documents = (0..60).map(|key| Document { key, passages: vec![(0, 0, 0)], ..Document::default() }).collect();
+        let index = dir.join("index");
+        let mut writer = Writer::create(&index).expect("a temporary folder can be written");
         for n in 0..60 {
             let text = match n % 10 {
                 0 => format!("A boat sails the sea with wind number {}", n % 4),
                 1 => format!("A vessel sails the sea with wind number {}", n % 4),
                 topic => format!("Bread{topic} needs flour{topic} and yeast{topic} number {}", n % 4),
             };
-            builder.add(&PassageText { title: "", headings: &[], text: &text, language: Language::English });
+            let passage = PassageText { title: "", headings: &[], text: &text, language: Language::English };
+            writer.add(n, 0, &passage).expect("it can be written");
         }
-        builder.finish(&mut || Ok(())).expect("a temporary folder can be written");
+        writer.finish().expect("it can be written");
+        let postings = Postings::open(&index, &Manifest { documents }).expect("what was written can be opened");
+        Model::build(dir, &postings, &mut || Ok(())).expect("a temporary folder can be written");
         Model::open(dir).expect("what was written can be opened")
     }
 
@@ -208,9 +197,10 @@ mod tests {
     #[test]
     fn a_misspelt_word_is_recognised() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let alike = model(dir.path()).spelt_alike(&word("vesssel"));
+        let model = model(dir.path());
+        let alike = model.spelt_alike(&word("vesssel"));
         assert_eq!(alike.first().map(|(word, _)| word.as_str()), Some("vessel"));
-        assert!(model(dir.path()).nearest(&word("unheard"), 5).is_empty());
+        assert!(model.nearest(&word("unheard"), 5).is_empty());
     }
 
     #[test]
