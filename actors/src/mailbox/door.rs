@@ -315,6 +315,11 @@ impl<M: Send + 'static> Working<M> {
         door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
     }
 
+    /// Whether the work lets others go first; see [`Shared::defers`].
+    pub(crate) fn defers(&self) -> bool {
+        self.door.shared.defers()
+    }
+
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
         let stopped = self.door.control() >= Control::Stop && !self.door.panicked.load(Ordering::Acquire);

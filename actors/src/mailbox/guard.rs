@@ -171,6 +171,10 @@ impl<A: Agent> Future for Guard<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        if this.door.shared.defers() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let cancelled = this.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready());
         if cancelled || this.door.control() >= Control::Stop {
             this.end(ExitReason::Stopped);

@@ -62,7 +62,7 @@ impl<A: Agent> Shell<A> {
 
     /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
-        for _ in 0..MESSAGES_IN_A_ROW {
+        for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
             match self.door.next(cx.waker()) {
                 Next::Letter(letter) => self.handle(letter),
                 Next::Wait | Next::Stop => return,

@@ -79,7 +79,7 @@ impl Runtime {
             threads.push(thread);
         }
         let clock = clock::Clock::start()?;
-        let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system());
+        let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system(), None);
         Ok(Self { shared, threads, clock: Some(clock) })
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     directory: Directory,
     scope: Scope,
     chance: Chance,
+    /// Decides who waits for another turn, in simulations; `None` on real threads.
+    coin: Option<Chance>,
     next_id: AtomicU64,
     /// No new agents.
     closing: AtomicBool,
@@ -30,13 +32,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance) -> Arc<Self> {
+    pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance, coin: Option<Chance>) -> Arc<Self> {
         Arc::new(Self {
             shards,
             clock,
             directory: Directory::default(),
             scope: Scope::root(),
             chance,
+            coin,
             next_id: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
@@ -114,6 +117,18 @@ impl Shared {
     /// A share in `0.0..1.0` from the runtime's one stream of chance.
     pub(crate) fn chance(&self) -> f64 {
         self.chance.share()
+    }
+
+    /// Whether whoever asks should let the others go first, for once. Never on real threads, where chance does that; in
+    /// a simulation one time in four, so that each seed has interleavings of its own.
+    pub(crate) fn defers(&self) -> bool {
+        self.coin.as_ref().is_some_and(|coin| coin.next().is_multiple_of(4))
+    }
+
+    /// How many of `most` things to do in a row: all of them on real threads, in a simulation as the coin falls.
+    pub(crate) fn in_a_row(&self, most: u32) -> u32 {
+        let few = |coin: &Chance| 1 + u32::try_from(coin.next() % 8).unwrap_or(0);
+        self.coin.as_ref().map_or(most, |coin| few(coin).min(most))
     }
 
     /// 64 bits from the runtime's one stream of chance.
