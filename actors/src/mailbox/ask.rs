@@ -25,7 +25,7 @@ pub struct Ask<T> {
 }
 
 /// What ends the wait.
-enum Patience {
+pub(super) enum Patience {
     /// The asker is on a shard: its own timer will do, for while the shard is blocked, so is the asker. And when the
     /// shard ends, the asker ends with it.
     Here { shard: u64, sleep: Pin<Box<Sleep>> },
@@ -36,7 +36,7 @@ enum Patience {
 }
 
 impl Patience {
-    fn new(shared: &Arc<Shared>, within: Duration) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, within: Duration) -> Self {
         match this_shard() {
             Some(shard) if shared.has_shard(shard) => Self::Here { shard, sleep: Box::pin(tokio::time::sleep(within)) },
             _ => Self::elsewhere(shared, within),
@@ -54,7 +54,7 @@ impl Patience {
         }))
     }
 
-    fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
+    pub(super) fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
         if let Self::Here { shard, sleep } = self {
             if this_shard() == Some(*shard) {
                 return sleep.as_mut().poll(cx).map(|()| AskError::Timeout);

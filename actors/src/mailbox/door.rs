@@ -5,13 +5,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::AgentId;
 use super::contain::drop_contained;
 use super::ledger::DeadLetter;
 use super::name::Name;
-use super::queue::{Control, Lane, Letter, Next, Queue, Refused};
+use super::overflow::Overflow;
+use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use crate::error::{AskError, TellError};
@@ -59,11 +61,12 @@ pub(super) struct DoorPlan {
     pub(super) shard: u16,
     pub(super) capacity: u32,
     pub(super) max_work: u32,
+    pub(super) overflow: Overflow,
 }
 
 impl<M: Send + 'static> Door<M> {
     pub(super) fn new(plan: DoorPlan) -> Self {
-        let DoorPlan { id, name, scope, shared, shard, capacity, max_work } = plan;
+        let DoorPlan { id, name, scope, shared, shard, capacity, max_work, overflow } = plan;
         let door = Self {
             id,
             name,
@@ -76,7 +79,7 @@ impl<M: Send + 'static> Door<M> {
             timers: AtomicU32::new(0),
             handled: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::new(overflow)),
             rare: OnceLock::new(),
         };
         if let Some(scope) = scope {
@@ -86,10 +89,12 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Takes a message from outside, or hands it back.
-    pub(super) fn accept(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<(), TellError<M>> {
-        self.push(Letter { message, lane: Lane::User, asker, place: None }).map_err(|(refused, letter)| match refused {
-            Refused::Full => TellError::Overloaded(letter.message),
-            Refused::Closed => TellError::Stopped(letter.message),
+    pub(super) fn accept(&self, message: M) -> Result<(), TellError<M>> {
+        self.push(Letter { message, lane: Lane::User, asker: None, place: None }).map_err(|(refused, letter)| {
+            match refused {
+                Refused::Full => TellError::Overloaded(letter.message),
+                Refused::Closed => TellError::Stopped(letter.message),
+            }
         })
     }
 
@@ -119,17 +124,77 @@ impl<M: Send + 'static> Door<M> {
 
     fn push(&self, letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
         let mut queue = self.queue();
-        let waker = queue.offer(letter, self.capacity)?;
-        // Under the lock, so that no message is settled before it is counted.
-        self.shared.ledger(self.shard).accept();
-        drop(queue);
-        wake(waker);
+        let accepted = queue.offer(letter, self.capacity)?;
+        self.count_accepted(queue, accepted);
         Ok(())
+    }
+
+    /// Takes a message or a question, now or when it is its turn in line; the ticket is for [`Door::poll_line`].
+    pub(super) fn line_up(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<Option<u64>, TellError<M>> {
+        let mut queue = self.queue();
+        match queue.line_up(Letter { message, lane: Lane::User, asker, place: None }, self.capacity) {
+            Ok(Ok(accepted)) => {
+                self.count_accepted(queue, accepted);
+                Ok(None)
+            }
+            Ok(Err(ticket)) => Ok(Some(ticket)),
+            Err((Refused::Full, letter)) => Err(TellError::Overloaded(letter.message)),
+            Err((Refused::Closed, letter)) => Err(TellError::Stopped(letter.message)),
+        }
+    }
+
+    /// Counted under the lock, so that no message is settled before it is counted.
+    fn count_accepted(&self, queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
+        let ledger = self.shared.ledger(self.shard);
+        ledger.accept();
+        if accepted.displaced.is_some() {
+            ledger.dead(DeadLetter::Overflowed);
+        }
+        drop(queue);
+        wake(accepted.waker);
+        if let Some(displaced) = accepted.displaced {
+            self.trace_dead(DeadLetter::Overflowed);
+            with_cause(AskError::Overloaded, || drop_contained(displaced.message));
+        }
+    }
+
+    /// Ready with `Ok` when the message has been accepted, with the message when the door has closed.
+    pub(super) fn poll_line(&self, ticket: u64, cx: &Context<'_>) -> Poll<Result<(), TellError<M>>> {
+        let mut queue = self.queue();
+        let closed = queue.control() != Control::Run;
+        let Some(line) = queue.line() else { return Poll::Ready(Ok(())) };
+        if closed {
+            return Poll::Ready(line.leave(ticket).map_or(Ok(()), |letter| Err(TellError::Stopped(letter.message))));
+        }
+        line.poll(ticket, cx).map(Ok)
+    }
+
+    /// Takes a message out of the line, if it still waits there.
+    pub(super) fn leave_line(&self, ticket: u64) -> Option<M> {
+        let left = self.queue().line().and_then(|line| line.leave(ticket));
+        left.map(|letter| letter.message)
+    }
+
+    /// How long a message may wait in line.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self.queue().line()?.policy {
+            Overflow::Wait(within) => Some(within),
+            _ => None,
+        }
     }
 
     /// What the agent does next; see [`Queue::next`].
     pub(super) fn next(&self, waker: &Waker) -> Next<M> {
-        self.queue().next(waker)
+        let mut queue = self.queue();
+        match queue.next(waker) {
+            Next::Letter(letter, Some(Admitted(sender))) => {
+                self.shared.ledger(self.shard).accept();
+                drop(queue);
+                wake(sender);
+                Next::Letter(letter, None)
+            }
+            next => next,
+        }
     }
 
     /// Wakes `waker` at the next change, without looking at the letters.
@@ -163,20 +228,28 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn raise(&self, control: Control) {
-        let waker = self.queue().raise(control);
-        wake(waker);
+        let closing = self.queue().raise(control);
+        Self::tell_closing(closing, AskError::Stopped);
+    }
+
+    fn tell_closing(closing: Closing<M>, cause: AskError) {
+        closing.wakers.into_iter().for_each(Waker::wake);
+        for question in closing.questions {
+            with_cause(cause, || drop_contained(question.message));
+        }
     }
 
     /// Closes the door for good; what waited becomes dead letters.
     pub(super) fn close(&self, cause: AskError) {
-        let left = {
+        let (left, closing) = {
             let mut queue = self.queue();
-            let left = queue.close();
+            let (left, closing) = queue.close();
             for _ in &left {
                 self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
             }
-            left
+            (left, closing)
         };
+        Self::tell_closing(closing, cause);
         with_cause(cause, || {
             for letter in left {
                 self.trace_dead(DeadLetter::Stopped);
@@ -335,10 +408,9 @@ impl<M: Send + 'static> Drop for Working<M> {
         if self.door.incarnation() == self.incarnation {
             self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
         }
-        let mut queue = self.door.queue();
         // Whoever drains waits for the last piece of work.
-        let waker = if queue.control() == Control::Drain { queue.raise(Control::Drain) } else { None };
-        drop(queue);
-        wake(waker);
+        if self.door.control() == Control::Drain {
+            self.door.raise(Control::Drain);
+        }
     }
 }

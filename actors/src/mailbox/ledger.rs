@@ -17,7 +17,7 @@ pub enum DeadLetter {
     CallerLeft,
     /// It was a result or a timer of an incarnation that is dead.
     StaleIncarnation,
-    /// It was a notice too many for an agent that does not keep up.
+    /// A newer message took its place, or it was a notice too many for an agent that does not keep up.
     Overflowed,
 }
 

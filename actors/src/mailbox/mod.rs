@@ -11,6 +11,7 @@ mod door;
 mod guard;
 mod ledger;
 mod name;
+mod overflow;
 mod queue;
 mod reply;
 mod shell;
@@ -22,6 +23,7 @@ pub use ask::Ask;
 pub use directory::{AgentInfo, Directory};
 pub use ledger::{DeadLetter, Ledger};
 pub use name::Name;
+pub use overflow::Overflow;
 pub use reply::Reply;
 pub use spec::AgentSpec;
 

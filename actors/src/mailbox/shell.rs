@@ -64,7 +64,7 @@ impl<A: Agent> Shell<A> {
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
             match self.door.next(cx.waker()) {
-                Next::Letter(letter) => self.handle(letter),
+                Next::Letter(letter, _admitted) => self.handle(letter),
                 Next::Wait | Next::Stop => return,
             }
         }

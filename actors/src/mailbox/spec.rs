@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::door::{Door, DoorPlan};
 use super::guard::{Factory, Guard, Restarts};
 use super::name::Name;
+use super::overflow::Overflow;
 use super::{AgentId, AgentRef};
 use crate::agent::Agent;
 use crate::error::AskError;
@@ -23,6 +24,7 @@ pub struct AgentSpec<A: Agent> {
     pub(super) factory: Factory<A>,
     pub(super) capacity: u32,
     pub(super) max_work: u32,
+    pub(super) overflow: Overflow,
     pub(super) restarts: Option<Box<Restarts>>,
     pub(crate) scope: Option<Scope>,
 }
@@ -35,6 +37,7 @@ impl<A: Agent> AgentSpec<A> {
             factory: Box::new(factory),
             capacity: DEFAULT_CAPACITY,
             max_work: DEFAULT_MAX_WORK,
+            overflow: Overflow::Refuse,
             restarts: None,
             scope: None,
         }
@@ -51,6 +54,13 @@ impl<A: Agent> AgentSpec<A> {
     #[must_use]
     pub fn max_work(mut self, futures: usize) -> Self {
         self.max_work = bound(futures);
+        self
+    }
+
+    /// What happens to a message that comes when the mailbox is full. The default is [`Overflow::Refuse`].
+    #[must_use]
+    pub fn overflow(mut self, policy: Overflow) -> Self {
+        self.overflow = policy;
         self
     }
 
@@ -98,10 +108,10 @@ pub(crate) fn prepare<A: Agent>(
     inherited: Option<&Scope>,
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
-    let AgentSpec { name, factory, capacity, max_work, restarts, scope } = spec;
+    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, scope } = spec;
     let given = scope.map(|scope| scope.child());
     let scope = given.clone().or_else(|| inherited.map(Scope::child));
-    let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work };
+    let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work, overflow };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
     (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope: given }), door })
