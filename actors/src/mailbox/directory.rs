@@ -112,6 +112,12 @@ impl Directory {
         Some(AgentRef { door: agent.downcast::<Door<M>>().ok()? })
     }
 
+    /// Stops the agent with this id, whatever its messages are; see [`AgentRef::stop`]. `false` when no such agent lives.
+    pub fn stop(&self, id: AgentId) -> bool {
+        let agent = self.agents.get(&id).map(|agent| agent.value().clone());
+        agent.inspect(|agent| agent.stop()).is_some()
+    }
+
     /// How many agents live.
     pub fn len(&self) -> usize {
         self.agents.len()
