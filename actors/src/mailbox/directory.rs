@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::door::Door;
+use super::quarantine::Quarantine;
 use super::queue::Control;
 use super::watch::DownSink;
 use super::{AgentId, AgentRef};
@@ -26,6 +27,8 @@ pub struct AgentInfo {
     pub work: usize,
     /// Messages whose handler returned.
     pub handled: u64,
+    /// Fingerprints of messages that are held back; see [`AgentSpec::quarantine`](super::AgentSpec::quarantine).
+    pub quarantined: usize,
     /// How often it was restarted.
     pub restarts: u32,
     /// Whether it has stopped for good.
@@ -41,6 +44,7 @@ impl AgentInfo {
             pending: door.pending(),
             work: door.work(),
             handled: door.handled(),
+            quarantined: door.quarantine().map_or(0, Quarantine::len),
             restarts: door.incarnation() - 1,
             gone: door.is_gone(),
         }

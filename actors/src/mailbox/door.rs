@@ -13,6 +13,7 @@ use super::contain::drop_contained;
 use super::ledger::DeadLetter;
 use super::name::Name;
 use super::overflow::Overflow;
+use super::quarantine::Quarantine;
 use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
@@ -42,21 +43,28 @@ pub(crate) struct Door<M: Send + 'static> {
     /// Whether its last incarnation panicked.
     panicked: AtomicBool,
     queue: Mutex<Queue<M>>,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceLock<Box<Rare<M>>>,
 }
 
 /// What most agents never need.
-#[derive(Default)]
-struct Rare {
+struct Rare<M> {
     watchers: Watchers,
     scope: OnceLock<Scope>,
+    quarantine: OnceLock<Quarantine<M>>,
 }
 
-pub(super) struct DoorPlan {
+impl<M> Default for Rare<M> {
+    fn default() -> Self {
+        Self { watchers: Watchers::default(), scope: OnceLock::new(), quarantine: OnceLock::new() }
+    }
+}
+
+pub(super) struct DoorPlan<M> {
     pub(super) id: AgentId,
     pub(super) name: Name,
     /// The agent's own, if it hangs below another one than the runtime's.
     pub(super) scope: Option<Scope>,
+    pub(super) quarantine: Option<Quarantine<M>>,
     pub(super) shared: Arc<Shared>,
     pub(super) shard: u16,
     pub(super) capacity: u32,
@@ -65,8 +73,8 @@ pub(super) struct DoorPlan {
 }
 
 impl<M: Send + 'static> Door<M> {
-    pub(super) fn new(plan: DoorPlan) -> Self {
-        let DoorPlan { id, name, scope, shared, shard, capacity, max_work, overflow } = plan;
+    pub(super) fn new(plan: DoorPlan<M>) -> Self {
+        let DoorPlan { id, name, scope, quarantine, shared, shard, capacity, max_work, overflow } = plan;
         let door = Self {
             id,
             name,
@@ -84,6 +92,9 @@ impl<M: Send + 'static> Door<M> {
         };
         if let Some(scope) = scope {
             let _it_is_new = door.rare().scope.set(scope);
+        }
+        if let Some(quarantine) = quarantine {
+            let _it_is_new = door.rare().quarantine.set(quarantine);
         }
         door
     }
@@ -288,7 +299,7 @@ impl<M: Send + 'static> Door<M> {
         self.timers.store(0, Ordering::SeqCst);
     }
 
-    fn rare(&self) -> &Rare {
+    fn rare(&self) -> &Rare<M> {
         self.rare.get_or_init(Box::default)
     }
 
@@ -305,6 +316,10 @@ impl<M: Send + 'static> Door<M> {
     /// The scope that the agent was given, or that somebody asked for.
     pub(crate) fn known_scope(&self) -> Option<&Scope> {
         self.rare.get().and_then(|rare| rare.scope.get())
+    }
+
+    pub(super) fn quarantine(&self) -> Option<&Quarantine<M>> {
+        self.rare.get()?.quarantine.get()
     }
 
     pub(super) fn watch(&self, sink: DownSink) {

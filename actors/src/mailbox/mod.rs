@@ -12,6 +12,7 @@ mod guard;
 mod ledger;
 mod name;
 mod overflow;
+mod quarantine;
 mod queue;
 mod reply;
 mod shell;

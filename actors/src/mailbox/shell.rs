@@ -46,13 +46,17 @@ impl<A: Agent> Shell<A> {
     fn handle(&mut self, letter: Letter<A::Message>) {
         let Letter { message, lane, asker, place } = letter;
         drop(place);
-        let hand = InHand { door: self.door.clone(), settled: false };
-        let stale = matches!(lane, Lane::Own { incarnation } if incarnation != self.door.incarnation());
-        if stale || asker.is_some_and(|asker| asker.has_left()) {
-            let (reason, cause) = match lane {
-                Lane::Own { .. } => (DeadLetter::StaleIncarnation, AskError::Panicked),
-                Lane::User => (DeadLetter::CallerLeft, AskError::Timeout),
-            };
+        let mut hand = InHand { door: self.door.clone(), settled: false, fingerprint: None };
+        let has_left = asker.is_some_and(|asker| asker.has_left());
+        let dead = match lane {
+            Lane::Own { incarnation } if incarnation != self.door.incarnation() => {
+                Some((DeadLetter::StaleIncarnation, AskError::Panicked))
+            }
+            Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
+            Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
+            Lane::Own { .. } | Lane::User => None,
+        };
+        if let Some((reason, cause)) = dead {
             hand.dead(reason);
             return with_cause(cause, || drop_contained(message));
         }
@@ -113,9 +117,26 @@ impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
 struct InHand<M: Send + 'static> {
     door: Arc<Door<M>>,
     settled: bool,
+    /// Known when the agent has a quarantine.
+    fingerprint: Option<u64>,
 }
 
 impl<M: Send + 'static> InHand<M> {
+    fn is_held_back(&mut self, message: &M) -> bool {
+        let Some(quarantine) = self.door.quarantine() else { return false };
+        self.fingerprint = quarantine.fingerprint(message);
+        self.fingerprint.is_some_and(|fingerprint| quarantine.holds(fingerprint))
+    }
+
+    /// The handler panicked.
+    fn strike(&self) {
+        let Some((quarantine, fingerprint)) = self.door.quarantine().zip(self.fingerprint) else { return };
+        if quarantine.strike(fingerprint) {
+            let (agent, name) = (self.door.id, &self.door.name);
+            tracing::error!(%agent, %name, fingerprint, "messages with this fingerprint are quarantined: each killed the agent");
+        }
+    }
+
     fn handled(mut self) {
         self.settled = true;
         self.door.settle_handled();
@@ -130,6 +151,7 @@ impl<M: Send + 'static> InHand<M> {
 impl<M: Send + 'static> Drop for InHand<M> {
     fn drop(&mut self) {
         if !self.settled {
+            self.strike();
             self.door.settle_dead(DeadLetter::Panicked);
         }
     }

@@ -6,6 +6,7 @@ use super::door::{Door, DoorPlan};
 use super::guard::{Factory, Guard, Restarts};
 use super::name::Name;
 use super::overflow::Overflow;
+use super::quarantine::Quarantine;
 use super::{AgentId, AgentRef};
 use crate::agent::Agent;
 use crate::error::AskError;
@@ -26,6 +27,7 @@ pub struct AgentSpec<A: Agent> {
     pub(super) max_work: u32,
     pub(super) overflow: Overflow,
     pub(super) restarts: Option<Box<Restarts>>,
+    pub(super) quarantine: Option<Quarantine<A::Message>>,
     pub(crate) scope: Option<Scope>,
 }
 
@@ -39,6 +41,7 @@ impl<A: Agent> AgentSpec<A> {
             max_work: DEFAULT_MAX_WORK,
             overflow: Overflow::Refuse,
             restarts: None,
+            quarantine: None,
             scope: None,
         }
     }
@@ -68,6 +71,20 @@ impl<A: Agent> AgentSpec<A> {
     #[must_use]
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restarts = Some(Box::new(policy.into()));
+        self
+    }
+
+    /// Handles no more messages that ask for what made the agent panic `panics` times: they become dead letters, and
+    /// whoever asks answers `Quarantined`. `fingerprint` says what two messages have in common that ask for the same;
+    /// `None` for a message that is never held back. It runs before each message from outside. 64 fingerprints are
+    /// remembered. The default is no quarantine.
+    #[must_use]
+    pub fn quarantine(
+        mut self,
+        panics: u32,
+        fingerprint: impl Fn(&A::Message) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.quarantine = Some(Quarantine::new(panics, Box::new(fingerprint)));
         self
     }
 
@@ -108,10 +125,10 @@ pub(crate) fn prepare<A: Agent>(
     inherited: Option<&Scope>,
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
-    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, scope } = spec;
+    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope } = spec;
     let given = scope.map(|scope| scope.child());
     let scope = given.clone().or_else(|| inherited.map(Scope::child));
-    let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work, overflow };
+    let plan = DoorPlan { id, name, scope, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
     (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope: given }), door })
