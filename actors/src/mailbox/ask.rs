@@ -91,7 +91,12 @@ impl<T> Future for Ask<T> {
             this.slot = None;
             return Poll::Ready(answer);
         }
-        Poll::Ready(Err(ready!(this.patience.poll(&this.shared, cx))))
+        let refused = ready!(this.patience.poll(&this.shared, cx));
+        this.refused = refused;
+        if let Some(slot) = this.slot.take() {
+            slot.leave();
+        }
+        Poll::Ready(Err(refused))
     }
 }
 

@@ -126,12 +126,13 @@ pub(crate) fn prepare<A: Agent>(
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
     let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope } = spec;
-    let given = scope.map(|scope| scope.child());
-    let scope = given.clone().or_else(|| inherited.map(Scope::child));
-    let plan = DoorPlan { id, name, scope, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
+    let scope = scope.as_ref().or(inherited).map(Scope::child);
+    let own = scope.clone();
+    let plan =
+        DoorPlan { id, name, scope: own, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope: given }), door })
+    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope }), door })
 }
 
 impl<A: Agent> Birth<A> {

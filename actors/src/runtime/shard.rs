@@ -112,6 +112,8 @@ pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError
             serve(inbox, token).await;
         });
         mark_shard_ending();
+        // What is dropped from here on finds no timers on this thread.
+        HERE.set(0);
         drop(system);
     };
     let name = format!("callboard-{index}");
