@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::reply::Slot;
 use crate::error::AskError;
-use crate::runtime::{Shared, this_shard};
+use crate::runtime::{Shared, is_in_turn, this_shard};
 
 /// The answer to one question, when it comes. Dropping it leaves: a question that is still queued is then not handled.
 /// It can be polled on any executor, and moved between them.
@@ -56,10 +56,10 @@ impl Patience {
 
     pub(super) fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
         if let Self::Here { shard, sleep } = self {
-            if this_shard() == Some(*shard) {
+            if this_shard() == Some(*shard) && !is_in_turn() {
                 return sleep.as_mut().poll(cx).map(|()| AskError::Timeout);
             }
-            // It was moved: a timer of another thread's runtime must not be polled after that thread's end.
+            // It was moved, or a handler blocks the shard for it: a timer of another thread's runtime must not be polled after that thread's end.
             let left = sleep.deadline().saturating_duration_since(Instant::now());
             *self = Self::elsewhere(shared, left);
         }

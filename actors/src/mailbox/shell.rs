@@ -13,6 +13,7 @@ use super::queue::{Control, Lane, Letter, Next};
 use super::reply::with_cause;
 use crate::agent::{Agent, Life, Turn};
 use crate::error::AskError;
+use crate::runtime::in_turn;
 
 /// How many messages one agent handles before it is the turn of the others on its shard.
 const MESSAGES_IN_A_ROW: u32 = 64;
@@ -36,7 +37,7 @@ impl<A: Agent> Shell<A> {
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
         let mut turn = Turn::new(&self.door, &mut self.life);
-        act(&mut self.agent, &mut turn);
+        in_turn(|| act(&mut self.agent, &mut turn));
         if turn.wants_to_stop() {
             self.door.raise(Control::Stop);
         }

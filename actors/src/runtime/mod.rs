@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport};
 
-pub(crate) use shard::this_shard;
+pub(crate) use shard::{in_turn, is_in_turn, this_shard};
 pub(crate) use shared::Shared;
 
 use crate::agent::Agent;

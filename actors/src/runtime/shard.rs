@@ -30,6 +30,28 @@ pub(crate) fn this_shard() -> Option<u64> {
     Some(HERE.get()).filter(|number| *number != 0)
 }
 
+thread_local! {
+    /// Whether an agent of this thread is in its turn: nothing else of the shard is polled meanwhile, its timers neither.
+    static IN_TURN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether an agent has its turn on this thread right now.
+pub(crate) fn is_in_turn() -> bool {
+    IN_TURN.get()
+}
+
+/// Marks the turn of an agent on this thread, to the end of `act`.
+pub(crate) fn in_turn<T>(act: impl FnOnce() -> T) -> T {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            IN_TURN.set(self.0);
+        }
+    }
+    let _reset = Reset(IN_TURN.replace(true));
+    act()
+}
+
 /// The next shard's number: never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -42,6 +64,11 @@ pub(super) struct ShardDoor {
 }
 
 impl ShardDoor {
+    /// Whether a thread of its own serves it, and goes on.
+    pub(super) fn is_open(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+
     /// Never used twice in a process.
     pub(super) fn number(&self) -> u64 {
         self.number

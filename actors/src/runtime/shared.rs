@@ -91,9 +91,9 @@ impl Shared {
         });
     }
 
-    /// Whether the shard with this number is one of these.
+    /// Whether the shard with this number is one of these, and has a thread of its own that goes on.
     pub(crate) fn has_shard(&self, number: u64) -> bool {
-        self.shards.iter().any(|shard| shard.number() == number)
+        self.shards.iter().any(|shard| shard.number() == number && shard.is_open())
     }
 
     /// The scope above all agents and runs.
