@@ -14,7 +14,7 @@ use super::ledger::DeadLetter;
 use super::name::Name;
 use super::overflow::Overflow;
 use super::quarantine::Quarantine;
-use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, Next, Queue, Refused};
+use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use crate::error::{AskError, TellError};
@@ -144,11 +144,15 @@ impl<M: Send + 'static> Door<M> {
     pub(super) fn line_up(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<Option<u64>, TellError<M>> {
         let mut queue = self.queue();
         match queue.line_up(Letter { message, lane: Lane::User, asker, place: None }, self.capacity) {
-            Ok(Ok(accepted)) => {
+            Ok(LinedUp::Accepted(accepted)) => {
                 self.count_accepted(queue, accepted);
                 Ok(None)
             }
-            Ok(Err(ticket)) => Ok(Some(ticket)),
+            Ok(LinedUp::Waits { ticket, left }) => {
+                drop(queue);
+                left.into_iter().for_each(|question| drop_contained(question.message));
+                Ok(Some(ticket))
+            }
             Err((Refused::Full, letter)) => Err(TellError::Overloaded(letter.message)),
             Err((Refused::Closed, letter)) => Err(TellError::Stopped(letter.message)),
         }
@@ -171,19 +175,19 @@ impl<M: Send + 'static> Door<M> {
 
     /// Ready with `Ok` when the message has been accepted, with the message when the door has closed.
     pub(super) fn poll_line(&self, ticket: u64, cx: &Context<'_>) -> Poll<Result<(), TellError<M>>> {
-        let mut queue = self.queue();
-        let closed = queue.control() != Control::Run;
-        let Some(line) = queue.line() else { return Poll::Ready(Ok(())) };
-        if closed {
-            return Poll::Ready(line.leave(ticket).map_or(Ok(()), |letter| Err(TellError::Stopped(letter.message))));
+        if self.control() != Control::Run {
+            return Poll::Ready(self.leave_line(ticket).map_or(Ok(()), |message| Err(TellError::Stopped(message))));
         }
-        line.poll(ticket, cx).map(Ok)
+        let waker = cx.waker().clone();
+        let polled = self.queue().line().map(|line| line.poll(ticket, waker));
+        // The waker of before is dropped here, where no lock is held.
+        polled.map_or(Poll::Ready(Ok(())), |(poll, _before)| poll.map(Ok))
     }
 
     /// Takes a message out of the line, if it still waits there.
     pub(super) fn leave_line(&self, ticket: u64) -> Option<M> {
         let left = self.queue().line().and_then(|line| line.leave(ticket));
-        left.map(|letter| letter.message)
+        left.map(|(letter, _waker)| letter.message)
     }
 
     /// How long a message may wait in line.

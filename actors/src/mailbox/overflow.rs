@@ -1,7 +1,7 @@
 //! What does a full mailbox do with one more message? Refuses it, lets it wait in line, or drops the oldest.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::queue::Letter;
@@ -44,15 +44,26 @@ impl<M: Send + 'static> Line<M> {
         self.waiting.is_empty()
     }
 
-    /// Puts a letter at the end, and gives it a ticket; gives it back when as many as `most` wait already.
-    pub(super) fn join(&mut self, letter: Letter<M>, most: u32) -> Result<u64, Letter<M>> {
-        if self.policy == Overflow::DropOldest || self.waiting.len() >= most as usize {
+    /// Puts a letter at the end, and gives it a ticket; gives it back when as many as `most` wait already. Questions
+    /// that nobody waits for any more make room: they come back to be dropped.
+    pub(super) fn join(&mut self, letter: Letter<M>, most: u32) -> Result<(u64, Vec<Letter<M>>), Letter<M>> {
+        if self.policy == Overflow::DropOldest {
+            return Err(letter);
+        }
+        let mut left = Vec::new();
+        if self.waiting.len() >= most as usize {
+            let has_left = |waiting: &Waiting<M>| waiting.letter.asker.as_ref().is_some_and(|asker| asker.has_left());
+            let (gone, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(has_left);
+            self.waiting = waiting.into();
+            left.extend(gone.into_iter().map(|waiting| waiting.letter));
+        }
+        if self.waiting.len() >= most as usize {
             return Err(letter);
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.waiting.push_back(Waiting { ticket, letter, waker: None });
-        Ok(ticket)
+        Ok((ticket, left))
     }
 
     /// Takes the first letter out, with whom to tell.
@@ -61,19 +72,18 @@ impl<M: Send + 'static> Line<M> {
         Some((letter, waker))
     }
 
-    /// Takes a letter out, if it is still in line.
-    pub(super) fn leave(&mut self, ticket: u64) -> Option<Letter<M>> {
+    /// Takes a letter out, if it is still in line, with its waker: to be dropped where no lock is held.
+    pub(super) fn leave(&mut self, ticket: u64) -> Option<(Letter<M>, Option<Waker>)> {
         let at = self.waiting.iter().position(|waiting| waiting.ticket == ticket)?;
-        self.waiting.remove(at).map(|waiting| waiting.letter)
+        self.waiting.remove(at).map(|waiting| (waiting.letter, waiting.waker))
     }
 
-    /// Ready when the letter is not in line any more.
-    pub(super) fn poll(&mut self, ticket: u64, cx: &Context<'_>) -> Poll<()> {
-        let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) else {
-            return Poll::Ready(());
-        };
-        waiting.waker = Some(cx.waker().clone());
-        Poll::Pending
+    /// Remembers whom to tell, and gives back whom it was told before; ready when the letter is not in line any more.
+    pub(super) fn poll(&mut self, ticket: u64, waker: Waker) -> (Poll<()>, Option<Waker>) {
+        match self.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+            Some(waiting) => (Poll::Pending, waiting.waker.replace(waker)),
+            None => (Poll::Ready(()), Some(waker)),
+        }
     }
 
     /// Nobody is served any more: gives back the questions, and whom to tell. A message stays until its sender takes it

@@ -76,6 +76,16 @@ pub(super) struct Accepted<M: Send + 'static> {
     pub(super) displaced: Option<Letter<M>>,
 }
 
+/// What became of a letter that may wait.
+pub(super) enum LinedUp<M: Send + 'static> {
+    Accepted(Accepted<M>),
+    Waits {
+        ticket: u64,
+        /// Questions that nobody waits for any more.
+        left: Vec<Letter<M>>,
+    },
+}
+
 /// Who is to learn that a door closes.
 pub(super) struct Closing<M: Send + 'static> {
     pub(super) wakers: Vec<Waker>,
@@ -120,17 +130,13 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Takes a letter, or gives it a ticket for its place in line.
-    pub(super) fn line_up(
-        &mut self,
-        letter: Letter<M>,
-        capacity: u32,
-    ) -> Result<Result<Accepted<M>, u64>, (Refused, Letter<M>)> {
-        match self.offer(letter, capacity) {
-            Err((Refused::Full, letter)) => match &mut self.line {
-                Some(line) => line.join(letter, capacity).map(Err).map_err(|letter| (Refused::Full, letter)),
-                None => Err((Refused::Full, letter)),
+    pub(super) fn line_up(&mut self, letter: Letter<M>, capacity: u32) -> Result<LinedUp<M>, (Refused, Letter<M>)> {
+        match (self.offer(letter, capacity), &mut self.line) {
+            (Err((Refused::Full, letter)), Some(line)) => match line.join(letter, capacity) {
+                Ok((ticket, left)) => Ok(LinedUp::Waits { ticket, left }),
+                Err(letter) => Err((Refused::Full, letter)),
             },
-            offered => offered.map(Ok),
+            (offered, _) => offered.map(LinedUp::Accepted),
         }
     }
 
@@ -172,7 +178,8 @@ impl<M: Send + 'static> Queue<M> {
             return Next::Letter(letter, None);
         }
         self.users -= 1;
-        let admitted = self.line.as_mut().and_then(|line| line.advance()).map(|(waiting, waker)| {
+        let line = self.line.as_mut().filter(|_| self.control == Control::Run);
+        let admitted = line.and_then(|line| line.advance()).map(|(waiting, waker)| {
             self.push(waiting);
             Admitted(waker)
         });
@@ -303,19 +310,22 @@ mod tests {
         let displaced = queue.offer(user(4), 2).ok().and_then(|accepted| accepted.displaced);
         assert_eq!(displaced.map(|letter| letter.message), Some(2));
         assert_eq!((queue.depth(), queue.pending()), (2, 3));
-        assert!(queue.line_up(user(5), 2).is_ok_and(|accepted| accepted.is_ok()), "nobody waits in line");
+        assert!(
+            queue.line_up(user(5), 2).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))),
+            "nobody waits in line"
+        );
     }
 
     #[test]
     fn the_line_is_served_in_order_and_nobody_overtakes_it() {
         let waker = noop_waker();
         let mut queue = Queue::new(Overflow::Wait(std::time::Duration::from_secs(1)));
-        assert!(queue.line_up(user(1), 1).is_ok_and(|accepted| accepted.is_ok()));
-        assert!(queue.line_up(user(2), 1).is_ok_and(|accepted| accepted.is_err()));
+        assert!(queue.line_up(user(1), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))));
+        assert!(queue.line_up(user(2), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Waits { ticket: 0, .. })));
         assert!(queue.line_up(user(3), 1).is_err_and(|(refused, _)| refused == Refused::Full), "the line has an end");
         let Next::Letter(first, Some(_)) = queue.next(&waker) else { panic!("the second comes in for the first") };
         assert_eq!((first.message, queue.depth()), (1, 1));
         assert!(matches!(queue.next(&waker), Next::Letter(letter, None) if letter.message == 2));
-        assert_eq!(queue.line().and_then(|line| line.leave(0)).map(|letter| letter.message), None);
+        assert!(queue.line().and_then(|line| line.leave(0)).is_none());
     }
 }

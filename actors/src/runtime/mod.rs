@@ -73,8 +73,9 @@ impl Runtime {
         config.validate()?;
         let mut doors = Vec::with_capacity(config.shards);
         let mut threads = Vec::with_capacity(config.shards);
+        let first = shard::draw_numbers(config.shards);
         for index in 0..config.shards {
-            let (door, thread) = shard::start(index)?;
+            let (door, thread) = shard::start(index, first + index as u64)?;
             doors.push(door);
             threads.push(thread);
         }

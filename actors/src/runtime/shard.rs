@@ -64,11 +64,6 @@ pub(super) struct ShardDoor {
 }
 
 impl ShardDoor {
-    /// Whether a thread of its own serves it, and goes on.
-    pub(super) fn is_open(&self) -> bool {
-        !self.jobs.is_closed()
-    }
-
     /// Never used twice in a process.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -121,10 +116,14 @@ impl Drop for ShardThread {
     }
 }
 
+/// As many numbers as there are shards, in one block; the first of them.
+pub(super) fn draw_numbers(shards: usize) -> u64 {
+    NEXT.fetch_add(shards as u64, Ordering::Relaxed)
+}
+
 /// Starts the thread of shard `index` and waits until it runs.
-pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError> {
+pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread), StartError> {
     let ledger = Arc::new(ShardLedger::default());
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (jobs, inbox) = mpsc::channel(JOBS);
     let (up, is_up) = std::sync::mpsc::sync_channel(1);
     let (has_ended, ended) = oneshot::channel();

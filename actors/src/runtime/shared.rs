@@ -1,6 +1,7 @@
 //! What do all agents of one runtime share? The shards, the directory, the clock, chance, and whether it still runs.
 
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::scope::Scope;
 
 pub(crate) struct Shared {
     shards: Vec<ShardDoor>,
+    /// Of the shards; they are drawn in one block.
+    numbers: Range<u64>,
     clock: ClockHandle,
     directory: Directory,
     scope: Scope,
@@ -33,8 +36,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance, coin: Option<Chance>) -> Arc<Self> {
+        let first = shards.first().map_or(0, ShardDoor::number);
+        let numbers = first..first + shards.len() as u64;
         Arc::new(Self {
             shards,
+            numbers,
             clock,
             directory: Directory::default(),
             scope: Scope::root(),
@@ -91,9 +97,9 @@ impl Shared {
         });
     }
 
-    /// Whether the shard with this number is one of these, and has a thread of its own that goes on.
+    /// Whether the shard with this number is one of these, and has a thread of its own.
     pub(crate) fn has_shard(&self, number: u64) -> bool {
-        self.shards.iter().any(|shard| shard.number() == number && shard.is_open())
+        self.coin.is_none() && self.numbers.contains(&number)
     }
 
     /// The scope above all agents and runs.
