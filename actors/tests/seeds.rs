@@ -123,7 +123,7 @@ fn clerk(number: usize, log: &Log) -> AgentSpec<Clerk> {
         *lives += 1;
         Clerk { number, incarnation: *lives, log: log.clone(), seen: BTreeMap::new() }
     };
-    let backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(20) };
+    let backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(20), ..Backoff::default() };
     let policy = RestartPolicy { max_restarts: 3, within: Duration::from_millis(200), backoff };
     AgentSpec::new(format!("clerk-{number}"), factory).capacity(3).max_work(2).restart(policy)
 }

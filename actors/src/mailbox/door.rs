@@ -3,7 +3,7 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -39,7 +39,6 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    handled: AtomicU64,
     /// Whether its last incarnation panicked.
     panicked: AtomicBool,
     queue: Mutex<Queue<M>>,
@@ -85,7 +84,6 @@ impl<M: Send + 'static> Door<M> {
             incarnation: AtomicU32::new(1),
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
-            handled: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(overflow)),
             rare: OnceLock::new(),
@@ -198,9 +196,12 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    /// What the agent does next; see [`Queue::next`].
-    pub(super) fn next(&self, waker: &Waker) -> Next<M> {
+    /// What the agent does next, after it may have `handled` the letter in hand; see [`Queue::next`].
+    pub(super) fn next(&self, waker: &Waker, handled: bool) -> Next<M> {
         let mut queue = self.queue();
+        if handled {
+            self.count_handled(&mut queue);
+        }
         match queue.next(waker) {
             Next::Letter(letter, Some(Admitted(sender))) => {
                 self.shared.ledger(self.shard).accept();
@@ -218,10 +219,12 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn settle_handled(&self) {
-        self.handled.fetch_add(1, Ordering::Relaxed);
-        let mut queue = self.queue();
+        self.count_handled(&mut self.queue());
+    }
+
+    fn count_handled(&self, queue: &mut Queue<M>) {
         self.shared.ledger(self.shard).handled();
-        queue.settle();
+        queue.handled();
     }
 
     /// The letter in hand is a dead one.
@@ -368,7 +371,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn handled(&self) -> u64 {
-        self.handled.load(Ordering::Relaxed)
+        self.queue().handled_so_far()
     }
 
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.

@@ -103,6 +103,7 @@ pub(super) struct Queue<M: Send + 'static> {
     control: Control,
     /// Whether the agent handles one right now.
     in_hand: bool,
+    handled: u64,
     /// `None` when a full mailbox refuses.
     line: Option<Box<Line<M>>>,
 }
@@ -110,7 +111,15 @@ pub(super) struct Queue<M: Send + 'static> {
 impl<M: Send + 'static> Queue<M> {
     pub(super) fn new(overflow: Overflow) -> Self {
         let line = (overflow != Overflow::Refuse).then(|| Box::new(Line::new(overflow)));
-        Self { letters: VecDeque::new(), waker: None, users: 0, control: Control::Run, in_hand: false, line }
+        Self {
+            letters: VecDeque::new(),
+            waker: None,
+            users: 0,
+            control: Control::Run,
+            in_hand: false,
+            handled: 0,
+            line,
+        }
     }
 
     /// Takes a letter if there is room for it now, or if the policy makes room.
@@ -197,6 +206,16 @@ impl<M: Send + 'static> Queue<M> {
     /// The letter in hand is accounted for.
     pub(super) fn settle(&mut self) {
         self.in_hand = false;
+    }
+
+    /// The letter in hand is handled.
+    pub(super) fn handled(&mut self) {
+        self.settle();
+        self.handled += 1;
+    }
+
+    pub(super) fn handled_so_far(&self) -> u64 {
+        self.handled
     }
 
     /// Raises the control, and says who is to learn it.

@@ -43,8 +43,8 @@ impl<A: Agent> Shell<A> {
         }
     }
 
-    /// Handles one letter and accounts for it.
-    fn handle(&mut self, letter: Letter<A::Message>) {
+    /// Handles one letter; `false` when it became a dead one, and is accounted for.
+    fn handle(&mut self, letter: Letter<A::Message>) -> bool {
         let Letter { message, lane, asker, place } = letter;
         drop(place);
         let mut hand = InHand { door: self.door.clone(), settled: false, fingerprint: None };
@@ -59,19 +59,26 @@ impl<A: Agent> Shell<A> {
         };
         if let Some((reason, cause)) = dead {
             hand.dead(reason);
-            return with_cause(cause, || drop_contained(message));
+            with_cause(cause, || drop_contained(message));
+            return false;
         }
         self.turn(|agent, turn| agent.handle(message, turn));
         hand.handled();
+        true
     }
 
     /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
+        // What was handled is accounted for together with taking the next: one lock for each message.
+        let mut handled = false;
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
-            match self.door.next(cx.waker()) {
-                Next::Letter(letter, _admitted) => self.handle(letter),
+            match self.door.next(cx.waker(), handled) {
+                Next::Letter(letter, _admitted) => handled = self.handle(letter),
                 Next::Wait | Next::Stop => return,
             }
+        }
+        if handled {
+            self.door.settle_handled();
         }
         cx.waker().wake_by_ref();
     }
@@ -138,9 +145,9 @@ impl<M: Send + 'static> InHand<M> {
         }
     }
 
+    /// The handler returned: the mailbox accounts for it.
     fn handled(mut self) {
         self.settled = true;
-        self.door.settle_handled();
     }
 
     fn dead(mut self, reason: DeadLetter) {
