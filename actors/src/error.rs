@@ -63,6 +63,9 @@ pub enum AskError {
     /// The agent handled the question and dropped it without a reply.
     #[error("the agent handled the question without replying")]
     Unanswered,
+    /// Questions like it have killed the agent too often: it is not handled.
+    #[error("questions like this one have killed the agent too often")]
+    Quarantined,
 }
 
 impl AskError {
@@ -74,6 +77,7 @@ impl AskError {
             Self::Stopped => "stopped",
             Self::Timeout => "timeout",
             Self::Unanswered => "unanswered",
+            Self::Quarantined => "quarantined",
         }
     }
 

@@ -8,6 +8,7 @@
 //! - [`chat`], [`event`], [`error`]: the vocabulary, plain values
 //! - [`ports`]: what the core needs from outside
 //! - [`text`]: words and sentences, pure
+//! - [`testkit`]: one scenario under many seeds
 
 pub mod agent;
 pub mod chat;
@@ -21,4 +22,5 @@ pub mod runtime;
 pub mod scope;
 pub mod supervision;
 pub mod supervisor;
+pub mod testkit;
 pub mod text;

@@ -127,3 +127,18 @@ fn watchers_that_panic_when_they_are_dropped_never_abort_the_process() {
     }
     runtime.stop_blocking(LONG);
 }
+
+#[test]
+fn watchers_of_the_program_that_panic_when_they_are_dropped_never_abort_the_process() {
+    let runtime = runtime(1);
+    let watched = runtime.spawn(common::counter()).unwrap();
+    for _ in 0..2 {
+        let bomb = Bomb;
+        watched.watch(move |_down| {
+            let _keeps = &bomb;
+        });
+    }
+    watched.stop();
+    wait(watched.gone());
+    runtime.stop_blocking(LONG);
+}

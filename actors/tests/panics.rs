@@ -230,3 +230,42 @@ fn what_was_queued_for_a_dead_incarnation_is_not_handled_by_the_next() {
     assert_eq!(runtime.ledger().dead(DeadLetter::StaleIncarnation), 1);
     runtime.stop_blocking(LONG);
 }
+
+/// Dies of every message that is not even.
+struct Fragile;
+
+impl Agent for Fragile {
+    type Message = (u64, Reply<u64>);
+
+    fn handle(&mut self, (number, reply): Self::Message, _turn: &mut Turn<'_, Self::Message>) {
+        if number % 2 == 1 {
+            // Without the panic hook, which would print each of them.
+            std::panic::resume_unwind(Box::new("odd"));
+        }
+        reply.send(number);
+    }
+}
+
+#[test]
+fn messages_that_kill_their_agent_again_and_again_are_quarantined() {
+    let runtime = runtime(1);
+    let spec = AgentSpec::new("fragile", || Fragile).restart(tenacious());
+    let agent = runtime.spawn(spec.quarantine(3, |(number, _)| Some(*number).filter(|number| *number != 9))).unwrap();
+    let ask = |number| wait(agent.ask(LONG, |reply| (number, reply)));
+    for _ in 0..3 {
+        assert_eq!(ask(7), Err(AskError::Panicked));
+    }
+    for _ in 0..2 {
+        assert_eq!(ask(7), Err(AskError::Quarantined));
+        assert_eq!(ask(8), Ok(8));
+    }
+    for _ in 0..5 {
+        assert_eq!(ask(9), Err(AskError::Panicked), "a message without a fingerprint is never held back");
+    }
+    agent.drain();
+    wait(agent.gone());
+    let info = agent.info();
+    assert_eq!((info.restarts, info.quarantined, info.handled), (8, 1, 2));
+    let ledger = runtime.ledger();
+    assert!(ledger.dead(DeadLetter::Quarantined) == 2 && ledger.balances(), "{ledger:?}");
+}

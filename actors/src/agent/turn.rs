@@ -125,6 +125,9 @@ async fn run<M, F, D>(
     D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,
 {
     let Some(future) = work.as_mut() else { return };
+    if working.defers() {
+        tokio::task::yield_now().await;
+    }
     let outcome = tokio::select! {
         biased;
         () = cancelled => None,

@@ -1,12 +1,13 @@
 //! How does one reach an agent? The only way is an [`AgentRef`].
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::ask::Ask;
+use super::ask::{Ask, Patience};
 use super::door::Door;
 use super::queue::Control;
 use super::reply::Reply;
@@ -58,7 +59,17 @@ impl<M: Send + 'static> AgentRef<M> {
     /// # Errors
     /// [`TellError`] hands the message back.
     pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
-        self.door.accept(message, None)
+        self.door.accept(message)
+    }
+
+    /// Sends, and waits for room if the mailbox is full and its policy is [`Overflow::Wait`](super::Overflow::Wait);
+    /// otherwise like [`AgentRef::tell`]. Dropping the future takes the message back, unless it was accepted.
+    ///
+    /// # Errors
+    /// [`TellError`] hands the message back.
+    pub async fn send(&self, message: M) -> Result<(), TellError<M>> {
+        let Some(ticket) = self.door.line_up(message, None)? else { return Ok(()) };
+        InLine { door: &self.door, ticket }.wait().await
     }
 
     /// Sends a question and waits for its answer, at most `within`. The question is sent when `ask` is called, not when
@@ -70,8 +81,8 @@ impl<M: Send + 'static> AgentRef<M> {
     pub fn ask<T: Send + 'static>(&self, within: Duration, question: impl FnOnce(Reply<T>) -> M) -> Ask<T> {
         let (reply, slot) = Reply::new();
         let shared = &self.door.shared;
-        match self.door.accept(question(reply), Some(slot.clone())) {
-            Ok(()) => Ask::waiting(slot, shared, within),
+        match self.door.line_up(question(reply), Some(slot.clone())) {
+            Ok(_in_the_mailbox_or_in_line) => Ask::waiting(slot, shared, within),
             Err(TellError::Overloaded(_)) => Ask::refused(AskError::Overloaded, shared),
             Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped, shared),
         }
@@ -136,5 +147,35 @@ impl<M: Send + 'static> AgentRef<M> {
     /// What the agent is like right now.
     pub fn info(&self) -> AgentInfo {
         AgentInfo::of(&self.door)
+    }
+}
+
+/// A message that waits for room. Dropped, it is taken back.
+struct InLine<'a, M: Send + 'static> {
+    door: &'a Door<M>,
+    ticket: u64,
+}
+
+impl<M: Send + 'static> InLine<'_, M> {
+    async fn wait(self) -> Result<(), TellError<M>> {
+        let mut patience = Patience::new(&self.door.shared, self.door.patience().unwrap_or_default());
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = self.door.poll_line(self.ticket, cx) {
+                return Poll::Ready(outcome);
+            }
+            let cause = ready!(patience.poll(&self.door.shared, cx));
+            // It may have come in at the last moment.
+            Poll::Ready(self.door.leave_line(self.ticket).map_or(Ok(()), |message| match cause {
+                AskError::Stopped => Err(TellError::Stopped(message)),
+                _ => Err(TellError::Overloaded(message)),
+            }))
+        })
+        .await
+    }
+}
+
+impl<M: Send + 'static> Drop for InLine<'_, M> {
+    fn drop(&mut self) {
+        drop(self.door.leave_line(self.ticket));
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::reply::Slot;
 use crate::error::AskError;
-use crate::runtime::{Shared, this_shard};
+use crate::runtime::{Shared, is_in_turn, this_shard};
 
 /// The answer to one question, when it comes. Dropping it leaves: a question that is still queued is then not handled.
 /// It can be polled on any executor, and moved between them.
@@ -25,7 +25,7 @@ pub struct Ask<T> {
 }
 
 /// What ends the wait.
-enum Patience {
+pub(super) enum Patience {
     /// The asker is on a shard: its own timer will do, for while the shard is blocked, so is the asker. And when the
     /// shard ends, the asker ends with it.
     Here { shard: u64, sleep: Pin<Box<Sleep>> },
@@ -36,7 +36,7 @@ enum Patience {
 }
 
 impl Patience {
-    fn new(shared: &Arc<Shared>, within: Duration) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, within: Duration) -> Self {
         match this_shard() {
             Some(shard) if shared.has_shard(shard) => Self::Here { shard, sleep: Box::pin(tokio::time::sleep(within)) },
             _ => Self::elsewhere(shared, within),
@@ -54,12 +54,12 @@ impl Patience {
         }))
     }
 
-    fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
+    pub(super) fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
         if let Self::Here { shard, sleep } = self {
-            if this_shard() == Some(*shard) {
+            if this_shard() == Some(*shard) && !is_in_turn() {
                 return sleep.as_mut().poll(cx).map(|()| AskError::Timeout);
             }
-            // It was moved: a timer of another thread's runtime must not be polled after that thread's end.
+            // It was moved, or a handler blocks the shard for it: a timer of another thread's runtime must not be polled after that thread's end.
             let left = sleep.deadline().saturating_duration_since(Instant::now());
             *self = Self::elsewhere(shared, left);
         }
@@ -91,7 +91,12 @@ impl<T> Future for Ask<T> {
             this.slot = None;
             return Poll::Ready(answer);
         }
-        Poll::Ready(Err(ready!(this.patience.poll(&this.shared, cx))))
+        let refused = ready!(this.patience.poll(&this.shared, cx));
+        this.refused = refused;
+        if let Some(slot) = this.slot.take() {
+            slot.leave();
+        }
+        Poll::Ready(Err(refused))
     }
 }
 

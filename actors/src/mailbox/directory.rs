@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::door::Door;
+use super::quarantine::Quarantine;
 use super::queue::Control;
 use super::watch::DownSink;
 use super::{AgentId, AgentRef};
@@ -26,6 +27,8 @@ pub struct AgentInfo {
     pub work: usize,
     /// Messages whose handler returned.
     pub handled: u64,
+    /// Fingerprints of messages that are held back; see [`AgentSpec::quarantine`](super::AgentSpec::quarantine).
+    pub quarantined: usize,
     /// How often it was restarted.
     pub restarts: u32,
     /// Whether it has stopped for good.
@@ -41,6 +44,7 @@ impl AgentInfo {
             pending: door.pending(),
             work: door.work(),
             handled: door.handled(),
+            quarantined: door.quarantine().map_or(0, Quarantine::len),
             restarts: door.incarnation() - 1,
             gone: door.is_gone(),
         }
@@ -110,6 +114,12 @@ impl Directory {
         let agent = self.agents.get(&id)?.value().clone();
         let agent: Arc<dyn Any + Send + Sync> = agent;
         Some(AgentRef { door: agent.downcast::<Door<M>>().ok()? })
+    }
+
+    /// Stops the agent with this id, whatever its messages are; see [`AgentRef::stop`]. `false` when no such agent lives.
+    pub fn stop(&self, id: AgentId) -> bool {
+        let agent = self.agents.get(&id).map(|agent| agent.value().clone());
+        agent.inspect(|agent| agent.stop()).is_some()
     }
 
     /// How many agents live.

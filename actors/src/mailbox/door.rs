@@ -3,15 +3,18 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::AgentId;
 use super::contain::drop_contained;
 use super::ledger::DeadLetter;
 use super::name::Name;
-use super::queue::{Control, Lane, Letter, Next, Queue, Refused};
+use super::overflow::Overflow;
+use super::quarantine::Quarantine;
+use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use crate::error::{AskError, TellError};
@@ -36,34 +39,41 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    handled: AtomicU64,
     /// Whether its last incarnation panicked.
     panicked: AtomicBool,
     queue: Mutex<Queue<M>>,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceLock<Box<Rare<M>>>,
 }
 
 /// What most agents never need.
-#[derive(Default)]
-struct Rare {
+struct Rare<M> {
     watchers: Watchers,
     scope: OnceLock<Scope>,
+    quarantine: OnceLock<Quarantine<M>>,
 }
 
-pub(super) struct DoorPlan {
+impl<M> Default for Rare<M> {
+    fn default() -> Self {
+        Self { watchers: Watchers::default(), scope: OnceLock::new(), quarantine: OnceLock::new() }
+    }
+}
+
+pub(super) struct DoorPlan<M> {
     pub(super) id: AgentId,
     pub(super) name: Name,
     /// The agent's own, if it hangs below another one than the runtime's.
     pub(super) scope: Option<Scope>,
+    pub(super) quarantine: Option<Quarantine<M>>,
     pub(super) shared: Arc<Shared>,
     pub(super) shard: u16,
     pub(super) capacity: u32,
     pub(super) max_work: u32,
+    pub(super) overflow: Overflow,
 }
 
 impl<M: Send + 'static> Door<M> {
-    pub(super) fn new(plan: DoorPlan) -> Self {
-        let DoorPlan { id, name, scope, shared, shard, capacity, max_work } = plan;
+    pub(super) fn new(plan: DoorPlan<M>) -> Self {
+        let DoorPlan { id, name, scope, quarantine, shared, shard, capacity, max_work, overflow } = plan;
         let door = Self {
             id,
             name,
@@ -74,22 +84,26 @@ impl<M: Send + 'static> Door<M> {
             incarnation: AtomicU32::new(1),
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
-            handled: AtomicU64::new(0),
             panicked: AtomicBool::new(false),
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue::new(overflow)),
             rare: OnceLock::new(),
         };
         if let Some(scope) = scope {
             let _it_is_new = door.rare().scope.set(scope);
         }
+        if let Some(quarantine) = quarantine {
+            let _it_is_new = door.rare().quarantine.set(quarantine);
+        }
         door
     }
 
     /// Takes a message from outside, or hands it back.
-    pub(super) fn accept(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<(), TellError<M>> {
-        self.push(Letter { message, lane: Lane::User, asker, place: None }).map_err(|(refused, letter)| match refused {
-            Refused::Full => TellError::Overloaded(letter.message),
-            Refused::Closed => TellError::Stopped(letter.message),
+    pub(super) fn accept(&self, message: M) -> Result<(), TellError<M>> {
+        self.push(Letter { message, lane: Lane::User, asker: None, place: None }).map_err(|(refused, letter)| {
+            match refused {
+                Refused::Full => TellError::Overloaded(letter.message),
+                Refused::Closed => TellError::Stopped(letter.message),
+            }
         })
     }
 
@@ -119,17 +133,84 @@ impl<M: Send + 'static> Door<M> {
 
     fn push(&self, letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
         let mut queue = self.queue();
-        let waker = queue.offer(letter, self.capacity)?;
-        // Under the lock, so that no message is settled before it is counted.
-        self.shared.ledger(self.shard).accept();
-        drop(queue);
-        wake(waker);
+        let accepted = queue.offer(letter, self.capacity)?;
+        self.count_accepted(queue, accepted);
         Ok(())
     }
 
-    /// What the agent does next; see [`Queue::next`].
-    pub(super) fn next(&self, waker: &Waker) -> Next<M> {
-        self.queue().next(waker)
+    /// Takes a message or a question, now or when it is its turn in line; the ticket is for [`Door::poll_line`].
+    pub(super) fn line_up(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<Option<u64>, TellError<M>> {
+        let mut queue = self.queue();
+        match queue.line_up(Letter { message, lane: Lane::User, asker, place: None }, self.capacity) {
+            Ok(LinedUp::Accepted(accepted)) => {
+                self.count_accepted(queue, accepted);
+                Ok(None)
+            }
+            Ok(LinedUp::Waits { ticket, left }) => {
+                drop(queue);
+                left.into_iter().for_each(|question| drop_contained(question.message));
+                Ok(Some(ticket))
+            }
+            Err((Refused::Full, letter)) => Err(TellError::Overloaded(letter.message)),
+            Err((Refused::Closed, letter)) => Err(TellError::Stopped(letter.message)),
+        }
+    }
+
+    /// Counted under the lock, so that no message is settled before it is counted.
+    fn count_accepted(&self, queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
+        let ledger = self.shared.ledger(self.shard);
+        ledger.accept();
+        if accepted.displaced.is_some() {
+            ledger.dead(DeadLetter::Overflowed);
+        }
+        drop(queue);
+        wake(accepted.waker);
+        if let Some(displaced) = accepted.displaced {
+            self.trace_dead(DeadLetter::Overflowed);
+            with_cause(AskError::Overloaded, || drop_contained(displaced.message));
+        }
+    }
+
+    /// Ready with `Ok` when the message has been accepted, with the message when the door has closed.
+    pub(super) fn poll_line(&self, ticket: u64, cx: &Context<'_>) -> Poll<Result<(), TellError<M>>> {
+        if self.control() != Control::Run {
+            return Poll::Ready(self.leave_line(ticket).map_or(Ok(()), |message| Err(TellError::Stopped(message))));
+        }
+        let waker = cx.waker().clone();
+        let polled = self.queue().line().map(|line| line.poll(ticket, waker));
+        // The waker of before is dropped here, where no lock is held.
+        polled.map_or(Poll::Ready(Ok(())), |(poll, _before)| poll.map(Ok))
+    }
+
+    /// Takes a message out of the line, if it still waits there.
+    pub(super) fn leave_line(&self, ticket: u64) -> Option<M> {
+        let left = self.queue().line().and_then(|line| line.leave(ticket));
+        left.map(|(letter, _waker)| letter.message)
+    }
+
+    /// How long a message may wait in line.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self.queue().line()?.policy {
+            Overflow::Wait(within) => Some(within),
+            _ => None,
+        }
+    }
+
+    /// What the agent does next, after it may have `handled` the letter in hand; see [`Queue::next`].
+    pub(super) fn next(&self, waker: &Waker, handled: bool) -> Next<M> {
+        let mut queue = self.queue();
+        if handled {
+            self.count_handled(&mut queue);
+        }
+        match queue.next(waker) {
+            Next::Letter(letter, Some(Admitted(sender))) => {
+                self.shared.ledger(self.shard).accept();
+                drop(queue);
+                wake(sender);
+                Next::Letter(letter, None)
+            }
+            next => next,
+        }
     }
 
     /// Wakes `waker` at the next change, without looking at the letters.
@@ -138,10 +219,12 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn settle_handled(&self) {
-        self.handled.fetch_add(1, Ordering::Relaxed);
-        let mut queue = self.queue();
+        self.count_handled(&mut self.queue());
+    }
+
+    fn count_handled(&self, queue: &mut Queue<M>) {
         self.shared.ledger(self.shard).handled();
-        queue.settle();
+        queue.handled();
     }
 
     /// The letter in hand is a dead one.
@@ -163,20 +246,28 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn raise(&self, control: Control) {
-        let waker = self.queue().raise(control);
-        wake(waker);
+        let closing = self.queue().raise(control);
+        Self::tell_closing(closing, AskError::Stopped);
+    }
+
+    fn tell_closing(closing: Closing<M>, cause: AskError) {
+        closing.wakers.into_iter().for_each(Waker::wake);
+        for question in closing.questions {
+            with_cause(cause, || drop_contained(question.message));
+        }
     }
 
     /// Closes the door for good; what waited becomes dead letters.
     pub(super) fn close(&self, cause: AskError) {
-        let left = {
+        let (left, closing) = {
             let mut queue = self.queue();
-            let left = queue.close();
+            let (left, closing) = queue.close();
             for _ in &left {
                 self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
             }
-            left
+            (left, closing)
         };
+        Self::tell_closing(closing, cause);
         with_cause(cause, || {
             for letter in left {
                 self.trace_dead(DeadLetter::Stopped);
@@ -215,7 +306,7 @@ impl<M: Send + 'static> Door<M> {
         self.timers.store(0, Ordering::SeqCst);
     }
 
-    fn rare(&self) -> &Rare {
+    fn rare(&self) -> &Rare<M> {
         self.rare.get_or_init(Box::default)
     }
 
@@ -232,6 +323,10 @@ impl<M: Send + 'static> Door<M> {
     /// The scope that the agent was given, or that somebody asked for.
     pub(crate) fn known_scope(&self) -> Option<&Scope> {
         self.rare.get().and_then(|rare| rare.scope.get())
+    }
+
+    pub(super) fn quarantine(&self) -> Option<&Quarantine<M>> {
+        self.rare.get()?.quarantine.get()
     }
 
     pub(super) fn watch(&self, sink: DownSink) {
@@ -276,7 +371,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn handled(&self) -> u64 {
-        self.handled.load(Ordering::Relaxed)
+        self.queue().handled_so_far()
     }
 
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.
@@ -315,6 +410,11 @@ impl<M: Send + 'static> Working<M> {
         door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
     }
 
+    /// Whether the work lets others go first; see [`Shared::defers`].
+    pub(crate) fn defers(&self) -> bool {
+        self.door.shared.defers()
+    }
+
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
         let stopped = self.door.control() >= Control::Stop && !self.door.panicked.load(Ordering::Acquire);
@@ -330,10 +430,9 @@ impl<M: Send + 'static> Drop for Working<M> {
         if self.door.incarnation() == self.incarnation {
             self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
         }
-        let mut queue = self.door.queue();
         // Whoever drains waits for the last piece of work.
-        let waker = if queue.control() == Control::Drain { queue.raise(Control::Drain) } else { None };
-        drop(queue);
-        wake(waker);
+        if self.door.control() == Control::Drain {
+            self.door.raise(Control::Drain);
+        }
     }
 }

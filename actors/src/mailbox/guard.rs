@@ -73,6 +73,17 @@ impl<A: Agent> Guard<A> {
         Self { stage: Stage::Unborn, door, factory, restarts, cancelled }
     }
 
+    /// From its first turn that asked for it on, an agent's scope ends the agent.
+    fn heed_scope(&mut self) {
+        if self.cancelled.is_none() {
+            self.cancelled = self.door.known_scope().map(|scope| Box::pin(scope.cancelled()) as Pin<Box<_>>);
+        }
+    }
+
+    fn is_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
+        self.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready())
+    }
+
     /// Makes the state of the next incarnation.
     fn give_birth(&mut self) {
         match contain(&self.factory) {
@@ -126,14 +137,25 @@ impl<A: Agent> Guard<A> {
         match &mut self.stage {
             Stage::Unborn => {
                 self.give_birth();
-                Poll::Ready(())
+                if matches!(self.stage, Stage::Living(_) | Stage::Gone) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Stage::Living(life) => match catch_unwind(AssertUnwindSafe(|| Pin::new(life).poll(cx))) {
                 Ok(Poll::Ready(())) => {
                     self.end(ExitReason::Stopped);
                     Poll::Ready(())
                 }
-                Ok(Poll::Pending) => self.rest(),
+                Ok(Poll::Pending) => {
+                    self.heed_scope();
+                    if self.is_cancelled(cx) {
+                        self.end(ExitReason::Stopped);
+                        return Poll::Ready(());
+                    }
+                    self.rest()
+                }
                 Err(panic) => {
                     self.died(panic_text(panic));
                     // Not at once: an agent that dies over and over must not keep its shard to itself.
@@ -171,8 +193,11 @@ impl<A: Agent> Future for Guard<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let cancelled = this.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready());
-        if cancelled || this.door.control() >= Control::Stop {
+        if this.door.shared.defers() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if this.is_cancelled(cx) || this.door.control() >= Control::Stop {
             this.end(ExitReason::Stopped);
         }
         while !matches!(this.stage, Stage::Gone) {

@@ -17,14 +17,16 @@ pub enum DeadLetter {
     CallerLeft,
     /// It was a result or a timer of an incarnation that is dead.
     StaleIncarnation,
-    /// It was a notice too many for an agent that does not keep up.
+    /// A newer message took its place, or it was a notice too many for an agent that does not keep up.
     Overflowed,
+    /// Messages like it have killed the agent too often.
+    Quarantined,
 }
 
 impl DeadLetter {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Self; 5] =
-        [Self::Stopped, Self::Panicked, Self::CallerLeft, Self::StaleIncarnation, Self::Overflowed];
+    pub const ALL: [Self; 6] =
+        [Self::Stopped, Self::Panicked, Self::CallerLeft, Self::StaleIncarnation, Self::Overflowed, Self::Quarantined];
 
     /// A stable name for programs.
     pub fn code(self) -> &'static str {
@@ -34,6 +36,7 @@ impl DeadLetter {
             Self::CallerLeft => "caller_left",
             Self::StaleIncarnation => "stale_incarnation",
             Self::Overflowed => "overflowed",
+            Self::Quarantined => "quarantined",
         }
     }
 
@@ -44,6 +47,7 @@ impl DeadLetter {
             Self::CallerLeft => 2,
             Self::StaleIncarnation => 3,
             Self::Overflowed => 4,
+            Self::Quarantined => 5,
         }
     }
 }

@@ -11,6 +11,8 @@ mod door;
 mod guard;
 mod ledger;
 mod name;
+mod overflow;
+mod quarantine;
 mod queue;
 mod reply;
 mod shell;
@@ -22,6 +24,7 @@ pub use ask::Ask;
 pub use directory::{AgentInfo, Directory};
 pub use ledger::{DeadLetter, Ledger};
 pub use name::Name;
+pub use overflow::Overflow;
 pub use reply::Reply;
 pub use spec::AgentSpec;
 

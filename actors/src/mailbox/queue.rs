@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::door::Working;
+use super::overflow::{Line, Overflow};
 use super::reply::Asker;
 
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
@@ -56,12 +57,40 @@ pub(super) enum Refused {
 
 /// What an agent does next.
 pub(super) enum Next<M: Send + 'static> {
-    /// Handle this.
-    Letter(Letter<M>),
+    /// Handle this. Somebody in line may have come in for it.
+    Letter(Letter<M>, Option<Admitted>),
     /// Wait: the waker is remembered.
     Wait,
     /// Handle nothing more.
     Stop,
+}
+
+/// A letter has left the line and is accepted; its sender is to be told.
+pub(super) struct Admitted(pub(super) Option<Waker>);
+
+/// What an accepted letter brought about.
+pub(super) struct Accepted<M: Send + 'static> {
+    /// Who is to be woken.
+    pub(super) waker: Option<Waker>,
+    /// The letter whose place it took.
+    pub(super) displaced: Option<Letter<M>>,
+}
+
+/// What became of a letter that may wait.
+pub(super) enum LinedUp<M: Send + 'static> {
+    Accepted(Accepted<M>),
+    Waits {
+        ticket: u64,
+        /// Questions that nobody waits for any more.
+        left: Vec<Letter<M>>,
+    },
+}
+
+/// Who is to learn that a door closes.
+pub(super) struct Closing<M: Send + 'static> {
+    pub(super) wakers: Vec<Waker>,
+    /// Questions that were never accepted.
+    pub(super) questions: Vec<Letter<M>>,
 }
 
 /// The letters of one agent in the order in which they were accepted.
@@ -74,29 +103,72 @@ pub(super) struct Queue<M: Send + 'static> {
     control: Control,
     /// Whether the agent handles one right now.
     in_hand: bool,
-}
-
-impl<M: Send + 'static> Default for Queue<M> {
-    fn default() -> Self {
-        Self { letters: VecDeque::new(), waker: None, users: 0, control: Control::Run, in_hand: false }
-    }
+    handled: u64,
+    /// `None` when a full mailbox refuses.
+    line: Option<Box<Line<M>>>,
 }
 
 impl<M: Send + 'static> Queue<M> {
-    /// Takes a letter if there is room for it, and gives back who is to be woken.
-    pub(super) fn offer(&mut self, letter: Letter<M>, capacity: u32) -> Result<Option<Waker>, (Refused, Letter<M>)> {
-        let refused = match letter.lane {
-            Lane::User if self.control != Control::Run => Some(Refused::Closed),
-            Lane::User if self.users >= capacity => Some(Refused::Full),
-            Lane::Own { .. } if self.control == Control::Gone => Some(Refused::Closed),
-            Lane::User | Lane::Own { .. } => None,
-        };
-        if let Some(refused) = refused {
-            return Err((refused, letter));
+    pub(super) fn new(overflow: Overflow) -> Self {
+        let line = (overflow != Overflow::Refuse).then(|| Box::new(Line::new(overflow)));
+        Self {
+            letters: VecDeque::new(),
+            waker: None,
+            users: 0,
+            control: Control::Run,
+            in_hand: false,
+            handled: 0,
+            line,
         }
+    }
+
+    /// Takes a letter if there is room for it now, or if the policy makes room.
+    pub(super) fn offer(&mut self, letter: Letter<M>, capacity: u32) -> Result<Accepted<M>, (Refused, Letter<M>)> {
+        let displaced = match letter.lane {
+            Lane::User if self.control != Control::Run => return Err((Refused::Closed, letter)),
+            Lane::User if self.has_room(capacity) => None,
+            Lane::User => match self.oldest_to_drop() {
+                Some(oldest) => Some(oldest),
+                None => return Err((Refused::Full, letter)),
+            },
+            Lane::Own { .. } if self.control == Control::Gone => return Err((Refused::Closed, letter)),
+            Lane::Own { .. } => None,
+        };
+        self.push(letter);
+        Ok(Accepted { waker: self.waker.take(), displaced })
+    }
+
+    /// Takes a letter, or gives it a ticket for its place in line.
+    pub(super) fn line_up(&mut self, letter: Letter<M>, capacity: u32) -> Result<LinedUp<M>, (Refused, Letter<M>)> {
+        match (self.offer(letter, capacity), &mut self.line) {
+            (Err((Refused::Full, letter)), Some(line)) => match line.join(letter, capacity) {
+                Ok((ticket, left)) => Ok(LinedUp::Waits { ticket, left }),
+                Err(letter) => Err((Refused::Full, letter)),
+            },
+            (offered, _) => offered.map(LinedUp::Accepted),
+        }
+    }
+
+    /// Nobody overtakes those who wait in line.
+    fn has_room(&self, capacity: u32) -> bool {
+        self.users < capacity && self.line.as_ref().is_none_or(|line| line.is_empty())
+    }
+
+    fn oldest_to_drop(&mut self) -> Option<Letter<M>> {
+        self.line.as_ref().filter(|line| line.policy == Overflow::DropOldest)?;
+        let at = self.letters.iter().position(|letter| letter.lane == Lane::User)?;
+        self.users -= 1;
+        self.letters.remove(at)
+    }
+
+    fn push(&mut self, letter: Letter<M>) {
         self.users += u32::from(letter.lane == Lane::User);
         self.letters.push_back(letter);
-        Ok(self.waker.take())
+    }
+
+    /// The line, for who has a ticket.
+    pub(super) fn line(&mut self) -> Option<&mut Line<M>> {
+        self.line.as_deref_mut()
     }
 
     /// The next letter, which is in hand until it is [settled](Self::settle).
@@ -110,9 +182,17 @@ impl<M: Send + 'static> Queue<M> {
             self.park(waker);
             return Next::Wait;
         };
-        self.users -= u32::from(letter.lane == Lane::User);
         self.in_hand = true;
-        Next::Letter(letter)
+        if letter.lane != Lane::User {
+            return Next::Letter(letter, None);
+        }
+        self.users -= 1;
+        let line = self.line.as_mut().filter(|_| self.control == Control::Run);
+        let admitted = line.and_then(|line| line.advance()).map(|(waiting, waker)| {
+            self.push(waiting);
+            Admitted(waker)
+        });
+        Next::Letter(letter, admitted)
     }
 
     /// Remembers whom to wake.
@@ -128,17 +208,30 @@ impl<M: Send + 'static> Queue<M> {
         self.in_hand = false;
     }
 
-    /// Raises the control, and gives back who is to be woken.
-    pub(super) fn raise(&mut self, control: Control) -> Option<Waker> {
+    /// The letter in hand is handled.
+    pub(super) fn handled(&mut self) {
+        self.settle();
+        self.handled += 1;
+    }
+
+    pub(super) fn handled_so_far(&self) -> u64 {
+        self.handled
+    }
+
+    /// Raises the control, and says who is to learn it.
+    pub(super) fn raise(&mut self, control: Control) -> Closing<M> {
         self.control = self.control.max(control);
-        self.waker.take()
+        let closed = self.line.as_mut().filter(|_| self.control > Control::Run).map(|line| line.close());
+        let (questions, mut wakers) = closed.unwrap_or_default();
+        wakers.extend(self.waker.take());
+        Closing { wakers, questions }
     }
 
     /// Takes nothing from here on, and gives back what waits.
-    pub(super) fn close(&mut self) -> VecDeque<Letter<M>> {
-        let _nobody_to_wake = self.raise(Control::Gone);
+    pub(super) fn close(&mut self) -> (VecDeque<Letter<M>>, Closing<M>) {
+        let closing = self.raise(Control::Gone);
         self.users = 0;
-        std::mem::take(&mut self.letters)
+        (std::mem::take(&mut self.letters), closing)
     }
 
     pub(super) fn control(&self) -> Control {
@@ -175,13 +268,13 @@ mod tests {
         Letter { message, lane: Lane::Own { incarnation: 1 }, asker: None, place: None }
     }
 
-    fn refusal(outcome: Result<Option<Waker>, (Refused, Letter<u32>)>) -> Option<(Refused, u32)> {
+    fn refusal(outcome: Result<Accepted<u32>, (Refused, Letter<u32>)>) -> Option<(Refused, u32)> {
         outcome.err().map(|(refused, letter)| (refused, letter.message))
     }
 
     #[test]
     fn the_capacity_bounds_the_front_door_only() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Overflow::Refuse);
         assert_eq!(refusal(queue.offer(user(1), 2)), None);
         assert_eq!(refusal(queue.offer(user(2), 2)), None);
         assert_eq!(refusal(queue.offer(user(3), 2)), Some((Refused::Full, 3)));
@@ -191,13 +284,13 @@ mod tests {
 
     #[test]
     fn letters_come_in_their_order_and_count_until_they_are_settled() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Overflow::Refuse);
         for message in 1..=3 {
             assert!(queue.offer(if message == 2 { own(message) } else { user(message) }, 9).is_ok());
         }
         let waker = noop_waker();
         for message in 1..=3 {
-            assert!(matches!(queue.next(&waker), Next::Letter(letter) if letter.message == message));
+            assert!(matches!(queue.next(&waker), Next::Letter(letter, None) if letter.message == message));
             assert_eq!(queue.pending(), u64::from(4 - message));
             queue.settle();
         }
@@ -207,15 +300,15 @@ mod tests {
 
     #[test]
     fn a_waiting_agent_is_woken_once_for_each_wait() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Overflow::Refuse);
         assert!(matches!(queue.next(&noop_waker()), Next::Wait));
-        assert!(queue.offer(user(1), 9).is_ok_and(|waker| waker.is_some()));
-        assert!(queue.offer(user(2), 9).is_ok_and(|waker| waker.is_none()));
+        assert!(queue.offer(user(1), 9).is_ok_and(|accepted| accepted.waker.is_some()));
+        assert!(queue.offer(user(2), 9).is_ok_and(|accepted| accepted.waker.is_none()));
     }
 
     #[test]
     fn each_step_towards_the_end_closes_one_more_door() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Overflow::Refuse);
         let waker = noop_waker();
         queue.raise(Control::Drain);
         assert_eq!(refusal(queue.offer(user(1), 9)), Some((Refused::Closed, 1)));
@@ -224,8 +317,34 @@ mod tests {
         queue.raise(Control::Drain);
         assert!(matches!(queue.next(&waker), Next::Stop), "control never falls");
         assert_eq!(refusal(queue.offer(own(3), 9)), None);
-        assert_eq!(queue.close().len(), 2);
+        assert_eq!(queue.close().0.len(), 2);
         assert_eq!(refusal(queue.offer(own(4), 9)), Some((Refused::Closed, 4)));
         assert_eq!(queue.pending(), 0);
+    }
+
+    #[test]
+    fn the_oldest_of_the_front_door_makes_room_when_the_policy_says_so() {
+        let mut queue = Queue::new(Overflow::DropOldest);
+        assert!(queue.offer(own(1), 2).is_ok() && queue.offer(user(2), 2).is_ok() && queue.offer(user(3), 2).is_ok());
+        let displaced = queue.offer(user(4), 2).ok().and_then(|accepted| accepted.displaced);
+        assert_eq!(displaced.map(|letter| letter.message), Some(2));
+        assert_eq!((queue.depth(), queue.pending()), (2, 3));
+        assert!(
+            queue.line_up(user(5), 2).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))),
+            "nobody waits in line"
+        );
+    }
+
+    #[test]
+    fn the_line_is_served_in_order_and_nobody_overtakes_it() {
+        let waker = noop_waker();
+        let mut queue = Queue::new(Overflow::Wait(std::time::Duration::from_secs(1)));
+        assert!(queue.line_up(user(1), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))));
+        assert!(queue.line_up(user(2), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Waits { ticket: 0, .. })));
+        assert!(queue.line_up(user(3), 1).is_err_and(|(refused, _)| refused == Refused::Full), "the line has an end");
+        let Next::Letter(first, Some(_)) = queue.next(&waker) else { panic!("the second comes in for the first") };
+        assert_eq!((first.message, queue.depth()), (1, 1));
+        assert!(matches!(queue.next(&waker), Next::Letter(letter, None) if letter.message == 2));
+        assert!(queue.line().and_then(|line| line.leave(0)).is_none());
     }
 }

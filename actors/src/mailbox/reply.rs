@@ -89,8 +89,9 @@ impl<T> Slot<T> {
     pub(super) fn leave(&self) {
         let mut state = self.state();
         self.has_left.store(true, Ordering::Release);
-        let (answer, waker) = (state.answer.take(), state.answerer.take());
+        let (answer, waker, asker) = (state.answer.take(), state.answerer.take(), state.asker.take());
         drop(state);
+        drop(asker);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -142,7 +143,10 @@ impl<T> Reply<T> {
             if slot.has_left.load(Ordering::Relaxed) {
                 return Poll::Ready(());
             }
-            state.answerer = Some(cx.waker().clone());
+            let known = state.answerer.replace(cx.waker().clone());
+            drop(state);
+            // Not under the lock: whoever drops a waker may drop a task.
+            drop(known);
             Poll::Pending
         })
         .await;

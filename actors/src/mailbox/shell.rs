@@ -13,6 +13,7 @@ use super::queue::{Control, Lane, Letter, Next};
 use super::reply::with_cause;
 use crate::agent::{Agent, Life, Turn};
 use crate::error::AskError;
+use crate::runtime::in_turn;
 
 /// How many messages one agent handles before it is the turn of the others on its shard.
 const MESSAGES_IN_A_ROW: u32 = 64;
@@ -36,37 +37,48 @@ impl<A: Agent> Shell<A> {
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
         let mut turn = Turn::new(&self.door, &mut self.life);
-        act(&mut self.agent, &mut turn);
+        in_turn(|| act(&mut self.agent, &mut turn));
         if turn.wants_to_stop() {
             self.door.raise(Control::Stop);
         }
     }
 
-    /// Handles one letter and accounts for it.
-    fn handle(&mut self, letter: Letter<A::Message>) {
+    /// Handles one letter; `false` when it became a dead one, and is accounted for.
+    fn handle(&mut self, letter: Letter<A::Message>) -> bool {
         let Letter { message, lane, asker, place } = letter;
         drop(place);
-        let hand = InHand { door: self.door.clone(), settled: false };
-        let stale = matches!(lane, Lane::Own { incarnation } if incarnation != self.door.incarnation());
-        if stale || asker.is_some_and(|asker| asker.has_left()) {
-            let (reason, cause) = match lane {
-                Lane::Own { .. } => (DeadLetter::StaleIncarnation, AskError::Panicked),
-                Lane::User => (DeadLetter::CallerLeft, AskError::Timeout),
-            };
+        let mut hand = InHand { door: self.door.clone(), settled: false, fingerprint: None };
+        let has_left = asker.is_some_and(|asker| asker.has_left());
+        let dead = match lane {
+            Lane::Own { incarnation } if incarnation != self.door.incarnation() => {
+                Some((DeadLetter::StaleIncarnation, AskError::Panicked))
+            }
+            Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
+            Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
+            Lane::Own { .. } | Lane::User => None,
+        };
+        if let Some((reason, cause)) = dead {
             hand.dead(reason);
-            return with_cause(cause, || drop_contained(message));
+            with_cause(cause, || drop_contained(message));
+            return false;
         }
         self.turn(|agent, turn| agent.handle(message, turn));
         hand.handled();
+        true
     }
 
     /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
-        for _ in 0..MESSAGES_IN_A_ROW {
-            match self.door.next(cx.waker()) {
-                Next::Letter(letter) => self.handle(letter),
+        // What was handled is accounted for together with taking the next: one lock for each message.
+        let mut handled = false;
+        for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
+            match self.door.next(cx.waker(), handled) {
+                Next::Letter(letter, _admitted) => handled = self.handle(letter),
                 Next::Wait | Next::Stop => return,
             }
+        }
+        if handled {
+            self.door.settle_handled();
         }
         cx.waker().wake_by_ref();
     }
@@ -113,12 +125,29 @@ impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
 struct InHand<M: Send + 'static> {
     door: Arc<Door<M>>,
     settled: bool,
+    /// Known when the agent has a quarantine.
+    fingerprint: Option<u64>,
 }
 
 impl<M: Send + 'static> InHand<M> {
+    fn is_held_back(&mut self, message: &M) -> bool {
+        let Some(quarantine) = self.door.quarantine() else { return false };
+        self.fingerprint = quarantine.fingerprint(message);
+        self.fingerprint.is_some_and(|fingerprint| quarantine.holds(fingerprint))
+    }
+
+    /// The handler panicked.
+    fn strike(&self) {
+        let Some((quarantine, fingerprint)) = self.door.quarantine().zip(self.fingerprint) else { return };
+        if quarantine.strike(fingerprint) {
+            let (agent, name) = (self.door.id, &self.door.name);
+            tracing::error!(%agent, %name, fingerprint, "messages with this fingerprint are quarantined: each killed the agent");
+        }
+    }
+
+    /// The handler returned: the mailbox accounts for it.
     fn handled(mut self) {
         self.settled = true;
-        self.door.settle_handled();
     }
 
     fn dead(mut self, reason: DeadLetter) {
@@ -130,6 +159,7 @@ impl<M: Send + 'static> InHand<M> {
 impl<M: Send + 'static> Drop for InHand<M> {
     fn drop(&mut self) {
         if !self.settled {
+            self.strike();
             self.door.settle_dead(DeadLetter::Panicked);
         }
     }

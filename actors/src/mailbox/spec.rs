@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::door::{Door, DoorPlan};
 use super::guard::{Factory, Guard, Restarts};
 use super::name::Name;
+use super::overflow::Overflow;
+use super::quarantine::Quarantine;
 use super::{AgentId, AgentRef};
 use crate::agent::Agent;
 use crate::error::AskError;
@@ -23,7 +25,9 @@ pub struct AgentSpec<A: Agent> {
     pub(super) factory: Factory<A>,
     pub(super) capacity: u32,
     pub(super) max_work: u32,
+    pub(super) overflow: Overflow,
     pub(super) restarts: Option<Box<Restarts>>,
+    pub(super) quarantine: Option<Quarantine<A::Message>>,
     pub(crate) scope: Option<Scope>,
 }
 
@@ -35,7 +39,9 @@ impl<A: Agent> AgentSpec<A> {
             factory: Box::new(factory),
             capacity: DEFAULT_CAPACITY,
             max_work: DEFAULT_MAX_WORK,
+            overflow: Overflow::Refuse,
             restarts: None,
+            quarantine: None,
             scope: None,
         }
     }
@@ -54,10 +60,31 @@ impl<A: Agent> AgentSpec<A> {
         self
     }
 
+    /// What happens to a message that comes when the mailbox is full. The default is [`Overflow::Refuse`].
+    #[must_use]
+    pub fn overflow(mut self, policy: Overflow) -> Self {
+        self.overflow = policy;
+        self
+    }
+
     /// What happens when it dies. The default is OTP's: one restart within 5 seconds.
     #[must_use]
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restarts = Some(Box::new(policy.into()));
+        self
+    }
+
+    /// Handles no more messages that ask for what made the agent panic `panics` times: they become dead letters, and
+    /// whoever asks answers `Quarantined`. `fingerprint` says what two messages have in common that ask for the same;
+    /// `None` for a message that is never held back. It runs before each message from outside. 64 fingerprints are
+    /// remembered. The default is no quarantine.
+    #[must_use]
+    pub fn quarantine(
+        mut self,
+        panics: u32,
+        fingerprint: impl Fn(&A::Message) -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.quarantine = Some(Quarantine::new(panics, Box::new(fingerprint)));
         self
     }
 
@@ -98,13 +125,14 @@ pub(crate) fn prepare<A: Agent>(
     inherited: Option<&Scope>,
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
-    let AgentSpec { name, factory, capacity, max_work, restarts, scope } = spec;
-    let given = scope.map(|scope| scope.child());
-    let scope = given.clone().or_else(|| inherited.map(Scope::child));
-    let plan = DoorPlan { id, name, scope, shared: shared.clone(), shard, capacity, max_work };
+    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope } = spec;
+    let scope = scope.as_ref().or(inherited).map(Scope::child);
+    let own = scope.clone();
+    let plan =
+        DoorPlan { id, name, scope: own, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope: given }), door })
+    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope }), door })
 }
 
 impl<A: Agent> Birth<A> {

@@ -91,8 +91,10 @@ impl Watchers {
         for (_, sink) in dead {
             drop_contained(sink);
         }
-        if down.next == Next::Restarts {
-            self.lock().sinks.extend(alive.into_iter().map(|(_, sink)| sink));
+        let alive = alive.into_iter().map(|(_, sink)| sink);
+        match down.next {
+            Next::Restarts => self.lock().sinks.extend(alive),
+            Next::Gone => alive.for_each(drop_contained),
         }
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport};
 
-pub(crate) use shard::this_shard;
+pub(crate) use shard::{in_turn, is_in_turn, this_shard};
 pub(crate) use shared::Shared;
 
 use crate::agent::Agent;
@@ -73,13 +73,14 @@ impl Runtime {
         config.validate()?;
         let mut doors = Vec::with_capacity(config.shards);
         let mut threads = Vec::with_capacity(config.shards);
+        let first = shard::draw_numbers(config.shards);
         for index in 0..config.shards {
-            let (door, thread) = shard::start(index)?;
+            let (door, thread) = shard::start(index, first + index as u64)?;
             doors.push(door);
             threads.push(thread);
         }
         let clock = clock::Clock::start()?;
-        let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system());
+        let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system(), None);
         Ok(Self { shared, threads, clock: Some(clock) })
     }
 

@@ -30,6 +30,28 @@ pub(crate) fn this_shard() -> Option<u64> {
     Some(HERE.get()).filter(|number| *number != 0)
 }
 
+thread_local! {
+    /// Whether an agent of this thread is in its turn: nothing else of the shard is polled meanwhile, its timers neither.
+    static IN_TURN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether an agent has its turn on this thread right now.
+pub(crate) fn is_in_turn() -> bool {
+    IN_TURN.get()
+}
+
+/// Marks the turn of an agent on this thread, to the end of `act`.
+pub(crate) fn in_turn<T>(act: impl FnOnce() -> T) -> T {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            IN_TURN.set(self.0);
+        }
+    }
+    let _reset = Reset(IN_TURN.replace(true));
+    act()
+}
+
 /// The next shard's number: never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -94,10 +116,14 @@ impl Drop for ShardThread {
     }
 }
 
+/// As many numbers as there are shards, in one block; the first of them.
+pub(super) fn draw_numbers(shards: usize) -> u64 {
+    NEXT.fetch_add(shards as u64, Ordering::Relaxed)
+}
+
 /// Starts the thread of shard `index` and waits until it runs.
-pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError> {
+pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread), StartError> {
     let ledger = Arc::new(ShardLedger::default());
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let (jobs, inbox) = mpsc::channel(JOBS);
     let (up, is_up) = std::sync::mpsc::sync_channel(1);
     let (has_ended, ended) = oneshot::channel();
@@ -112,6 +138,8 @@ pub(super) fn start(index: usize) -> Result<(ShardDoor, ShardThread), StartError
             serve(inbox, token).await;
         });
         mark_shard_ending();
+        // What is dropped from here on finds no timers on this thread.
+        HERE.set(0);
         drop(system);
     };
     let name = format!("callboard-{index}");

@@ -1,6 +1,7 @@
 //! What do all agents of one runtime share? The shards, the directory, the clock, chance, and whether it still runs.
 
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,10 +19,14 @@ use crate::scope::Scope;
 
 pub(crate) struct Shared {
     shards: Vec<ShardDoor>,
+    /// Of the shards; they are drawn in one block.
+    numbers: Range<u64>,
     clock: ClockHandle,
     directory: Directory,
     scope: Scope,
     chance: Chance,
+    /// Decides who waits for another turn, in simulations; `None` on real threads.
+    coin: Option<Chance>,
     next_id: AtomicU64,
     /// No new agents.
     closing: AtomicBool,
@@ -30,13 +35,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance) -> Arc<Self> {
+    pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance, coin: Option<Chance>) -> Arc<Self> {
+        let first = shards.first().map_or(0, ShardDoor::number);
+        let numbers = first..first + shards.len() as u64;
         Arc::new(Self {
             shards,
+            numbers,
             clock,
             directory: Directory::default(),
             scope: Scope::root(),
             chance,
+            coin,
             next_id: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
@@ -88,9 +97,9 @@ impl Shared {
         });
     }
 
-    /// Whether the shard with this number is one of these.
+    /// Whether the shard with this number is one of these, and has a thread of its own.
     pub(crate) fn has_shard(&self, number: u64) -> bool {
-        self.shards.iter().any(|shard| shard.number() == number)
+        self.coin.is_none() && self.numbers.contains(&number)
     }
 
     /// The scope above all agents and runs.
@@ -114,6 +123,18 @@ impl Shared {
     /// A share in `0.0..1.0` from the runtime's one stream of chance.
     pub(crate) fn chance(&self) -> f64 {
         self.chance.share()
+    }
+
+    /// Whether whoever asks should let the others go first, for once. Never on real threads, where chance does that; in
+    /// a simulation one time in four, so that each seed has interleavings of its own.
+    pub(crate) fn defers(&self) -> bool {
+        self.coin.as_ref().is_some_and(|coin| coin.next().is_multiple_of(4))
+    }
+
+    /// How many of `most` things to do in a row: all of them on real threads, in a simulation as the coin falls.
+    pub(crate) fn in_a_row(&self, most: u32) -> u32 {
+        let few = |coin: &Chance| 1 + u32::try_from(coin.next() % 8).unwrap_or(0);
+        self.coin.as_ref().map_or(most, |coin| few(coin).min(most))
     }
 
     /// 64 bits from the runtime's one stream of chance.

@@ -9,7 +9,9 @@ use super::clock::ClockHandle;
 use super::{Runtime, Shared, shard};
 
 /// Runs `body` with a runtime on virtual time: one shard, no other threads, ids and jitter drawn from `seed`. Whenever
-/// everything waits, the clock jumps to the next timer. What touches real time, sockets or threads does not belong here.
+/// everything waits, the clock jumps to the next timer. A coin that falls by the seed decides now and then that an agent,
+/// or a piece of its work, waits for another turn: each seed explores an interleaving of its own, and repeats it.
+/// This way of finding races comes from deterministic simulation testing (FoundationDB, 2014). What touches real time, sockets or threads does not belong here.
 ///
 /// # Panics
 /// Panics when called inside an async runtime, and when `body` panics.
@@ -24,7 +26,7 @@ where
     };
     actix::System::with_tokio_rt(paused).block_on(async move {
         let (door, _presence) = shard::on_this_thread();
-        let shared = Shared::new(vec![door], ClockHandle::current(), Chance::seeded(seed));
+        let shared = Shared::new(vec![door], ClockHandle::current(), Chance::seeded(seed), Some(Chance::seeded(!seed)));
         body(Runtime::on_this_thread(shared)).await
     })
 }

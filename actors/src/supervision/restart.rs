@@ -36,24 +36,27 @@ impl RestartPolicy {
     }
 }
 
-/// The wait before a restart: `first` doubled for each earlier restart in the period, at most `longest`, of which a
+/// The wait before a restart: `first` doubled for each earlier restart of an unquiet time, at most `longest`, of which a
 /// random share between a half and the whole is taken ("equal jitter").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
-    /// Before the first restart of the period. Zero restarts at once.
+    /// Before the first restart after a quiet time. Zero restarts at once.
     pub first: Duration,
     /// The bound.
     pub longest: Duration,
+    /// The quiet time: a restart at least this long after the one before waits for `first` again, however long the
+    /// period of the intensity is.
+    pub reset_after: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(10), longest: Duration::from_secs(5) }
+        Self { first: Duration::from_millis(10), longest: Duration::from_secs(5), reset_after: Duration::from_secs(60) }
     }
 }
 
 impl Backoff {
-    /// The wait before restart number `earlier + 1` of the period; `chance` is in `0.0..1.0`.
+    /// The wait before restart number `earlier + 1` since the last quiet time; `chance` is in `0.0..1.0`.
     pub fn delay(&self, earlier: u32, chance: f64) -> Duration {
         let doubled = self.first.saturating_mul(2u32.saturating_pow(earlier.min(30)));
         let whole = doubled.min(self.longest);
@@ -70,10 +73,13 @@ pub enum Decision {
     GiveUp,
 }
 
-/// The restarts of one child that still count. Holds at most `max_restarts` times.
+/// The restarts that still count. Holds at most `max_restarts` times.
 #[derive(Debug, Default)]
 pub struct RestartHistory {
     restarts: VecDeque<Instant>,
+    last: Option<Instant>,
+    /// Restarts in a row with less than the quiet time between them: the exponent of the backoff.
+    in_a_row: u32,
 }
 
 impl RestartHistory {
@@ -87,7 +93,16 @@ impl RestartHistory {
             return Decision::GiveUp;
         }
         self.restarts.push_back(now);
-        Decision::Restart(policy.backoff.delay(earlier, chance))
+        Decision::Restart(policy.backoff.delay(self.count(&policy.backoff, now), chance))
+    }
+
+    /// How many restarts went before the one at `now` without a quiet time.
+    fn count(&mut self, backoff: &Backoff, now: Instant) -> u32 {
+        let quiet = self.last.is_none_or(|last| now.duration_since(last) >= backoff.reset_after);
+        let earlier = if quiet { 0 } else { self.in_a_row };
+        self.last = Some(now);
+        self.in_a_row = earlier.saturating_add(1);
+        earlier
     }
 }
 
@@ -120,10 +135,31 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_its_bound_and_is_jittered() {
-        let backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_millis(350) };
+        let (first, longest) = (Duration::from_millis(100), Duration::from_millis(350));
+        let backoff = Backoff { first, longest, ..Backoff::default() };
         let whole: Vec<u128> = (0..4).map(|earlier| backoff.delay(earlier, 1.0).as_millis()).collect();
         assert_eq!(whole, [100, 200, 350, 350]);
         assert_eq!(backoff.delay(0, 0.0).as_millis(), 50);
         assert_eq!(backoff.delay(u32::MAX, 1.0), backoff.longest);
+    }
+
+    /// The unjittered delays of deaths at these seconds.
+    fn delays(within: u64, reset_after: u64, deaths_at: &[u64]) -> Vec<u64> {
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(1_000));
+        let backoff = Backoff { first, longest, reset_after: Duration::from_secs(reset_after) };
+        let policy = RestartPolicy { max_restarts: 100, within: Duration::from_secs(within), backoff };
+        let start = Instant::now();
+        let mut history = RestartHistory::default();
+        let delay = |second: &u64| match history.decide(&policy, start + Duration::from_secs(*second), 1.0) {
+            Decision::Restart(delay) => delay.as_secs(),
+            Decision::GiveUp => panic!("given up"),
+        };
+        deaths_at.iter().map(delay).collect()
+    }
+
+    #[test]
+    fn a_quiet_time_resets_the_backoff_whatever_the_period() {
+        assert_eq!(delays(3_600, 60, &[0, 1, 2, 61, 121, 122]), [1, 2, 4, 8, 1, 2]);
+        assert_eq!(delays(1, 60, &[0, 59, 118, 178]), [1, 2, 4, 1]);
     }
 }

@@ -267,7 +267,7 @@ impl Agent for Supervisor {
 
 /// One more try after a panic, almost at once: a run is short.
 fn patient() -> RestartPolicy {
-    let backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_millis(100) };
+    let backoff = Backoff { longest: Duration::from_millis(100), ..Backoff::default() };
     RestartPolicy { max_restarts: 3, within: Duration::from_secs(5), backoff }
 }
 

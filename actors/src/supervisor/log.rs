@@ -28,6 +28,12 @@ struct Log {
     outcome: Option<Outcome>,
 }
 
+impl Log {
+    fn has_ended(&self) -> bool {
+        self.events.last().is_some_and(|last| matches!(last.event, Event::RunFinished { .. }))
+    }
+}
+
 impl EventLog {
     pub(crate) fn new(run_id: Arc<str>, started: Instant) -> Self {
         Self { run_id, started, log: Mutex::default(), grown: watch::Sender::new((0, false)) }
@@ -40,30 +46,44 @@ impl EventLog {
     /// Adds an event, unless the run has ended already.
     pub(crate) fn append(&self, event: Event) {
         let mut log = self.lock();
-        let ended = self.grown.borrow().1;
+        let ended = log.has_ended();
         let is_full = log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. });
-        if !ended && !is_full {
-            self.write(&mut log, event);
+        if ended || is_full {
+            return;
         }
+        let grown = self.write(&mut log, event);
+        drop(log);
+        self.tell(grown);
     }
 
-    fn write(&self, log: &mut Log, event: Event) {
+    /// Tells the readers, without the lock: a reader's waker may read at once.
+    fn tell(&self, grown: (usize, bool)) {
+        self.grown.send_if_modified(|known| {
+            let more = grown.0 > known.0;
+            *known = if more { grown } else { *known };
+            more
+        });
+    }
+
+    fn write(&self, log: &mut Log, event: Event) -> (usize, bool) {
         let is_end = matches!(event, Event::RunFinished { .. });
         let seq = log.events.len() as u64 + 1;
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let run_id = self.run_id.to_string();
         log.events.push(RunEvent { schema_version: SCHEMA_VERSION, run_id, seq, at_ms, event });
-        self.grown.send_replace((log.events.len(), is_end));
+        (log.events.len(), is_end)
     }
 
     /// Ends the log with the run's outcome, unless it has ended: the first end counts, and no other outcome is kept.
     pub(crate) fn close(&self, status: Status, cancelled: Option<CancelReason>, outcome: Option<Outcome>) {
         let mut log = self.lock();
-        let ended = self.grown.borrow().1;
-        if !ended {
-            log.outcome = outcome;
-            self.write(&mut log, Event::RunFinished { status, cancelled });
+        if log.has_ended() {
+            return;
         }
+        log.outcome = outcome;
+        let grown = self.write(&mut log, Event::RunFinished { status, cancelled });
+        drop(log);
+        self.tell(grown);
     }
 
     /// Why the run was ended early, if it was; `None` also while it goes on.

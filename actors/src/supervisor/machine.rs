@@ -95,6 +95,8 @@ pub(super) struct Machine {
     written: BTreeMap<TaskId, usize>,
     /// What the verifier was asked about.
     unverified: Draft,
+    /// How many verifiers were asked and have not failed.
+    verifiers: u32,
     draft: Draft,
     struck: usize,
     cancelled: Option<CancelReason>,
@@ -113,6 +115,7 @@ impl Machine {
             lost: None,
             written: BTreeMap::new(),
             unverified: Draft::default(),
+            verifiers: 0,
             draft: Draft::default(),
             struck: 0,
             cancelled: None,
@@ -148,6 +151,7 @@ impl Machine {
             }
             (Phase::Writing, Input::Written(Ok(draft))) => self.has_written(draft),
             (Phase::Verifying, Input::Verified(Ok((draft, struck)))) => self.has_verified(draft, struck),
+            (Phase::Verifying, Input::Verified(Err(_))) if self.verifiers > 1 => self.verifiers -= 1,
             (Phase::Writing, Input::Written(Err(reason))) | (Phase::Verifying, Input::Verified(Err(reason))) => {
                 self.lost = Some(reason);
                 self.finish();
@@ -272,6 +276,7 @@ impl Machine {
         self.written = draft.sections.iter().map(|section| (section.task, section.claims.len())).collect();
         self.phase = Phase::Verifying;
         self.unverified = draft.clone();
+        self.verifiers = 1;
         self.commands.push(Command::AskVerifier { draft });
     }
 
@@ -297,6 +302,7 @@ impl Machine {
                 if hurries && self.phase == Phase::Verifying {
                     // The first verifier may wait for a slow source longer than there is time now. A second one, in
                     // less time, strikes what it cannot see.
+                    self.verifiers += 1;
                     self.commands.push(Command::AskVerifier { draft: self.unverified.clone() });
                 }
             }

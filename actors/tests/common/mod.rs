@@ -76,7 +76,7 @@ pub(crate) fn counter() -> AgentSpec<Counter> {
 
 /// Restarts at once, often.
 pub(crate) fn tenacious() -> RestartPolicy {
-    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+    let backoff = Backoff { first: Duration::ZERO, ..Backoff::default() };
     RestartPolicy { max_restarts: 1_000_000, within: Duration::from_secs(3600), backoff }
 }
 

@@ -1,0 +1,196 @@
+//! How is a set of agents ended and begun again? In reverse order of start, then, after the backoff, in order, one after
+//! the other. Two sweeps are nested or disjoint: their scopes are subtrees and suffixes of one tree.
+
+use std::time::Duration;
+
+use super::Tree;
+use super::nodes::{Kind, State};
+use super::scope::Scope;
+use super::words::{Command, Lifetime, NodeId, SweepId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Halting,
+    Waiting,
+    Beginning,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sweep {
+    pub(super) scope: Scope,
+    pub(super) phase: Phase,
+    /// The backoff is over.
+    pub(super) due: bool,
+    /// It starts new children: also those before it must be up.
+    pub(super) after_elders: bool,
+}
+
+impl Tree {
+    /// Ends all of the scope, and begins again what is not doomed after the delay.
+    pub(super) fn restart(&mut self, scope: Scope, delay: Duration) {
+        self.nodes.row(scope).into_iter().for_each(|id| self.freshen(id));
+        self.sweep(scope, delay);
+    }
+
+    /// Finishes a node for good, in its turn.
+    pub(super) fn dismiss(&mut self, id: NodeId) {
+        self.nodes.doom(id);
+        if !self.is_halting(id) {
+            let scope = self.nodes.parent(id).map_or(Scope::all(id), |parent| Scope::single(parent, id));
+            self.sweep(scope, Duration::ZERO);
+        }
+    }
+
+    /// Begins a new agent after its elders, unless a sweep that is under way will. An empty group that nobody was begun
+    /// in has its own turn among its siblings still before it.
+    pub(super) fn start(&mut self, leaf: NodeId) {
+        if self.sweeps.values().any(|sweep| self.nodes.covers(sweep.scope, leaf)) {
+            return;
+        }
+        let mut child = leaf;
+        let Some(mut group) = self.nodes.parent(leaf) else { return };
+        while let (Some(above), false) = (self.nodes.parent(group), self.is_open(group)) {
+            (child, group) = (group, above);
+        }
+        let scope = Scope::rest(group, child);
+        let id = self.next_sweep();
+        self.sweeps.insert(id, Sweep { scope, phase: Phase::Beginning, due: true, after_elders: true });
+    }
+
+    /// Whether a sweep is ending it: whatever ends it now counts as halted.
+    pub(super) fn is_halting(&self, id: NodeId) -> bool {
+        self.sweeps.values().any(|sweep| sweep.phase == Phase::Halting && self.nodes.covers(sweep.scope, id))
+    }
+
+    /// Lets every sweep go as far as it can.
+    pub(super) fn advance(&mut self) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            let ids: Vec<SweepId> = self.sweeps.keys().copied().collect();
+            for id in ids {
+                while self.step(id) {
+                    moved = true;
+                }
+            }
+        }
+    }
+
+    fn sweep(&mut self, scope: Scope, delay: Duration) {
+        let nodes = &self.nodes;
+        self.sweeps.retain(|_, smaller| !nodes.contains(scope, smaller.scope));
+        let (id, due) = (self.next_sweep(), delay.is_zero());
+        self.sweeps.insert(id, Sweep { scope, phase: Phase::Halting, due, after_elders: false });
+        if !due {
+            self.commands.push(Command::Wait(id, delay));
+        }
+    }
+
+    fn next_sweep(&mut self) -> SweepId {
+        self.sweeps_made += 1;
+        SweepId(self.sweeps_made)
+    }
+
+    /// A group that is ended as a whole forgets its restarts; what is temporary and has been begun will not come back.
+    fn freshen(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(id) else { return };
+        let temporary = node.lifetime == Lifetime::Temporary;
+        match &node.kind {
+            Kind::Leaf(state) if temporary && *state != State::Down => self.nodes.doom(id),
+            Kind::Leaf(_) => {}
+            Kind::Group(group) if temporary && group.opened => self.nodes.doom(id),
+            Kind::Group(_) => {
+                if let Some(group) = self.nodes.group_mut(id) {
+                    group.history = Default::default();
+                }
+                self.nodes.row(Scope::all(id)).into_iter().for_each(|child| self.freshen(child));
+            }
+        }
+    }
+
+    fn step(&mut self, id: SweepId) -> bool {
+        let Some(sweep) = self.sweeps.get(&id).copied() else { return false };
+        match sweep.phase {
+            Phase::Halting => self.end_next(id, sweep.scope),
+            Phase::Waiting if sweep.due => self.enter(id, Phase::Beginning),
+            Phase::Waiting => false,
+            Phase::Beginning => self.begin_next(id, sweep),
+        }
+    }
+
+    fn enter(&mut self, id: SweepId, phase: Phase) -> bool {
+        if let Some(sweep) = self.sweeps.get_mut(&id) {
+            sweep.phase = phase;
+        }
+        true
+    }
+
+    fn end_next(&mut self, id: SweepId, scope: Scope) -> bool {
+        if self.leaving.iter().any(|leaf| self.nodes.covers(scope, *leaf)) {
+            return false;
+        }
+        let Some(leaf) = self.nodes.last_running(scope) else {
+            self.nodes.row(scope).into_iter().for_each(|child| self.bury(child));
+            self.report_end();
+            return self.enter(id, Phase::Waiting);
+        };
+        let doomed = self.nodes.get(leaf).is_some_and(|node| node.doomed);
+        self.commands.push(if doomed { Command::Finish(leaf) } else { Command::Halt(leaf) });
+        if self.nodes.state(leaf) == Some(State::Down) {
+            self.nodes.forget(leaf);
+        } else {
+            self.nodes.set_state(leaf, if doomed { State::Finishing } else { State::Halting });
+            self.leaving.insert(leaf);
+        }
+        true
+    }
+
+    /// Removes the doomed groups: their agents are gone.
+    fn bury(&mut self, id: NodeId) {
+        match self.nodes.get(id) {
+            Some(node) if node.doomed => self.nodes.forget(id),
+            Some(_) => self.nodes.row(Scope::all(id)).into_iter().for_each(|child| self.bury(child)),
+            None => {}
+        }
+    }
+
+    fn report_end(&mut self) {
+        let is_empty = self.nodes.group(self.root).is_none_or(|root| root.children.is_empty());
+        if self.gave_up && is_empty {
+            self.gave_up = false;
+            self.commands.push(Command::GaveUp(self.root));
+        }
+    }
+
+    fn begin_next(&mut self, id: SweepId, sweep: Sweep) -> bool {
+        if sweep.after_elders && !self.nodes.elders_up(sweep.scope) {
+            return false;
+        }
+        let Some(leaf) = self.nodes.first_missing(sweep.scope) else {
+            return self.sweeps.remove(&id).is_some();
+        };
+        let within = |(other, inner): (&SweepId, &Sweep)| {
+            *other != id && self.nodes.contains(sweep.scope, inner.scope) && self.nodes.covers(inner.scope, leaf)
+        };
+        if self.nodes.state(leaf) != Some(State::Down) || self.sweeps.iter().any(within) {
+            return false;
+        }
+        self.open_above(leaf);
+        self.nodes.set_state(leaf, State::Starting);
+        self.commands.push(Command::Begin(leaf));
+        true
+    }
+
+    fn is_open(&self, id: NodeId) -> bool {
+        self.nodes.group(id).is_some_and(|group| group.opened)
+    }
+
+    fn open_above(&mut self, mut id: NodeId) {
+        while let Some(parent) = self.nodes.parent(id) {
+            if let Some(group) = self.nodes.group_mut(parent) {
+                group.opened = true;
+            }
+            id = parent;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The tree's tests: tables in `tables`, random trees against a model in `property`.
+//!
+//! A tree is written `rest/2[ a b? all/1![ c d ] ]`: strategy, intensity, children; `?` is transient, `!` temporary.
+
+mod agents;
+mod model;
+mod property;
+mod script;
+mod shape;
+mod simulator;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{GroupSpec, Lifetime, NodeId, Strategy, Tree};
+use crate::supervision::{Backoff, RestartPolicy};
+
+/// The period of every group.
+const PERIOD: u64 = 5;
+
+/// A tree from its text, and the names of its nodes; a group's name is its number among the groups.
+pub(super) fn tree(text: &str) -> (Tree, BTreeMap<String, NodeId>) {
+    let mut words = text.split_whitespace();
+    let mut tree = Tree::new(group_spec(words.next().expect("a tree has a root")));
+    let mut names = BTreeMap::from([("0".to_owned(), tree.root())]);
+    let (mut groups, mut path) = (1, vec![tree.root()]);
+    for word in words {
+        let parent = *path.last().expect("a word belongs to a group");
+        if word == "]" {
+            path.pop();
+        } else if word.ends_with('[') {
+            let id = tree.add_group(parent, group_spec(word)).expect("the parent lives");
+            names.insert(groups.to_string(), id);
+            groups += 1;
+            path.push(id);
+        } else {
+            let id = tree.add_agent(parent, lifetime(word)).expect("the parent lives");
+            names.insert(word.trim_end_matches(['?', '!']).to_owned(), id);
+        }
+    }
+    (tree, names)
+}
+
+fn group_spec(word: &str) -> GroupSpec {
+    let word = word.trim_end_matches('[');
+    let (strategy, limit) = word.trim_end_matches(['?', '!']).split_once('/').expect("strategy/intensity");
+    let backoff = Backoff { first: Duration::from_millis(10), ..Backoff::default() };
+    let within = Duration::from_secs(PERIOD);
+    let policy = RestartPolicy { max_restarts: limit.parse().expect("a number"), within, backoff };
+    GroupSpec { strategy: strategy_of(strategy), policy, lifetime: lifetime(word) }
+}
+
+fn strategy_of(word: &str) -> Strategy {
+    match word {
+        "one" => Strategy::OneForOne,
+        "all" => Strategy::OneForAll,
+        "rest" => Strategy::RestForOne,
+        other => panic!("no strategy: {other}"),
+    }
+}
+
+fn lifetime(word: &str) -> Lifetime {
+    match word.chars().last() {
+        Some('?') => Lifetime::Transient,
+        Some('!') => Lifetime::Temporary,
+        _ => Lifetime::Permanent,
+    }
+}

@@ -1,0 +1,201 @@
+//! Obeys the tree's commands, answers in a random order, and checks what must hold at every step.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::{Command, End, Lifetime, NodeId, SweepId, Tree};
+use super::agents::{Agent, Ending, places};
+use super::shape::Shape;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Start(usize),
+    Halt(usize),
+    Finish(usize),
+    Due(SweepId),
+}
+
+pub(super) struct Simulator {
+    tree: Tree,
+    groups: Vec<NodeId>,
+    start: Instant,
+    pub(super) seconds: u64,
+    pub(super) agents: Vec<Agent>,
+    answers: Vec<Answer>,
+    pub(super) gave_up: bool,
+    /// The times of all restarts.
+    pub(super) restarts: Vec<u64>,
+    random: u64,
+}
+
+impl Simulator {
+    pub(super) fn new(shape: &Shape, random: u64) -> Self {
+        let (tree, names) = super::tree(&shape.text());
+        let mut agents = Vec::new();
+        places(shape, &mut agents);
+        agents.iter_mut().enumerate().for_each(|(at, agent)| agent.id = names[&format!("a{at}")]);
+        let groups = names.iter().filter(|(name, _)| !name.starts_with('a')).map(|(_, id)| *id).collect();
+        let (answers, restarts) = (Vec::new(), Vec::new());
+        let (start, random) = (Instant::now(), random | 1);
+        let mut new = Self { tree, groups, start, seconds: 0, agents, answers, gave_up: false, restarts, random };
+        new.obey();
+        new
+    }
+
+    pub(super) fn end(&mut self, at: usize, end: End) {
+        let agent = &mut self.agents[at];
+        if !agent.alive {
+            return;
+        }
+        agent.open = end != End::Halted;
+        let id = agent.id;
+        self.lose(at);
+        let now = self.start + Duration::from_secs(self.seconds);
+        self.tree.ended(id, end, now, 0.5);
+        self.obey();
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        self.agents[at].removed = true;
+        self.tree.remove(self.agents[at].id);
+        self.obey();
+    }
+
+    pub(super) fn add(&mut self, group: usize, lifetime: Lifetime) {
+        let group = self.groups[group % self.groups.len()];
+        if let Some(id) = self.tree.add_agent(group, lifetime) {
+            self.agents.push(Agent::new(id, 0..0, Vec::new()));
+            self.obey();
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.tree.stop();
+        self.obey();
+    }
+
+    /// Gives one answer that is owed; false if there is none.
+    pub(super) fn answer(&mut self) -> bool {
+        if self.answers.is_empty() {
+            return false;
+        }
+        let at = self.random(self.answers.len());
+        match self.answers.swap_remove(at) {
+            Answer::Due(sweep) => self.tree.due(sweep),
+            Answer::Finish(at) => {
+                self.lose(at);
+                self.tree.finished(self.agents[at].id);
+            }
+            Answer::Start(at) if self.agents[at].starts_to_fail > 0 => {
+                self.agents[at].starts_to_fail -= 1;
+                self.end(at, End::Crash);
+            }
+            Answer::Start(at) => {
+                self.agents[at].up = true;
+                self.tree.up(self.agents[at].id);
+            }
+            Answer::Halt(at) => match std::mem::replace(&mut self.agents[at].ending, Ending::AsAsked) {
+                Ending::AsAsked => self.end(at, End::Halted),
+                Ending::Normal => self.end(at, End::Normal),
+                Ending::Crash => self.end(at, End::Crash),
+                Ending::Late => {
+                    self.lose(at);
+                    self.tree.late(self.agents[at].id);
+                }
+            },
+        }
+        self.obey();
+        true
+    }
+
+    pub(super) fn settle(&mut self) {
+        let steps = (0..10_000).take_while(|_| self.answer()).count();
+        assert!(steps < 10_000, "it never settles");
+        assert!(self.tree.is_settled(), "it waits for nothing: {:?}", self.tree);
+        for agent in &self.agents {
+            assert!(agent.up != agent.finished, "neither works nor is gone: {agent:?}");
+            assert!(agent.finished == self.tree.nodes.get(agent.id).is_none(), "not forgotten: {agent:?}");
+            assert!(agent.finished || !agent.open, "never told what follows its death: {agent:?}");
+        }
+    }
+
+    pub(super) fn random(&mut self, below: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random % below as u64) as usize
+    }
+
+    /// The incarnation is no more, and owes no answer.
+    fn lose(&mut self, at: usize) {
+        (self.agents[at].alive, self.agents[at].up) = (false, false);
+        self.answers.retain(|answer| ![Answer::Start(at), Answer::Halt(at)].contains(answer));
+    }
+
+    fn obey(&mut self) {
+        for command in self.tree.take_commands() {
+            assert!(!self.gave_up, "{command:?} after giving up");
+            match command {
+                Command::Begin(id) => {
+                    let at = self.at(id);
+                    let agent = &self.agents[at];
+                    assert!(!agent.alive && !agent.open, "begun again: {agent:?}");
+                    for elder in &agent.elders {
+                        let elder = &self.agents[*elder];
+                        assert!(
+                            elder.up || elder.finished || elder.removed,
+                            "begun before its elder: {agent:?} {elder:?}"
+                        );
+                    }
+                    self.agents[at].alive = true;
+                    self.agents[at].begun += 1;
+                    self.answers.push(Answer::Start(at));
+                }
+                Command::Retain(id) => {
+                    let at = self.at(id);
+                    assert!(self.agents[at].open, "retained without a death");
+                    self.agents[at].open = false;
+                }
+                Command::Halt(id) => {
+                    let at = self.at(id);
+                    assert!(self.agents[at].alive && !self.answers.contains(&Answer::Halt(at)), "halted twice");
+                    self.check_younger(at);
+                    self.answers.push(Answer::Halt(at));
+                }
+                Command::Finish(id) => {
+                    let at = self.at(id);
+                    self.agents[at].finished = true;
+                    if self.agents[at].alive {
+                        self.check_younger(at);
+                        self.answers.push(Answer::Finish(at));
+                    }
+                }
+                Command::Wait(sweep, delay) => {
+                    assert!(!delay.is_zero());
+                    self.restarts.push(self.seconds);
+                    self.answers.push(Answer::Due(sweep));
+                }
+                Command::GaveUp(id) => {
+                    assert_eq!(id, self.tree.root());
+                    assert!(self.agents.iter().all(|agent| agent.finished && !agent.alive), "gave up too early");
+                    self.gave_up = true;
+                }
+            }
+        }
+    }
+
+    fn at(&self, id: NodeId) -> usize {
+        let at = self.agents.iter().position(|agent| agent.id == id).expect("an agent of the tree");
+        assert!(!self.agents[at].finished, "a command for a finished agent");
+        at
+    }
+
+    fn check_younger(&self, at: usize) {
+        let younger = &self.agents[self.agents[at].younger.clone()];
+        assert!(
+            self.agents[at].removed || younger.iter().all(|agent| !agent.alive),
+            "ended before a younger one: {at}"
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! Does an agent end with its scope and with its parent, and does one that cannot start leave its shard to others?
+
+mod common;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use callboard_actors::agent::{Agent, Turn};
+use callboard_actors::event::CancelReason;
+use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
+use callboard_actors::runtime::simulated;
+use callboard_actors::scope::Scope;
+use callboard_actors::supervision::RestartPolicy;
+use common::{Count, Counter, LONG, counter, runtime, tenacious, wait};
+
+/// Spawns a child without a scope of its own, and can be held.
+struct Parent;
+
+enum Parenting {
+    Spawn(Reply<AgentRef<Count>>),
+    Hold(mpsc::Sender<()>, mpsc::Receiver<()>),
+}
+
+impl Agent for Parent {
+    type Message = Parenting;
+
+    fn handle(&mut self, message: Parenting, turn: &mut Turn<'_, Parenting>) {
+        match message {
+            Parenting::Spawn(reply) => reply.send(turn.spawn(counter()).unwrap()),
+            Parenting::Hold(entered, release) => {
+                let _ = entered.send(());
+                let _ = release.recv();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_child_ends_with_its_parents_scope_although_its_parent_is_blocked() {
+    let runtime = runtime(8);
+    let scope = Scope::root();
+    let parent = runtime.spawn(AgentSpec::new("parent", || Parent).scope(scope.clone())).unwrap();
+    let children: Vec<_> = (0..16).map(|_| wait(parent.ask(LONG, Parenting::Spawn)).unwrap()).collect();
+    let (entered, is_held) = mpsc::channel();
+    let (release, until) = mpsc::channel();
+    parent.tell(Parenting::Hold(entered, until)).unwrap();
+    is_held.recv_timeout(LONG).unwrap();
+    let child = children
+        .into_iter()
+        .find(|child| wait(child.ask(Duration::from_millis(200), Count::Get)).is_ok())
+        .expect("one lives on another shard");
+    let (sender, gone) = mpsc::channel();
+    child.watch(move |_| sender.send(()).unwrap_or_default());
+    scope.cancel(CancelReason::Interrupted);
+    let ended = gone.recv_timeout(Duration::from_secs(3));
+    drop(release);
+    assert!(ended.is_ok(), "its scope is cancelled, and it lives on");
+}
+
+/// Cancels its own scope.
+struct Quitter;
+
+impl Agent for Quitter {
+    type Message = ();
+
+    fn handle(&mut self, (): (), turn: &mut Turn<'_, ()>) {
+        turn.scope().cancel(CancelReason::Redundant);
+    }
+}
+
+#[test]
+fn an_agent_whose_scope_is_cancelled_is_stopped() {
+    simulated(1, |runtime| async move {
+        let agent = runtime.spawn(AgentSpec::new("quitter", || Quitter)).unwrap();
+        agent.tell(()).unwrap();
+        let gone = tokio::time::timeout(LONG, agent.gone()).await;
+        assert!(gone.is_ok(), "its scope is cancelled, and it lives on");
+    });
+}
+
+#[test]
+fn a_factory_that_panics_over_and_over_starves_no_neighbour() {
+    let runtime = runtime(1);
+    let policy = RestartPolicy { max_restarts: u32::MAX, ..tenacious() };
+    let factory = || -> Counter { std::panic::resume_unwind(Box::new("on purpose")) };
+    let flood = runtime.spawn(AgentSpec::new("stillborn", factory).restart(policy)).unwrap();
+    let neighbour = runtime.spawn(counter()).unwrap();
+    let answer = wait(neighbour.ask(Duration::from_secs(3), Count::Get));
+    flood.stop();
+    assert_eq!(answer, Ok((0, 0)));
+}
