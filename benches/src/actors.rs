@@ -25,4 +25,5 @@ fn main() {
     for measure in wanted {
         measure.run(&options);
     }
+    println!("\n{}", table::caption(&options));
 }

@@ -5,8 +5,9 @@
 //!
 //! - [`peer`]: what a subject must be able to do, so that all do the same; [`peers`]: the five subjects
 //! - [`measure`]: one file for each measurement, which says what is compared
-//! - [`rounds`], [`table`], [`options`]: interleaved rounds, medians and their spread, as Markdown
+//! - [`rounds`], [`table`], [`options`], [`clock`]: interleaved rounds, medians and their spread, as Markdown
 
+pub mod clock;
 pub mod measure;
 pub mod options;
 pub mod peer;

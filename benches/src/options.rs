@@ -1,5 +1,6 @@
 //! What is measured, and how long? The arguments after `--`.
 
+use crate::clock::Clock;
 use crate::peers::SUBJECTS;
 
 /// What `--help` prints.
@@ -11,6 +12,7 @@ Measures what is named, or everything: memory spawn tell ask across fan_out rest
   --rounds N       how often each subject is measured, after one round that does not count (default 7)
   --agents N       how many agents live in `memory` (default 1000000)
   --only A,B       only the subjects whose names contain one of these
+  --cpu            processor time instead of the wall clock, for what happens on one thread: on a busy machine
   --quick          a tenth of everything and three rounds: to see that it works, not to quote
 ";
 
@@ -23,6 +25,8 @@ pub struct Options {
     pub rounds: usize,
     /// Agents in `memory`.
     pub agents: u64,
+    /// For what happens on one thread.
+    pub clock: Clock,
     divisor: u64,
 }
 
@@ -33,7 +37,8 @@ impl Options {
     /// A sentence for whoever typed it; [`HELP`] for `--help`.
     pub fn from_arguments(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments;
-        let mut options = Self { names: Vec::new(), only: Vec::new(), rounds: 7, agents: 1_000_000, divisor: 1 };
+        let mut options =
+            Self { names: Vec::new(), only: Vec::new(), rounds: 7, agents: 1_000_000, clock: Clock::Wall, divisor: 1 };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             match argument.as_str() {
@@ -43,6 +48,7 @@ impl Options {
                 "--rounds" => options.rounds = number(&value()?)?,
                 "--agents" => options.agents = number(&value()?)?,
                 "--only" => options.only = value()?.split(',').map(str::to_lowercase).collect(),
+                "--cpu" => options.clock = Clock::Thread,
                 "--quick" => {
                     options.divisor = 10;
                     options.rounds = 3;

@@ -1,5 +1,7 @@
 //! How are the figures shown? One Markdown table: a row for each figure, a column for each subject.
 
+use crate::clock::Clock;
+use crate::options::Options;
 use crate::peers::SUBJECTS;
 use crate::rounds::Spread;
 
@@ -18,6 +20,17 @@ pub fn row(title: &str, spreads: &[Option<Spread>]) -> String {
         _ => "-".to_owned(),
     };
     format!("| {title} | {} | {ratio} |", cells.join(" | "))
+}
+
+/// What stands below the table.
+pub fn caption(options: &Options) -> String {
+    let clock = match options.clock {
+        Clock::Wall => "wall-clock time",
+        Clock::Thread => "processor time for what happens on one thread, wall-clock time for the rest",
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (rounds, agents) = (options.rounds, thousands(options.agents as f64));
+    format!("Median and quartiles of {rounds} interleaved rounds on {cores} cores; {clock}; memory of {agents} agents.")
 }
 
 fn cell(spread: Spread) -> String {

@@ -3,8 +3,6 @@
 //! Callboard's questions have a deadline, as they always do; those of the others have none, because that is what their
 //! users write.
 
-use std::time::Instant;
-
 use super::nanoseconds_each;
 use crate::each_peer;
 use crate::options::Options;
@@ -16,12 +14,12 @@ pub const MEASURE: Measure =
     Measure { name: "ask", titles: &["ask on one thread, ns"], subjects: each_peer!(P => sample::<P>) };
 
 fn sample<P: Peer>(options: &Options) -> Vec<f64> {
-    let asks = options.sized(300_000);
+    let (asks, clock) = (options.sized(300_000), options.clock);
     P::run(1, move |homes| async move {
         let agent = P::spawn(&homes[0]).await;
         let warm = asks / 10;
         ask::<P>(&agent, warm).await;
-        let begin = Instant::now();
+        let begin = clock.start();
         let sum = ask::<P>(&agent, asks).await;
         let took = begin.elapsed();
         assert_eq!(sum, warm + asks, "nothing was lost");

@@ -3,9 +3,8 @@
 //! The clock runs from the first question until the last answer is there. The answers are awaited in the order of the
 //! questions, so that nobody's collection of futures is measured. The agents exist and have answered before.
 
-use std::time::Instant;
-
 use super::nanoseconds_each;
+use crate::clock::Clock;
 use crate::each_peer;
 use crate::options::Options;
 use crate::peer::Peer;
@@ -20,6 +19,7 @@ pub const MEASURE: Measure = Measure {
 
 fn sample<P: Peer>(options: &Options) -> Vec<f64> {
     let repeats = [options.sized(50_000), options.sized(2_000), options.sized(30)];
+    let clock = options.clock;
     P::run(1, move |homes| async move {
         let mut agents = Vec::new();
         for _ in 0..10_000 {
@@ -27,17 +27,17 @@ fn sample<P: Peer>(options: &Options) -> Vec<f64> {
         }
         ask_all::<P>(&agents).await;
         vec![
-            fan_out::<P>(&agents[..1], repeats[0]).await,
-            fan_out::<P>(&agents[..100], repeats[1]).await,
-            fan_out::<P>(&agents, repeats[2]).await,
+            fan_out::<P>(&agents[..1], repeats[0], clock).await,
+            fan_out::<P>(&agents[..100], repeats[1], clock).await,
+            fan_out::<P>(&agents, repeats[2], clock).await,
         ]
     })
 }
 
 /// Microseconds for each fan-out.
-async fn fan_out<P: Peer>(agents: &[P::Agent], repeats: u64) -> f64 {
+async fn fan_out<P: Peer>(agents: &[P::Agent], repeats: u64, clock: Clock) -> f64 {
     let mut answers = 0;
-    let begin = Instant::now();
+    let begin = clock.start();
     for _ in 0..repeats {
         answers += ask_all::<P>(agents).await;
     }

@@ -6,8 +6,6 @@
 //! fresh state, without any supervisor. In plain actix a panic ends an actor for good. The panic hook prints nothing,
 //! and unwinding itself is part of each figure.
 
-use std::time::Instant;
-
 use super::nanoseconds_each;
 use crate::options::Options;
 use crate::peer::Reviving;
@@ -28,13 +26,13 @@ pub const MEASURE: Measure = Measure {
 };
 
 fn sample<P: Reviving>(options: &Options) -> Vec<f64> {
-    let crashes = options.sized(10_000);
+    let (crashes, clock) = (options.sized(10_000), options.clock);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let figures = P::run(1, move |homes| async move {
         let mut agent = P::supervised(&homes[0]).await;
         crash::<P>(&mut agent, crashes / 10).await;
-        let begin = Instant::now();
+        let begin = clock.start();
         crash::<P>(&mut agent, crashes).await;
         vec![nanoseconds_each(begin.elapsed(), crashes) / 1e3]
     });

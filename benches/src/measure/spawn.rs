@@ -3,8 +3,6 @@
 //! The clock runs from the first start until the last agent has answered a question, which says that all have started.
 //! Being listed in a directory is included, as in `memory.rs`; stopping is not.
 
-use std::time::Instant;
-
 use super::millions_a_second;
 use crate::each_peer;
 use crate::options::Options;
@@ -16,10 +14,10 @@ pub const MEASURE: Measure =
     Measure { name: "spawn", titles: &["start agents, millions/s"], subjects: each_peer!(P => sample::<P>) };
 
 fn sample<P: Peer>(options: &Options) -> Vec<f64> {
-    let agents = options.sized(100_000);
+    let (agents, clock) = (options.sized(100_000), options.clock);
     P::run(1, move |homes| async move {
         let directory = Directory::<P>::new();
-        let begin = Instant::now();
+        let begin = clock.start();
         let mut last = 0;
         for _ in 0..agents {
             last = P::enlist(&directory, P::spawn(&homes[0]).await);

@@ -3,8 +3,6 @@
 //! The sender tells 1,000 numbers and then asks once, which waits until they are handled; so no mailbox is ever full,
 //! nobody measures only the sending, and the ask's cost is shared by a thousand.
 
-use std::time::Instant;
-
 use super::millions_a_second;
 use crate::each_peer;
 use crate::options::Options;
@@ -18,12 +16,12 @@ pub const MEASURE: Measure =
 const BURST: u64 = 1_000;
 
 fn sample<P: Peer>(options: &Options) -> Vec<f64> {
-    let bursts = options.sized(1_000);
+    let (bursts, clock) = (options.sized(1_000), options.clock);
     P::run(1, move |homes| async move {
         let agent = P::spawn(&homes[0]).await;
         let warm = bursts / 10;
         tell::<P>(&agent, warm).await;
-        let begin = Instant::now();
+        let begin = clock.start();
         let sum = tell::<P>(&agent, bursts).await;
         let took = begin.elapsed();
         assert_eq!(sum, (warm + bursts) * BURST, "nothing was lost");
