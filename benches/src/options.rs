@@ -3,6 +3,9 @@
 use crate::clock::Clock;
 use crate::peers::SUBJECTS;
 
+/// What can be named: the files of `measure/`, and the other target.
+const NAMES: [&str; 9] = ["memory", "spawn", "tell", "ask", "across", "fan_out", "restart", "scaling", "allocations"];
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 cargo bench -p callboard-benches -- [NAME ...] [OPTIONS]
@@ -10,7 +13,7 @@ cargo bench -p callboard-benches -- [NAME ...] [OPTIONS]
 Measures what is named, or everything: memory spawn tell ask across fan_out restart scaling allocations
 
   --rounds N       how often each subject is measured, after one round that does not count (default 7)
-  --agents N       how many agents live in `memory` (default 1000000)
+  --agents N       how many agents live in `memory` (default 1000000, which takes 7 GB)
   --only A,B       only the subjects whose names contain one of these
   --cpu            processor time instead of the wall clock, for what happens on one thread: on a busy machine
   --quick          a tenth of everything and three rounds: to see that it works, not to quote
@@ -55,7 +58,8 @@ impl Options {
                     options.agents = 100_000;
                 }
                 flag if flag.starts_with('-') => return Err(format!("no option {flag}; see --help")),
-                name => options.names.push(name.to_owned()),
+                name if NAMES.contains(&name) => options.names.push(name.to_owned()),
+                name => return Err(format!("nothing is called {name}; there are: {}", NAMES.join(" "))),
             }
         }
         Ok(options)
