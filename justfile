@@ -36,3 +36,7 @@ deny:
 # The questions of evals/ against both manuals, beside the baseline
 eval *args:
     cargo run --release --example score -- {{args}}
+
+# The actor core beside its yardsticks, as a Markdown table; `just bench ask tell` measures only these
+bench *args:
+    cargo bench -p callboard-benches -- {{args}}

@@ -29,9 +29,9 @@ fn the_core_depends_on_nothing_that_does_io() {
 
 #[test]
 fn every_dependency_is_justified() {
-    let (ours, core) = (read("Cargo.toml"), read("actors/Cargo.toml"));
+    let manifests = ["Cargo.toml", "actors/Cargo.toml", "benches/Cargo.toml"].map(read);
     let architecture = read("ARCHITECTURE.md");
-    hold([ours, core].iter().flat_map(|manifest| dependencies_are_justified(manifest, &architecture)));
+    hold(manifests.iter().flat_map(|manifest| dependencies_are_justified(manifest, &architecture)));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn nothing_names_somebodys_machine() {
 
 #[test]
 fn every_folder_is_on_the_map() {
-    let folders: Vec<_> = ["src", "actors/src"].iter().flat_map(|top| below(top, &Path::is_dir)).collect();
+    let folders: Vec<_> = ["src", "actors/src", "benches"].iter().flat_map(|top| below(top, &Path::is_dir)).collect();
     hold(folders_are_named(&folders, &read("ARCHITECTURE.md")));
 }
 
