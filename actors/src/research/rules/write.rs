@@ -6,9 +6,8 @@ use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section};
 
 /// A report has at most this many citations.
 pub const MAX_CITATIONS: usize = 8;
-/// And at most this many from one file. In `evals/` each step from 3 to 6 quotes the answer to one or two parts more, most
-/// often of questions whose parts stand in one chapter.
-pub const MAX_PER_FILE: usize = 6;
+/// And at most this many from one file. In `evals/` more of them quote a few more answers and cite fewer right files.
+pub const MAX_PER_FILE: usize = 3;
 /// And quotes at most this many characters.
 pub const MAX_QUOTED: usize = 2_000;
 

@@ -35,6 +35,10 @@ fn between<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
 /// `A versus B`.
 fn versus<'a>(words: &[&'a str], low: &[String]) -> Option<Sides<'a>> {
     let at = position(low, 1, &["versus", "vs"])?;
+    // `in VS Code` compares nothing.
+    if matches!(low[at - 1].as_str(), "in" | "with" | "from" | "on" | "to" | "for" | "of" | "using" | "use") {
+        return None;
+    }
     let lead = framing(&words[..at], &low[..at]);
     Some(vec![words[lead..at].to_vec(), words[at + 1..].to_vec()])
 }

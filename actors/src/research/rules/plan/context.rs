@@ -1,19 +1,34 @@
 //! What does `it` mean in the second half of a question? A clause that leans on an earlier one is made to stand alone
-//! where a noun phrase of that one can stand for the pronoun; where none is clear, the pronoun stays, and the
-//! researcher, who searches for the whole question too, has to see what it means.
+//! where a noun phrase of that one can stand for the pronoun. Where none is clear, a clause with hardly a word of its own
+//! stays with the one before; in a longer one the pronoun stays, and the researcher, who searches for the whole question
+//! too, has to see what it means.
 
 use super::nouns::{Noun, nouns};
 use super::{bare, is_auxiliary};
+use crate::text::{Language, content_stems};
 
 /// The clauses, with the first pronoun of each replaced by what it stands for in an earlier one, if that is clear.
 pub(super) fn resolve(clauses: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for clause in clauses {
-        let complete = replaced(&clause, &out);
-        out.push(complete.unwrap_or(clause));
+        match (replaced(&clause, &out), out.last_mut()) {
+            (Some(complete), _) => out.push(complete),
+            (None, Some(before)) if leans(&clause) => *before = format!("{before} {clause}"),
+            (None, _) => out.push(clause),
+        }
     }
     out
 }
+
+/// Whether a clause says next to nothing without the one before it: a pronoun and hardly anything else.
+fn leans(clause: &str) -> bool {
+    let low: Vec<String> = clause.split_whitespace().map(bare).collect();
+    let pronoun = (0..low.len()).find(|at| number(&low[*at]).is_some() && !is_empty_subject(&low, *at));
+    pronoun.is_some_and(|at| !is_event(&low, at)) && content_stems(clause, Language::English).len() <= MOST_WORDS
+}
+
+/// With more words of its own, a clause can be searched for.
+const MOST_WORDS: usize = 2;
 
 /// The clause without its pronoun; `None` when there is none, or nothing clear that it stands for.
 fn replaced(clause: &str, earlier: &[String]) -> Option<String> {
