@@ -182,7 +182,7 @@ impl Reviving for Callboard {
 
     async fn supervised(home: &Home) -> AgentRef<Message> {
         let mut policy = RestartPolicy::at_most(1_000_000, Duration::from_millis(1));
-        policy.backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO };
+        policy.backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO, ..Backoff::default() };
         home.runtime.spawn(adder().restart(policy)).expect("the runtime runs")
     }
 
