@@ -211,7 +211,7 @@ impl Agent for Driver {
 
     fn started(&mut self, turn: &mut Turn<'_, ()>) {
         if let Some(work) = self.work.take() {
-            turn.start(work, |_ended| ());
+            assert!(turn.start(work, |_ended| ()).is_ok(), "one piece of work is below every bound");
         }
     }
 
