@@ -94,6 +94,9 @@ pub enum StartError {
     /// The runtime is stopping or has stopped.
     #[error("the runtime has stopped; start another one")]
     RuntimeStopped,
+    /// The group was stopped, or gave up.
+    #[error("the group has ended; start another one")]
+    GroupEnded,
     /// A shard is tens of thousands of starts behind: start the agent again later.
     #[error("too many agents are being started; try again later")]
     Overloaded,
@@ -110,6 +113,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::RuntimeStopped => "runtime_stopped",
+            Self::GroupEnded => "group_ended",
             Self::Overloaded => "overloaded",
             Self::Thread(_) => "thread",
             Self::Invalid(_) => "invalid_configuration",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::door::Door;
+use super::orders::Order;
 use super::quarantine::Quarantine;
 use super::queue::Control;
 use super::watch::DownSink;
@@ -57,6 +58,7 @@ pub(crate) trait AnyAgent: Any + Send + Sync {
     fn pending(&self) -> u64;
     fn is_gone(&self) -> bool;
     fn raise(&self, control: Control);
+    fn order(&self, order: Order);
     fn watch(&self, notice: Box<dyn FnMut(&Down) + Send>);
 }
 
@@ -75,6 +77,10 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
 
     fn raise(&self, control: Control) {
         Door::raise(self, control);
+    }
+
+    fn order(&self, order: Order) {
+        Door::order(self, order);
     }
 
     fn watch(&self, mut notice: Box<dyn FnMut(&Down) + Send>) {

@@ -12,6 +12,7 @@ use super::AgentId;
 use super::contain::drop_contained;
 use super::ledger::DeadLetter;
 use super::name::Name;
+use super::orders::{Order, Orders};
 use super::overflow::Overflow;
 use super::quarantine::Quarantine;
 use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
@@ -248,6 +249,15 @@ impl<M: Send + 'static> Door<M> {
     pub(super) fn raise(&self, control: Control) {
         let closing = self.queue().raise(control);
         Self::tell_closing(closing, AskError::Stopped);
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        let waker = self.queue().order(order);
+        wake(waker);
+    }
+
+    pub(super) fn take_orders(&self) -> Orders {
+        self.queue().take_orders()
     }
 
     fn tell_closing(closing: Closing<M>, cause: AskError) {

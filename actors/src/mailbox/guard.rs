@@ -21,7 +21,8 @@ use super::shell::Shell;
 use crate::agent::Agent;
 use crate::error::AskError;
 use crate::scope::Scope;
-use crate::supervision::{Decision, ExitReason, Next, RestartHistory, RestartPolicy};
+use crate::supervision::tree::End;
+use crate::supervision::{Decision, ExitReason, Kept, Next, RestartHistory, RestartPolicy};
 
 type Incarnation<A> = ContextFut<Shell<A>, actix::Context<Shell<A>>>;
 
@@ -47,6 +48,8 @@ pub(super) struct Guard<A: Agent> {
     door: Arc<Door<A::Message>>,
     factory: Factory<A>,
     restarts: Option<Box<Restarts>>,
+    /// The group that decides instead of the policy.
+    kept: Option<Box<Kept>>,
     /// Ends when the scope that the agent was given is cancelled.
     cancelled: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -59,6 +62,8 @@ enum Stage<A: Agent> {
     Living(Incarnation<A>),
     /// Between a death and the next incarnation.
     Waiting(Pin<Box<Sleep>>),
+    /// Until its group says what follows. The reason of the last end, if watchers have not heard of it.
+    Held(Option<ExitReason>),
     Gone,
 }
 
@@ -67,10 +72,12 @@ impl<A: Agent> Guard<A> {
         door: Arc<Door<A::Message>>,
         factory: Factory<A>,
         restarts: Option<Box<Restarts>>,
+        kept: Option<Box<Kept>>,
         scope: Option<&Scope>,
     ) -> Self {
         let cancelled = scope.map(|scope| Box::pin(scope.cancelled()) as Pin<Box<dyn Future<Output = ()>>>);
-        Self { stage: Stage::Unborn, door, factory, restarts, cancelled }
+        let stage = if kept.is_some() { Stage::Held(None) } else { Stage::Unborn };
+        Self { stage, door, factory, restarts, kept, cancelled }
     }
 
     /// From its first turn that asked for it on, an agent's scope ends the agent.
@@ -88,7 +95,7 @@ impl<A: Agent> Guard<A> {
     fn give_birth(&mut self) {
         match contain(&self.factory) {
             Ok(agent) => {
-                let shell = Shell::new(agent, self.door.clone());
+                let shell = Shell::new(agent, self.door.clone(), self.kept.is_some());
                 self.stage = Stage::Living(actix::Context::new().into_future(shell));
             }
             Err(panic) => self.died(panic),
@@ -98,6 +105,10 @@ impl<A: Agent> Guard<A> {
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
         let reason = ExitReason::Panicked(panic);
+        if self.kept.is_some() && self.door.control() < Control::Stop {
+            tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, "agent died; its group decides");
+            return self.hold(Some(reason), End::Crash, AskError::Panicked);
+        }
         let decision = if self.door.control() >= Control::Stop {
             Decision::GiveUp
         } else {
@@ -116,6 +127,54 @@ impl<A: Agent> Guard<A> {
         self.door.tell_watchers(&down);
     }
 
+    /// Ends the incarnation of an agent that is kept, and asks its group what follows.
+    fn hold(&mut self, unheard: Option<ExitReason>, end: End, cause: AskError) {
+        let dead = std::mem::replace(&mut self.stage, Stage::Held(unheard));
+        with_cause(cause, || drop_contained(dead));
+        if let Some(kept) = &self.kept {
+            kept.ended(end);
+        }
+    }
+
+    /// Does what the group asked for; `true` when that changed the stage.
+    fn heed_orders(&mut self) -> bool {
+        let Some(life) = self.kept.as_ref().map(|kept| kept.life()) else { return false };
+        let orders = self.door.take_orders();
+        let mut changed = false;
+        match &mut self.stage {
+            Stage::Living(_) | Stage::Unborn if orders.halt.is_some_and(|halted| halted >= life) => {
+                let down = self.door.down(ExitReason::Halted, Next::Restarts);
+                self.door.next_incarnation();
+                self.hold(None, End::Halted, AskError::Stopped);
+                self.door.tell_watchers(&down);
+                changed = true;
+            }
+            Stage::Living(_) if orders.leave => {
+                self.hold(Some(ExitReason::Stopped), End::Normal, AskError::Stopped);
+                changed = true;
+            }
+            Stage::Held(unheard) if orders.retain || orders.begin.is_some() => {
+                if let Some(reason) = unheard.take() {
+                    let down = self.door.down(reason, Next::Restarts);
+                    self.door.next_incarnation();
+                    self.door.tell_watchers(&down);
+                }
+            }
+            _ => {}
+        }
+        let Some(kept) = self.kept.as_mut().filter(|_| matches!(self.stage, Stage::Held(_))) else { return changed };
+        if let Some(unborn) = orders.halt.filter(|halted| *halted > kept.life()) {
+            kept.begin(unborn);
+            kept.ended(End::Halted);
+        }
+        if let Some(life) = orders.begin {
+            kept.begin(life);
+            self.stage = Stage::Unborn;
+            changed = true;
+        }
+        changed
+    }
+
     /// The agent goes for good: what is queued becomes dead letters, then everybody who watches learns it.
     fn end(&mut self, reason: ExitReason) {
         let stage = std::mem::replace(&mut self.stage, Stage::Gone);
@@ -127,9 +186,13 @@ impl<A: Agent> Guard<A> {
         if cause == AskError::Panicked {
             self.door.mark_panicked();
         }
+        let unheard = if let Stage::Held(unheard) = &stage { unheard.clone() } else { None };
         with_cause(cause, || drop_contained(stage));
         self.door.close(cause);
-        self.door.depart(reason);
+        self.door.depart(unheard.unwrap_or(reason));
+        if let Some(kept) = &self.kept {
+            kept.finished();
+        }
     }
 
     /// Goes one step; `Pending` when there is nothing to do before the next wake-up.
@@ -137,7 +200,7 @@ impl<A: Agent> Guard<A> {
         match &mut self.stage {
             Stage::Unborn => {
                 self.give_birth();
-                if matches!(self.stage, Stage::Living(_) | Stage::Gone) {
+                if matches!(self.stage, Stage::Living(_) | Stage::Held(_) | Stage::Gone) {
                     return Poll::Ready(());
                 }
                 cx.waker().wake_by_ref();
@@ -149,6 +212,12 @@ impl<A: Agent> Guard<A> {
                     Poll::Ready(())
                 }
                 Ok(Poll::Pending) => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.up();
+                    }
+                    if self.heed_orders() {
+                        return Poll::Ready(());
+                    }
                     self.heed_scope();
                     if self.is_cancelled(cx) {
                         self.end(ExitReason::Stopped);
@@ -171,6 +240,10 @@ impl<A: Agent> Guard<A> {
                 self.door.park(cx.waker());
                 self.rest()
             }
+            Stage::Held(_) => {
+                self.door.park(cx.waker());
+                if self.heed_orders() { Poll::Ready(()) } else { self.rest() }
+            }
             Stage::Gone => Poll::Pending,
         }
     }
@@ -179,7 +252,9 @@ impl<A: Agent> Guard<A> {
     fn rest(&mut self) -> Poll<()> {
         match self.door.control() {
             Control::Run => Poll::Pending,
-            Control::Drain if matches!(self.stage, Stage::Waiting(_)) || !self.door.is_idle() => Poll::Pending,
+            // Who is held handles nothing any more.
+            Control::Drain if matches!(self.stage, Stage::Waiting(_)) => Poll::Pending,
+            Control::Drain if !matches!(self.stage, Stage::Held(_)) && !self.door.is_idle() => Poll::Pending,
             Control::Drain | Control::Stop | Control::Gone => {
                 self.end(ExitReason::Stopped);
                 Poll::Ready(())

@@ -11,6 +11,7 @@ mod door;
 mod guard;
 mod ledger;
 mod name;
+mod orders;
 mod overflow;
 mod quarantine;
 mod queue;
@@ -32,6 +33,8 @@ pub(crate) use contain::{Contained, contain, drop_contained, panic_text};
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::{Door, Errand, Working};
 pub(crate) use ledger::ShardLedger;
+pub(crate) use orders::Order;
+pub(crate) use queue::Control;
 pub(crate) use reply::mark_shard_ending;
 pub(crate) use spec::prepare;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::door::Working;
+use super::orders::{Order, Orders};
 use super::overflow::{Line, Overflow};
 use super::reply::Asker;
 
@@ -101,6 +102,7 @@ pub(super) struct Queue<M: Send + 'static> {
     /// Letters of [`Lane::User`] that wait.
     users: u32,
     control: Control,
+    orders: Orders,
     /// Whether the agent handles one right now.
     in_hand: bool,
     handled: u64,
@@ -116,6 +118,7 @@ impl<M: Send + 'static> Queue<M> {
             waker: None,
             users: 0,
             control: Control::Run,
+            orders: Orders::default(),
             in_hand: false,
             handled: 0,
             line,
@@ -173,7 +176,7 @@ impl<M: Send + 'static> Queue<M> {
 
     /// The next letter, which is in hand until it is [settled](Self::settle).
     pub(super) fn next(&mut self, waker: &Waker) -> Next<M> {
-        if self.control >= Control::Stop {
+        if self.control >= Control::Stop || self.orders.interrupt() {
             return Next::Stop;
         }
         let Some(letter) = self.letters.pop_front() else {
@@ -232,6 +235,16 @@ impl<M: Send + 'static> Queue<M> {
         let closing = self.raise(Control::Gone);
         self.users = 0;
         (std::mem::take(&mut self.letters), closing)
+    }
+
+    /// Adds to the orders, and gives back who is to be woken.
+    pub(super) fn order(&mut self, order: Order) -> Option<Waker> {
+        self.orders.add(order);
+        self.waker.take()
+    }
+
+    pub(super) fn take_orders(&mut self) -> Orders {
+        std::mem::take(&mut self.orders)
     }
 
     pub(super) fn control(&self) -> Control {

@@ -9,6 +9,7 @@ use actix::{Actor, ActorFuture, AsyncContext, Context};
 use super::contain::drop_contained;
 use super::door::Door;
 use super::ledger::DeadLetter;
+use super::orders::Order;
 use super::queue::{Control, Lane, Letter, Next};
 use super::reply::with_cause;
 use crate::agent::{Agent, Life, Turn};
@@ -24,22 +25,26 @@ pub(super) struct Shell<A: Agent> {
     door: Arc<Door<A::Message>>,
     /// What this incarnation started.
     life: Life,
+    /// Whether a group decides what follows its end.
+    is_kept: bool,
 }
 
 // The agent is only ever used through `&mut`; nothing is pinned inside the shell.
 impl<A: Agent> Unpin for Shell<A> {}
 
 impl<A: Agent> Shell<A> {
-    pub(super) fn new(agent: A, door: Arc<Door<A::Message>>) -> Self {
-        Self { agent, door, life: Life::default() }
+    pub(super) fn new(agent: A, door: Arc<Door<A::Message>>, is_kept: bool) -> Self {
+        Self { agent, door, life: Life::default(), is_kept }
     }
 
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
         let mut turn = Turn::new(&self.door, &mut self.life);
         in_turn(|| act(&mut self.agent, &mut turn));
-        if turn.wants_to_stop() {
-            self.door.raise(Control::Stop);
+        match turn.wants_to_stop() {
+            true if self.is_kept => self.door.order(Order::Leave),
+            true => self.door.raise(Control::Stop),
+            false => {}
         }
     }
 

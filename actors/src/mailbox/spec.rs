@@ -1,6 +1,7 @@
 //! What does it take to start an agent? Its factory, its bounds and its parent's policy, as one value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::door::{Door, DoorPlan};
 use super::guard::{Factory, Guard, Restarts};
@@ -12,12 +13,14 @@ use crate::agent::Agent;
 use crate::error::AskError;
 use crate::runtime::Shared;
 use crate::scope::Scope;
-use crate::supervision::{ExitReason, RestartPolicy};
+use crate::supervision::{ExitReason, Kept, RestartPolicy};
 
 /// The most messages that wait in a mailbox when nothing else is said.
 const DEFAULT_CAPACITY: u32 = 256;
 /// The most futures that an agent may have in flight when nothing else is said.
 const DEFAULT_MAX_WORK: u32 = 4096;
+/// How long an agent of a group may take to end. OTP's default for a worker.
+const DEFAULT_STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How to start an agent, and to start it again.
 pub struct AgentSpec<A: Agent> {
@@ -28,6 +31,7 @@ pub struct AgentSpec<A: Agent> {
     pub(super) overflow: Overflow,
     pub(super) restarts: Option<Box<Restarts>>,
     pub(super) quarantine: Option<Quarantine<A::Message>>,
+    pub(crate) stop_within: Duration,
     pub(crate) scope: Option<Scope>,
 }
 
@@ -42,6 +46,7 @@ impl<A: Agent> AgentSpec<A> {
             overflow: Overflow::Refuse,
             restarts: None,
             quarantine: None,
+            stop_within: DEFAULT_STOP_WITHIN,
             scope: None,
         }
     }
@@ -88,6 +93,14 @@ impl<A: Agent> AgentSpec<A> {
         self
     }
 
+    /// How long its group waits when it ends the agent: for its incarnation to end, or for it to drain. Then the group
+    /// goes on without it. Means nothing outside a [`Group`](crate::supervision::Group). The default is 5 seconds.
+    #[must_use]
+    pub fn stop_within(mut self, limit: Duration) -> Self {
+        self.stop_within = limit;
+        self
+    }
+
     /// Stops the agent when this scope is cancelled. Without it the agent ends with the agent that spawned it.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
@@ -111,6 +124,7 @@ pub(crate) struct Birth<A: Agent> {
 struct Unborn<A> {
     factory: Factory<A>,
     restarts: Option<Box<Restarts>>,
+    kept: Option<Box<Kept>>,
     /// Stops the agent when it is cancelled.
     scope: Option<Scope>,
 }
@@ -123,31 +137,34 @@ pub(crate) fn prepare<A: Agent>(
     id: AgentId,
     shard: u16,
     inherited: Option<&Scope>,
+    kept: Option<Box<Kept>>,
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
-    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope } = spec;
+    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope, .. } = spec;
     let scope = scope.as_ref().or(inherited).map(Scope::child);
     let own = scope.clone();
     let plan =
         DoorPlan { id, name, scope: own, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
     let door = Arc::new(Door::new(plan));
     shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, scope }), door })
+    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, kept, scope }), door })
 }
 
 impl<A: Agent> Birth<A> {
     /// Runs the agent on the current thread until it is gone.
     pub(crate) fn run(mut self) {
-        let Some(Unborn { factory, restarts, scope }) = self.unborn.take() else { return };
-        tokio::task::spawn_local(Guard::new(self.door.clone(), factory, restarts, scope.as_ref()));
+        let Some(Unborn { factory, restarts, kept, scope }) = self.unborn.take() else { return };
+        tokio::task::spawn_local(Guard::new(self.door.clone(), factory, restarts, kept, scope.as_ref()));
     }
 }
 
 impl<A: Agent> Drop for Birth<A> {
     fn drop(&mut self) {
-        if self.unborn.is_some() {
-            self.door.close(AskError::Stopped);
-            self.door.depart(ExitReason::Abandoned);
+        let Some(unborn) = self.unborn.take() else { return };
+        self.door.close(AskError::Stopped);
+        self.door.depart(ExitReason::Abandoned);
+        if let Some(kept) = &unborn.kept {
+            kept.finished();
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) use shared::Shared;
 use crate::agent::Agent;
 use crate::error::StartError;
 use crate::mailbox::{AgentRef, AgentSpec, Directory, Ledger};
+use crate::supervision::Group;
+use crate::supervision::tree::GroupSpec;
 use shard::ShardThread;
 
 /// How to start a [`Runtime`].
@@ -90,6 +92,11 @@ impl Runtime {
     /// [`StartError`] when the runtime is stopping or its shard takes no more for the moment.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
         self.shared.spawn(spec, None)
+    }
+
+    /// Starts a tree of agents that are restarted together; see [`Group`].
+    pub fn group(&self, spec: GroupSpec) -> Group {
+        Group::root(&self.shared, spec)
     }
 
     /// The agents that live.

@@ -16,6 +16,7 @@ use crate::agent::Agent;
 use crate::error::StartError;
 use crate::mailbox::{AgentId, AgentRef, AgentSpec, Directory, Ledger, ShardLedger, prepare};
 use crate::scope::Scope;
+use crate::supervision::Kept;
 
 pub(crate) struct Shared {
     shards: Vec<ShardDoor>,
@@ -58,12 +59,22 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
+        self.spawn_kept(spec, inherited, None)
+    }
+
+    /// The same, for an agent whose group decides what follows its ends: it starts when the group says so.
+    pub(crate) fn spawn_kept<A: Agent>(
+        self: &Arc<Self>,
+        spec: AgentSpec<A>,
+        inherited: Option<&Scope>,
+        kept: Option<Box<Kept>>,
+    ) -> Result<AgentRef<A::Message>, StartError> {
         if self.closing.load(Ordering::Acquire) {
             return Err(StartError::RuntimeStopped);
         }
         let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let shard = self.shard_of(id);
-        let (agent, birth) = prepare(self, id, shard, inherited, spec);
+        let (agent, birth) = prepare(self, id, shard, inherited, kept, spec);
         // An agent that its shard does not take is dropped with the job, which makes it gone.
         match self.shards[usize::from(shard)].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(agent),

@@ -10,6 +10,8 @@ pub enum ExitReason {
     Stopped,
     /// A handler, or the start, panicked; the text is the panic's message.
     Panicked(String),
+    /// Its group ended it, to start it again together with a sibling that died.
+    Halted,
     /// The runtime ended while the agent was still alive.
     Abandoned,
 }

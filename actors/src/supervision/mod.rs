@@ -2,8 +2,12 @@
 //! a tree of groups by OTP's rules.
 
 mod down;
+mod group;
 mod restart;
 pub mod tree;
 
 pub use down::{Down, ExitReason, Next};
+pub use group::Group;
 pub use restart::{Backoff, Decision, RestartHistory, RestartPolicy};
+
+pub(crate) use group::Kept;

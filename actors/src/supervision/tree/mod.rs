@@ -145,6 +145,16 @@ impl Tree {
         self.sweeps.is_empty()
     }
 
+    /// Whether it was told to end, for now or for good, and has not answered.
+    pub fn is_leaving(&self, leaf: NodeId) -> bool {
+        self.leaving.contains(&leaf)
+    }
+
+    /// Whether it was told to end for good, and has not answered.
+    pub fn is_finishing(&self, leaf: NodeId) -> bool {
+        self.nodes.state(leaf) == Some(State::Finishing)
+    }
+
     fn let_go(&mut self, leaf: NodeId) {
         self.leaving.remove(&leaf);
         self.nodes.set_state(leaf, State::Down);
