@@ -42,6 +42,8 @@ pub(crate) struct Door<M: Send + 'static> {
     timers: AtomicU32,
     /// Whether its last incarnation panicked.
     panicked: AtomicBool,
+    /// Whether a group decides what follows its ends.
+    pub(super) is_kept: bool,
     queue: Mutex<Queue<M>>,
     rare: OnceLock<Box<Rare<M>>>,
 }
@@ -70,11 +72,12 @@ pub(super) struct DoorPlan<M> {
     pub(super) capacity: u32,
     pub(super) max_work: u32,
     pub(super) overflow: Overflow,
+    pub(super) is_kept: bool,
 }
 
 impl<M: Send + 'static> Door<M> {
     pub(super) fn new(plan: DoorPlan<M>) -> Self {
-        let DoorPlan { id, name, scope, quarantine, shared, shard, capacity, max_work, overflow } = plan;
+        let DoorPlan { id, name, scope, quarantine, shared, shard, capacity, max_work, overflow, is_kept } = plan;
         let door = Self {
             id,
             name,
@@ -86,6 +89,7 @@ impl<M: Send + 'static> Door<M> {
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
             panicked: AtomicBool::new(false),
+            is_kept,
             queue: Mutex::new(Queue::new(overflow)),
             rare: OnceLock::new(),
         };

@@ -47,6 +47,12 @@ pub(super) struct Guard<A: Agent> {
     stage: Stage<A>,
     door: Arc<Door<A::Message>>,
     factory: Factory<A>,
+    bonds: Option<Box<Bonds>>,
+}
+
+/// What binds an agent to others. One that has the default policy, no group and no scope has none until it dies.
+#[derive(Default)]
+struct Bonds {
     restarts: Option<Box<Restarts>>,
     /// The group that decides instead of the policy.
     kept: Option<Box<Kept>>,
@@ -77,25 +83,37 @@ impl<A: Agent> Guard<A> {
     ) -> Self {
         let cancelled = scope.map(|scope| Box::pin(scope.cancelled()) as Pin<Box<dyn Future<Output = ()>>>);
         let stage = if kept.is_some() { Stage::Held(None) } else { Stage::Unborn };
-        Self { stage, door, factory, restarts, kept, cancelled }
+        let is_bound = restarts.is_some() || kept.is_some() || cancelled.is_some();
+        let bonds = is_bound.then(|| Box::new(Bonds { restarts, kept, cancelled }));
+        Self { stage, door, factory, bonds }
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        self.bonds.as_ref()?.kept.as_deref()
+    }
+
+    fn kept_mut(&mut self) -> Option<&mut Kept> {
+        self.bonds.as_mut()?.kept.as_deref_mut()
     }
 
     /// From its first turn that asked for it on, an agent's scope ends the agent.
     fn heed_scope(&mut self) {
-        if self.cancelled.is_none() {
-            self.cancelled = self.door.known_scope().map(|scope| Box::pin(scope.cancelled()) as Pin<Box<_>>);
+        let heeds = self.bonds.as_ref().is_some_and(|bonds| bonds.cancelled.is_some());
+        if !heeds && let Some(scope) = self.door.known_scope() {
+            self.bonds.get_or_insert_default().cancelled = Some(Box::pin(scope.cancelled()));
         }
     }
 
     fn is_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
-        self.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready())
+        let cancelled = self.bonds.as_mut().and_then(|bonds| bonds.cancelled.as_mut());
+        cancelled.is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready())
     }
 
     /// Makes the state of the next incarnation.
     fn give_birth(&mut self) {
         match contain(&self.factory) {
             Ok(agent) => {
-                let shell = Shell::new(agent, self.door.clone(), self.kept.is_some());
+                let shell = Shell::new(agent, self.door.clone());
                 self.stage = Stage::Living(actix::Context::new().into_future(shell));
             }
             Err(panic) => self.died(panic),
@@ -105,14 +123,14 @@ impl<A: Agent> Guard<A> {
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
         let reason = ExitReason::Panicked(panic);
-        if self.kept.is_some() && self.door.control() < Control::Stop {
+        if self.door.is_kept && self.door.control() < Control::Stop {
             tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, "agent died; its group decides");
             return self.hold(Some(reason), End::Crash, AskError::Panicked);
         }
         let decision = if self.door.control() >= Control::Stop {
             Decision::GiveUp
         } else {
-            let restarts = self.restarts.get_or_insert_default();
+            let restarts = self.bonds.get_or_insert_default().restarts.get_or_insert_default();
             restarts.history.decide(&restarts.policy, Instant::now(), self.door.shared.chance())
         };
         tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, ?decision, "agent died");
@@ -131,14 +149,14 @@ impl<A: Agent> Guard<A> {
     fn hold(&mut self, unheard: Option<ExitReason>, end: End, cause: AskError) {
         let dead = std::mem::replace(&mut self.stage, Stage::Held(unheard));
         with_cause(cause, || drop_contained(dead));
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = self.kept() {
             kept.ended(end);
         }
     }
 
     /// Does what the group asked for; `true` when that changed the stage.
     fn heed_orders(&mut self) -> bool {
-        let Some(life) = self.kept.as_ref().map(|kept| kept.life()) else { return false };
+        let Some(life) = self.kept().map(Kept::life) else { return false };
         let orders = self.door.take_orders();
         let mut changed = false;
         match &mut self.stage {
@@ -162,7 +180,10 @@ impl<A: Agent> Guard<A> {
             }
             _ => {}
         }
-        let Some(kept) = self.kept.as_mut().filter(|_| matches!(self.stage, Stage::Held(_))) else { return changed };
+        if !matches!(self.stage, Stage::Held(_)) {
+            return changed;
+        }
+        let Some(kept) = self.kept_mut() else { return changed };
         if let Some(unborn) = orders.halt.filter(|halted| *halted > kept.life()) {
             kept.begin(unborn);
             kept.ended(End::Halted);
@@ -190,7 +211,7 @@ impl<A: Agent> Guard<A> {
         with_cause(cause, || drop_contained(stage));
         self.door.close(cause);
         self.door.depart(unheard.unwrap_or(reason));
-        if let Some(kept) = &self.kept {
+        if let Some(kept) = self.kept() {
             kept.finished();
         }
     }
@@ -212,7 +233,7 @@ impl<A: Agent> Guard<A> {
                     Poll::Ready(())
                 }
                 Ok(Poll::Pending) => {
-                    if let Some(kept) = &mut self.kept {
+                    if let Some(kept) = self.kept_mut() {
                         kept.up();
                     }
                     if self.heed_orders() {

@@ -102,7 +102,8 @@ pub(super) struct Queue<M: Send + 'static> {
     /// Letters of [`Lane::User`] that wait.
     users: u32,
     control: Control,
-    orders: Orders,
+    /// Of its group; `None` when none is pending.
+    orders: Option<Box<Orders>>,
     /// Whether the agent handles one right now.
     in_hand: bool,
     handled: u64,
@@ -118,7 +119,7 @@ impl<M: Send + 'static> Queue<M> {
             waker: None,
             users: 0,
             control: Control::Run,
-            orders: Orders::default(),
+            orders: None,
             in_hand: false,
             handled: 0,
             line,
@@ -176,7 +177,7 @@ impl<M: Send + 'static> Queue<M> {
 
     /// The next letter, which is in hand until it is [settled](Self::settle).
     pub(super) fn next(&mut self, waker: &Waker) -> Next<M> {
-        if self.control >= Control::Stop || self.orders.interrupt() {
+        if self.control >= Control::Stop || self.orders.as_ref().is_some_and(|orders| orders.interrupt()) {
             return Next::Stop;
         }
         let Some(letter) = self.letters.pop_front() else {
@@ -239,12 +240,12 @@ impl<M: Send + 'static> Queue<M> {
 
     /// Adds to the orders, and gives back who is to be woken.
     pub(super) fn order(&mut self, order: Order) -> Option<Waker> {
-        self.orders.add(order);
+        self.orders.get_or_insert_default().add(order);
         self.waker.take()
     }
 
     pub(super) fn take_orders(&mut self) -> Orders {
-        std::mem::take(&mut self.orders)
+        self.orders.take().map_or_else(Orders::default, |orders| *orders)
     }
 
     pub(super) fn control(&self) -> Control {

@@ -25,16 +25,14 @@ pub(super) struct Shell<A: Agent> {
     door: Arc<Door<A::Message>>,
     /// What this incarnation started.
     life: Life,
-    /// Whether a group decides what follows its end.
-    is_kept: bool,
 }
 
 // The agent is only ever used through `&mut`; nothing is pinned inside the shell.
 impl<A: Agent> Unpin for Shell<A> {}
 
 impl<A: Agent> Shell<A> {
-    pub(super) fn new(agent: A, door: Arc<Door<A::Message>>, is_kept: bool) -> Self {
-        Self { agent, door, life: Life::default(), is_kept }
+    pub(super) fn new(agent: A, door: Arc<Door<A::Message>>) -> Self {
+        Self { agent, door, life: Life::default() }
     }
 
     /// Lets the agent take one turn.
@@ -42,7 +40,7 @@ impl<A: Agent> Shell<A> {
         let mut turn = Turn::new(&self.door, &mut self.life);
         in_turn(|| act(&mut self.agent, &mut turn));
         match turn.wants_to_stop() {
-            true if self.is_kept => self.door.order(Order::Leave),
+            true if self.door.is_kept => self.door.order(Order::Leave),
             true => self.door.raise(Control::Stop),
             false => {}
         }

@@ -143,10 +143,10 @@ pub(crate) fn prepare<A: Agent>(
     let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope, .. } = spec;
     let scope = scope.as_ref().or(inherited).map(Scope::child);
     let own = scope.clone();
-    let plan =
-        DoorPlan { id, name, scope: own, quarantine, shared: shared.clone(), shard, capacity, max_work, overflow };
+    let (shared, is_kept) = (shared.clone(), kept.is_some());
+    let plan = DoorPlan { id, name, scope: own, quarantine, shared, shard, capacity, max_work, overflow, is_kept };
     let door = Arc::new(Door::new(plan));
-    shared.directory().insert(id, door.clone());
+    door.shared.directory().insert(id, door.clone());
     (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, kept, scope }), door })
 }
 
