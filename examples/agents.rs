@@ -4,6 +4,7 @@
 //!
 //! The two panics on standard error are meant.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use callboard::prelude::*;
@@ -39,6 +40,12 @@ impl Agent for Screen {
     fn handle(&mut self, _frame: u32, _turn: &mut Turn<'_, u32>) {}
 }
 
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::start(RuntimeConfig::default())?;
@@ -47,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // of them, no further one is handled.
     let printer = AgentSpec::new("printer", || Printer { printed: 0 })
         .restart(RestartPolicy::at_most(3, 60 * SECOND))
-        .quarantine(2, |page: &Page| Some(page.text.len() as u64));
+        .quarantine(2, |page: &Page| Some(fingerprint(page.text)));
     let printer = runtime.spawn(printer)?;
     printer.watch(|down: &Down| println!("  life {} is over: {:?}, {:?}", down.incarnation, down.reason, down.next));
     for text in ["minutes", "crumpled", "crumpled", "crumpled", "letters"] {

@@ -229,6 +229,16 @@ fn a_reader_that_left_is_no_error() {
     }
 }
 
+#[test]
+fn traces_that_nobody_reads_do_not_disturb_the_run() {
+    let place = Place::with_docs();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = place.command([QUESTION, "--corpus", "docs", "-v", "--output", "json"]);
+    let ran = Ran::of(command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap().wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.json()["status"].as_str()), (0, Some("complete")), "{ran:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_under_standard_output_is_an_error() {

@@ -33,6 +33,8 @@ pub(super) fn start(verbose: u8) {
         )
         .with_writer(stderr)
         .with_ansi(colors)
+        // It would complain on standard error, and panic in an agent when nobody reads that any more.
+        .log_internal_errors(false)
         .finish();
     // Only a second subscriber could be refused, and this is called once.
     let _ = tracing::subscriber::set_global_default(subscriber);
