@@ -151,6 +151,9 @@ impl WriteError {
         match self {
             Self::NotAFolder { .. } => "choose a folder for --out, or a name that is not taken".into(),
             Self::Io { source, .. } if is_full(source) => "free some space, or choose an --out on another disk".into(),
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+                "a folder has the name of a file of the report: move it away, or choose another folder for --out".into()
+            }
             Self::Io { .. } => "choose a folder for --out in which you may write".into(),
         }
     }

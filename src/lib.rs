@@ -8,6 +8,8 @@
 //! - [`report`]: the report as text, Markdown, HTML, JSON and as a folder of files
 //! - [`corpus`]: folders and files become passages that can be searched
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
+//! - [`prelude`]: what most programs with agents of their own name
+//! - [`testkit`]: one scenario under many seeds
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
 //! ```text
@@ -25,10 +27,17 @@ pub use research::{Finished, Research, ResearchRun, plan, research};
 pub mod corpus;
 mod error;
 mod exit;
+pub mod prelude;
 pub mod report;
 pub mod research;
+pub mod testkit;
 
 /// The programs in the README are compiled and run with the documentation's tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for the scenario of docs/testing.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;

@@ -106,6 +106,24 @@ fn a_corpus_that_cannot_be_used_ends_with_3() {
     let report = [QUESTION, "--corpus", "docs", "--corpus", "nowhere", "--out", "report"];
     assert_eq!(fails(&place, &report, 3), "corpus_missing");
     assert!(!place.path("report").exists(), "a folder was made for a report that cannot be");
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs", "--out", "new/report"], 3), "corpus_empty");
+    assert!(!place.path("new").exists(), "an empty folder was left behind");
+    fs::create_dir(place.path("old")).unwrap();
+    assert_eq!(fails(&place, &[QUESTION, "--corpus", "docs", "--out", "old/report"], 3), "corpus_empty");
+    assert_eq!(fs::read_dir(place.path("old")).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_called_so() {
+    let place = Place::empty();
+    std::os::unix::fs::symlink("gone", place.path("link")).unwrap();
+    let ran = place.run([QUESTION, "--corpus", "link", "--output", "json"]);
+    assert_eq!((ran.code, error_code(&ran).as_str()), (3, "corpus_missing"));
+    assert!(
+        ran.err.contains("the corpus `link` is a broken link") && ran.err.contains("hint: mend the link"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -117,6 +135,8 @@ fn an_out_folder_that_cannot_be_written_ends_with_3_before_any_work() {
     fs::create_dir_all(place.path("report/report.json")).unwrap();
     let taken = fails(&place, &[QUESTION, "--corpus", "docs", "--out", "report"], 3);
     assert_eq!((taken.as_str(), fs::read_dir(place.path("report")).unwrap().count()), ("out_not_writable", 1));
+    let said = place.run([QUESTION, "--corpus", "docs", "--out", "report"]).err;
+    assert!(said.contains("hint: a folder has the name of a file of the report"), "{said}");
     assert!(!place.path("cache").exists(), "the corpus was opened before the folder was tried");
 }
 
@@ -180,7 +200,10 @@ fn skipped_files_are_counted_in_one_line() {
     let ran = place.run([QUESTION, "--corpus", "docs"]);
     let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
     assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
-    assert!(ran.out.ends_with("\n2 files were skipped: binary (2); listed in the JSON and in the files of --out.\n"));
+    assert!(lines[0].ends_with("; listed in the JSON and in the files of --out"), "{}", ran.err);
+    assert!(!ran.out.contains("skipped"), "{}", ran.out);
+    let quiet = place.run([QUESTION, "--corpus", "docs", "--quiet"]);
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
 }
 
 #[cfg(unix)]
@@ -204,6 +227,16 @@ fn a_reader_that_left_is_no_error() {
         assert_eq!(ran.code, 0, "{output}: {ran:?}");
         assert!(!ran.err.contains("error"), "{output}: {}", ran.err);
     }
+}
+
+#[test]
+fn traces_that_nobody_reads_do_not_disturb_the_run() {
+    let place = Place::with_docs();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = place.command([QUESTION, "--corpus", "docs", "-v", "--output", "json"]);
+    let ran = Ran::of(command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap().wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.json()["status"].as_str()), (0, Some("complete")), "{ran:?}");
 }
 
 #[cfg(target_os = "linux")]

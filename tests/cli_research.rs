@@ -232,9 +232,11 @@ fn verbose_shows_the_index_the_run_and_its_tasks_from_start_to_end() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.err.lines().filter(|line| line.contains("index ready documents=2")).count(), 1, "{}", ran.err);
     let shows = |span: &str, what: &str| ran.err.lines().any(|line| line.contains(span) && line.contains(what));
-    for span in [" run{run_id=", ":task{run_id="] {
-        assert!(shows(span, ": new") && shows(span, ": close time.busy="), "{span} in {}", ran.err);
+    for span in [" run{run_id=", ":task{task=t1 attempt=1}"] {
+        assert!(shows(span, ": begins") && shows(span, ": is over, ") && shows(span, " at work and "), "{}", ran.err);
     }
+    let repeats = |line: &str| line.matches("run_id=").count() > 1;
+    assert_eq!(ran.err.lines().find(|line| repeats(line)), None, "the run's span says its id");
     for text in ["supervisor learn", "exit notice"] {
         let traced = |line: &&str| line.contains(" INFO ") && line.contains(text);
         assert_eq!(ran.err.lines().find(traced), None);

@@ -65,8 +65,8 @@ impl Log {
 /// what must hold with assertions. It gets the seed, for choices of its own.
 ///
 /// # Panics
-/// Panics at the first seed whose run panics or does not repeat itself. The text names the seed and the command that
-/// runs it alone, for a test that takes its seeds from the variable `CALLBOARD_SEED` when that is set.
+/// Panics at the first seed whose run panics or does not repeat itself. The text names the seed: to see it alone, explore
+/// only that one. Nothing is read from the environment here.
 pub fn explore<Scenario, Fut>(seeds: impl IntoIterator<Item = u64>, scenario: Scenario)
 where
     Scenario: Fn(u64, Runtime, Log) -> Fut,
@@ -99,7 +99,6 @@ where
         })
     };
     contain(run).unwrap_or_else(|panic| {
-        let test = std::thread::current().name().unwrap_or("NAME").to_owned();
-        panic!("seed {seed} fails: {panic}\nto see it alone: CALLBOARD_SEED={seed} cargo test {test}");
+        panic!("seed {seed} fails: {panic}\nto see it alone, explore only seed {seed}");
     })
 }

@@ -1,8 +1,7 @@
 //! What does `callboard research` do? Starts the research, shows it live, and writes what came of it.
 
-use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use callboard::corpus::CorpusError;
@@ -57,6 +56,7 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if let Some(error) = args.corpus.iter().find_map(|path| missing(path)) {
         return failed(args.output, &error);
     }
+    let made = args.out.as_deref().map(not_yet_there).unwrap_or_default();
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
@@ -77,8 +77,18 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     progress.end();
     match ended {
         Ok(finished) => deliver(args, &finished),
-        Err(error) => failed(args.output, &error),
+        Err(error) => {
+            // Nothing was written. Only empty folders can be removed so.
+            made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+            failed(args.output, &error)
+        }
     }
+}
+
+/// The folder and those above it that would have to be made, the innermost first.
+fn not_yet_there(folder: &Path) -> Vec<PathBuf> {
+    let above = folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+    above.map(Path::to_owned).collect()
 }
 
 /// Waits for the start of the run. After a signal the indexing has a moment to break off in order.
@@ -100,11 +110,7 @@ async fn unless_signalled(
 /// Why there is nothing at a path of the corpus: found before a folder is made for its report.
 fn missing(path: &Path) -> Option<Error> {
     let source = std::fs::metadata(path).err()?;
-    let path = path.to_owned();
-    Some(Error::Corpus(match source.kind() {
-        ErrorKind::NotFound => CorpusError::Missing(path),
-        _ => CorpusError::Unreadable { path, source },
-    }))
+    Some(Error::Corpus(CorpusError::of_path(path, source)))
 }
 
 fn is_within(inner: &Path, outer: &Path) -> bool {
@@ -132,7 +138,9 @@ async fn follow(
     progress: &Progress,
 ) -> Result<Finished, Error> {
     progress.run_started();
-    skipped(run.skipped()).iter().for_each(|summary| progress.note(summary));
+    if let Some(summary) = skipped(run.skipped()) {
+        progress.note(&format!("{summary}; listed in the JSON and in the files of --out"));
+    }
     let mut events = run.events();
     let (mut cancelled, mut unwritten) = (false, false);
     loop {
@@ -166,7 +174,7 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     let Finished { report, sources, exit, .. } = finished;
     let written = args.out.as_deref().map_or(Ok(()), |folder: &Path| finished.write(folder));
     let (error, status) = match written {
-        Ok(()) => (ended_early(*exit), *exit),
+        Ok(()) => (ended_early(*exit, !report.findings.is_empty()), *exit),
         Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
     };
     error.iter().for_each(output::complain);
@@ -178,10 +186,13 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
 }
 
 /// What programs and people are told beside a report that is not what was asked for.
-fn ended_early(exit: ExitStatus) -> Option<ErrorEntry> {
+fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
     let (code, message, hint) = match exit {
         ExitStatus::Limit => {
             ("deadline", "the deadline passed before anything was found", "allow more time with --deadline")
+        }
+        ExitStatus::Interrupted if !found => {
+            ("interrupted", "the run was interrupted before anything was found", "run the command again")
         }
         ExitStatus::Interrupted => {
             ("interrupted", "the run was interrupted", "the report holds what was found until then")
@@ -200,4 +211,17 @@ fn failed(output: Output, error: &Error) -> ExitStatus {
 
 fn unwritable(error: &WriteError) -> ErrorEntry {
     ErrorEntry::new(error.code(), error, error.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_report_with_findings_is_praised_for_them() {
+        let hint = |found| ended_early(ExitStatus::Interrupted, found).map(|error| error.hint);
+        assert_eq!(hint(true).as_deref(), Some("the report holds what was found until then"));
+        assert_eq!(hint(false).as_deref(), Some("run the command again"));
+        assert!(ended_early(ExitStatus::Complete, true).is_none());
+    }
 }

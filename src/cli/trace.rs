@@ -1,11 +1,14 @@
 //! What does `-v` show? Spans and events of the program on standard error; never a question's or a document's text.
 
+use std::fmt::{self, Write};
 use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 
+use callboard::actors::research::inert::plain;
 use callboard::corpus::IndexProgress;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{FmtSpan, debug_fn};
 
 use super::output;
 
@@ -25,11 +28,29 @@ pub(super) fn start(verbose: u8) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .fmt_fields(
+            debug_fn(|out, field, value| field_text(out, field.name(), &plain(&format!("{value:?}")))).delimited(" "),
+        )
         .with_writer(stderr)
         .with_ansi(colors)
+        // It would complain on standard error, and panic in an agent when nobody reads that any more.
+        .log_internal_errors(false)
         .finish();
     // Only a second subscriber could be refused, and this is called once.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// One field of a span or an event. The library's words for the start and the end of a span are turned into plain ones. What
+/// a terminal would act on was taken out before.
+fn field_text(out: &mut dyn Write, name: &str, value: &str) -> fmt::Result {
+    match (name, value) {
+        ("message", "\"new\"") => out.write_str("begins"),
+        ("message", "\"close\"") => out.write_str("is over,"),
+        ("message", text) => out.write_str(text),
+        ("time.busy", time) => write!(out, "{time} at work"),
+        ("time.idle", time) => write!(out, "and {time} waiting"),
+        (name, value) => write!(out, "{name}={value}"),
+    }
 }
 
 /// Says how long the indexing took, when it is over.

@@ -17,6 +17,9 @@ pub enum CorpusError {
     /// A path does not exist.
     #[error("the corpus `{}` does not exist", .0.display())]
     Missing(PathBuf),
+    /// A path is a link to something that does not exist.
+    #[error("the corpus `{}` is a broken link: what it points to does not exist", .0.display())]
+    BrokenLink(PathBuf),
     /// A path exists and cannot be read.
     #[error("the corpus `{}` cannot be read", path.display())]
     Unreadable {
@@ -88,7 +91,7 @@ impl CorpusError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoPaths => "corpus_not_given",
-            Self::Missing(_) => "corpus_missing",
+            Self::Missing(_) | Self::BrokenLink(_) => "corpus_missing",
             Self::Unreadable { .. } => "corpus_unreadable",
             Self::Empty { .. } => "corpus_empty",
             Self::Options(_) => "corpus_options",
@@ -111,6 +114,7 @@ impl CorpusError {
         match self {
             Self::NoPaths => "name a folder or a file with --corpus PATH",
             Self::Missing(_) => "check the spelling, or name another folder or file with --corpus PATH",
+            Self::BrokenLink(_) => "mend the link, or name another folder or file with --corpus PATH",
             Self::Unreadable { .. } => "check the permissions of the folder, or name another one with --corpus PATH",
             Self::Empty { .. } => {
                 "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, binary and hidden files, and what .gitignore excludes, are not read"
@@ -124,6 +128,16 @@ impl CorpusError {
             Self::Busy { .. } => "wait until the other process is done, or end it",
             Self::Damaged(_) => "remove the cache folder, and try again",
             Self::Interrupted => "start again; an index that is not finished is not kept",
+        }
+    }
+
+    /// What the system's refusal of a corpus path means.
+    pub fn of_path(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::NotFound if path.is_symlink() => Self::BrokenLink(path),
+            io::ErrorKind::NotFound => Self::Missing(path),
+            _ => Self::Unreadable { path, source },
         }
     }
 

@@ -103,10 +103,7 @@ pub(super) fn roots(paths: &[PathBuf]) -> Result<Vec<Root>, CorpusError> {
 }
 
 fn root(given: &Path) -> Result<Root, CorpusError> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => CorpusError::Missing(given.to_path_buf()),
-        _ => CorpusError::Unreadable { path: given.to_path_buf(), source },
-    };
+    let unreadable = |source: io::Error| CorpusError::of_path(given, source);
     let path = fs::canonicalize(given).map_err(unreadable)?;
     let metadata = fs::metadata(&path).map_err(unreadable)?;
     if metadata.is_dir() {

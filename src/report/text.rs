@@ -114,9 +114,6 @@ impl Page {
         self.paragraph(&words::generator(report), "", "");
         let status = words::status(report.status);
         self.paragraph(&format!("{status}, in {}. Run {}.", words::time(report), report.run_id), "", "");
-        if let Some(skipped) = words::skipped(&report.skipped) {
-            self.paragraph(&format!("{skipped}; listed in the JSON and in the files of --out."), "", "");
-        }
     }
 }
 
@@ -148,7 +145,6 @@ Sources
 
 Extractive: quotes and arranges sentences; no language model was called.
 Partial, in 1.23 s, of which 0.20 s for the index. Run r1.
-1 file was skipped: binary (1); listed in the JSON and in the files of --out.
 ";
         assert_eq!(text(&report, &sources, TextStyle::default()), expected);
     }

@@ -16,12 +16,12 @@ use crate::scope::Scope;
 use crate::supervision::Down;
 
 /// A piece of work did not come to its end.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkError {
-    /// The future panicked.
-    #[error("the work panicked")]
-    Panicked,
+    /// The future panicked; the text is the panic's message.
+    #[error("the work panicked: {0}")]
+    Panicked(String),
     /// The agent has as much work in flight as its [`AgentSpec::max_work`] allows; the future was not started.
     #[error("too much work in flight; raise max_work or start less")]
     Overloaded,
@@ -137,8 +137,9 @@ async fn run<M, F, D>(
         return working.discard(work, done);
     };
     let outcome = outcome.map_err(|panic| {
-        tracing::warn!(panic = panic_text(panic), "work panicked");
-        WorkError::Panicked
+        let panic = panic_text(panic);
+        tracing::warn!(%panic, "work panicked");
+        WorkError::Panicked(panic)
     });
     drop(work);
     let Some(done) = done.take() else { return };

@@ -90,10 +90,6 @@ impl Supervisor {
         }
     }
 
-    fn run_id(&self) -> &str {
-        self.duties.as_ref().map_or("", |duties| duties.log.run_id())
-    }
-
     fn emit(&self, event: Event) {
         if let Some(duties) = &self.duties {
             duties.log.append(event);
@@ -174,7 +170,7 @@ impl Supervisor {
             let _left_out = me.tell(RunMessage::Progress { task: id, note });
         });
         // Below the run's span, which this turn is inside of.
-        let span = tracing::info_span!("task", run_id = self.run_id(), task = %id, attempt);
+        let span = tracing::info_span!("task", task = %id, attempt);
         let patience = self.patience();
         let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, span, reply });
         let begun = turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {

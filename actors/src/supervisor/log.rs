@@ -39,10 +39,6 @@ impl EventLog {
         Self { run_id, started, log: Mutex::default(), grown: watch::Sender::new((0, false)) }
     }
 
-    pub(crate) fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
     /// Adds an event, unless the run has ended already.
     pub(crate) fn append(&self, event: Event) {
         let mut log = self.lock();

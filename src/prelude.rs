@@ -1,0 +1,13 @@
+//! What does a program with agents of its own name? `use callboard::prelude::*;` brings it; the rest is in
+//! [`actors`](crate::actors).
+//!
+//! `callboard::Result` and `callboard::Error` are not here: they would hide those of the program.
+
+pub use crate::research::research;
+pub use callboard_actors::agent::{Agent, Turn, WorkError};
+pub use callboard_actors::error::{AskError, TellError};
+pub use callboard_actors::mailbox::{AgentRef, AgentSpec, DeadLetter, Overflow, Reply};
+pub use callboard_actors::runtime::{Runtime, RuntimeConfig};
+pub use callboard_actors::scope::Scope;
+pub use callboard_actors::supervision::{Backoff, Down, ExitReason, Next, RestartPolicy};
+pub use callboard_actors::supervisor::{Collect, FanOutLimits};

@@ -1,0 +1,67 @@
+//! Does a program's own scenario hold whatever the order of turns? The core's [`explore`], with its seeds from the
+//! environment.
+//!
+//! ```
+//! use std::time::Duration;
+//! use callboard::prelude::*;
+//! use callboard::testkit::{explore, seeds};
+//!
+//! struct Echo;
+//!
+//! impl Agent for Echo {
+//!     type Message = (u64, Reply<u64>);
+//!
+//!     fn handle(&mut self, (number, reply): Self::Message, _turn: &mut Turn<'_, Self::Message>) {
+//!         reply.send(number);
+//!     }
+//! }
+//!
+//! explore(seeds(0..20), |seed, runtime, log| async move {
+//!     let agent = runtime.spawn(AgentSpec::new("echo", || Echo)).unwrap();
+//!     let answer = agent.ask(Duration::from_secs(1), |reply| (seed, reply)).await;
+//!     log.note(format!("{answer:?}"));
+//!     assert_eq!(answer, Ok(seed));
+//! });
+//! ```
+//!
+//! A failure names its seed. `CALLBOARD_SEED=13 cargo test NAME` then runs seed 13 alone.
+
+use std::ops::Range;
+
+pub use callboard_actors::testkit::{Log, explore};
+
+/// Names the one seed to explore.
+pub const SEED_VARIABLE: &str = "CALLBOARD_SEED";
+
+/// The seeds to explore: `range`, or the one seed that [`SEED_VARIABLE`] names.
+///
+/// # Panics
+/// Panics when the variable is set and is not a number below 2⁶⁴ - 1: a test that then explored something else would
+/// mislead.
+pub fn seeds(range: Range<u64>) -> Range<u64> {
+    choose(range, std::env::var(SEED_VARIABLE).ok().as_deref())
+}
+
+fn choose(range: Range<u64>, named: Option<&str>) -> Range<u64> {
+    let Some(named) = named.map(str::trim).filter(|named| !named.is_empty()) else { return range };
+    let seed = named.parse::<u64>().ok().and_then(|seed| Some(seed..seed.checked_add(1)?));
+    seed.unwrap_or_else(|| panic!("{SEED_VARIABLE} is `{named}`; set it to the number of a seed, or unset it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn a_named_seed_is_the_only_one() {
+        for (named, seeds) in [(None, 0..9), (Some(""), 0..9), (Some("13"), 13..14), (Some(" 0 "), 0..1)] {
+            assert_eq!(choose(0..9, named), seeds, "{named:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "CALLBOARD_SEED is `many`")]
+    fn a_name_that_is_no_number_is_not_passed_over() {
+        choose(0..9, Some("many"));
+    }
+}
