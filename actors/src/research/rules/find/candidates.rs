@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::lines::{is_caption, is_record, says_something};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -34,8 +35,6 @@ const MIN_WORDS: usize = 3;
 const MIN_FIRST: usize = 30;
 /// Two sentences are joined only if the quote stays below this length, in bytes.
 const MAX_PAIR: usize = 420;
-/// A line without an end mark up to this length, in bytes, is a caption for what follows it.
-const MAX_CAPTION: usize = 90;
 
 /// All candidates of all passages, scored.
 pub(super) fn candidates(retrieved: &Retrieved, question: &Question) -> Vec<Candidate> {
@@ -54,7 +53,8 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
         found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
     let mut setting = Setting::new(rank, passage, question);
     for (n, sentence) in found.iter().enumerate() {
-        if is_caption(&text[sentence.range.clone()], sentence.kind) {
+        let caption = is_caption(&text[sentence.range.clone()], sentence.kind);
+        if caption && !says_something(text, &found, n) {
             setting.caption = sets[n].clone();
             continue;
         }
@@ -66,7 +66,11 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
             let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();
             out.push(Candidate { passage: rank, range, words, score, coverage });
         }
-        setting.first = false;
+        if caption {
+            setting.caption = sets[n].clone();
+        } else {
+            setting.first = false;
+        }
     }
 }
 
@@ -75,7 +79,8 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
     let this = &found[n];
     let own = &text[this.range.clone()];
     let mut out = Vec::new();
-    let alone = quotable(own, this.kind, language);
+    // A caption comes here only if it says something.
+    let alone = quotable(own, this.kind) && (is_caption(own, this.kind) || is_sentence(own, language));
     if alone {
         out.push(this.range.clone());
     }
@@ -84,7 +89,8 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
     let introduces = this.kind == Kind::Prose && own.ends_with(':') && next.kind != Kind::Heading;
     let continues = alone
         && own.len() >= MIN_FIRST
-        && quotable(&text[next.range.clone()], next.kind, language)
+        && quotable(&text[next.range.clone()], next.kind)
+        && is_sentence(&text[next.range.clone()], language)
         && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
         out.push(both);
@@ -92,31 +98,21 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
     out
 }
 
-/// A caption: a short line that is no sentence, such as the term of a definition list.
-fn is_caption(text: &str, kind: Kind) -> bool {
-    let unfinished = !text.ends_with(['.', '!', '?', ':', ';', ',']);
-    let short = text.len() <= MAX_CAPTION && kind == Kind::Prose && unfinished;
-    kind == Kind::Heading || (short && !is_record(text))
-}
-
-/// Whether a sentence says something when it stands alone.
-fn quotable(text: &str, kind: Kind, language: Language) -> bool {
-    let is_sentence = || {
-        // Function words are known for English only.
-        language != Language::English || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
-    };
+/// Whether words could say something when they stand alone.
+fn quotable(text: &str, kind: Kind) -> bool {
     kind == Kind::Prose
         && text.len() >= MIN_QUOTE
         && text.split_whitespace().count() >= MIN_WORDS
         && !text.ends_with(['?', ':'])
         && !is_pointer(text)
         && !is_navigation(text)
-        && (is_record(text) || is_sentence())
 }
 
-/// A row of named values, as a reader of tables writes it: `title: Dune; author: Frank Herbert`.
-fn is_record(text: &str) -> bool {
-    text.contains("; ") && text.split("; ").filter(|field| field.contains(": ")).count() >= 2
+/// Whether words are a sentence, or a row of named values. Function words are known for English only.
+fn is_sentence(text: &str, language: Language) -> bool {
+    language != Language::English
+        || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
+        || is_record(text)
 }
 
 /// A sentence that only sends the reader elsewhere.

@@ -173,3 +173,15 @@ fn a_name_that_the_corpus_never_writes_makes_the_rule_stricter() {
     assert!(!ask(plain, vec![passage("a", &[], text)]).claims.is_empty());
     assert!(ask(named, vec![passage("a", &[], text)]).claims.is_empty());
 }
+
+#[test]
+fn lines_without_an_end_mark_can_be_quoted() {
+    let table = [
+        ("What is the parking code?", "The parking code is 4711", "The parking code is 4711"),
+        ("Who owns the login page?", "- Anna owns the login page\n- Bob owns the search", "Anna owns the login page"),
+        ("What is the budget?", "Budget: 3000 euros\n\nRent: 800 euros", "Budget: 3000 euros"),
+    ];
+    for (question, text, quote) in table {
+        assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])).first(), Some(&quote), "{question}");
+    }
+}
