@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::lines::{is_caption, is_record, says_something};
+use super::lines::{is_caption, is_plain, is_record, says_something};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -108,9 +108,11 @@ fn quotable(text: &str, kind: Kind) -> bool {
         && !is_navigation(text)
 }
 
-/// Whether words are a sentence, or a row of named values. Function words are known for English only.
+/// Whether words are a sentence, or a row of named values. An end mark makes one of plain words; without it a function
+/// word does, and those are known for English only.
 fn is_sentence(text: &str, language: Language) -> bool {
     language != Language::English
+        || (text.ends_with(['.', '!']) && is_plain(text))
         || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
         || is_record(text)
 }

@@ -83,6 +83,8 @@ fn what_says_nothing_is_not_quoted() {
         "See Section 13.3 for more about how a deadlock is handled.",
         "let deadlock = lock(deadlock, &other);",
         "Prev Up Deadlock handling Home Next",
+        "Deadlock ← Home → Index.",
+        "deadlock[0] deadlock::find lock.",
         "| deadlock | a cycle of waiting | yes |",
     ] {
         assert!(quotes(&ask("What is a deadlock?", vec![passage("a", &[], text)])).is_empty(), "{text}");
@@ -145,6 +147,8 @@ proptest! {
 fn short_sentences_rows_and_other_languages_can_be_quoted() {
     let table = [
         ("Who owns the rollback plan?", "Bob owns the rollback plan."),
+        ("What reduces fever?", "Aspirin reduces fever."),
+        ("How much does Bob charge?", "Bob charges forty euros."),
         ("What is the port?", "The port is 8443."),
         ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
         ("Wasserdruck", "Der Wasserdruck soll zwischen 1,5 und 2 bar liegen."),
