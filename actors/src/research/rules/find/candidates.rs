@@ -3,7 +3,7 @@
 //! One sentence, or two that follow each other in one block, or an introduction with what it introduces. Never a
 //! heading, a table row, a bare line of code, a question, a crumb of navigation or a mere pointer to another section.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::lines::{is_caption, is_plain, is_record, says_something};
@@ -39,15 +39,30 @@ const MAX_PAIR: usize = 420;
 /// All candidates of all passages, scored.
 pub(super) fn candidates(retrieved: &Retrieved, question: &Question) -> Vec<Candidate> {
     let mut out = Vec::new();
+    let languages = languages(retrieved);
     for (rank, passage) in retrieved.passages.iter().enumerate() {
-        of_passage(rank, passage, question, &mut out);
+        of_passage(rank, passage, languages[&file(passage)], question, &mut out);
     }
     out
 }
 
-fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec<Candidate>) {
+fn file(passage: &Passage) -> (&str, &str) {
+    (&passage.corpus, &passage.file)
+}
+
+/// The language of each file, guessed from all that was retrieved of it: a passage alone may hold no word that tells.
+fn languages(retrieved: &Retrieved) -> BTreeMap<(&str, &str), Language> {
+    let mut texts: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for passage in &retrieved.passages {
+        let text = texts.entry(file(passage)).or_default();
+        text.push_str(&passage.text);
+        text.push('\n');
+    }
+    texts.into_iter().map(|(file, text)| (file, language(&text))).collect()
+}
+
+fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Question, out: &mut Vec<Candidate>) {
     let text = passage.text.as_str();
-    let language = language(text);
     let found = sentences(text);
     let sets: Vec<BTreeSet<String>> =
         found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
