@@ -153,6 +153,10 @@ fn short_sentences_rows_and_other_languages_can_be_quoted() {
         ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
         ("Wasserdruck", "Der Wasserdruck soll zwischen 1,5 und 2 bar liegen."),
         ("Wann kommt der Schornsteinfeger?", "Der Schornsteinfeger kommt jedes Jahr im November."),
+        ("Wie lange muss der Apfelkuchen backen?", "Den Apfelkuchen 45 Minuten backen."),
+        ("Wie hoch ist die Miete?", "Die Miete beträgt 800 Euro."),
+        ("Quand vient le technicien ?", "Le technicien passe mardi matin."),
+        ("¿Cuándo llega el técnico?", "El técnico viene el martes."),
         ("presión del agua", "La presión del agua es de dos bares."),
     ];
     for (question, text) in table {
