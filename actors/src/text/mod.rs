@@ -8,6 +8,7 @@
 //! Nothing here knows rarity or rank: that needs a corpus.
 
 mod grams;
+mod irregular;
 mod language;
 mod sentences;
 mod stop;

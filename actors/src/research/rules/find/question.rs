@@ -200,7 +200,10 @@ fn particle(rest: &str) -> Option<String> {
 /// nothing else is there.
 fn content(text: &str) -> Vec<Word> {
     let language = language(text);
-    let words = content_stems(text, language);
+    // French puts a space before the mark of a question, which is no operator.
+    let asked =
+        if language == Language::English { text } else { text.trim_end_matches([' ', '\u{a0}', '\u{202f}', '?', '!']) };
+    let words = content_stems(asked, language);
     let carries = |word: &&Word| language == Language::English || !is_foreign_stop_word(&word.stem);
     let carrying: Vec<Word> = words.iter().filter(carries).cloned().collect();
     if carrying.is_empty() { words } else { carrying }

@@ -148,6 +148,7 @@ fn short_sentences_rows_and_other_languages_can_be_quoted() {
     let table = [
         ("Who owns the rollback plan?", "Bob owns the rollback plan."),
         ("What reduces fever?", "Aspirin reduces fever."),
+        ("Why did we choose Postgres?", "We chose Postgres over MySQL because of JSON support."),
         ("How much does Bob charge?", "Bob charges forty euros."),
         ("What is the port?", "The port is 8443."),
         ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
