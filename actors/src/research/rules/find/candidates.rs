@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::lines::{is_caption, is_plain, is_record, says_something};
+use super::lines::{is_caption, is_item, is_plain, is_record, says_something};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -108,9 +108,18 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
         && is_sentence(&text[next.range.clone()], language)
         && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
-        out.push(both);
+        let end = if introduces { end_of_list(text, found, n + 1) } else { both.end };
+        out.push(both.start..end);
     }
     out
+}
+
+/// Where a list ends that was introduced by the sentence before `first`: after the last item that fits.
+fn end_of_list(text: &str, found: &[Sentence], first: usize) -> usize {
+    let start = found[first - 1].range.start;
+    let fits = |item: &&Sentence| item.range.end - start <= MAX_PAIR && is_item(text, item);
+    let items = found[first..].iter().take_while(fits);
+    items.last().unwrap_or(&found[first]).range.end
 }
 
 /// Whether words could say something when they stand alone.

@@ -48,8 +48,13 @@ fn is_title(line: &str) -> bool {
         || !line.split_whitespace().skip(1).any(|word| small(word) && !is_stop_word(word))
 }
 
+/// An item of a list: marked as one, or a short line without an end mark.
+pub(super) fn is_item(text: &str, line: &Sentence) -> bool {
+    line.kind == Kind::Prose && (is_marked(text, line) || is_caption(&text[line.range.clone()], line.kind))
+}
+
 /// Whether a mark of a list stands before `line`: a bullet, a number, a letter.
-pub(super) fn is_marked(text: &str, line: &Sentence) -> bool {
+fn is_marked(text: &str, line: &Sentence) -> bool {
     let before = &text[..line.range.start];
     let mark = before[before.rfind('\n').map_or(0, |at| at + 1)..].trim();
     let label = mark.trim_end_matches(['.', ')']);

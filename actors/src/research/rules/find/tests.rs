@@ -194,3 +194,18 @@ fn lines_without_an_end_mark_can_be_quoted() {
         assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])).first(), Some(&quote), "{question}");
     }
 }
+
+#[test]
+fn an_introduction_is_quoted_with_the_items_that_fit() {
+    let of = |text: &str| {
+        let found = ask("What do you need for the setup?", vec![passage("a", &[], text)]);
+        quotes(&found).first().map(ToString::to_string).unwrap_or_default()
+    };
+    let quote =
+        of("For the setup you need:\n\na USB cable\n\na charger\n\na phone\n\nThe rest comes later, with the post.");
+    assert_eq!(quote, "For the setup you need: a USB cable a charger a phone");
+    let quote = of("For the setup you need:\n- a USB cable.\n- a charger.\n\nThe rest comes later, with the post.");
+    assert_eq!(quote, "For the setup you need: - a USB cable. - a charger.");
+    let quote = of(&format!("For the setup you need:\n{}", "- a long cable of the other kind\n".repeat(30)));
+    assert!((300..=420).contains(&quote.len()) && quote.ends_with("kind"), "{quote}");
+}
