@@ -2,7 +2,7 @@
 //!
 //! Forms that are more often another word are left out: `found` stands for `find`, but `left`, `bit` and `bound` are not here.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Each form with the verb it belongs to.
@@ -20,7 +20,7 @@ sought seek dealt deal meant mean hung hang laid lay overrode override overridde
 burnt burn shot shoot struck strike stuck stick went go fell fall fallen fall risen rise rode ride ridden ride \
 swept sweep crept creep dug dig spun spin sworn swear shook shake shaken shake blew blow blown blow";
 
-static VERBS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+static VERBS: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
     let words: Vec<&str> = FORMS.split_whitespace().collect();
     words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 });

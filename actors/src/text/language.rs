@@ -1,6 +1,6 @@
 //! Is a text English? Decides only whether English stemming is applied; a wrong guess costs recall, never correctness.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// What the stemmer has to know about a text.
@@ -30,7 +30,7 @@ combien pourquoi el los las una para por con del como su más pero está tambié
 il gli che di della è nel alla sono anche più não uma os em het een van niet voor zijn ook maar naar och att det som är \
 inte på av ett för nie jest się na ze oraz dla jak le la";
 
-static OTHER_SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| OTHER.split_whitespace().collect());
+static OTHER_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| OTHER.split_whitespace().collect());
 
 /// English unless the text says otherwise: most of its letters are not Latin, or the function words of its European
 /// neighbours outnumber those of English. A text without function words (a table, code) counts as English.

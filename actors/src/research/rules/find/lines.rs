@@ -8,11 +8,12 @@ use crate::text::{Kind, Sentence, is_stop_word};
 const MAX_CAPTION: usize = 90;
 
 /// Verbs that make a sentence of a line, in English, German, French and Spanish.
-const VERBS: [&str; 44] = [
+const VERBS: [&str; 55] = [
     "is", "are", "was", "were", "has", "have", "had", "owns", "can", "cannot", "must", "should", "will", "would",
-    "may", "does", "needs", "costs", "takes", "uses", "lives", "works", "starts", "ends", "opens", "closes", "goes",
-    "gets", "ist", "sind", "war", "hat", "haben", "wird", "muss", "kann", "kostet", "est", "sont", "doit", "es", "son",
-    "tiene", "cuesta",
+    "may", "does", "needs", "costs", "takes", "pays", "brings", "wrote", "bought", "brought", "chose", "took", "gave",
+    "went", "ran", "said", "uses", "lives", "works", "starts", "ends", "opens", "closes", "goes", "gets", "ist",
+    "sind", "war", "hat", "haben", "wird", "muss", "kann", "kostet", "est", "sont", "doit", "es", "son", "tiene",
+    "cuesta",
 ];
 
 /// A caption: a heading, or a short line that is no sentence, such as the term of a definition list.
@@ -91,8 +92,9 @@ mod tests {
     fn a_line_with_a_verb_or_an_entry_without_a_body_says_something() {
         assert_eq!(said("The parking code is 4711"), ["The parking code is 4711"]);
         assert_eq!(said("The code is 4711\n\nIt opens the door."), ["The code is 4711"]);
-        assert_eq!(said("- bread, Anna\n- Bob brings salad\n\nText."), ["bread, Anna"]);
+        assert_eq!(said("- bread, Anna\n- salad, Bob\n\nText."), ["bread, Anna"]);
         assert_eq!(said("Anna wrote the parser"), ["Anna wrote the parser"]);
+        assert_eq!(said("Anna wrote the parser\n\nText."), ["Anna wrote the parser"]);
         assert_eq!(said("Budget: 3000 euros\n\nRent: 800 euros"), ["Budget: 3000 euros", "Rent: 800 euros"]);
     }
 
