@@ -1,5 +1,8 @@
 //! Is a text English? Decides only whether English stemming is applied; a wrong guess costs recall, never correctness.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 /// What the stemmer has to know about a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
@@ -20,12 +23,14 @@ const ENGLISH: [&str; 24] = [
 ];
 
 /// Function words of German, French, Spanish, Italian, Portuguese, Dutch, Swedish and Polish that are no English words.
-const OTHER: [&str; 60] = [
-    "der", "das", "und", "ist", "nicht", "ein", "eine", "mit", "von", "auf", "für", "wird", "les", "des", "est", "une",
-    "dans", "pour", "que", "qui", "avec", "sont", "sur", "el", "los", "las", "una", "para", "por", "con", "del",
-    "como", "il", "gli", "che", "di", "della", "sono", "não", "uma", "os", "em", "het", "een", "van", "niet", "voor",
-    "zijn", "och", "att", "det", "som", "är", "nie", "jest", "się", "na", "ze", "le", "la",
-];
+const OTHER: &str = "der das und ist nicht ein eine einen einem einer mit von auf für wird werden wurde als mehr bis zum zur sich \
+auch oder sind bei dem wie nur noch aus nach über kann muss haben dass wenn aber vom im ich wir sie wer wann warum welche \
+wo les des est une dans pour que qui avec sont sur aux du cette nous vous elle mais pas par ou quand où quel quelle \
+combien pourquoi el los las una para por con del como su más pero está también entre qué cuándo cómo dónde quién cuál \
+il gli che di della è nel alla sono anche più não uma os em het een van niet voor zijn ook maar naar och att det som är \
+inte på av ett för nie jest się na ze oraz dla jak le la";
+
+static OTHER_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| OTHER.split_whitespace().collect());
 
 /// English unless the text says otherwise: most of its letters are not Latin, or the function words of its European
 /// neighbours outnumber those of English. A text without function words (a table, code) counts as English.
@@ -44,7 +49,7 @@ pub fn language(text: &str) -> Language {
         }
         let word = word.to_lowercase();
         english += usize::from(ENGLISH.contains(&word.as_str()));
-        other += usize::from(OTHER.contains(&word.as_str()));
+        other += usize::from(OTHER_SET.contains(word.as_str()));
     }
     if foreign > latin || other > english { Language::Other } else { Language::English }
 }
@@ -58,6 +63,10 @@ mod tests {
         let table = [
             ("The index lives under the cache directory.", Language::English),
             ("Der Index liegt im Verzeichnis und wird nicht gelöscht.", Language::Other),
+            ("Kaffee enthält mehr Koffein als Tee. Tee zieht drei bis fünf Minuten.", Language::Other),
+            ("Die Wohnung hat auch Strom oder Gas.", Language::Other),
+            ("Quand vient le technicien ?", Language::Other),
+            ("Dune costs 12 euros. Anna read more as we ran past two old bus stops.", Language::English),
             ("Les fichiers sont dans le répertoire des données.", Language::Other),
             ("El índice se guarda en la carpeta de los datos.", Language::Other),
             ("インデックスはキャッシュにあります", Language::Other),

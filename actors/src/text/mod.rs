@@ -8,6 +8,7 @@
 //! Nothing here knows rarity or rank: that needs a corpus.
 
 mod grams;
+mod irregular;
 mod language;
 mod sentences;
 mod stop;
@@ -16,7 +17,7 @@ mod words;
 pub use grams::{GRAM, grams};
 pub use language::{Language, language};
 pub use sentences::{Kind, MAX_SENTENCE, Sentence, sentences};
-pub use stop::{is_question_word, is_stop_word};
+pub use stop::{is_foreign_stop_word, is_question_word, is_stop_word};
 pub use words::{MAX_WORD, Word, content_stems, stem, stems};
 
 /// `text` with each run of white space as one space and none at either end: the form in which quotes are compared.

@@ -25,11 +25,26 @@ const QUESTION: &str = "what what's which who whom whose when where why how is a
 should would will shall may might must has have had the a an of to in on at for and or i you we it its there explain \
 describe tell show me please";
 
+/// Function words of German, French and Spanish, and words with which their questions begin. Some are English words
+/// (`die`, `comment`), so they count in questions of another language only.
+const FOREIGN: &str = "wie was wer wen wem wessen wo woher wohin wann warum wieso weshalb welche welcher welches welchen wozu \
+womit lange lang hoch oft viel viele weit der die das den dem des ein eine einen einem einer eines und oder aber ist sind war \
+waren hat haben hatte wird werden wurde kann können muss müssen soll sollen sollte darf dürfen man es er sie wir ich ihr mein \
+meine unser unsere sich auch noch nur nicht mit von vom bei beim zu zum zur im in an am auf aus für über unter nach vor bis \
+als um dass wenn gibt kommt \
+quand vient où qui que quoi quel quelle quels quelles comment pourquoi combien le la les un une des du de au aux et ou est sont \
+était a ont fait faut peut doit on il elle ils elles nous vous je tu ce cette ces cet mon ma mes notre nos votre son sa ses \
+dans sur sous avec sans pour par en y ne pas plus se si qu'est-ce est-ce \
+cuándo cuando dónde donde quién quien quiénes qué cuál cuáles cómo como cuánto cuánta cuántos cuántas el los las una unos \
+unas del al y o es son está están fue ha han hay tiene tienen puede debe se su sus mi mis nuestro nuestra lo con sin para por \
+no más muy llega viene";
+
 fn set(words: &'static str) -> BTreeSet<&'static str> {
     words.split_whitespace().collect()
 }
 
 static FUNCTION_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| set(FUNCTION));
+static FOREIGN_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| set(FOREIGN));
 static QUESTION_SET: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| set(QUESTION));
 
 /// Whether the lower-case, unstemmed `word` is a function word.
@@ -40,4 +55,9 @@ pub fn is_stop_word(word: &str) -> bool {
 /// Whether the lower-case, unstemmed `word` only shapes a question (`what`, `does`, `explain`).
 pub fn is_question_word(word: &str) -> bool {
     QUESTION_SET.contains(word)
+}
+
+/// Whether the lower-case `word` only shapes a question in German, French or Spanish (`wie`, `combien`, `dónde`).
+pub fn is_foreign_stop_word(word: &str) -> bool {
+    FOREIGN_SET.contains(word)
 }

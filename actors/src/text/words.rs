@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use super::irregular::verb;
 use super::{Language, is_question_word, is_stop_word};
 
 /// Longer runs of letters, in bytes, are no words (encoded data, a damaged file) and are left out.
@@ -27,7 +28,7 @@ pub struct Word {
 pub fn stem(word: &str, language: Language) -> String {
     match language {
         Language::English if word.chars().all(|c| c.is_ascii_alphabetic() || c == '\'') => {
-            Stemmer::create(Algorithm::English).stem(word).into_owned()
+            Stemmer::create(Algorithm::English).stem(verb(word)).into_owned()
         }
         _ => word.to_owned(),
     }
@@ -301,6 +302,7 @@ mod tests {
     fn names_are_found_whole_and_in_parts() {
         let table: &[(&str, &[&str])] = &[
             ("Connections are pooled.", &["connect", "are", "pool"]),
+            ("We chose it.", &["we", "choos", "it"]),
             ("max_connections", &["max_connections", "max", "connect"]),
             ("pg_dump's output", &["pg_dump", "pg", "dump", "output"]),
             ("Rc<T> counts", &["rc<t>", "rc", "t", "count"]),

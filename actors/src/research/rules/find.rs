@@ -9,6 +9,7 @@
 
 mod candidates;
 mod form;
+mod lines;
 mod names;
 mod question;
 mod score;

@@ -3,9 +3,10 @@
 //! One sentence, or two that follow each other in one block, or an introduction with what it introduces. Never a
 //! heading, a table row, a bare line of code, a question, a crumb of navigation or a mere pointer to another section.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::lines::{is_caption, is_item, is_plain, is_record, says_something};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -34,27 +35,41 @@ const MIN_WORDS: usize = 3;
 const MIN_FIRST: usize = 30;
 /// Two sentences are joined only if the quote stays below this length, in bytes.
 const MAX_PAIR: usize = 420;
-/// A line without an end mark up to this length, in bytes, is a caption for what follows it.
-const MAX_CAPTION: usize = 90;
 
 /// All candidates of all passages, scored.
 pub(super) fn candidates(retrieved: &Retrieved, question: &Question) -> Vec<Candidate> {
     let mut out = Vec::new();
+    let languages = languages(retrieved);
     for (rank, passage) in retrieved.passages.iter().enumerate() {
-        of_passage(rank, passage, question, &mut out);
+        of_passage(rank, passage, languages[&file(passage)], question, &mut out);
     }
     out
 }
 
-fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec<Candidate>) {
+fn file(passage: &Passage) -> (&str, &str) {
+    (&passage.corpus, &passage.file)
+}
+
+/// The language of each file, guessed from all that was retrieved of it: a passage alone may hold no word that tells.
+fn languages(retrieved: &Retrieved) -> BTreeMap<(&str, &str), Language> {
+    let mut texts: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for passage in &retrieved.passages {
+        let text = texts.entry(file(passage)).or_default();
+        text.push_str(&passage.text);
+        text.push('\n');
+    }
+    texts.into_iter().map(|(file, text)| (file, language(&text))).collect()
+}
+
+fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Question, out: &mut Vec<Candidate>) {
     let text = passage.text.as_str();
-    let language = language(text);
     let found = sentences(text);
     let sets: Vec<BTreeSet<String>> =
         found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
     let mut setting = Setting::new(rank, passage, question);
     for (n, sentence) in found.iter().enumerate() {
-        if is_caption(&text[sentence.range.clone()], sentence.kind) {
+        let caption = is_caption(&text[sentence.range.clone()], sentence.kind);
+        if caption && !says_something(text, &found, n) {
             setting.caption = sets[n].clone();
             continue;
         }
@@ -66,7 +81,11 @@ fn of_passage(rank: usize, passage: &Passage, question: &Question, out: &mut Vec
             let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();
             out.push(Candidate { passage: rank, range, words, score, coverage });
         }
-        setting.first = false;
+        if caption {
+            setting.caption = sets[n].clone();
+        } else {
+            setting.first = false;
+        }
     }
 }
 
@@ -75,7 +94,8 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
     let this = &found[n];
     let own = &text[this.range.clone()];
     let mut out = Vec::new();
-    let alone = quotable(own, this.kind, language);
+    // A caption comes here only if it says something.
+    let alone = quotable(own, this.kind) && (is_caption(own, this.kind) || is_sentence(own, language));
     if alone {
         out.push(this.range.clone());
     }
@@ -84,39 +104,41 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
     let introduces = this.kind == Kind::Prose && own.ends_with(':') && next.kind != Kind::Heading;
     let continues = alone
         && own.len() >= MIN_FIRST
-        && quotable(&text[next.range.clone()], next.kind, language)
+        && quotable(&text[next.range.clone()], next.kind)
+        && is_sentence(&text[next.range.clone()], language)
         && !text[this.range.end..next.range.start].contains('\n');
     if both.len() <= MAX_PAIR && (introduces || continues) {
-        out.push(both);
+        let end = if introduces { end_of_list(text, found, n + 1) } else { both.end };
+        out.push(both.start..end);
     }
     out
 }
 
-/// A caption: a short line that is no sentence, such as the term of a definition list.
-fn is_caption(text: &str, kind: Kind) -> bool {
-    let unfinished = !text.ends_with(['.', '!', '?', ':', ';', ',']);
-    let short = text.len() <= MAX_CAPTION && kind == Kind::Prose && unfinished;
-    kind == Kind::Heading || (short && !is_record(text))
+/// Where a list ends that was introduced by the sentence before `first`: after the last item that fits.
+fn end_of_list(text: &str, found: &[Sentence], first: usize) -> usize {
+    let start = found[first - 1].range.start;
+    let fits = |item: &&Sentence| item.range.end - start <= MAX_PAIR && is_item(text, item);
+    let items = found[first..].iter().take_while(fits);
+    items.last().unwrap_or(&found[first]).range.end
 }
 
-/// Whether a sentence says something when it stands alone.
-fn quotable(text: &str, kind: Kind, language: Language) -> bool {
-    let is_sentence = || {
-        // Function words are known for English only.
-        language != Language::English || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
-    };
+/// Whether words could say something when they stand alone.
+fn quotable(text: &str, kind: Kind) -> bool {
     kind == Kind::Prose
         && text.len() >= MIN_QUOTE
         && text.split_whitespace().count() >= MIN_WORDS
         && !text.ends_with(['?', ':'])
         && !is_pointer(text)
         && !is_navigation(text)
-        && (is_record(text) || is_sentence())
 }
 
-/// A row of named values, as a reader of tables writes it: `title: Dune; author: Frank Herbert`.
-fn is_record(text: &str) -> bool {
-    text.contains("; ") && text.split("; ").filter(|field| field.contains(": ")).count() >= 2
+/// Whether words are a sentence, or a row of named values. An end mark makes one of plain words; without it a function
+/// word does, and those are known for English only.
+fn is_sentence(text: &str, language: Language) -> bool {
+    language != Language::English
+        || (text.ends_with(['.', '!']) && is_plain(text))
+        || text.split_whitespace().any(|word| is_stop_word(&word.to_lowercase()))
+        || is_record(text)
 }
 
 /// A sentence that only sends the reader elsewhere.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::names::{Sort, sort};
 use crate::research::{Related, Retrieved};
-use crate::text::{Language, Word, content_stems, is_stop_word, language, stems};
+use crate::text::{Language, Word, content_stems, is_foreign_stop_word, is_stop_word, language, stem, stems};
 
 /// What kind of sentence answers the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(super) enum Wants {
 pub(super) struct Group {
     /// The stem of the word, or the whole name.
     pub(super) whole: String,
-    /// The word as it stands in the question, in lower case: how texts that are not English hold it.
+    /// Its other form: the word as it stands in the question, in lower case, which is how texts that are not English
+    /// hold it; or its English stem, if that word is the whole.
     pub(super) plain: String,
     /// The parts of a name; empty for a plain word.
     pub(super) parts: Vec<String>,
@@ -117,10 +118,9 @@ impl Question {
     pub(super) fn new(text: &str, retrieved: &Retrieved) -> Self {
         let known: BTreeMap<&str, u64> =
             retrieved.terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect();
-        let rarity = |stem: &str| match known.get(stem) {
-            Some(passages) => idf(retrieved.corpus_passages, *passages),
-            None => idf(retrieved.corpus_passages, 0),
-        };
+        // An index names its words by their English stems, whatever the language of the question.
+        let passages = |word: &str| known.get(word).or_else(|| known.get(&*english(word))).copied().unwrap_or(0);
+        let rarity = |word: &str| idf(retrieved.corpus_passages, passages(word));
         let headed: BTreeSet<String> = retrieved
             .passages
             .iter()
@@ -130,14 +130,15 @@ impl Question {
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         let mut names_unknown = false;
-        for group in grouped(content_stems(text, language(text))) {
+        for group in grouped(content(text)) {
             let (whole, parts, range) = group;
-            let (plain, end) = (text[range.clone()].to_lowercase(), range.end);
+            let (lower, end) = (text[range.clone()].to_lowercase(), range.end);
+            let plain = if lower == whole { english(&whole) } else { lower };
             if groups.iter().any(|earlier| earlier.whole == whole) {
                 continue;
             }
             let particle = particle(&text[end..]).filter(|_| parts.is_empty());
-            let unwritten = |stem: &str| known.get(stem).is_none_or(|passages| *passages == 0);
+            let unwritten = |word: &str| passages(word) == 0;
             let unknown = unwritten(&whole);
             // A path is known by its parts: who explains `Mutex` and `lock` need not write `Mutex::lock`.
             let path = whole.contains("::") && !parts.iter().any(|part| unwritten(part));
@@ -193,6 +194,24 @@ fn particle(rest: &str) -> Option<String> {
     let first = words.next()?.trim_end_matches(|c: char| !c.is_alphabetic());
     let preposition = matches!(words.next(), Some("of" | "to" | "from"));
     (matches!(first, "up" | "down" | "out" | "off") && !preposition).then(|| first.to_owned())
+}
+
+/// The words of a question that carry it. The index knows function words of English only; here go those of others, unless
+/// nothing else is there.
+fn content(text: &str) -> Vec<Word> {
+    let language = language(text);
+    // French puts a space before the mark of a question, which is no operator.
+    let asked =
+        if language == Language::English { text } else { text.trim_end_matches([' ', '\u{a0}', '\u{202f}', '?', '!']) };
+    let words = content_stems(asked, language);
+    let carries = |word: &&Word| language == Language::English || !is_foreign_stop_word(&word.stem);
+    let carrying: Vec<Word> = words.iter().filter(carries).cloned().collect();
+    if carrying.is_empty() { words } else { carrying }
+}
+
+/// The English stem of a lower-case word.
+fn english(word: &str) -> String {
+    stem(word, Language::English)
 }
 
 /// Puts the parts of a name with the whole they lie in; with where the whole stands.

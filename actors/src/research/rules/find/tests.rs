@@ -83,6 +83,8 @@ fn what_says_nothing_is_not_quoted() {
         "See Section 13.3 for more about how a deadlock is handled.",
         "let deadlock = lock(deadlock, &other);",
         "Prev Up Deadlock handling Home Next",
+        "Deadlock ← Home → Index.",
+        "deadlock[0] deadlock::find lock.",
         "| deadlock | a cycle of waiting | yes |",
     ] {
         assert!(quotes(&ask("What is a deadlock?", vec![passage("a", &[], text)])).is_empty(), "{text}");
@@ -145,10 +147,17 @@ proptest! {
 fn short_sentences_rows_and_other_languages_can_be_quoted() {
     let table = [
         ("Who owns the rollback plan?", "Bob owns the rollback plan."),
+        ("What reduces fever?", "Aspirin reduces fever."),
+        ("Why did we choose Postgres?", "We chose Postgres over MySQL because of JSON support."),
+        ("How much does Bob charge?", "Bob charges forty euros."),
         ("What is the port?", "The port is 8443."),
         ("What is the author of Dune?", "title: Dune; author: Frank Herbert; year: 1965"),
         ("Wasserdruck", "Der Wasserdruck soll zwischen 1,5 und 2 bar liegen."),
         ("Wann kommt der Schornsteinfeger?", "Der Schornsteinfeger kommt jedes Jahr im November."),
+        ("Wie lange muss der Apfelkuchen backen?", "Den Apfelkuchen 45 Minuten backen."),
+        ("Wie hoch ist die Miete?", "Die Miete beträgt 800 Euro."),
+        ("Quand vient le technicien ?", "Le technicien passe mardi matin."),
+        ("¿Cuándo llega el técnico?", "El técnico viene el martes."),
         ("presión del agua", "La presión del agua es de dos bares."),
     ];
     for (question, text) in table {
@@ -172,4 +181,31 @@ fn a_name_that_the_corpus_never_writes_makes_the_rule_stricter() {
     let named = "Which settings belong in the Patroni file for failover of a lonely server?";
     assert!(!ask(plain, vec![passage("a", &[], text)]).claims.is_empty());
     assert!(ask(named, vec![passage("a", &[], text)]).claims.is_empty());
+}
+
+#[test]
+fn lines_without_an_end_mark_can_be_quoted() {
+    let table = [
+        ("What is the parking code?", "The parking code is 4711", "The parking code is 4711"),
+        ("Who owns the login page?", "- Anna owns the login page\n- Bob owns the search", "Anna owns the login page"),
+        ("What is the budget?", "Budget: 3000 euros\n\nRent: 800 euros", "Budget: 3000 euros"),
+    ];
+    for (question, text, quote) in table {
+        assert_eq!(quotes(&ask(question, vec![passage("a", &[], text)])).first(), Some(&quote), "{question}");
+    }
+}
+
+#[test]
+fn an_introduction_is_quoted_with_the_items_that_fit() {
+    let of = |text: &str| {
+        let found = ask("What do you need for the setup?", vec![passage("a", &[], text)]);
+        quotes(&found).first().map(ToString::to_string).unwrap_or_default()
+    };
+    let quote =
+        of("For the setup you need:\n\na USB cable\n\na charger\n\na phone\n\nThe rest comes later, with the post.");
+    assert_eq!(quote, "For the setup you need: a USB cable a charger a phone");
+    let quote = of("For the setup you need:\n- a USB cable.\n- a charger.\n\nThe rest comes later, with the post.");
+    assert_eq!(quote, "For the setup you need: - a USB cable. - a charger.");
+    let quote = of(&format!("For the setup you need:\n{}", "- a long cable of the other kind\n".repeat(30)));
+    assert!((300..=420).contains(&quote.len()) && quote.ends_with("kind"), "{quote}");
 }
