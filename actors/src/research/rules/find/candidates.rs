@@ -76,6 +76,9 @@ fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Que
         let coverage = setting.coverage(question, &sets[n]);
         for range in stretches(text, language, &found, n) {
             let quote = &text[range.clone()];
+            if question.is_asked_in(quote) {
+                continue;
+            }
             let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
             let score = score(quote, &own, &setting, question);
             let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();

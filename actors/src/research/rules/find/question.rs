@@ -112,6 +112,8 @@ pub(super) struct Question {
     pub(super) names_unknown: bool,
     /// Words that keep the company of its words in this corpus.
     pub(super) related: Vec<Related>,
+    /// The question in lower case, if it is long enough that only a text about the question itself holds it.
+    asked: Option<String>,
 }
 
 impl Question {
@@ -159,7 +161,13 @@ impl Question {
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
-        Self { groups, total, wants, names_unknown, related }
+        let asked = (text.split_whitespace().count() >= 4).then(|| text.trim_end_matches('?').to_lowercase());
+        Self { groups, total, wants, names_unknown, related, asked }
+    }
+
+    /// Whether `quote` only asks the same: an example of how to ask is no answer.
+    pub(super) fn is_asked_in(&self, quote: &str) -> bool {
+        self.asked.as_ref().is_some_and(|asked| quote.to_lowercase().contains(asked))
     }
 
     /// The share of the question, by weight, that `credit` says is there: 0 to 1.

@@ -92,6 +92,12 @@ fn what_says_nothing_is_not_quoted() {
 }
 
 #[test]
+fn an_example_of_how_to_ask_is_no_answer() {
+    let text = "Type \"How is a deadlock found\" at the prompt and press the return key.";
+    assert!(quotes(&ask("How is a deadlock found?", vec![passage("a", &[], text)])).is_empty());
+}
+
+#[test]
 fn a_question_whose_rare_words_stand_nowhere_together_is_refused() {
     let passages = || {
         vec![
