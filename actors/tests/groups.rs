@@ -224,3 +224,52 @@ fn a_group_holds_together_under_every_interleaving() {
     }
     explore(0..300, play);
 }
+
+#[test]
+fn whoever_is_added_while_the_group_restarts_or_stops_starts_or_is_gone() {
+    for round in 0..200 {
+        let runtime = runtime(2);
+        let group = runtime.group(spec(Strategy::OneForAll, 1000));
+        let first = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
+        let adds = std::thread::spawn({
+            let group = group.clone();
+            move || -> Vec<_> {
+                let add = |_| group.spawn(common::counter(), Lifetime::Permanent);
+                (0..20).map_while(|number| add(number).ok()).collect()
+            }
+        });
+        for _ in 0..5 {
+            let _refused = first.tell(common::Count::Quiet);
+            std::thread::yield_now();
+        }
+        let children = if round % 2 == 0 {
+            let children = adds.join().unwrap();
+            for child in &children {
+                let answer = wait(child.ask(LONG, common::Count::Get));
+                assert!(matches!(answer, Ok(_) | Err(AskError::Panicked | AskError::Stopped)), "{answer:?}");
+            }
+            group.stop();
+            children
+        } else {
+            group.stop();
+            adds.join().unwrap()
+        };
+        wait(group.ended());
+        children.iter().chain([&first]).for_each(|child| drop(wait(child.gone())));
+        assert!(runtime.directory().is_empty());
+    }
+}
+
+#[test]
+fn the_end_of_the_runtime_is_the_end_of_the_group() {
+    let runtime = runtime(2);
+    let group = runtime.group(spec(Strategy::OneForAll, 1));
+    let stopped = callboard_actors::scope::Scope::root();
+    stopped.cancel(callboard_actors::event::CancelReason::Interrupted);
+    let dead = group.spawn(common::counter().scope(stopped), Lifetime::Permanent).unwrap();
+    wait(dead.gone());
+    let child = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
+    wait(child.ask(LONG, common::Count::Get)).unwrap();
+    runtime.stop_blocking(LONG);
+    wait(group.ended());
+}

@@ -178,11 +178,15 @@ impl<M: Send + 'static> Door<M> {
 
     /// Ready with `Ok` when the message has been accepted, with the message when the door has closed.
     pub(super) fn poll_line(&self, ticket: u64, cx: &Context<'_>) -> Poll<Result<(), TellError<M>>> {
-        if self.control() != Control::Run {
+        let waker = cx.waker().clone();
+        let mut queue = self.queue();
+        if queue.control() != Control::Run {
+            drop(queue);
             return Poll::Ready(self.leave_line(ticket).map_or(Ok(()), |message| Err(TellError::Stopped(message))));
         }
-        let waker = cx.waker().clone();
-        let polled = self.queue().line().map(|line| line.poll(ticket, waker));
+        // Under the same lock: whoever closes the line finds the waker in it.
+        let polled = queue.line().map(|line| line.poll(ticket, waker));
+        drop(queue);
         // The waker of before is dropped here, where no lock is held.
         polled.map_or(Poll::Ready(Ok(())), |(poll, _before)| poll.map(Ok))
     }

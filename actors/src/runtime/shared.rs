@@ -59,28 +59,33 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
-        self.spawn_kept(spec, inherited, None)
+        let (agent, launch) = self.prepare_kept(spec, inherited, None)?;
+        launch()?;
+        Ok(agent)
     }
 
-    /// The same, for an agent whose group decides what follows its ends: it starts when the group says so.
-    pub(crate) fn spawn_kept<A: Agent>(
+    /// Lists an agent; what is returned with it brings it to its shard. One whose group decides what follows its ends
+    /// then waits until the group says so.
+    pub(crate) fn prepare_kept<A: Agent>(
         self: &Arc<Self>,
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
         kept: Option<Box<Kept>>,
-    ) -> Result<AgentRef<A::Message>, StartError> {
+    ) -> Result<(AgentRef<A::Message>, impl FnOnce() -> Result<(), StartError> + use<A>), StartError> {
         if self.closing.load(Ordering::Acquire) {
             return Err(StartError::RuntimeStopped);
         }
         let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let shard = self.shard_of(id);
         let (agent, birth) = prepare(self, id, shard, inherited, kept, spec);
+        let shared = self.clone();
         // An agent that its shard does not take is dropped with the job, which makes it gone.
-        match self.shards[usize::from(shard)].run(Box::new(move || birth.run())) {
-            Ok(()) => Ok(agent),
-            Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
+        let launch = move || match shared.shards[usize::from(shard)].run(Box::new(move || birth.run())) {
+            Ok(()) => Ok(()),
+            Err(_refused) if shared.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
             Err(_refused) => Err(StartError::Overloaded),
-        }
+        };
+        Ok((agent, launch))
     }
 
     /// A stable hash of the id chooses the shard (Fibonacci hashing: the upper bits of a multiplication).

@@ -1,7 +1,7 @@
 //! Who starts and ends the agents of a supervision tree? A group: it reports what happens to the pure [`Tree`] and does
 //! what that commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Group {
     pub(crate) fn root(shared: &Arc<Shared>, spec: GroupSpec) -> Self {
         let tree = Tree::new(spec);
         let node = tree.root();
-        let state = Mutex::new(State { tree, members: BTreeMap::new(), early: BTreeSet::new(), closing: false });
+        let state = Mutex::new(State { tree, members: BTreeMap::new(), closing: false });
         let keeper = Keeper {
             shared: shared.clone(),
             state,
@@ -51,23 +51,25 @@ impl Group {
     /// [`StartError`] when the runtime is stopping, or the group has ended.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>, lifetime: Lifetime) -> Result<AgentRef<A::Message>, StartError> {
         let keeper = &self.keeper;
-        let leaf = keeper.lock().tree.add_agent(self.node, lifetime).ok_or(StartError::GroupEnded)?;
-        // Without the lock: an agent that its shard does not take says so at once.
+        let mut state = keeper.lock();
+        let leaf = state.tree.add_agent(self.node, lifetime).ok_or(StartError::GroupEnded)?;
         let stop_within = spec.stop_within;
         let kept = Box::new(Kept { keeper: keeper.clone(), leaf, life: 0, is_up: false });
-        let started = keeper.shared.spawn_kept(spec, None, Some(kept));
-        let mut state = keeper.lock();
-        match &started {
-            Ok(agent) => {
+        let prepared = keeper.shared.prepare_kept(spec, None, Some(kept));
+        match &prepared {
+            // A member before it can report, and before anything is commanded of it.
+            Ok((agent, _)) => {
                 state.members.insert(leaf, Member { agent: agent.any(), stop_within, life: 0, ignored: 0 });
-                if state.early.remove(&leaf) {
-                    keeper.obey(Command::Begin(leaf), &mut state);
-                }
             }
             Err(_) => state.tree.finished(leaf),
         }
-        keeper.carry_out(&mut state);
-        started
+        let after = keeper.carry_out(&mut state);
+        drop(state);
+        keeper.see_to(after);
+        let (agent, launch) = prepared?;
+        // Without the lock: an agent that its shard does not take says so at once.
+        launch()?;
+        Ok(agent)
     }
 
     /// Adds a group as the youngest child: what it cannot put right itself becomes a crash of this child.
@@ -85,12 +87,18 @@ impl Group {
         let mut state = self.keeper.lock();
         state.closing |= self.node == state.tree.root();
         state.tree.remove(self.node);
-        self.keeper.carry_out(&mut state);
+        let after = self.keeper.carry_out(&mut state);
+        drop(state);
+        self.keeper.see_to(after);
     }
 
-    /// Ends when the whole tree has ended: it was stopped, or gave up.
+    /// Ends when the whole tree has ended: it was stopped, it gave up, or the runtime ended.
     pub async fn ended(&self) {
-        self.keeper.ended.cancelled().await;
+        tokio::select! {
+            biased;
+            () = self.keeper.ended.cancelled() => {}
+            () = self.keeper.shared.closed() => {}
+        }
     }
 
     /// Whether the whole tree gave up, because its root had more deaths than its policy allows.
@@ -99,7 +107,8 @@ impl Group {
     }
 }
 
-/// The tree behind its lock. What is done under it only sets orders and wakes: no code of an agent runs there.
+/// The tree behind its lock. Under it only orders are given; what may run the code of an agent or of a waiter comes
+/// [after](After) it.
 struct Keeper {
     shared: Arc<Shared>,
     state: Mutex<State>,
@@ -110,9 +119,15 @@ struct Keeper {
 struct State {
     tree: Tree,
     members: BTreeMap<NodeId, Member>,
-    /// Agents that are to begin and are not yet members.
-    early: BTreeSet<NodeId>,
     closing: bool,
+}
+
+/// What is to be done once the lock is given up.
+#[derive(Default)]
+struct After {
+    drains: Vec<Arc<dyn AnyAgent>>,
+    gave_up: bool,
+    has_ended: bool,
 }
 
 /// An agent of the tree.
@@ -135,31 +150,42 @@ impl Keeper {
         let mut state = self.lock();
         if state.members.get(&leaf).is_some_and(|member| life == member.life && life > member.ignored) {
             what(&mut state.tree);
-            self.carry_out(&mut state);
+            let after = self.carry_out(&mut state);
+            drop(state);
+            self.see_to(after);
         }
     }
 
-    fn carry_out(self: &Arc<Self>, state: &mut State) {
+    fn carry_out(self: &Arc<Self>, state: &mut State) -> After {
+        let mut after = After::default();
         let mut commands = state.tree.take_commands();
         while !commands.is_empty() {
             for command in commands {
-                self.obey(command, state);
+                self.obey(command, state, &mut after);
             }
             commands = state.tree.take_commands();
         }
-        if state.members.is_empty() && (state.closing || self.gave_up.is_cancelled()) {
+        after.has_ended = state.members.is_empty() && (state.closing || after.gave_up || self.gave_up.is_cancelled());
+        after
+    }
+
+    fn see_to(&self, after: After) {
+        if after.gave_up {
+            tracing::error!("a supervision tree gave up: more deaths than the policy of its root allows");
+            self.gave_up.cancel();
+        }
+        after.drains.iter().for_each(|agent| agent.raise(Control::Drain));
+        if after.has_ended {
             self.ended.cancel();
         }
     }
 
-    fn obey(self: &Arc<Self>, command: Command, state: &mut State) {
+    fn obey(self: &Arc<Self>, command: Command, state: &mut State, after: &mut After) {
         match command {
             Command::Begin(leaf) => {
                 if let Some(member) = state.members.get_mut(&leaf) {
                     member.life += 1;
                     member.agent.order(Order::Begin(member.life));
-                } else {
-                    state.early.insert(leaf);
                 }
             }
             Command::Retain(leaf) => {
@@ -175,22 +201,21 @@ impl Keeper {
             }
             Command::Finish(leaf) => {
                 if let Some(member) = state.members.get(&leaf) {
-                    member.agent.raise(Control::Drain);
+                    after.drains.push(member.agent.clone());
                     self.give_up_on(leaf, member.life, member.stop_within);
                 }
             }
             Command::Wait(sweep, delay) => self.later(delay, move |keeper| keeper.due(sweep)),
-            Command::GaveUp(_) => {
-                tracing::error!("a supervision tree gave up: more deaths than the policy of its root allows");
-                self.gave_up.cancel();
-            }
+            Command::GaveUp(_) => after.gave_up = true,
         }
     }
 
     fn due(self: &Arc<Self>, sweep: SweepId) {
         let mut state = self.lock();
         state.tree.due(sweep);
-        self.carry_out(&mut state);
+        let after = self.carry_out(&mut state);
+        drop(state);
+        self.see_to(after);
     }
 
     /// Goes on without an agent that does not end in time, and stops it if it is to go for good.
@@ -203,12 +228,15 @@ impl Keeper {
                 return;
             };
             member.ignored = life;
-            if tree.is_finishing(leaf) {
-                member.agent.raise(Control::Stop);
-                members.remove(&leaf);
-            }
+            let is_finishing = tree.is_finishing(leaf);
+            let left = if is_finishing { members.remove(&leaf) } else { None };
             tree.late(leaf);
-            keeper.carry_out(&mut state);
+            let after = keeper.carry_out(&mut state);
+            drop(state);
+            if let Some(member) = left {
+                member.agent.raise(Control::Stop);
+            }
+            keeper.see_to(after);
         });
     }
 
@@ -259,8 +287,9 @@ impl Kept {
     pub(crate) fn finished(&self) {
         let mut state = self.keeper.lock();
         state.members.remove(&self.leaf);
-        state.early.remove(&self.leaf);
         state.tree.finished(self.leaf);
-        self.keeper.carry_out(&mut state);
+        let after = self.keeper.carry_out(&mut state);
+        drop(state);
+        self.keeper.see_to(after);
     }
 }
