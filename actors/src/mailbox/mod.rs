@@ -36,7 +36,7 @@ pub(crate) use ledger::ShardLedger;
 pub(crate) use orders::Order;
 pub(crate) use queue::Control;
 pub(crate) use reply::mark_shard_ending;
-pub(crate) use spec::prepare;
+pub(crate) use spec::{Birth, prepare};
 
 /// Names an agent within its runtime; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

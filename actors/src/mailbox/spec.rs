@@ -151,6 +151,11 @@ pub(crate) fn prepare<A: Agent>(
 }
 
 impl<A: Agent> Birth<A> {
+    /// Where the agent is to live.
+    pub(crate) fn shard(&self) -> u16 {
+        self.door.shard
+    }
+
     /// Runs the agent on the current thread until it is gone.
     pub(crate) fn run(mut self) {
         let Some(Unborn { factory, restarts, kept, scope }) = self.unborn.take() else { return };

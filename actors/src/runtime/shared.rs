@@ -14,7 +14,7 @@ use super::clock::ClockHandle;
 use super::shard::ShardDoor;
 use crate::agent::Agent;
 use crate::error::StartError;
-use crate::mailbox::{AgentId, AgentRef, AgentSpec, Directory, Ledger, ShardLedger, prepare};
+use crate::mailbox::{AgentId, AgentRef, AgentSpec, Birth, Directory, Ledger, ShardLedger, prepare};
 use crate::scope::Scope;
 use crate::supervision::Kept;
 
@@ -59,33 +59,34 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
-        let (agent, launch) = self.prepare_kept(spec, inherited, None)?;
-        launch()?;
+        let (agent, birth) = self.prepare_kept(spec, inherited, None)?;
+        self.launch(birth)?;
         Ok(agent)
     }
 
-    /// Lists an agent; what is returned with it brings it to its shard. One whose group decides what follows its ends
-    /// then waits until the group says so.
+    /// Lists an agent that has yet to be [launched](Self::launch). One whose group decides what follows its ends then
+    /// waits until the group says so.
     pub(crate) fn prepare_kept<A: Agent>(
         self: &Arc<Self>,
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
         kept: Option<Box<Kept>>,
-    ) -> Result<(AgentRef<A::Message>, impl FnOnce() -> Result<(), StartError> + use<A>), StartError> {
+    ) -> Result<(AgentRef<A::Message>, Birth<A>), StartError> {
         if self.closing.load(Ordering::Acquire) {
             return Err(StartError::RuntimeStopped);
         }
         let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let shard = self.shard_of(id);
-        let (agent, birth) = prepare(self, id, shard, inherited, kept, spec);
-        let shared = self.clone();
-        // An agent that its shard does not take is dropped with the job, which makes it gone.
-        let launch = move || match shared.shards[usize::from(shard)].run(Box::new(move || birth.run())) {
+        Ok(prepare(self, id, self.shard_of(id), inherited, kept, spec))
+    }
+
+    /// Brings an agent to its shard. One that the shard does not take is dropped, which makes it gone.
+    pub(crate) fn launch<A: Agent>(&self, birth: Birth<A>) -> Result<(), StartError> {
+        let shard = usize::from(birth.shard());
+        match self.shards[shard].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(()),
-            Err(_refused) if shared.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
+            Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
             Err(_refused) => Err(StartError::Overloaded),
-        };
-        Ok((agent, launch))
+        }
     }
 
     /// A stable hash of the id chooses the shard (Fibonacci hashing: the upper bits of a multiplication).

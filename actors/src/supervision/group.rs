@@ -66,9 +66,9 @@ impl Group {
         let after = keeper.carry_out(&mut state);
         drop(state);
         keeper.see_to(after);
-        let (agent, launch) = prepared?;
+        let (agent, birth) = prepared?;
         // Without the lock: an agent that its shard does not take says so at once.
-        launch()?;
+        keeper.shared.launch(birth)?;
         Ok(agent)
     }
 
