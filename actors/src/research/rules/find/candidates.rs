@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::lines::{is_caption, is_item, is_plain, is_record, says_something};
+use super::lines::{is_caption, is_item, is_marked, is_plain, is_record, says_something};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -120,7 +120,11 @@ fn stretches(text: &str, language: Language, found: &[Sentence], n: usize) -> Ve
 /// Where a list ends that was introduced by the sentence before `first`: after the last item that fits.
 fn end_of_list(text: &str, found: &[Sentence], first: usize) -> usize {
     let start = found[first - 1].range.start;
-    let fits = |item: &&Sentence| item.range.end - start <= MAX_PAIR && is_item(text, item);
+    // After a marked item, a line without a mark is the next title and not an item.
+    let marked = is_marked(text, &found[first]);
+    let fits = |item: &&Sentence| {
+        item.range.end - start <= MAX_PAIR && is_item(text, item) && (!marked || is_marked(text, item))
+    };
     let items = found[first..].iter().take_while(fits);
     items.last().unwrap_or(&found[first]).range.end
 }

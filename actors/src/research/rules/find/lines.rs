@@ -55,11 +55,12 @@ pub(super) fn is_item(text: &str, line: &Sentence) -> bool {
 }
 
 /// Whether a mark of a list stands before `line`: a bullet, a number, a letter.
-fn is_marked(text: &str, line: &Sentence) -> bool {
+pub(super) fn is_marked(text: &str, line: &Sentence) -> bool {
     let before = &text[..line.range.start];
     let mark = before[before.rfind('\n').map_or(0, |at| at + 1)..].trim();
     let label = mark.trim_end_matches(['.', ')']);
-    let numbered = label.len() < mark.len()
+    let numbered = !label.is_empty()
+        && label.len() < mark.len()
         && (label.chars().count() == 1 || (label.len() < 4 && label.chars().all(|c| c.is_ascii_digit())));
     matches!(mark, "-" | "*" | "+" | "•" | "–" | "‣" | "▪") || numbered
 }

@@ -161,7 +161,8 @@ impl Question {
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
-        let asked = (text.split_whitespace().count() >= 4).then(|| text.trim_end_matches('?').to_lowercase());
+        let long = text.ends_with('?') && text.split_whitespace().count() >= 4;
+        let asked = long.then(|| text.trim_end_matches('?').to_lowercase());
         Self { groups, total, wants, names_unknown, related, asked }
     }
 

@@ -98,6 +98,20 @@ fn an_example_of_how_to_ask_is_no_answer() {
 }
 
 #[test]
+fn a_bare_phrase_is_answered_by_the_sentence_that_begins_with_it() {
+    let text = "The default value of work_mem is four megabytes.";
+    let found = ask("The default value of work_mem", vec![passage("a", &[], text)]);
+    assert_eq!(quotes(&found), [text]);
+}
+
+#[test]
+fn a_marked_list_ends_before_the_next_title() {
+    let text = "For the trip you need:\n- bread\n- milk\n\nOpening hours\n\nWe open at nine in the morning.";
+    let found = ask("What do I need for the trip?", vec![passage("a", &[], text)]);
+    assert!(quotes(&found).iter().all(|quote| !quote.contains("Opening")), "{:?}", quotes(&found));
+}
+
+#[test]
 fn a_question_whose_rare_words_stand_nowhere_together_is_refused() {
     let passages = || {
         vec![
