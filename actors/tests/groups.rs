@@ -173,8 +173,7 @@ fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() 
     }
     let release = common::hold(&children[5]);
     // Ids are spread over the shards: somebody lives elsewhere.
-    let is_free =
-        |child: &&AgentRef<common::Count>| wait(child.ask(Duration::from_millis(100), common::Count::Get)).is_ok();
+    let is_free = |child: &&AgentRef<common::Count>| child.info().shard != children[5].info().shard;
     let free = children.iter().find(is_free).expect("one does not share the shard of the blocked one");
     free.tell(common::Count::Add).unwrap();
     free.tell(common::Count::Quiet).unwrap();
@@ -272,4 +271,53 @@ fn the_end_of_the_runtime_is_the_end_of_the_group() {
     wait(child.ask(LONG, common::Count::Get)).unwrap();
     runtime.stop_blocking(LONG);
     wait(group.ended());
+}
+
+#[test]
+fn a_factory_that_panics_over_and_over_starves_no_neighbour_of_its_group() {
+    let runtime = runtime(1);
+    let group = runtime.group(spec(Strategy::OneForOne, u32::MAX));
+    let neighbour = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
+    let factory = || -> common::Counter { std::panic::resume_unwind(Box::new("on purpose")) };
+    let _stillborn = group.spawn(AgentSpec::new("stillborn", factory), Lifetime::Permanent).unwrap();
+    for _ in 0..100 {
+        assert_eq!(wait(neighbour.ask(LONG, common::Count::Get)), Ok((0, 0)));
+    }
+    group.stop();
+    wait(group.ended());
+}
+
+/// Keeps questions, in its state and in work, unanswered.
+struct Keeper {
+    kept: Option<Reply<()>>,
+}
+
+impl Agent for Keeper {
+    type Message = (bool, Option<Reply<()>>);
+
+    fn handle(&mut self, (in_work, reply): Self::Message, turn: &mut Turn<'_, Self::Message>) {
+        if in_work {
+            assert!(turn.start(std::future::pending::<()>(), move |_ended| (false, reply)).is_ok());
+        } else {
+            self.kept = reply;
+        }
+    }
+}
+
+#[test]
+fn who_asked_an_agent_that_its_group_ended_learns_that_it_stopped_wherever_the_question_was() {
+    simulated(1, |runtime| async move {
+        let stage = Stage { group: runtime.group(spec(Strategy::OneForAll, 5)), story: Arc::default() };
+        let keeper =
+            stage.group.spawn(AgentSpec::new("keeper", || Keeper { kept: None }), Lifetime::Permanent).unwrap();
+        let other = stage.actor("a", Lifetime::Permanent);
+        let in_state = keeper.ask(LONG, |reply| (false, Some(reply)));
+        let in_work = keeper.ask(LONG, |reply| (true, Some(reply)));
+        settled().await;
+        other.tell(Cue::Die).unwrap();
+        assert_eq!(in_state.await, Err(AskError::Stopped));
+        assert_eq!(in_work.await, Err(AskError::Stopped));
+        stage.group.stop();
+        stage.group.ended().await;
+    });
 }

@@ -8,7 +8,8 @@ use callboard_actors::agent::{Agent, Turn};
 use callboard_actors::error::{AskError, TellError};
 use callboard_actors::mailbox::{AgentRef, AgentSpec, DeadLetter, Overflow, Reply};
 use callboard_actors::runtime::simulated;
-use common::{LONG, runtime, wait};
+use callboard_actors::supervision::{Backoff, RestartPolicy};
+use common::{Count, LONG};
 use tokio::time::Instant;
 
 /// Handles one number each time it is let go on, in virtual time.
@@ -85,19 +86,25 @@ fn who_waits_in_line_comes_in_in_order_and_a_tell_overtakes_nobody() {
 
 #[test]
 fn a_wait_ends_at_the_policys_deadline_with_the_message_in_hand() {
-    let runtime = runtime(1);
-    let agent =
-        runtime.spawn(common::counter().capacity(1).overflow(Overflow::Wait(Duration::from_millis(30)))).unwrap();
-    let release = common::hold(&agent);
-    agent.tell(common::Count::Note(1)).unwrap();
-    let began = Instant::now();
-    let refused = wait(agent.send(common::Count::Note(2)));
-    assert!(matches!(refused, Err(TellError::Overloaded(common::Count::Note(2)))));
-    assert!(began.elapsed() >= Duration::from_millis(30));
-    let asked = wait(agent.ask(Duration::from_millis(30), common::Count::Seen));
-    assert_eq!(asked, Err(AskError::Timeout));
-    drop(release);
-    assert_eq!(wait(agent.ask(LONG, common::Count::Seen)), Ok(vec![1]), "what left the line is not handled");
+    simulated(5, |runtime| async move {
+        let backoff = Backoff { first: LONG, longest: LONG, ..Backoff::default() };
+        let policy = RestartPolicy { backoff, ..RestartPolicy::default() };
+        let limit = Duration::from_millis(30);
+        let spec = common::counter().capacity(1).overflow(Overflow::Wait(limit)).restart(policy);
+        let agent = runtime.spawn(spec).unwrap();
+        agent.tell(Count::Quiet).unwrap();
+        while agent.info().restarts == 0 {
+            tokio::task::yield_now().await;
+        }
+        // It is away for a while, and its mailbox is full.
+        agent.tell(Count::Note(1)).unwrap();
+        let began = Instant::now();
+        let refused = agent.send(Count::Note(2)).await;
+        assert!(matches!(refused, Err(TellError::Overloaded(Count::Note(2)))));
+        assert!(began.elapsed() >= limit && began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+        assert_eq!(agent.ask(limit, Count::Seen).await, Err(AskError::Timeout));
+        assert_eq!(agent.ask(LONG * 2, Count::Seen).await, Ok(vec![1]), "what left the line is not handled");
+    });
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct AgentInfo {
     pub id: AgentId,
     /// Its name, for people.
     pub name: String,
+    /// The number of the shard that it lives on, from 0.
+    pub shard: usize,
     /// Messages that wait in its mailbox.
     pub depth: usize,
     /// Accepted messages that are not settled yet: waiting, or in its handler's hands.
@@ -41,6 +43,7 @@ impl AgentInfo {
         Self {
             id: door.id,
             name: door.name.to_string(),
+            shard: usize::from(door.shard),
             depth: door.depth(),
             pending: door.pending(),
             work: door.work(),

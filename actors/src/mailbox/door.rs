@@ -40,7 +40,7 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    /// Whether its last incarnation panicked.
+    /// Whether its last life ended by a panic.
     panicked: AtomicBool,
     /// Whether a group decides what follows its ends.
     pub(super) is_kept: bool,
@@ -211,15 +211,13 @@ impl<M: Send + 'static> Door<M> {
         if handled {
             self.count_handled(&mut queue);
         }
-        match queue.next(waker) {
-            Next::Letter(letter, Some(Admitted(sender))) => {
-                self.shared.ledger(self.shard).accept();
-                drop(queue);
-                wake(sender);
-                Next::Letter(letter, None)
-            }
-            next => next,
+        let (next, admitted) = queue.next(waker);
+        if let Some(Admitted(sender)) = admitted {
+            self.shared.ledger(self.shard).accept();
+            drop(queue);
+            wake(sender);
         }
+        next
     }
 
     /// Wakes `waker` at the next change, without looking at the letters.
@@ -364,8 +362,13 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    pub(super) fn mark_panicked(&self) {
-        self.panicked.store(true, Ordering::Release);
+    pub(super) fn mark_end(&self, panicked: bool) {
+        self.panicked.store(panicked, Ordering::Release);
+    }
+
+    /// Why the last life ended, for those who wait for something of it.
+    pub(super) fn last_end(&self) -> AskError {
+        if self.panicked.load(Ordering::Acquire) { AskError::Panicked } else { AskError::Stopped }
     }
 
     pub(super) fn tell_watchers(&self, down: &Down) {
@@ -435,8 +438,7 @@ impl<M: Send + 'static> Working<M> {
 
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
-        let stopped = self.door.control() >= Control::Stop && !self.door.panicked.load(Ordering::Acquire);
-        with_cause(if stopped { AskError::Stopped } else { AskError::Panicked }, || {
+        with_cause(self.door.last_end(), || {
             drop_contained(held);
             drop_contained(also);
         });

@@ -141,17 +141,23 @@ impl<A: Agent> Guard<A> {
         self.door.next_incarnation();
         let next = if delay.is_zero() { Stage::Unborn } else { Stage::Waiting(Box::pin(tokio::time::sleep(delay))) };
         let dead = std::mem::replace(&mut self.stage, next);
-        with_cause(AskError::Panicked, || drop_contained(dead));
+        self.bury(dead, AskError::Panicked);
         self.door.tell_watchers(&down);
     }
 
     /// Ends the incarnation of an agent that is kept, and asks its group what follows.
     fn hold(&mut self, unheard: Option<ExitReason>, end: End, cause: AskError) {
         let dead = std::mem::replace(&mut self.stage, Stage::Held(unheard));
-        with_cause(cause, || drop_contained(dead));
+        self.bury(dead, cause);
         if let Some(kept) = self.kept() {
             kept.ended(end);
         }
+    }
+
+    /// Drops a life that is over; whoever waits for a reply in it, or in its work, learns the cause.
+    fn bury(&self, dead: Stage<A>, cause: AskError) {
+        self.door.mark_end(cause == AskError::Panicked);
+        with_cause(cause, || drop_contained(dead));
     }
 
     /// Does what the group asked for; `true` when that changed the stage.
@@ -160,7 +166,7 @@ impl<A: Agent> Guard<A> {
         let orders = self.door.take_orders();
         let mut changed = false;
         match &mut self.stage {
-            Stage::Living(_) | Stage::Unborn if orders.halt.is_some_and(|halted| halted >= life) => {
+            Stage::Living(_) if orders.halt.is_some_and(|halted| halted >= life) => {
                 let down = self.door.down(ExitReason::Halted, Next::Restarts);
                 self.door.next_incarnation();
                 self.hold(None, End::Halted, AskError::Stopped);
@@ -204,11 +210,8 @@ impl<A: Agent> Guard<A> {
         }
         let cause = if matches!(reason, ExitReason::Panicked(_)) { AskError::Panicked } else { AskError::Stopped };
         self.door.raise(Control::Stop);
-        if cause == AskError::Panicked {
-            self.door.mark_panicked();
-        }
         let unheard = if let Stage::Held(unheard) = &stage { unheard.clone() } else { None };
-        with_cause(cause, || drop_contained(stage));
+        self.bury(stage, cause);
         self.door.close(cause);
         self.door.depart(unheard.unwrap_or(reason));
         if let Some(kept) = self.kept() {
@@ -221,9 +224,10 @@ impl<A: Agent> Guard<A> {
         match &mut self.stage {
             Stage::Unborn => {
                 self.give_birth();
-                if matches!(self.stage, Stage::Living(_) | Stage::Held(_) | Stage::Gone) {
+                if matches!(self.stage, Stage::Living(_) | Stage::Gone) {
                     return Poll::Ready(());
                 }
+                // Not at once, as after any other death.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }

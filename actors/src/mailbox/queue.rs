@@ -58,8 +58,8 @@ pub(super) enum Refused {
 
 /// What an agent does next.
 pub(super) enum Next<M: Send + 'static> {
-    /// Handle this. Somebody in line may have come in for it.
-    Letter(Letter<M>, Option<Admitted>),
+    /// Handle this.
+    Letter(Letter<M>),
     /// Wait: the waker is remembered.
     Wait,
     /// Handle nothing more.
@@ -175,28 +175,29 @@ impl<M: Send + 'static> Queue<M> {
         self.line.as_deref_mut()
     }
 
-    /// The next letter, which is in hand until it is [settled](Self::settle).
-    pub(super) fn next(&mut self, waker: &Waker) -> Next<M> {
+    /// The next letter, which is in hand until it is [settled](Self::settle); and who came in from the line for it.
+    pub(super) fn next(&mut self, waker: &Waker) -> (Next<M>, Option<Admitted>) {
         if self.control >= Control::Stop || self.orders.as_ref().is_some_and(|orders| orders.interrupt()) {
-            return Next::Stop;
+            return (Next::Stop, None);
         }
         let Some(letter) = self.letters.pop_front() else {
             // An agent that waits holds no memory for letters.
             self.letters = VecDeque::new();
             self.park(waker);
-            return Next::Wait;
+            return (Next::Wait, None);
         };
         self.in_hand = true;
-        if letter.lane != Lane::User {
-            return Next::Letter(letter, None);
-        }
+        let admitted = if letter.lane == Lane::User { self.leave_room() } else { None };
+        (Next::Letter(letter), admitted)
+    }
+
+    /// A letter of the front door is gone: the first in line comes in.
+    fn leave_room(&mut self) -> Option<Admitted> {
         self.users -= 1;
-        let line = self.line.as_mut().filter(|_| self.control == Control::Run);
-        let admitted = line.and_then(|line| line.advance()).map(|(waiting, waker)| {
-            self.push(waiting);
-            Admitted(waker)
-        });
-        Next::Letter(letter, admitted)
+        let line = self.line.as_mut().filter(|_| self.control == Control::Run)?;
+        let (waiting, waker) = line.advance()?;
+        self.push(waiting);
+        Some(Admitted(waker))
     }
 
     /// Remembers whom to wake.
@@ -304,18 +305,18 @@ mod tests {
         }
         let waker = noop_waker();
         for message in 1..=3 {
-            assert!(matches!(queue.next(&waker), Next::Letter(letter, None) if letter.message == message));
+            assert!(matches!(queue.next(&waker).0, Next::Letter(letter) if letter.message == message));
             assert_eq!(queue.pending(), u64::from(4 - message));
             queue.settle();
         }
-        assert!(matches!(queue.next(&waker), Next::Wait));
+        assert!(matches!(queue.next(&waker).0, Next::Wait));
         assert_eq!((queue.depth(), queue.pending()), (0, 0));
     }
 
     #[test]
     fn a_waiting_agent_is_woken_once_for_each_wait() {
         let mut queue = Queue::new(Overflow::Refuse);
-        assert!(matches!(queue.next(&noop_waker()), Next::Wait));
+        assert!(matches!(queue.next(&noop_waker()).0, Next::Wait));
         assert!(queue.offer(user(1), 9).is_ok_and(|accepted| accepted.waker.is_some()));
         assert!(queue.offer(user(2), 9).is_ok_and(|accepted| accepted.waker.is_none()));
     }
@@ -329,7 +330,7 @@ mod tests {
         assert_eq!(refusal(queue.offer(own(2), 9)), None);
         queue.raise(Control::Stop);
         queue.raise(Control::Drain);
-        assert!(matches!(queue.next(&waker), Next::Stop), "control never falls");
+        assert!(matches!(queue.next(&waker).0, Next::Stop), "control never falls");
         assert_eq!(refusal(queue.offer(own(3), 9)), None);
         assert_eq!(queue.close().0.len(), 2);
         assert_eq!(refusal(queue.offer(own(4), 9)), Some((Refused::Closed, 4)));
@@ -356,9 +357,9 @@ mod tests {
         assert!(queue.line_up(user(1), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))));
         assert!(queue.line_up(user(2), 1).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Waits { ticket: 0, .. })));
         assert!(queue.line_up(user(3), 1).is_err_and(|(refused, _)| refused == Refused::Full), "the line has an end");
-        let Next::Letter(first, Some(_)) = queue.next(&waker) else { panic!("the second comes in for the first") };
+        let (Next::Letter(first), Some(_)) = queue.next(&waker) else { panic!("the second comes in for the first") };
         assert_eq!((first.message, queue.depth()), (1, 1));
-        assert!(matches!(queue.next(&waker), Next::Letter(letter, None) if letter.message == 2));
+        assert!(matches!(queue.next(&waker), (Next::Letter(letter), None) if letter.message == 2));
         assert!(queue.line().and_then(|line| line.leave(0)).is_none());
     }
 }

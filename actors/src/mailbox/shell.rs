@@ -54,7 +54,7 @@ impl<A: Agent> Shell<A> {
         let has_left = asker.is_some_and(|asker| asker.has_left());
         let dead = match lane {
             Lane::Own { incarnation } if incarnation != self.door.incarnation() => {
-                Some((DeadLetter::StaleIncarnation, AskError::Panicked))
+                Some((DeadLetter::StaleIncarnation, self.door.last_end()))
             }
             Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
             Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
@@ -76,7 +76,7 @@ impl<A: Agent> Shell<A> {
         let mut handled = false;
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
             match self.door.next(cx.waker(), handled) {
-                Next::Letter(letter, _admitted) => handled = self.handle(letter),
+                Next::Letter(letter) => handled = self.handle(letter),
                 Next::Wait | Next::Stop => return,
             }
         }
