@@ -64,7 +64,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     where
         F: Future + 'static,
     {
-        let Some(working) = self.door.begin(Errand::Work) else {
+        let Some(working) = Working::begin(self.door, Errand::Work) else {
             return Err(done(Err(WorkError::Overloaded)));
         };
         let cancelled = self.life.scope(self.door.scope()).cancelled();
@@ -77,7 +77,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     /// # Errors
     /// [`WorkError::Overloaded`] when as many timers are set as [`AgentSpec::max_work`] allows; the message is dropped.
     pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
-        let working = self.door.begin(Errand::Timer).ok_or(WorkError::Overloaded)?;
+        let working = Working::begin(self.door, Errand::Timer).ok_or(WorkError::Overloaded)?;
         let sleep = Contained::new(Box::pin(tokio::time::sleep(delay)));
         let cancelled = self.life.scope(self.door.scope()).cancelled();
         tokio::task::spawn_local(run(sleep, Contained::new(move |_slept| message), cancelled, working));

@@ -18,6 +18,7 @@ use super::quarantine::Quarantine;
 use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
+use super::working::Errand;
 use crate::error::{AskError, TellError};
 use crate::event::CancelReason;
 use crate::runtime::Shared;
@@ -127,7 +128,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Brings the agent what it asked for itself. What comes after its end is dropped, and was never accepted.
-    fn deliver_own(&self, letter: Letter<M>) -> bool {
+    pub(super) fn deliver_own(&self, letter: Letter<M>) -> bool {
         let refused = self.push(letter).err();
         let taken = refused.is_none();
         if let Some((_, letter)) = refused {
@@ -297,14 +298,8 @@ impl<M: Send + 'static> Door<M> {
         self.pending() == 0 && self.work.load(Ordering::SeqCst) == 0
     }
 
-    /// Takes a place for one piece of work, or one timer, of this incarnation, if there is one.
-    pub(crate) fn begin(self: &Arc<Self>, errand: Errand) -> Option<Working<M>> {
-        let more = |errands: u32| (errands < self.max_work).then_some(errands + 1);
-        self.errands(errand).fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).ok()?;
-        Some(Working { door: self.clone(), incarnation: self.incarnation(), errand })
-    }
-
-    fn errands(&self, errand: Errand) -> &AtomicU32 {
+    /// What the agent has in flight of this kind.
+    pub(super) fn errands(&self, errand: Errand) -> &AtomicU32 {
         match errand {
             Errand::Work => &self.work,
             Errand::Timer => &self.timers,
@@ -404,55 +399,5 @@ impl<M: Send + 'static> Door<M> {
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
-    }
-}
-
-/// The place of one piece of work, in flight or with its result in the mailbox. Its end may be what a draining agent
-/// waits for.
-pub(crate) struct Working<M: Send + 'static> {
-    door: Arc<Door<M>>,
-    incarnation: u32,
-    errand: Errand,
-}
-
-/// What an agent has in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Errand {
-    /// A future whose result matters: a draining agent waits for it.
-    Work,
-    /// A wake-up call: a draining agent does not wait for it.
-    Timer,
-}
-
-impl<M: Send + 'static> Working<M> {
-    /// Brings the agent the result.
-    pub(crate) fn deliver(self, message: M) {
-        let (door, incarnation) = (self.door.clone(), self.incarnation);
-        door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
-    }
-
-    /// Whether the work lets others go first; see [`Shared::defers`].
-    pub(crate) fn defers(&self) -> bool {
-        self.door.shared.defers()
-    }
-
-    /// Drops what the work held; whoever waits for a reply in it learns why.
-    pub(crate) fn discard<A, B>(self, held: A, also: B) {
-        with_cause(self.door.last_end(), || {
-            drop_contained(held);
-            drop_contained(also);
-        });
-    }
-}
-
-impl<M: Send + 'static> Drop for Working<M> {
-    fn drop(&mut self) {
-        if self.door.incarnation() == self.incarnation {
-            self.door.errands(self.errand).fetch_sub(1, Ordering::SeqCst);
-        }
-        // Whoever drains waits for the last piece of work.
-        if self.door.control() == Control::Drain {
-            self.door.raise(Control::Drain);
-        }
     }
 }

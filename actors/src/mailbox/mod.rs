@@ -19,6 +19,7 @@ mod reply;
 mod shell;
 mod spec;
 mod watch;
+mod working;
 
 pub use agent_ref::AgentRef;
 pub use ask::Ask;
@@ -31,12 +32,13 @@ pub use spec::AgentSpec;
 
 pub(crate) use contain::{Contained, contain, drop_contained, panic_text};
 pub(crate) use directory::AnyAgent;
-pub(crate) use door::{Door, Errand, Working};
+pub(crate) use door::Door;
 pub(crate) use ledger::ShardLedger;
 pub(crate) use orders::Order;
 pub(crate) use queue::Control;
 pub(crate) use reply::mark_shard_ending;
 pub(crate) use spec::{Birth, prepare};
+pub(crate) use working::{Errand, Working};
 
 /// Names an agent within its runtime; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

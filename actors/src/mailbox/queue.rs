@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::door::Working;
 use super::orders::{Order, Orders};
 use super::overflow::{Line, Overflow};
 use super::reply::Asker;
+use super::working::Working;
 
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 
 mod down;
 mod group;
+mod keeper;
 mod restart;
 pub mod tree;
 
@@ -10,4 +11,4 @@ pub use down::{Down, ExitReason, Next};
 pub use group::Group;
 pub use restart::{Backoff, Decision, RestartHistory, RestartPolicy};
 
-pub(crate) use group::Kept;
+pub(crate) use keeper::Kept;
