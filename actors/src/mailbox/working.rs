@@ -39,7 +39,7 @@ impl<M: Send + 'static> Working<M> {
         door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
     }
 
-    /// Whether the work lets others go first; see [`Shared::defers`].
+    /// Whether the work lets others go first; see [`Shared::defers`](crate::runtime::Shared::defers).
     pub(crate) fn defers(&self) -> bool {
         self.door.shared.defers()
     }
