@@ -70,6 +70,11 @@ impl Scope {
         self.node.deadline.filter(|deadline| *deadline <= now).map(|_| CancelReason::Deadline)
     }
 
+    /// Whether it was cancelled, here or above, whatever its deadline.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.node.token.is_cancelled()
+    }
+
     /// Why the scope was cancelled, here or above; `None` while it is not, whatever its deadline.
     pub(crate) fn cancelled_because(&self) -> Option<CancelReason> {
         self.node.token.is_cancelled().then(|| self.node.why())

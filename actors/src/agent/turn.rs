@@ -1,9 +1,10 @@
 //! What may an agent do during its turn? Start work and timers, spawn and watch other agents, stop.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -67,8 +68,8 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         let Some(working) = Working::begin(self.door, Errand::Work) else {
             return Err(done(Err(WorkError::Overloaded)));
         };
-        let cancelled = self.life.scope(self.door.scope()).cancelled();
-        tokio::task::spawn_local(run(Contained::new(Box::pin(work)), Contained::new(done), cancelled, working));
+        let scope = self.life.scope(self.door.scope()).clone();
+        tokio::task::spawn_local(run(Contained::new(Box::pin(work)), Contained::new(done), scope, working));
         Ok(())
     }
 
@@ -79,8 +80,8 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     pub fn after(&mut self, delay: Duration, message: M) -> Result<(), WorkError> {
         let working = Working::begin(self.door, Errand::Timer).ok_or(WorkError::Overloaded)?;
         let sleep = Contained::new(Box::pin(tokio::time::sleep(delay)));
-        let cancelled = self.life.scope(self.door.scope()).cancelled();
-        tokio::task::spawn_local(run(sleep, Contained::new(move |_slept| message), cancelled, working));
+        let scope = self.life.scope(self.door.scope()).clone();
+        tokio::task::spawn_local(run(sleep, Contained::new(move |_slept| message), scope, working));
         Ok(())
     }
 
@@ -113,11 +114,32 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     }
 }
 
+/// Runs `work` until it is done, or the scope is cancelled. The scope is asked each time, which is cheap; it is told whom
+/// to wake once, and only if the work has to wait: both are tasks of one shard and keep their wakers.
+async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output> {
+    let (mut work, mut cancelled) = (pin!(work), pin!(None));
+    poll_fn(|cx| {
+        if scope.is_cancelled() {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        if cancelled.is_none() {
+            cancelled.set(Some(scope.cancelled()));
+            let waits = cancelled.as_mut().as_pin_mut().is_none_or(|cancelled| cancelled.poll(cx).is_pending());
+            return if waits { Poll::Pending } else { Poll::Ready(None) };
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// Drives one piece of work to its end, its panic or its cancellation.
 async fn run<M, F, D>(
     mut work: Contained<Pin<Box<F>>>,
     mut done: Contained<D>,
-    cancelled: impl Future<Output = ()>,
+    scope: Scope,
     working: Working<M>,
 ) where
     M: Send + 'static,
@@ -128,11 +150,7 @@ async fn run<M, F, D>(
     if working.defers() {
         tokio::task::yield_now().await;
     }
-    let outcome = tokio::select! {
-        biased;
-        () = cancelled => None,
-        outcome = AssertUnwindSafe(future.as_mut()).catch_unwind() => Some(outcome),
-    };
+    let outcome = unless_cancelled(scope, AssertUnwindSafe(future.as_mut()).catch_unwind()).await;
     let Some(outcome) = outcome else {
         return working.discard(work, done);
     };

@@ -83,8 +83,8 @@ impl<M: Send + 'static> AgentRef<M> {
         let shared = &self.door.shared;
         match self.door.line_up(question(reply), Some(slot.clone())) {
             Ok(_in_the_mailbox_or_in_line) => Ask::waiting(slot, shared, within),
-            Err(TellError::Overloaded(_)) => Ask::refused(AskError::Overloaded, shared),
-            Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped, shared),
+            Err(TellError::Overloaded(_)) => Ask::refused(AskError::Overloaded),
+            Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped),
         }
     }
 
@@ -163,7 +163,7 @@ impl<M: Send + 'static> InLine<'_, M> {
             if let Poll::Ready(outcome) = self.door.poll_line(self.ticket, cx) {
                 return Poll::Ready(outcome);
             }
-            let cause = ready!(patience.poll(&self.door.shared, cx));
+            let cause = ready!(patience.poll(cx));
             // It may have come in at the last moment.
             Poll::Ready(self.door.leave_line(self.ticket).map_or(Ok(()), |message| match cause {
                 AskError::Stopped => Err(TellError::Stopped(message)),

@@ -7,11 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, Sleep};
 
 use super::reply::Slot;
 use crate::error::AskError;
-use crate::runtime::{Shared, is_in_turn, this_shard};
+use crate::runtime::{Deadline, Shared, is_in_turn, runtime_here};
 
 /// The answer to one question, when it comes. Dropping it leaves: a question that is still queued is then not handled.
 /// It can be polled on any executor, and moved between them.
@@ -19,33 +18,26 @@ use crate::runtime::{Shared, is_in_turn, this_shard};
 pub struct Ask<T> {
     /// `None` when the question was refused, or the future has ended.
     slot: Option<Arc<Slot<T>>>,
-    refused: AskError,
-    shared: Arc<Shared>,
-    patience: Patience,
+    wait: Wait,
 }
 
-/// What ends the wait.
-pub(super) enum Patience {
-    /// The asker is on a shard: its own timer will do, for while the shard is blocked, so is the asker. And when the
-    /// shard ends, the asker ends with it.
-    Here { shard: u64, sleep: Pin<Box<Sleep>> },
-    /// The asker is elsewhere: the runtime's clock tells it, or the runtime's end.
-    Elsewhere(BoxFuture<'static, AskError>),
-    /// There is nothing to wait for.
-    None,
+/// What ends the wait for an answer.
+enum Wait {
+    /// It was asked on a shard, which puts its end into the slot: while the shard is blocked, so is whoever waits there.
+    Here(Deadline, Duration),
+    /// It was asked elsewhere, or a handler blocks the shard for it.
+    Elsewhere(Patience),
+    /// It has ended.
+    Over(AskError),
 }
+
+/// Ends when time is up, on the runtime's clock, or with the runtime.
+pub(super) struct Patience(BoxFuture<'static, AskError>);
 
 impl Patience {
-    pub(super) fn new(shared: &Arc<Shared>, within: Duration) -> Self {
-        match this_shard() {
-            Some(shard) if shared.has_shard(shard) => Self::Here { shard, sleep: Box::pin(tokio::time::sleep(within)) },
-            _ => Self::elsewhere(shared, within),
-        }
-    }
-
-    fn elsewhere(shared: &Arc<Shared>, within: Duration) -> Self {
+    pub(super) fn new(shared: &Shared, within: Duration) -> Self {
         let (closed, sleep) = (shared.closed(), shared.sleep(within));
-        Self::Elsewhere(Box::pin(async move {
+        Self(Box::pin(async move {
             tokio::select! {
                 biased;
                 () = closed => AskError::Stopped,
@@ -54,30 +46,44 @@ impl Patience {
         }))
     }
 
-    pub(super) fn poll(&mut self, shared: &Arc<Shared>, cx: &mut Context<'_>) -> Poll<AskError> {
-        if let Self::Here { shard, sleep } = self {
-            if this_shard() == Some(*shard) && !is_in_turn() {
-                return sleep.as_mut().poll(cx).map(|()| AskError::Timeout);
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AskError> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl Wait {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AskError> {
+        if let Self::Here(deadline, within) = self {
+            if !(is_in_turn() && deadline.is_here()) {
+                return Poll::Pending;
             }
-            // It was moved, or a handler blocks the shard for it: a timer of another thread's runtime must not be polled after that thread's end.
-            let left = sleep.deadline().saturating_duration_since(Instant::now());
-            *self = Self::elsewhere(shared, left);
+            *self = match runtime_here() {
+                Some(shared) => Self::Elsewhere(Patience::new(&shared, *within)),
+                None => Self::Over(AskError::Stopped),
+            };
         }
         match self {
-            Self::Elsewhere(wait) => wait.as_mut().poll(cx),
-            Self::Here { .. } | Self::None => Poll::Ready(AskError::Stopped),
+            Self::Elsewhere(patience) => patience.poll(cx),
+            Self::Over(cause) => Poll::Ready(*cause),
+            Self::Here(..) => Poll::Pending,
         }
     }
 }
 
-impl<T> Ask<T> {
-    pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Arc<Shared>, within: Duration) -> Self {
-        let patience = Patience::new(shared, within);
-        Self { slot: Some(slot), refused: AskError::Unanswered, shared: shared.clone(), patience }
+impl<T: Send + 'static> Ask<T> {
+    pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Shared, within: Duration) -> Self {
+        let here = if shared.is_here() { Deadline::here(within, || slot.clone()) } else { None };
+        let wait = match here {
+            Some(deadline) => Wait::Here(deadline, within),
+            None => Wait::Elsewhere(Patience::new(shared, within)),
+        };
+        Self { slot: Some(slot), wait }
     }
+}
 
-    pub(super) fn refused(refused: AskError, shared: &Arc<Shared>) -> Self {
-        Self { slot: None, refused, shared: shared.clone(), patience: Patience::None }
+impl<T> Ask<T> {
+    pub(super) fn refused(refused: AskError) -> Self {
+        Self { slot: None, wait: Wait::Over(refused) }
     }
 }
 
@@ -86,13 +92,15 @@ impl<T> Future for Ask<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(slot) = &this.slot else { return Poll::Ready(Err(this.refused)) };
-        if let Poll::Ready(answer) = slot.poll(cx) {
+        if let Some(slot) = &this.slot
+            && let Poll::Ready(answer) = slot.poll(cx)
+        {
             this.slot = None;
+            this.wait = Wait::Over(AskError::Unanswered);
             return Poll::Ready(answer);
         }
-        let refused = ready!(this.patience.poll(&this.shared, cx));
-        this.refused = refused;
+        let refused = ready!(this.wait.poll(cx));
+        this.wait = Wait::Over(refused);
         if let Some(slot) = this.slot.take() {
             slot.leave();
         }

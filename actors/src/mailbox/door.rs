@@ -3,7 +3,7 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(crate) struct Door<M: Send + 'static> {
     panicked: AtomicBool,
     /// Whether a group decides what follows its ends.
     pub(super) is_kept: bool,
+    /// The queue's control, to be read without the lock. Written under it.
+    control: AtomicU8,
     queue: Mutex<Queue<M>>,
     rare: OnceLock<Box<Rare<M>>>,
 }
@@ -91,6 +93,7 @@ impl<M: Send + 'static> Door<M> {
             timers: AtomicU32::new(0),
             panicked: AtomicBool::new(false),
             is_kept,
+            control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
             rare: OnceLock::new(),
         };
@@ -250,11 +253,16 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn control(&self) -> Control {
-        self.queue().control()
+        Control::from_u8(self.control.load(Ordering::SeqCst))
     }
 
     pub(super) fn raise(&self, control: Control) {
-        let closing = self.queue().raise(control);
+        let closing = {
+            let mut queue = self.queue();
+            let closing = queue.raise(control);
+            self.control.store(queue.control() as u8, Ordering::SeqCst);
+            closing
+        };
         Self::tell_closing(closing, AskError::Stopped);
     }
 
@@ -279,6 +287,7 @@ impl<M: Send + 'static> Door<M> {
         let (left, closing) = {
             let mut queue = self.queue();
             let (left, closing) = queue.close();
+            self.control.store(queue.control() as u8, Ordering::SeqCst);
             for _ in &left {
                 self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
             }

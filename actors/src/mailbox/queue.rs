@@ -12,6 +12,11 @@ use super::overflow::{Line, Overflow};
 use super::reply::Asker;
 use super::working::Working;
 
+/// An agent that has handled as many messages keeps the memory for a few letters while it waits.
+const BUSY: u64 = 64;
+/// That many letters, which is what the first one takes memory for.
+const ROOM: usize = 4;
+
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -24,6 +29,17 @@ pub(crate) enum Control {
     Stop = 2,
     /// Takes nothing any more, not even what it asked for itself.
     Gone = 3,
+}
+
+impl Control {
+    pub(super) fn from_u8(number: u8) -> Self {
+        match number {
+            0 => Self::Run,
+            1 => Self::Drain,
+            2 => Self::Stop,
+            _ => Self::Gone,
+        }
+    }
 }
 
 /// Where a message came from.
@@ -181,14 +197,20 @@ impl<M: Send + 'static> Queue<M> {
             return (Next::Stop, None);
         }
         let Some(letter) = self.letters.pop_front() else {
-            // An agent that waits holds no memory for letters.
-            self.letters = VecDeque::new();
+            self.give_memory_back();
             self.park(waker);
             return (Next::Wait, None);
         };
         self.in_hand = true;
         let admitted = if letter.lane == Lane::User { self.leave_room() } else { None };
         (Next::Letter(letter), admitted)
+    }
+
+    /// An agent that waits holds no memory for letters, or little if it is a busy one.
+    fn give_memory_back(&mut self) {
+        if self.handled < BUSY || self.letters.capacity() > ROOM {
+            self.letters = VecDeque::new();
+        }
     }
 
     /// A letter of the front door is gone: the first in line comes in.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::AskError;
+use crate::runtime::{Expires, Expiry};
 
 thread_local! {
     /// Why the values that this thread drops right now are dropped, when it is more than an ordinary drop.
@@ -96,6 +97,24 @@ impl<T> Slot<T> {
             waker.wake();
         }
         drop(answer);
+    }
+}
+
+impl<T: Send> Expires for Slot<T> {
+    /// The asker leaves, wherever it is, and learns why.
+    fn expire(&self, end: Expiry) {
+        let mut state = self.state();
+        if state.answer.is_some() || self.has_left.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cause = match end {
+            Expiry::Passed => AskError::Timeout,
+            Expiry::ShardEnded => AskError::Stopped,
+        };
+        state.answer = Some(Err(cause));
+        let wakers = [state.asker.take(), state.answerer.take()];
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
 

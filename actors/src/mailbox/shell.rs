@@ -37,24 +37,20 @@ impl<A: Agent> Shell<A> {
 
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
-        let mut turn = Turn::new(&self.door, &mut self.life);
-        in_turn(|| act(&mut self.agent, &mut turn));
-        match turn.wants_to_stop() {
-            true if self.door.is_kept => self.door.order(Order::Leave),
-            true => self.door.raise(Control::Stop),
-            false => {}
-        }
+        let Self { agent, door, life } = self;
+        take_turn(agent, door, life, act);
     }
 
     /// Handles one letter; `false` when it became a dead one, and is accounted for.
     fn handle(&mut self, letter: Letter<A::Message>) -> bool {
         let Letter { message, lane, asker, place } = letter;
         drop(place);
-        let mut hand = InHand { door: self.door.clone(), settled: false, fingerprint: None };
+        let Self { agent, door, life } = self;
+        let mut hand = InHand { door, settled: false, fingerprint: None };
         let has_left = asker.is_some_and(|asker| asker.has_left());
         let dead = match lane {
-            Lane::Own { incarnation } if incarnation != self.door.incarnation() => {
-                Some((DeadLetter::StaleIncarnation, self.door.last_end()))
+            Lane::Own { incarnation } if incarnation != door.incarnation() => {
+                Some((DeadLetter::StaleIncarnation, door.last_end()))
             }
             Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
             Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
@@ -65,7 +61,7 @@ impl<A: Agent> Shell<A> {
             with_cause(cause, || drop_contained(message));
             return false;
         }
-        self.turn(|agent, turn| agent.handle(message, turn));
+        take_turn(agent, door, life, |agent, turn| agent.handle(message, turn));
         hand.handled();
         true
     }
@@ -84,6 +80,21 @@ impl<A: Agent> Shell<A> {
             self.door.settle_handled();
         }
         cx.waker().wake_by_ref();
+    }
+}
+
+fn take_turn<A: Agent>(
+    agent: &mut A,
+    door: &Arc<Door<A::Message>>,
+    life: &mut Life,
+    act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>),
+) {
+    let mut turn = Turn::new(door, life);
+    in_turn(|| act(agent, &mut turn));
+    match turn.wants_to_stop() {
+        true if door.is_kept => door.order(Order::Leave),
+        true => door.raise(Control::Stop),
+        false => {}
     }
 }
 
@@ -125,14 +136,14 @@ impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
 }
 
 /// The message in the handler's hands: handled, or dead if the handler panics.
-struct InHand<M: Send + 'static> {
-    door: Arc<Door<M>>,
+struct InHand<'a, M: Send + 'static> {
+    door: &'a Door<M>,
     settled: bool,
     /// Known when the agent has a quarantine.
     fingerprint: Option<u64>,
 }
 
-impl<M: Send + 'static> InHand<M> {
+impl<M: Send + 'static> InHand<'_, M> {
     fn is_held_back(&mut self, message: &M) -> bool {
         let Some(quarantine) = self.door.quarantine() else { return false };
         self.fingerprint = quarantine.fingerprint(message);
@@ -159,7 +170,7 @@ impl<M: Send + 'static> InHand<M> {
     }
 }
 
-impl<M: Send + 'static> Drop for InHand<M> {
+impl<M: Send + 'static> Drop for InHand<'_, M> {
     fn drop(&mut self) {
         if !self.settled {
             self.strike();

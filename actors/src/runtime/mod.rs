@@ -5,10 +5,12 @@
 
 mod chance;
 mod clock;
+mod deadlines;
 mod shard;
 mod shared;
 mod simulated;
 mod stop;
+mod wheel;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use std::time::Duration;
 pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport};
 
-pub(crate) use shard::{in_turn, is_in_turn, this_shard};
+pub(crate) use deadlines::{Deadline, Expires, Expiry, runtime_here};
+pub(crate) use shard::{in_turn, is_in_turn};
 pub(crate) use shared::Shared;
 
 use crate::agent::Agent;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::deadlines;
 use crate::error::StartError;
 use crate::mailbox::{ShardLedger, drop_contained, mark_shard_ending};
 
@@ -26,7 +27,7 @@ thread_local! {
 }
 
 /// The number of the shard that the current thread is, if it is one.
-pub(crate) fn this_shard() -> Option<u64> {
+pub(super) fn this_shard() -> Option<u64> {
     Some(HERE.get()).filter(|number| *number != 0)
 }
 
@@ -134,6 +135,7 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
         HERE.set(number);
         let system = actix::System::new();
         system.block_on(async move {
+            tokio::task::spawn_local(deadlines::keep());
             let _starter_waits = up.send(());
             serve(inbox, token).await;
         });

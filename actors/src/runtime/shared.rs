@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::chance::Chance;
 use super::clock::ClockHandle;
-use super::shard::ShardDoor;
+use super::deadlines;
+use super::shard::{ShardDoor, this_shard};
 use crate::agent::Agent;
 use crate::error::StartError;
 use crate::mailbox::{AgentId, AgentRef, AgentSpec, Birth, Directory, Ledger, ShardLedger, prepare};
@@ -39,7 +40,7 @@ impl Shared {
     pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance, coin: Option<Chance>) -> Arc<Self> {
         let first = shards.first().map_or(0, ShardDoor::number);
         let numbers = first..first + shards.len() as u64;
-        Arc::new(Self {
+        let shared = Arc::new(Self {
             shards,
             numbers,
             clock,
@@ -50,7 +51,12 @@ impl Shared {
             next_id: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
-        })
+        });
+        for shard in &shared.shards {
+            let weak = Arc::downgrade(&shared);
+            let _a_new_shard_has_room = shard.run(Box::new(move || deadlines::belongs_to(weak)));
+        }
+        shared
     }
 
     /// Starts an agent, below the scope `inherited` if its spec names no other.
@@ -114,9 +120,9 @@ impl Shared {
         });
     }
 
-    /// Whether the shard with this number is one of these, and has a thread of its own.
-    pub(crate) fn has_shard(&self, number: u64) -> bool {
-        self.coin.is_none() && self.numbers.contains(&number)
+    /// Whether the current thread is one of these shards, and does nothing else.
+    pub(crate) fn is_here(&self) -> bool {
+        self.coin.is_none() && this_shard().is_some_and(|number| self.numbers.contains(&number))
     }
 
     /// The scope above all agents and runs.
