@@ -3,7 +3,7 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -48,6 +48,9 @@ pub(crate) struct Door<M: Send + 'static> {
     /// The queue's control, to be read without the lock. Written under it.
     control: AtomicU8,
     queue: Mutex<Queue<M>>,
+    /// Whether a letter is in the agent's hand. Only its shard writes it, and `handled`.
+    in_hand: AtomicBool,
+    handled: AtomicU64,
     rare: OnceLock<Box<Rare<M>>>,
 }
 
@@ -95,6 +98,8 @@ impl<M: Send + 'static> Door<M> {
             is_kept,
             control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
+            in_hand: AtomicBool::new(false),
+            handled: AtomicU64::new(0),
             rare: OnceLock::new(),
         };
         if let Some(scope) = scope {
@@ -121,7 +126,7 @@ impl<M: Send + 'static> Door<M> {
     pub(crate) fn deliver_notice(&self, message: M, incarnation: u32, fate: Fate) -> bool {
         let most = self.max_work.saturating_mul(2).saturating_add(NOTICES);
         if fate == Fate::Restarts && self.queue().own() >= u64::from(most) {
-            self.shared.ledger(self.shard).accept();
+            self.shared.accept(self.shard);
             self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
             self.trace_dead(DeadLetter::Overflowed);
             drop_contained(message);
@@ -168,7 +173,7 @@ impl<M: Send + 'static> Door<M> {
     /// Counted under the lock, so that no message is settled before it is counted.
     fn count_accepted(&self, queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
         let ledger = self.shared.ledger(self.shard);
-        ledger.accept();
+        self.shared.accept(self.shard);
         if accepted.displaced.is_some() {
             ledger.dead(DeadLetter::Overflowed);
         }
@@ -209,15 +214,15 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    /// What the agent does next, after it may have `handled` the letter in hand; see [`Queue::next`].
-    pub(super) fn next(&self, waker: &Waker, handled: bool) -> Next<M> {
+    /// What the agent does next; see [`Queue::next`]. A letter is in hand until it is settled.
+    pub(super) fn next(&self, waker: &Waker) -> Next<M> {
         let mut queue = self.queue();
-        if handled {
-            self.count_handled(&mut queue);
-        }
         let (next, admitted) = queue.next(waker);
+        if matches!(next, Next::Letter(_) | Next::Last(_)) {
+            self.in_hand.store(true, Ordering::Relaxed);
+        }
         if let Some(Admitted(sender)) = admitted {
-            self.shared.ledger(self.shard).accept();
+            self.shared.accept(self.shard);
             drop(queue);
             wake(sender);
         }
@@ -229,21 +234,17 @@ impl<M: Send + 'static> Door<M> {
         self.queue().park(waker);
     }
 
+    /// The letter in hand is handled.
     pub(super) fn settle_handled(&self) {
-        self.count_handled(&mut self.queue());
-    }
-
-    fn count_handled(&self, queue: &mut Queue<M>) {
+        self.handled.store(self.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.shared.ledger(self.shard).handled();
-        queue.handled();
+        self.in_hand.store(false, Ordering::Release);
     }
 
     /// The letter in hand is a dead one.
     pub(super) fn settle_dead(&self, reason: DeadLetter) {
-        let mut queue = self.queue();
         self.shared.ledger(self.shard).dead(reason);
-        queue.settle();
-        drop(queue);
+        self.in_hand.store(false, Ordering::Release);
         self.trace_dead(reason);
     }
 
@@ -387,8 +388,10 @@ impl<M: Send + 'static> Door<M> {
         self.queue().depth()
     }
 
+    /// Accepted letters that are not settled: waiting, or in hand.
     pub(super) fn pending(&self) -> u64 {
-        self.queue().pending()
+        let queue = self.queue();
+        queue.len() as u64 + u64::from(self.in_hand.load(Ordering::Acquire))
     }
 
     pub(super) fn work(&self) -> usize {
@@ -396,7 +399,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn handled(&self) -> u64 {
-        self.queue().handled_so_far()
+        self.handled.load(Ordering::Relaxed)
     }
 
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.

@@ -57,13 +57,20 @@ impl DeadLetter {
 #[repr(align(128))]
 pub(crate) struct ShardLedger {
     accepted: AtomicU64,
+    /// The same for senders on the shard itself, where nobody else writes.
+    accepted_here: AtomicU64,
     handled: AtomicU64,
     dead: [AtomicU64; DeadLetter::ALL.len()],
 }
 
 impl ShardLedger {
-    pub(super) fn accept(&self) {
-        self.accepted.fetch_add(1, Relaxed);
+    /// `is_here`: whether the current thread is this shard.
+    pub(crate) fn accept(&self, is_here: bool) {
+        if is_here {
+            self.accepted_here.store(self.accepted_here.load(Relaxed) + 1, Relaxed);
+        } else {
+            self.accepted.fetch_add(1, Relaxed);
+        }
     }
 
     /// Only on the shard's thread: nobody else writes here, so that no other core is asked.
@@ -103,7 +110,7 @@ impl Ledger {
     pub(crate) fn sum<'a>(shards: impl Iterator<Item = &'a ShardLedger>, pending: u64) -> Self {
         let mut sum = Self { accepted: 0, handled: 0, pending, dead: Default::default() };
         for shard in shards {
-            sum.accepted += shard.accepted.load(Relaxed);
+            sum.accepted += shard.accepted.load(Relaxed) + shard.accepted_here.load(Relaxed);
             sum.handled += shard.handled.load(Relaxed);
             for (total, count) in sum.dead.iter_mut().zip(&shard.dead) {
                 *total += count.load(Relaxed);

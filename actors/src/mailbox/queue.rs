@@ -12,7 +12,7 @@ use super::overflow::{Line, Overflow};
 use super::reply::Asker;
 use super::working::Working;
 
-/// An agent that has handled as many messages keeps the memory for a few letters while it waits.
+/// An agent that has taken as many messages keeps the memory for a few letters while it waits.
 const BUSY: u64 = 64;
 /// That many letters, which is what the first one takes memory for.
 const ROOM: usize = 4;
@@ -76,6 +76,8 @@ pub(super) enum Refused {
 pub(super) enum Next<M: Send + 'static> {
     /// Handle this.
     Letter(Letter<M>),
+    /// Handle this, then wait: the waker is remembered.
+    Last(Letter<M>),
     /// Wait: the waker is remembered.
     Wait,
     /// Handle nothing more.
@@ -90,7 +92,7 @@ pub(super) struct Accepted<M: Send + 'static> {
     /// Who is to be woken.
     pub(super) waker: Option<Waker>,
     /// The letter whose place it took.
-    pub(super) displaced: Option<Letter<M>>,
+    pub(super) displaced: Option<Box<Letter<M>>>,
 }
 
 /// What became of a letter that may wait.
@@ -120,9 +122,8 @@ pub(super) struct Queue<M: Send + 'static> {
     control: Control,
     /// Of its group; `None` when none is pending.
     orders: Option<Box<Orders>>,
-    /// Whether the agent handles one right now.
-    in_hand: bool,
-    handled: u64,
+    /// How many letters the agent took out.
+    taken: u64,
     /// `None` when a full mailbox refuses.
     line: Option<Box<Line<M>>>,
 }
@@ -136,8 +137,7 @@ impl<M: Send + 'static> Queue<M> {
             users: 0,
             control: Control::Run,
             orders: None,
-            in_hand: false,
-            handled: 0,
+            taken: 0,
             line,
         }
     }
@@ -148,7 +148,7 @@ impl<M: Send + 'static> Queue<M> {
             Lane::User if self.control != Control::Run => return Err((Refused::Closed, letter)),
             Lane::User if self.has_room(capacity) => None,
             Lane::User => match self.oldest_to_drop() {
-                Some(oldest) => Some(oldest),
+                Some(oldest) => Some(Box::new(oldest)),
                 None => return Err((Refused::Full, letter)),
             },
             Lane::Own { .. } if self.control == Control::Gone => return Err((Refused::Closed, letter)),
@@ -191,7 +191,8 @@ impl<M: Send + 'static> Queue<M> {
         self.line.as_deref_mut()
     }
 
-    /// The next letter, which is in hand until it is [settled](Self::settle); and who came in from the line for it.
+    /// The next letter; and who came in from the line for it. Whoever takes the last one is woken for the next: it need
+    /// not come back to be told that there is none.
     pub(super) fn next(&mut self, waker: &Waker) -> (Next<M>, Option<Admitted>) {
         if self.control >= Control::Stop || self.orders.as_ref().is_some_and(|orders| orders.interrupt()) {
             return (Next::Stop, None);
@@ -201,14 +202,19 @@ impl<M: Send + 'static> Queue<M> {
             self.park(waker);
             return (Next::Wait, None);
         };
-        self.in_hand = true;
+        self.taken += 1;
         let admitted = if letter.lane == Lane::User { self.leave_room() } else { None };
-        (Next::Letter(letter), admitted)
+        if !self.letters.is_empty() {
+            return (Next::Letter(letter), admitted);
+        }
+        self.give_memory_back();
+        self.park(waker);
+        (Next::Last(letter), admitted)
     }
 
     /// An agent that waits holds no memory for letters, or little if it is a busy one.
     fn give_memory_back(&mut self) {
-        if self.handled < BUSY || self.letters.capacity() > ROOM {
+        if self.taken < BUSY || self.letters.capacity() > ROOM {
             self.letters = VecDeque::new();
         }
     }
@@ -228,21 +234,6 @@ impl<M: Send + 'static> Queue<M> {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-    }
-
-    /// The letter in hand is accounted for.
-    pub(super) fn settle(&mut self) {
-        self.in_hand = false;
-    }
-
-    /// The letter in hand is handled.
-    pub(super) fn handled(&mut self) {
-        self.settle();
-        self.handled += 1;
-    }
-
-    pub(super) fn handled_so_far(&self) -> u64 {
-        self.handled
     }
 
     /// Raises the control, and says who is to learn it.
@@ -285,9 +276,9 @@ impl<M: Send + 'static> Queue<M> {
         self.letters.len() as u64 - u64::from(self.users)
     }
 
-    /// Accepted letters that are not settled: waiting, or in hand.
-    pub(super) fn pending(&self) -> u64 {
-        self.letters.len() as u64 + u64::from(self.in_hand)
+    /// Letters that wait, of either lane.
+    pub(super) fn len(&self) -> usize {
+        self.letters.len()
     }
 }
 
@@ -316,23 +307,24 @@ mod tests {
         assert_eq!(refusal(queue.offer(user(2), 2)), None);
         assert_eq!(refusal(queue.offer(user(3), 2)), Some((Refused::Full, 3)));
         assert_eq!(refusal(queue.offer(own(4), 2)), None);
-        assert_eq!((queue.depth(), queue.pending()), (2, 3));
+        assert_eq!((queue.depth(), queue.len()), (2, 3));
     }
 
     #[test]
-    fn letters_come_in_their_order_and_count_until_they_are_settled() {
+    fn letters_come_in_their_order_and_the_last_one_says_so() {
         let mut queue = Queue::new(Overflow::Refuse);
         for message in 1..=3 {
             assert!(queue.offer(if message == 2 { own(message) } else { user(message) }, 9).is_ok());
         }
         let waker = noop_waker();
-        for message in 1..=3 {
-            assert!(matches!(queue.next(&waker).0, Next::Letter(letter) if letter.message == message));
-            assert_eq!(queue.pending(), u64::from(4 - message));
-            queue.settle();
-        }
+        assert!(matches!(queue.next(&waker).0, Next::Letter(letter) if letter.message == 1));
+        assert!(matches!(queue.next(&waker).0, Next::Letter(letter) if letter.message == 2));
+        assert_eq!(queue.len(), 1);
+        assert!(matches!(queue.next(&waker).0, Next::Last(letter) if letter.message == 3));
+        assert!(queue.offer(user(4), 9).is_ok_and(|accepted| accepted.waker.is_some()), "it is woken for the next");
+        assert!(matches!(queue.next(&waker).0, Next::Last(letter) if letter.message == 4));
         assert!(matches!(queue.next(&waker).0, Next::Wait));
-        assert_eq!((queue.depth(), queue.pending()), (0, 0));
+        assert_eq!((queue.depth(), queue.len()), (0, 0));
     }
 
     #[test]
@@ -356,7 +348,7 @@ mod tests {
         assert_eq!(refusal(queue.offer(own(3), 9)), None);
         assert_eq!(queue.close().0.len(), 2);
         assert_eq!(refusal(queue.offer(own(4), 9)), Some((Refused::Closed, 4)));
-        assert_eq!(queue.pending(), 0);
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]
@@ -365,7 +357,7 @@ mod tests {
         assert!(queue.offer(own(1), 2).is_ok() && queue.offer(user(2), 2).is_ok() && queue.offer(user(3), 2).is_ok());
         let displaced = queue.offer(user(4), 2).ok().and_then(|accepted| accepted.displaced);
         assert_eq!(displaced.map(|letter| letter.message), Some(2));
-        assert_eq!((queue.depth(), queue.pending()), (2, 3));
+        assert_eq!((queue.depth(), queue.len()), (2, 3));
         assert!(
             queue.line_up(user(5), 2).is_ok_and(|lined_up| matches!(lined_up, LinedUp::Accepted(_))),
             "nobody waits in line"
@@ -381,7 +373,7 @@ mod tests {
         assert!(queue.line_up(user(3), 1).is_err_and(|(refused, _)| refused == Refused::Full), "the line has an end");
         let (Next::Letter(first), Some(_)) = queue.next(&waker) else { panic!("the second comes in for the first") };
         assert_eq!((first.message, queue.depth()), (1, 1));
-        assert!(matches!(queue.next(&waker), (Next::Letter(letter), None) if letter.message == 2));
+        assert!(matches!(queue.next(&waker), (Next::Last(letter), None) if letter.message == 2));
         assert!(queue.line().and_then(|line| line.leave(0)).is_none());
     }
 }

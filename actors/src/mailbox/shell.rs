@@ -41,8 +41,8 @@ impl<A: Agent> Shell<A> {
         take_turn(agent, door, life, act);
     }
 
-    /// Handles one letter; `false` when it became a dead one, and is accounted for.
-    fn handle(&mut self, letter: Letter<A::Message>) -> bool {
+    /// Handles one letter, unless it has become a dead one.
+    fn handle(&mut self, letter: Letter<A::Message>) {
         let Letter { message, lane, asker, place } = letter;
         drop(place);
         let Self { agent, door, life } = self;
@@ -58,26 +58,20 @@ impl<A: Agent> Shell<A> {
         };
         if let Some((reason, cause)) = dead {
             hand.dead(reason);
-            with_cause(cause, || drop_contained(message));
-            return false;
+            return with_cause(cause, || drop_contained(message));
         }
         take_turn(agent, door, life, |agent, turn| agent.handle(message, turn));
         hand.handled();
-        true
     }
 
     /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
-        // What was handled is accounted for together with taking the next: one lock for each message.
-        let mut handled = false;
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
-            match self.door.next(cx.waker(), handled) {
-                Next::Letter(letter) => handled = self.handle(letter),
+            match self.door.next(cx.waker()) {
+                Next::Letter(letter) => self.handle(letter),
+                Next::Last(letter) => return self.handle(letter),
                 Next::Wait | Next::Stop => return,
             }
-        }
-        if handled {
-            self.door.settle_handled();
         }
         cx.waker().wake_by_ref();
     }
@@ -159,9 +153,10 @@ impl<M: Send + 'static> InHand<'_, M> {
         }
     }
 
-    /// The handler returned: the mailbox accounts for it.
+    /// The handler returned.
     fn handled(mut self) {
         self.settled = true;
+        self.door.settle_handled();
     }
 
     fn dead(mut self, reason: DeadLetter) {

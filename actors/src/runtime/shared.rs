@@ -139,6 +139,12 @@ impl Shared {
         &self.shards[usize::from(shard)].ledger
     }
 
+    /// Counts a message that a door on this shard took.
+    pub(crate) fn accept(&self, shard: u16) {
+        let shard = &self.shards[usize::from(shard)];
+        shard.ledger.accept(this_shard() == Some(shard.number()));
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
