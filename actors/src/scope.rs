@@ -4,12 +4,16 @@
 //! parent's. The first reason wins and can be read by everyone below.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::CancelReason;
+
+/// Up to this depth it is cheaper to look at all above than to take the token's lock.
+const NEAR: u32 = 8;
 
 /// One node of the cancellation tree. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -20,6 +24,10 @@ pub struct Scope {
 #[derive(Debug)]
 struct Node {
     token: CancellationToken,
+    /// Whether this very node was cancelled: to be read without the token's lock.
+    cancelled: AtomicBool,
+    /// How many are above it.
+    depth: u32,
     deadline: Option<Instant>,
     reason: OnceLock<CancelReason>,
     parent: Option<Arc<Node>>,
@@ -46,7 +54,9 @@ impl Scope {
     }
 
     fn node(token: CancellationToken, deadline: Option<Instant>, parent: Option<Arc<Node>>) -> Self {
-        Self { node: Arc::new(Node { token, deadline, reason: OnceLock::new(), parent }) }
+        let depth = parent.as_ref().map_or(0, |parent| parent.depth.saturating_add(1));
+        let cancelled = AtomicBool::new(false);
+        Self { node: Arc::new(Node { token, cancelled, depth, deadline, reason: OnceLock::new(), parent }) }
     }
 
     /// Ends this scope and everything below it. Only the first reason counts.
@@ -54,6 +64,7 @@ impl Scope {
         if !self.node.token.is_cancelled() {
             let _already_set = self.node.reason.set(reason);
         }
+        self.node.cancelled.store(true, Ordering::Release);
         self.node.token.cancel();
     }
 
@@ -72,7 +83,17 @@ impl Scope {
 
     /// Whether it was cancelled, here or above, whatever its deadline.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.node.token.is_cancelled()
+        if self.node.depth > NEAR {
+            return self.node.token.is_cancelled();
+        }
+        let mut node = Some(&self.node);
+        while let Some(here) = node {
+            if here.cancelled.load(Ordering::Acquire) {
+                return true;
+            }
+            node = here.parent.as_ref();
+        }
+        false
     }
 
     /// Why the scope was cancelled, here or above; `None` while it is not, whatever its deadline.

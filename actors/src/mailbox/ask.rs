@@ -92,6 +92,11 @@ impl<T> Future for Ask<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(slot) = this.slot.take_if(|slot| slot.is_answered()) {
+            // First the deadline, which holds the slot too.
+            this.wait = Wait::Over(AskError::Unanswered);
+            return Poll::Ready(slot.open().unwrap_or(Err(AskError::Unanswered)));
+        }
         if let Some(slot) = &this.slot
             && let Poll::Ready(answer) = slot.poll(cx)
         {

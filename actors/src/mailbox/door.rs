@@ -172,13 +172,20 @@ impl<M: Send + 'static> Door<M> {
 
     /// Counted under the lock, so that no message is settled before it is counted.
     fn count_accepted(&self, queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
-        let ledger = self.shared.ledger(self.shard);
-        self.shared.accept(self.shard);
+        let is_here = self.shared.accept(self.shard);
         if accepted.displaced.is_some() {
-            ledger.dead(DeadLetter::Overflowed);
+            self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
         }
+        let waker = match accepted.wakes {
+            true if is_here => {
+                queue.wake_here();
+                None
+            }
+            true => queue.waker(),
+            false => None,
+        };
         drop(queue);
-        wake(accepted.waker);
+        wake(waker);
         if let Some(displaced) = accepted.displaced {
             self.trace_dead(DeadLetter::Overflowed);
             with_cause(AskError::Overloaded, || drop_contained(displaced.message));

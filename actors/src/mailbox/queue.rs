@@ -89,8 +89,8 @@ pub(super) struct Admitted(pub(super) Option<Waker>);
 
 /// What an accepted letter brought about.
 pub(super) struct Accepted<M: Send + 'static> {
-    /// Who is to be woken.
-    pub(super) waker: Option<Waker>,
+    /// Whether the agent waits and is to be woken.
+    pub(super) wakes: bool,
     /// The letter whose place it took.
     pub(super) displaced: Option<Box<Letter<M>>>,
 }
@@ -115,8 +115,10 @@ pub(super) struct Closing<M: Send + 'static> {
 /// The letters of one agent in the order in which they were accepted.
 pub(super) struct Queue<M: Send + 'static> {
     letters: VecDeque<Letter<M>>,
-    /// Wakes the agent; taken by whoever has something for it.
+    /// Wakes the agent; kept as long as it lives, because it is nearly always the same.
     waker: Option<Waker>,
+    /// Whether the agent waits for something, and nobody has woken it yet.
+    parked: bool,
     /// Letters of [`Lane::User`] that wait.
     users: u32,
     control: Control,
@@ -134,6 +136,7 @@ impl<M: Send + 'static> Queue<M> {
         Self {
             letters: VecDeque::new(),
             waker: None,
+            parked: false,
             users: 0,
             control: Control::Run,
             orders: None,
@@ -155,7 +158,7 @@ impl<M: Send + 'static> Queue<M> {
             Lane::Own { .. } => None,
         };
         self.push(letter);
-        Ok(Accepted { waker: self.waker.take(), displaced })
+        Ok(Accepted { wakes: std::mem::take(&mut self.parked), displaced })
     }
 
     /// Takes a letter, or gives it a ticket for its place in line.
@@ -228,8 +231,26 @@ impl<M: Send + 'static> Queue<M> {
         Some(Admitted(waker))
     }
 
+    /// Wakes the agent under the lock: only on the agent's own thread, where nobody waits for the lock meanwhile.
+    pub(super) fn wake_here(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Wakes the agent, where the lock is not held.
+    pub(super) fn waker(&self) -> Option<Waker> {
+        self.waker.clone()
+    }
+
+    /// Who is to be woken, if anybody waits.
+    fn unpark(&mut self) -> Option<Waker> {
+        if std::mem::take(&mut self.parked) { self.waker() } else { None }
+    }
+
     /// Remembers whom to wake.
     pub(super) fn park(&mut self, waker: &Waker) {
+        self.parked = true;
         match &mut self.waker {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -241,13 +262,15 @@ impl<M: Send + 'static> Queue<M> {
         self.control = self.control.max(control);
         let closed = self.line.as_mut().filter(|_| self.control > Control::Run).map(|line| line.close());
         let (questions, mut wakers) = closed.unwrap_or_default();
-        wakers.extend(self.waker.take());
+        wakers.extend(self.unpark());
         Closing { wakers, questions }
     }
 
     /// Takes nothing from here on, and gives back what waits.
     pub(super) fn close(&mut self) -> (VecDeque<Letter<M>>, Closing<M>) {
-        let closing = self.raise(Control::Gone);
+        let mut closing = self.raise(Control::Gone);
+        // The task holds the door: the door holds the task no longer.
+        closing.wakers.extend(self.waker.take());
         self.users = 0;
         (std::mem::take(&mut self.letters), closing)
     }
@@ -255,7 +278,7 @@ impl<M: Send + 'static> Queue<M> {
     /// Adds to the orders, and gives back who is to be woken.
     pub(super) fn order(&mut self, order: Order) -> Option<Waker> {
         self.orders.get_or_insert_default().add(order);
-        self.waker.take()
+        self.unpark()
     }
 
     pub(super) fn take_orders(&mut self) -> Orders {
@@ -321,7 +344,7 @@ mod tests {
         assert!(matches!(queue.next(&waker).0, Next::Letter(letter) if letter.message == 2));
         assert_eq!(queue.len(), 1);
         assert!(matches!(queue.next(&waker).0, Next::Last(letter) if letter.message == 3));
-        assert!(queue.offer(user(4), 9).is_ok_and(|accepted| accepted.waker.is_some()), "it is woken for the next");
+        assert!(queue.offer(user(4), 9).is_ok_and(|accepted| accepted.wakes), "it is woken for the next");
         assert!(matches!(queue.next(&waker).0, Next::Last(letter) if letter.message == 4));
         assert!(matches!(queue.next(&waker).0, Next::Wait));
         assert_eq!((queue.depth(), queue.len()), (0, 0));
@@ -331,8 +354,8 @@ mod tests {
     fn a_waiting_agent_is_woken_once_for_each_wait() {
         let mut queue = Queue::new(Overflow::Refuse);
         assert!(matches!(queue.next(&noop_waker()).0, Next::Wait));
-        assert!(queue.offer(user(1), 9).is_ok_and(|accepted| accepted.waker.is_some()));
-        assert!(queue.offer(user(2), 9).is_ok_and(|accepted| accepted.waker.is_none()));
+        assert!(queue.offer(user(1), 9).is_ok_and(|accepted| accepted.wakes));
+        assert!(queue.offer(user(2), 9).is_ok_and(|accepted| !accepted.wakes));
     }
 
     #[test]

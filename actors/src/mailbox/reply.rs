@@ -42,6 +42,8 @@ pub(super) trait Asker: Send + Sync {
 /// Where an answer waits for its asker: shared by the [`Reply`], the asker's future and the letter that carries both.
 pub(super) struct Slot<T> {
     has_left: AtomicBool,
+    /// Whether the answer is there, to be read without the lock.
+    is_answered: AtomicBool,
     state: Mutex<State<T>>,
 }
 
@@ -65,12 +67,26 @@ impl<T> Slot<T> {
             return Err(answer);
         }
         state.answer = Some(answer);
+        self.is_answered.store(true, Ordering::Release);
         let waker = state.asker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
         Ok(())
+    }
+
+    /// Whether the answer is there.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered.load(Ordering::Acquire)
+    }
+
+    /// Takes the answer out. Nearly always the asker is the last who holds the slot, and needs no lock.
+    pub(super) fn open(self: Arc<Self>) -> Option<Result<T, AskError>> {
+        match Arc::try_unwrap(self) {
+            Ok(slot) => slot.state.into_inner().unwrap_or_else(PoisonError::into_inner).answer,
+            Err(shared) => shared.state().answer.take(),
+        }
     }
 
     /// The answer, once it is there.
@@ -112,6 +128,7 @@ impl<T: Send> Expires for Slot<T> {
             Expiry::ShardEnded => AskError::Stopped,
         };
         state.answer = Some(Err(cause));
+        self.is_answered.store(true, Ordering::Release);
         let wakers = [state.asker.take(), state.answerer.take()];
         drop(state);
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -138,7 +155,7 @@ impl<T> std::fmt::Debug for Reply<T> {
 impl<T> Reply<T> {
     pub(super) fn new() -> (Self, Arc<Slot<T>>) {
         let state = Mutex::new(State { answer: None, asker: None, answerer: None });
-        let slot = Arc::new(Slot { has_left: AtomicBool::new(false), state });
+        let slot = Arc::new(Slot { has_left: AtomicBool::new(false), is_answered: AtomicBool::new(false), state });
         (Self { slot: Some(slot.clone()) }, slot)
     }
 

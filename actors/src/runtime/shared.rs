@@ -139,10 +139,12 @@ impl Shared {
         &self.shards[usize::from(shard)].ledger
     }
 
-    /// Counts a message that a door on this shard took.
-    pub(crate) fn accept(&self, shard: u16) {
+    /// Counts a message that a door on this shard took; whether the current thread is that shard.
+    pub(crate) fn accept(&self, shard: u16) -> bool {
         let shard = &self.shards[usize::from(shard)];
-        shard.ledger.accept(this_shard() == Some(shard.number()));
+        let is_here = this_shard() == Some(shard.number());
+        shard.ledger.accept(is_here);
+        is_here
     }
 
     pub(crate) fn directory(&self) -> &Directory {
