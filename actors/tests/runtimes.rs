@@ -91,7 +91,7 @@ fn a_stopped_runtime_starts_nothing() {
         runtime.stop(LONG).await;
         assert_eq!(handle.spawn(counter()).unwrap_err(), StartError::RuntimeStopped);
     });
-    let invalid = Runtime::start(RuntimeConfig { shards: 0 }).unwrap_err();
+    let invalid = Runtime::start(RuntimeConfig { shards: 0, ..RuntimeConfig::default() }).unwrap_err();
     assert_eq!(invalid.to_string(), "invalid configuration: shards is 0; it must be between 1 and 1024");
 }
 

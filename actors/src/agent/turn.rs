@@ -150,7 +150,12 @@ async fn run<M, F, D>(
     if working.defers() {
         tokio::task::yield_now().await;
     }
-    let outcome = unless_cancelled(scope, AssertUnwindSafe(future.as_mut()).catch_unwind()).await;
+    let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
+    let on_turn = poll_fn(|cx| {
+        let _turn = working.on_turn();
+        future.as_mut().poll(cx)
+    });
+    let outcome = unless_cancelled(scope, on_turn).await;
     let Some(outcome) = outcome else {
         return working.discard(work, done);
     };

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 
@@ -24,12 +25,16 @@ pub struct AgentInfo {
     pub shard: usize,
     /// Messages that wait in its mailbox.
     pub depth: usize,
+    /// How long the oldest of them has waited; to within 50 milliseconds. `None` when none waits.
+    pub oldest: Option<Duration>,
     /// Accepted messages that are not settled yet: waiting, or in its handler's hands.
     pub pending: u64,
     /// Futures that it started and that are not over.
     pub work: usize,
     /// Messages whose handler returned.
     pub handled: u64,
+    /// Accepted messages that were not handled, for whatever [reason](super::DeadLetter).
+    pub dead_letters: u64,
     /// Fingerprints of messages that are held back; see [`AgentSpec::quarantine`](super::AgentSpec::quarantine).
     pub quarantined: usize,
     /// How often it was restarted.
@@ -45,9 +50,11 @@ impl AgentInfo {
             name: door.name.to_string(),
             shard: usize::from(door.shard),
             depth: door.depth(),
+            oldest: door.oldest(),
             pending: door.pending(),
             work: door.work(),
             handled: door.handled(),
+            dead_letters: door.dead(),
             quarantined: door.quarantine().map_or(0, Quarantine::len),
             restarts: door.incarnation() - 1,
             gone: door.is_gone(),
@@ -150,6 +157,11 @@ impl Directory {
         let mut agents: Vec<_> = self.agents.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
         agents.sort_by_key(|(id, _)| *id);
         agents
+    }
+
+    /// What the agent is called; empty when no such agent lives.
+    pub(crate) fn name_of(&self, id: AgentId) -> String {
+        self.agents.get(&id).map(|agent| agent.info().name).unwrap_or_default()
     }
 
     pub(crate) fn pending(&self) -> u64 {

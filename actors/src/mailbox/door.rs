@@ -15,13 +15,13 @@ use super::name::Name;
 use super::orders::{Order, Orders};
 use super::overflow::Overflow;
 use super::quarantine::Quarantine;
-use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
+use super::queue::{Accepted, Admitted, Closing, Control, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use super::working::Errand;
 use crate::error::{AskError, TellError};
 use crate::event::CancelReason;
-use crate::runtime::Shared;
+use crate::runtime::{OnTurn, Shared};
 use crate::scope::Scope;
 use crate::supervision::{Down, ExitReason, Next as Fate};
 
@@ -113,7 +113,7 @@ impl<M: Send + 'static> Door<M> {
 
     /// Takes a message from outside, or hands it back.
     pub(super) fn accept(&self, message: M) -> Result<(), TellError<M>> {
-        self.push(Letter { message, lane: Lane::User, asker: None, place: None }).map_err(|(refused, letter)| {
+        self.push(Letter::user(message, None)).map_err(|(refused, letter)| {
             match refused {
                 Refused::Full => TellError::Overloaded(letter.message),
                 Refused::Closed => TellError::Stopped(letter.message),
@@ -128,11 +128,12 @@ impl<M: Send + 'static> Door<M> {
         if fate == Fate::Restarts && self.queue().own() >= u64::from(most) {
             self.shared.accept(self.shard);
             self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
+            self.queue().bury(1);
             self.trace_dead(DeadLetter::Overflowed);
             drop_contained(message);
             return true;
         }
-        self.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: None })
+        self.deliver_own(Letter::own(message, incarnation, None))
     }
 
     /// Brings the agent what it asked for itself. What comes after its end is dropped, and was never accepted.
@@ -145,7 +146,8 @@ impl<M: Send + 'static> Door<M> {
         taken
     }
 
-    fn push(&self, letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
+    fn push(&self, mut letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
+        letter.since = self.shared.moment();
         let mut queue = self.queue();
         let accepted = queue.offer(letter, self.capacity)?;
         self.count_accepted(queue, accepted);
@@ -154,8 +156,10 @@ impl<M: Send + 'static> Door<M> {
 
     /// Takes a message or a question, now or when it is its turn in line; the ticket is for [`Door::poll_line`].
     pub(super) fn line_up(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<Option<u64>, TellError<M>> {
+        let mut letter = Letter::user(message, asker);
+        letter.since = self.shared.moment();
         let mut queue = self.queue();
-        match queue.line_up(Letter { message, lane: Lane::User, asker, place: None }, self.capacity) {
+        match queue.line_up(letter, self.capacity) {
             Ok(LinedUp::Accepted(accepted)) => {
                 self.count_accepted(queue, accepted);
                 Ok(None)
@@ -171,9 +175,10 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Counted under the lock, so that no message is settled before it is counted.
-    fn count_accepted(&self, queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
+    fn count_accepted(&self, mut queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
         let is_here = self.shared.accept(self.shard);
         if accepted.displaced.is_some() {
+            queue.bury(1);
             self.shared.ledger(self.shard).dead(DeadLetter::Overflowed);
         }
         let waker = match accepted.wakes {
@@ -221,6 +226,11 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
+    /// It is the agent's turn on its shard.
+    pub(super) fn on_turn(&self) -> OnTurn<'_> {
+        self.shared.turn_of(self.id, self.shard)
+    }
+
     /// What the agent does next; see [`Queue::next`]. A letter is in hand until it is settled.
     pub(super) fn next(&self, waker: &Waker) -> Next<M> {
         let mut queue = self.queue();
@@ -251,6 +261,7 @@ impl<M: Send + 'static> Door<M> {
     /// The letter in hand is a dead one.
     pub(super) fn settle_dead(&self, reason: DeadLetter) {
         self.shared.ledger(self.shard).dead(reason);
+        self.queue().bury(1);
         self.in_hand.store(false, Ordering::Release);
         self.trace_dead(reason);
     }
@@ -296,6 +307,7 @@ impl<M: Send + 'static> Door<M> {
             let mut queue = self.queue();
             let (left, closing) = queue.close();
             self.control.store(queue.control() as u8, Ordering::SeqCst);
+            queue.bury(left.len() as u64);
             for _ in &left {
                 self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
             }
@@ -399,6 +411,16 @@ impl<M: Send + 'static> Door<M> {
     pub(super) fn pending(&self) -> u64 {
         let queue = self.queue();
         queue.len() as u64 + u64::from(self.in_hand.load(Ordering::Acquire))
+    }
+
+    /// How long the oldest message has waited.
+    pub(super) fn oldest(&self) -> Option<Duration> {
+        let since = self.queue().oldest()?;
+        Some(Duration::from_millis(u64::from(self.shared.moment().wrapping_sub(since))))
+    }
+
+    pub(super) fn dead(&self) -> u64 {
+        self.queue().dead()
     }
 
     pub(super) fn work(&self) -> usize {

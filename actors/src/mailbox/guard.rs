@@ -297,6 +297,8 @@ impl<A: Agent> Future for Guard<A> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let door = this.door.clone();
+        let _turn = door.on_turn();
         if this.is_cancelled(cx) || this.door.control() >= Control::Stop {
             this.end(ExitReason::Stopped);
         }

@@ -61,8 +61,22 @@ pub(super) struct Letter<M: Send + 'static> {
     pub(super) lane: Lane,
     /// Who waits for the reply in it, if it is a question.
     pub(super) asker: Option<Arc<dyn Asker>>,
+    /// When it came: a [moment](crate::runtime::Shared::moment).
+    pub(super) since: u32,
     /// The place that the work took whose result this is: free once the letter is opened.
     pub(super) place: Option<Working<M>>,
+}
+
+impl<M: Send + 'static> Letter<M> {
+    /// A message from outside.
+    pub(super) fn user(message: M, asker: Option<Arc<dyn Asker>>) -> Self {
+        Self { message, lane: Lane::User, asker, since: 0, place: None }
+    }
+
+    /// What this incarnation of the agent asked for.
+    pub(super) fn own(message: M, incarnation: u32, place: Option<Working<M>>) -> Self {
+        Self { message, lane: Lane::Own { incarnation }, asker: None, since: 0, place }
+    }
 }
 
 /// Why a letter was not taken.
@@ -126,6 +140,8 @@ pub(super) struct Queue<M: Send + 'static> {
     orders: Option<Box<Orders>>,
     /// How many letters the agent took out.
     taken: u64,
+    /// How many became dead ones.
+    dead: u64,
     /// `None` when a full mailbox refuses.
     line: Option<Box<Line<M>>>,
 }
@@ -141,6 +157,7 @@ impl<M: Send + 'static> Queue<M> {
             control: Control::Run,
             orders: None,
             taken: 0,
+            dead: 0,
             line,
         }
     }
@@ -299,6 +316,20 @@ impl<M: Send + 'static> Queue<M> {
         self.letters.len() as u64 - u64::from(self.users)
     }
 
+    /// When the letter came that waits longest.
+    pub(super) fn oldest(&self) -> Option<u32> {
+        self.letters.front().map(|letter| letter.since)
+    }
+
+    /// A letter of the agent became a dead one.
+    pub(super) fn bury(&mut self, letters: u64) {
+        self.dead += letters;
+    }
+
+    pub(super) fn dead(&self) -> u64 {
+        self.dead
+    }
+
     /// Letters that wait, of either lane.
     pub(super) fn len(&self) -> usize {
         self.letters.len()
@@ -312,11 +343,11 @@ mod tests {
     use super::*;
 
     fn user(message: u32) -> Letter<u32> {
-        Letter { message, lane: Lane::User, asker: None, place: None }
+        Letter::user(message, None)
     }
 
     fn own(message: u32) -> Letter<u32> {
-        Letter { message, lane: Lane::Own { incarnation: 1 }, asker: None, place: None }
+        Letter::own(message, 1, None)
     }
 
     fn refusal(outcome: Result<Accepted<u32>, (Refused, Letter<u32>)>) -> Option<(Refused, u32)> {

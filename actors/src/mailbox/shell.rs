@@ -43,7 +43,7 @@ impl<A: Agent> Shell<A> {
 
     /// Handles one letter, unless it has become a dead one.
     fn handle(&mut self, letter: Letter<A::Message>) {
-        let Letter { message, lane, asker, place } = letter;
+        let Letter { message, lane, asker, place, .. } = letter;
         drop(place);
         let Self { agent, door, life } = self;
         let mut hand = InHand { door, settled: false, fingerprint: None };

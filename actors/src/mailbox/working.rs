@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use super::contain::drop_contained;
 use super::door::Door;
-use super::queue::{Control, Lane, Letter};
+use super::queue::{Control, Letter};
 use super::reply::with_cause;
+use crate::runtime::OnTurn;
 
 /// The place of one piece of work, in flight or with its result in the mailbox. Its end may be what a draining agent
 /// waits for.
@@ -36,12 +37,17 @@ impl<M: Send + 'static> Working<M> {
     /// Brings the agent the result.
     pub(crate) fn deliver(self, message: M) {
         let (door, incarnation) = (self.door.clone(), self.incarnation);
-        door.deliver_own(Letter { message, lane: Lane::Own { incarnation }, asker: None, place: Some(self) });
+        door.deliver_own(Letter::own(message, incarnation, Some(self)));
     }
 
     /// Whether the work lets others go first; see [`Shared::defers`](crate::runtime::Shared::defers).
     pub(crate) fn defers(&self) -> bool {
         self.door.shared.defers()
+    }
+
+    /// It is the work's turn on the shard.
+    pub(crate) fn on_turn(&self) -> OnTurn<'_> {
+        self.door.on_turn()
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.

@@ -6,10 +6,12 @@
 mod chance;
 mod clock;
 mod deadlines;
+mod pulse;
 mod shard;
 mod shared;
 mod simulated;
 mod stop;
+mod watchdog;
 mod wheel;
 
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use std::time::Duration;
 
 pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport};
+pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use deadlines::{Deadline, Expires, Expiry, runtime_here};
+pub(crate) use pulse::OnTurn;
 pub(crate) use shard::{in_turn, is_in_turn};
 pub(crate) use shared::Shared;
 
@@ -34,11 +38,17 @@ use shard::ShardThread;
 pub struct RuntimeConfig {
     /// How many threads agents live on: 1 to 1,024. The default is one for each core.
     pub shards: usize,
+    /// An agent that keeps its shard to itself for longer is named in the log and in [`Runtime::shards`]: 1 millisecond to
+    /// 1 hour. The default is 100 milliseconds.
+    pub blocked_after: Duration,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
-        Self { shards: std::thread::available_parallelism().map_or(1, usize::from).min(1024) }
+        Self {
+            shards: std::thread::available_parallelism().map_or(1, usize::from).min(1024),
+            blocked_after: Duration::from_millis(100),
+        }
     }
 }
 
@@ -48,10 +58,14 @@ impl RuntimeConfig {
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range.
     pub fn validate(&self) -> Result<(), StartError> {
-        if (1..=1024).contains(&self.shards) {
-            return Ok(());
+        if !(1..=1024).contains(&self.shards) {
+            return Err(StartError::Invalid(format!("shards is {}; it must be between 1 and 1024", self.shards)));
         }
-        Err(StartError::Invalid(format!("shards is {}; it must be between 1 and 1024", self.shards)))
+        if !(Duration::from_millis(1)..=Duration::from_hours(1)).contains(&self.blocked_after) {
+            let is = self.blocked_after;
+            return Err(StartError::Invalid(format!("blocked_after is {is:?}; it must be between 1ms and 1h")));
+        }
+        Ok(())
     }
 }
 
@@ -86,6 +100,7 @@ impl Runtime {
         }
         let clock = clock::Clock::start()?;
         let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system(), None);
+        shared.watch_over(watchdog::watch(shared.clone(), config.blocked_after));
         Ok(Self { shared, threads, clock: Some(clock) })
     }
 
@@ -110,6 +125,11 @@ impl Runtime {
     /// What became of all messages so far.
     pub fn ledger(&self) -> Ledger {
         self.shared.sum_ledgers()
+    }
+
+    /// What each shard is like: which agent blocks it, and which did. In a simulation nothing blocks.
+    pub fn shards(&self) -> Vec<ShardInfo> {
+        self.shared.shard_infos()
     }
 
     /// Stops in order: no new agents; from the youngest agent to the oldest, each closes its front door, handles what
@@ -174,6 +194,11 @@ impl RuntimeHandle {
     /// See [`Runtime::ledger`].
     pub fn ledger(&self) -> Ledger {
         self.shared.sum_ledgers()
+    }
+
+    /// See [`Runtime::shards`].
+    pub fn shards(&self) -> Vec<ShardInfo> {
+        self.shared.shard_infos()
     }
 }
 

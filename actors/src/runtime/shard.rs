@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::deadlines;
+use super::pulse::Pulse;
 use crate::error::StartError;
 use crate::mailbox::{ShardLedger, drop_contained, mark_shard_ending};
 
@@ -62,6 +63,7 @@ pub(super) struct ShardDoor {
     number: u64,
     jobs: mpsc::Sender<Job>,
     pub(super) ledger: Arc<ShardLedger>,
+    pub(super) pulse: Pulse,
 }
 
 impl ShardDoor {
@@ -148,7 +150,7 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
     let thread = std::thread::Builder::new().name(name).spawn(body);
     let thread = thread.map_err(|error| StartError::Thread(error.to_string()))?;
     is_up.recv_timeout(START_LIMIT).map_err(|_| StartError::Thread("it did not come up in time".to_owned()))?;
-    let door = ShardDoor { number, jobs, ledger };
+    let door = ShardDoor { number, jobs, ledger, pulse: Pulse::default() };
     Ok((door, ShardThread { end, ended: Some(ended), thread: Some(thread) }))
 }
 
@@ -167,7 +169,7 @@ pub(super) fn on_this_thread() -> (ShardDoor, Presence) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let before = Presence(HERE.replace(number));
     let (jobs, _closed) = mpsc::channel(1);
-    (ShardDoor { number, jobs, ledger }, before)
+    (ShardDoor { number, jobs, ledger, pulse: Pulse::default() }, before)
 }
 
 async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {

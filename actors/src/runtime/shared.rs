@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::chance::Chance;
 use super::clock::ClockHandle;
 use super::deadlines;
+use super::pulse::{Look, OnTurn};
 use super::shard::{ShardDoor, this_shard};
+use super::watchdog::{Health, ShardInfo};
 use crate::agent::Agent;
 use crate::error::StartError;
 use crate::mailbox::{AgentId, AgentRef, AgentSpec, Birth, Directory, Ledger, ShardLedger, prepare};
@@ -30,6 +32,10 @@ pub(crate) struct Shared {
     /// Decides who waits for another turn, in simulations; `None` on real threads.
     coin: Option<Chance>,
     next_id: AtomicU64,
+    began: Instant,
+    /// Milliseconds since the beginning, as the watchdog knows them.
+    time: AtomicU64,
+    health: Health,
     /// No new agents.
     closing: AtomicBool,
     /// No timers either: the threads are about to end.
@@ -40,6 +46,7 @@ impl Shared {
     pub(super) fn new(shards: Vec<ShardDoor>, clock: ClockHandle, chance: Chance, coin: Option<Chance>) -> Arc<Self> {
         let first = shards.first().map_or(0, ShardDoor::number);
         let numbers = first..first + shards.len() as u64;
+        let health = Health::new(shards.len());
         let shared = Arc::new(Self {
             shards,
             numbers,
@@ -49,6 +56,9 @@ impl Shared {
             chance,
             coin,
             next_id: AtomicU64::new(1),
+            began: Instant::now(),
+            time: AtomicU64::new(0),
+            health,
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
         });
@@ -147,6 +157,35 @@ impl Shared {
         is_here
     }
 
+    /// The agent has its shard from here on, for one turn.
+    pub(crate) fn turn_of(&self, agent: AgentId, shard: u16) -> OnTurn<'_> {
+        self.shards[usize::from(shard)].pulse.begin(agent)
+    }
+
+    pub(super) fn looks(&self) -> impl Iterator<Item = Look> {
+        self.shards.iter().map(|shard| shard.pulse.look())
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(super) fn shard_infos(&self) -> Vec<ShardInfo> {
+        self.health.all()
+    }
+
+    pub(super) fn tell_time(&self, now: Instant) {
+        self.time.store(millis(now.saturating_duration_since(self.began)), Ordering::Relaxed);
+    }
+
+    /// The time as exactly as it costs nothing: that of the watchdog's last look, and in a simulation that of the clock.
+    /// Milliseconds since the beginning, of which 32 bits are kept: for ages of less than 49 days.
+    pub(crate) fn moment(&self) -> u32 {
+        let exact = || millis(self.began.elapsed());
+        let time = if self.coin.is_some() { exact() } else { self.time.load(Ordering::Relaxed) };
+        time as u32
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
@@ -191,4 +230,8 @@ impl Shared {
         self.refuse_new();
         self.closed.cancel();
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

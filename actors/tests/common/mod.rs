@@ -81,7 +81,7 @@ pub(crate) fn tenacious() -> RestartPolicy {
 }
 
 pub(crate) fn runtime(shards: usize) -> Runtime {
-    Runtime::start(RuntimeConfig { shards }).expect("threads can be started")
+    Runtime::start(RuntimeConfig { shards, ..RuntimeConfig::default() }).expect("threads can be started")
 }
 
 /// Blocks the agent in a handler until the sender is dropped.
