@@ -3,8 +3,6 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use dashmap::DashMap;
-
 use super::door::Door;
 use super::orders::Order;
 use super::quarantine::Quarantine;
@@ -107,8 +105,9 @@ impl dyn AnyAgent {
 
 /// The live agents of one runtime. An agent is listed from its start until it is gone.
 #[derive(Default)]
+#[expect(clippy::disallowed_types, reason = "it is private here, and whoever goes through it sorts or sums")]
 pub struct Directory {
-    agents: DashMap<AgentId, Arc<dyn AnyAgent>>,
+    agents: dashmap::DashMap<AgentId, Arc<dyn AnyAgent>>,
 }
 
 impl std::fmt::Debug for Directory {
