@@ -24,14 +24,11 @@
 //! });
 //! ```
 //!
-//! A failure names its seed. `CALLBOARD_SEED=13 cargo test NAME` then runs seed 13 alone.
+//! A failure ends with the command that runs its seed alone: `CALLBOARD_SEED=13 cargo test NAME`.
 
 use std::ops::Range;
 
-pub use callboard_actors::testkit::{Log, explore};
-
-/// Names the one seed to explore.
-pub const SEED_VARIABLE: &str = "CALLBOARD_SEED";
+pub use callboard_actors::testkit::{Log, SEED_VARIABLE, explore};
 
 /// The seeds to explore: `range`, or the one seed that [`SEED_VARIABLE`] names.
 ///

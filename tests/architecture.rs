@@ -40,6 +40,11 @@ fn the_core_reaches_nothing_outside() {
 }
 
 #[test]
+fn the_core_tosses_no_coin_of_its_own() {
+    hold(rust("actors").iter().flat_map(selects_are_biased));
+}
+
+#[test]
 fn actix_is_named_only_where_it_is_wrapped() {
     hold(rust("actors/src").iter().chain(&rust("src")).flat_map(actix_at_home));
     hold(rust("actors/src").iter().chain(&rust("src")).flat_map(addresses_at_home));

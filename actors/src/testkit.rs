@@ -33,6 +33,9 @@ use tokio::time::Instant;
 use crate::mailbox::contain;
 use crate::runtime::{Runtime, simulated};
 
+/// The variable of the environment that names the one seed to explore, for tests that heed it.
+pub const SEED_VARIABLE: &str = "CALLBOARD_SEED";
+
 /// What happened in one simulated run, line by line, each with its virtual time in milliseconds. Clones are one log.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -65,8 +68,9 @@ impl Log {
 /// what must hold with assertions. It gets the seed, for choices of its own.
 ///
 /// # Panics
-/// Panics at the first seed whose run panics or does not repeat itself. The text names the seed: to see it alone, explore
-/// only that one. Nothing is read from the environment here.
+/// Panics at the first seed whose run panics or does not repeat itself. The text ends with the command that shows it
+/// again: `CALLBOARD_SEED=7 cargo test NAME`. Nothing is read from the environment here: a test that takes its seeds from
+/// [`SEED_VARIABLE`] explores that one alone, any other comes to it on its way.
 pub fn explore<Scenario, Fut>(seeds: impl IntoIterator<Item = u64>, scenario: Scenario)
 where
     Scenario: Fn(u64, Runtime, Log) -> Fut,
@@ -77,9 +81,10 @@ where
         if let Some(at) = (0..first.len().max(second.len())).find(|at| first.get(*at) != second.get(*at)) {
             panic!(
                 "seed {seed} does not repeat itself. Line {at} was first {:?}, then {:?}. Look for a source of chance \
-                 or time outside the runtime.",
+                 or time outside the runtime.\n{}",
                 first.get(at),
-                second.get(at)
+                second.get(at),
+                see_again(seed)
             );
         }
     }
@@ -99,6 +104,14 @@ where
         })
     };
     contain(run).unwrap_or_else(|panic| {
-        panic!("seed {seed} fails: {panic}\nto see it alone, explore only seed {seed}");
+        panic!("seed {seed} fails: {panic}\n{}", see_again(seed));
     })
+}
+
+/// How to run one seed of the test that this thread runs.
+fn see_again(seed: u64) -> String {
+    let thread = std::thread::current();
+    // The test harness calls a test's thread by its name; a documentation test has none and runs in `main`.
+    let test = thread.name().filter(|name| *name != "main").unwrap_or("--doc");
+    format!("to see it again: {SEED_VARIABLE}={seed} cargo test {test}")
 }

@@ -8,10 +8,9 @@ use std::time::Duration;
 use callboard_actors::error::RetrieveError;
 use callboard_actors::event::{CancelReason, Event};
 use callboard_actors::ports::{Retriever, SourceStore};
-use callboard_actors::research::{Query, Retrieved, Status};
-use callboard_actors::runtime::{Runtime, simulated};
-use callboard_actors::supervisor::{Crew, Run, RunOptions};
-use callboard_actors::testkit::{Log, explore};
+use callboard_actors::research::{Query, Retrieved};
+use callboard_actors::runtime::simulated;
+use callboard_actors::supervisor::{Crew, RunOptions};
 use common::library::*;
 use common::{runtime, wait};
 use futures_util::future::BoxFuture;
@@ -108,57 +107,4 @@ fn the_log_and_the_outcome_tell_the_same_end() {
     }
     let outcome = wait(run.outcome());
     assert_eq!(Some((outcome.status, outcome.cancelled)), end);
-}
-
-#[test]
-fn a_run_ends_whichever_of_its_researchers_is_killed_at_whichever_step() {
-    /// Lets a run go on step by step, and kills its first researcher before step `kill`. How many steps were there, and
-    /// was there anybody to kill?
-    async fn steps(runtime: &Runtime, log: &Log, kill: Option<u32>) -> (u32, bool) {
-        let library = library(&[("alder", Behaviour::After(10)), ("birch", Behaviour::After(30))]);
-        let options = RunOptions { deadline: Duration::from_secs(3), ..RunOptions::default() };
-        let mut run = runtime.research(&question(&["alder", "birch"]), Crew::by_rules(library), options).unwrap();
-        let began = Instant::now();
-        let (mut steps, mut killed) = (0, false);
-        let is_over = |run: &Run| run.log().last().is_some_and(|last| matches!(last.event, Event::RunFinished { .. }));
-        while !is_over(&run) {
-            if kill == Some(steps) {
-                let agents = runtime.directory().list();
-                let researcher = agents.iter().find(|agent| agent.name.starts_with("researcher"));
-                killed = researcher.is_some_and(|researcher| runtime.directory().stop(researcher.id));
-            }
-            steps += 1;
-            tokio::task::yield_now().await;
-            if steps % 8 == 0 {
-                // Else nobody waits, and the clock stands still.
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            assert!(steps < 50_000 && began.elapsed() <= Duration::from_secs(4), "the run does not end");
-        }
-        let outcome = run.outcome().await;
-        for line in story(&run.log()) {
-            log.note(line);
-        }
-        assert_ends_once(&run.log());
-        assert_eq!(outcome.status, Status::Complete, "another researcher takes over: {outcome:?}");
-        (steps, killed)
-    }
-    let kills = std::sync::atomic::AtomicU32::new(0);
-    for seed in 0..3 {
-        let most = std::sync::Mutex::new(0);
-        explore([seed], |_, runtime, log| {
-            let most = &most;
-            async move { *most.lock().unwrap() = steps(&runtime, &log, None).await.0 }
-        });
-        for kill in 0..most.into_inner().unwrap() {
-            explore([seed], |_, runtime, log| {
-                let kills = &kills;
-                async move {
-                    let (_, killed) = steps(&runtime, &log, Some(kill)).await;
-                    kills.fetch_add(u32::from(killed), std::sync::atomic::Ordering::Relaxed);
-                }
-            });
-        }
-    }
-    assert!(kills.into_inner() > 20, "there was somebody to kill at many steps");
 }

@@ -1,7 +1,7 @@
 //! Do the promises of the core hold under a thousand interleavings? Crashes, time-outs, cancellations and overload on
 //! virtual time.
 //!
-//! `CALLBOARD_SEED=17 cargo test -p callboard-actors --test seeds` runs one seed alone.
+//! A failing seed is printed with the command that runs it alone.
 
 mod common;
 
@@ -17,31 +17,7 @@ use callboard_actors::runtime::Runtime;
 use callboard_actors::scope::Scope;
 use callboard_actors::supervision::{Backoff, RestartPolicy};
 use callboard_actors::testkit::{Log, explore};
-
-/// How many seeds a test explores when none is named.
-const SEEDS: u64 = 1000;
-
-fn seeds() -> std::ops::Range<u64> {
-    let named = std::env::var("CALLBOARD_SEED").ok();
-    named.map_or(0..SEEDS, |seed| {
-        let seed = seed.parse().expect("CALLBOARD_SEED is a number");
-        seed..seed + 1
-    })
-}
-
-/// SplitMix64: the scenario's own choices.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
+use common::chance::{Dice, seeds};
 
 /// Notes what it gets, crashes on some of it, and answers some of it late.
 struct Clerk {
@@ -221,7 +197,7 @@ async fn office(seed: u64, runtime: Runtime, log: Log) {
 
 #[test]
 fn a_thousand_interleavings_keep_every_promise_of_the_core() {
-    explore(seeds(), office);
+    explore(seeds(1000), office);
 }
 
 #[test]
@@ -245,13 +221,14 @@ fn seeds_explore_different_interleavings_of_one_program() {
 }
 
 #[test]
-fn a_failing_seed_is_named() {
+fn a_failing_seed_is_printed_with_the_command_that_shows_it_again() {
     let explored =
         std::panic::catch_unwind(|| explore(0..9, |seed, _, _| async move { assert_ne!(seed, 7, "unlucky") }));
     let panic = explored.expect_err("seed 7 fails");
     let text = panic.downcast_ref::<String>().expect("a panic with a text");
     assert!(text.starts_with("seed 7 fails: ") && text.contains("unlucky"), "{text}");
-    assert!(text.ends_with("explore only seed 7"), "{text}");
+    let test = "a_failing_seed_is_printed_with_the_command_that_shows_it_again";
+    assert_eq!(text.lines().last(), Some(&*format!("to see it again: CALLBOARD_SEED=7 cargo test {test}")), "{text}");
 }
 
 #[test]
@@ -268,4 +245,5 @@ fn a_scenario_that_does_not_repeat_itself_is_found() {
     let panic = explored.expect_err("the second run differs");
     let text = panic.downcast_ref::<String>().expect("a panic with a text");
     assert!(text.starts_with("seed 0 does not repeat itself."), "{text}");
+    assert!(text.ends_with("CALLBOARD_SEED=0 cargo test a_scenario_that_does_not_repeat_itself_is_found"), "{text}");
 }

@@ -48,6 +48,28 @@ fn printing_out_of_place_is_noticed() {
 }
 
 #[test]
+fn a_select_without_an_order_is_noticed() {
+    for bad in [
+        "tokio::select! { a = b => {} }",
+        "let x = select!(a => 1);",
+        "futures_util::select! {\n    // biased;\n    a => {} }",
+        "select! { biased_one = b => {} }",
+    ] {
+        assert_eq!(selects_are_biased(&sample("actors/src/a.rs", bad)).len(), 1, "{bad}");
+    }
+    for good in [
+        "tokio::select! {\n  // Why.\n  biased;\n  a => {} }",
+        "/// `select!`",
+        "preselect! { a }",
+        "prop::select(vec![a])",
+    ] {
+        assert!(selects_are_biased(&sample("actors/src/a.rs", good)).is_empty(), "{good}");
+    }
+    let third = sample("a.rs", "fn a() {\n    b();\n    select! { c => {} }\n}");
+    assert!(selects_are_biased(&third)[0].starts_with("a.rs:3: "));
+}
+
+#[test]
 fn a_queue_without_a_bound_is_noticed() {
     for bad in ["let (a, b) = mpsc::channel();", "std::sync::mpsc::channel::<(u8, u8)>();"] {
         assert_eq!(queues_have_a_bound(&sample("src/a.rs", bad)).len(), 1, "{bad}");

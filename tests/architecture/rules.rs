@@ -114,6 +114,30 @@ pub(crate) fn core_reaches_nothing(source: &Source) -> Vec<String> {
         .collect()
 }
 
+/// A `select!` that tosses a coin of its own: unless its first word is `biased;`, which branch is looked at first is up to
+/// nobody's seed. (`join!` is none: it turns by counting.)
+pub(crate) fn selects_are_biased(source: &Source) -> Vec<String> {
+    let code = code_of(&source.text);
+    let is_biased = |after: &str| {
+        let body = after.trim_start().strip_prefix(['{', '(', '[']).unwrap_or_default();
+        body.trim_start().strip_prefix("biased").is_some_and(|rest| rest.trim_start().starts_with(';'))
+    };
+    let tossed = code.match_indices("select!").filter(|(at, name)| {
+        let part_of_name = code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        !part_of_name && !is_biased(&code[at + name.len()..])
+    });
+    tossed
+        .map(|(at, _)| {
+            let line = code[..at].lines().count().max(1);
+            format!(
+                "{}:{line}: a select! that looks at its branches in random order. Begin it with `biased;`, the most urgent \
+                 branch first; of another crate's select!, use tokio's",
+                source.path
+            )
+        })
+        .collect()
+}
+
 /// Printing outside the command line.
 pub(crate) fn printing_at_home(source: &Source) -> Vec<String> {
     if source.path.starts_with("src/cli/") {

@@ -4,8 +4,6 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
-
 use super::door::Door;
 use super::orders::Order;
 use super::quarantine::Quarantine;
@@ -114,8 +112,9 @@ impl dyn AnyAgent {
 
 /// The live agents of one runtime. An agent is listed from its start until it is gone.
 #[derive(Default)]
+#[expect(clippy::disallowed_types, reason = "it is private here, and whoever goes through it sorts or sums")]
 pub struct Directory {
-    agents: DashMap<AgentId, Arc<dyn AnyAgent>>,
+    agents: dashmap::DashMap<AgentId, Arc<dyn AnyAgent>>,
 }
 
 impl std::fmt::Debug for Directory {

@@ -2,7 +2,7 @@
 //!
 //! SplitMix64 (Steele, Lea and Flood, 2014): small, fast and good enough for jitter and ids; not for secrets.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
@@ -16,8 +16,9 @@ impl Chance {
     }
 
     /// A seed from the operating system, by way of the keys of std's hash maps.
+    #[expect(clippy::disallowed_types, reason = "a runtime without a seed gets its own from here, and only from here")]
     pub(super) fn from_system() -> Self {
-        Self::seeded(RandomState::new().hash_one(0u8))
+        Self::seeded(std::hash::RandomState::new().hash_one(0u8))
     }
 
     pub(super) fn next(&self) -> u64 {

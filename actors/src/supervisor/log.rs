@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::event::{CancelReason, Event, RunEvent};
@@ -18,8 +18,8 @@ pub(crate) struct EventLog {
     run_id: Arc<str>,
     started: Instant,
     log: Mutex<Log>,
-    /// The number of events, and whether the last one is the end.
-    grown: watch::Sender<(usize, bool)>,
+    /// Wakes the readers in the order in which they came.
+    grown: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -36,38 +36,28 @@ impl Log {
 
 impl EventLog {
     pub(crate) fn new(run_id: Arc<str>, started: Instant) -> Self {
-        Self { run_id, started, log: Mutex::default(), grown: watch::Sender::new((0, false)) }
+        Self { run_id, started, log: Mutex::default(), grown: Notify::new() }
     }
 
     /// Adds an event, unless the run has ended already.
     pub(crate) fn append(&self, event: Event) {
-        let mut log = self.lock();
+        let log = self.lock();
         let ended = log.has_ended();
         let is_full = log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. });
         if ended || is_full {
             return;
         }
-        let grown = self.write(&mut log, event);
-        drop(log);
-        self.tell(grown);
+        self.write(log, event);
     }
 
-    /// Tells the readers, without the lock: a reader's waker may read at once.
-    fn tell(&self, grown: (usize, bool)) {
-        self.grown.send_if_modified(|known| {
-            let more = grown.0 > known.0;
-            *known = if more { grown } else { *known };
-            more
-        });
-    }
-
-    fn write(&self, log: &mut Log, event: Event) -> (usize, bool) {
-        let is_end = matches!(event, Event::RunFinished { .. });
+    fn write(&self, mut log: MutexGuard<'_, Log>, event: Event) {
         let seq = log.events.len() as u64 + 1;
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let run_id = self.run_id.to_string();
         log.events.push(RunEvent { schema_version: SCHEMA_VERSION, run_id, seq, at_ms, event });
-        (log.events.len(), is_end)
+        // A reader's waker may read at once.
+        drop(log);
+        self.grown.notify_waiters();
     }
 
     /// Ends the log with the run's outcome, unless it has ended: the first end counts, and no other outcome is kept.
@@ -77,9 +67,7 @@ impl EventLog {
             return;
         }
         log.outcome = outcome;
-        let grown = self.write(&mut log, Event::RunFinished { status, cancelled });
-        drop(log);
-        self.tell(grown);
+        self.write(log, Event::RunFinished { status, cancelled });
     }
 
     /// Why the run was ended early, if it was; `None` also while it goes on.
@@ -96,12 +84,20 @@ impl EventLog {
     }
 
     /// Ends when the log has ended.
-    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut grown = self.grown.subscribe();
-        async move {
-            // An error means that the log itself is gone.
-            let _ended = grown.wait_for(|(_, ended)| *ended).await;
+    pub(crate) async fn ended(&self) {
+        loop {
+            let grown = self.grown.notified();
+            if self.lock().has_ended() {
+                return;
+            }
+            grown.await;
         }
+    }
+
+    /// The event at this place, counted from 0, if there is one yet, and whether the log has ended.
+    fn at(&self, place: usize) -> (Option<RunEvent>, bool) {
+        let log = self.lock();
+        (log.events.get(place).cloned(), log.has_ended())
     }
 
     pub(crate) fn all(&self) -> Vec<RunEvent> {
@@ -117,26 +113,26 @@ impl EventLog {
 #[derive(Debug)]
 pub struct RunEvents {
     log: Arc<EventLog>,
-    grown: watch::Receiver<(usize, bool)>,
     next: usize,
 }
 
 impl RunEvents {
     pub(crate) fn of(log: &Arc<EventLog>) -> Self {
-        Self { log: log.clone(), grown: log.grown.subscribe(), next: 0 }
+        Self { log: log.clone(), next: 0 }
     }
 
     /// The next event; `None` after the end of the run. Can be dropped and called again without losing an event.
     pub async fn next(&mut self) -> Option<RunEvent> {
         loop {
-            let (length, ended) = *self.grown.borrow_and_update();
-            if self.next < length {
-                let event = self.log.lock().events.get(self.next).cloned();
-                self.next += 1;
-                return event;
-            }
-            if ended || self.grown.changed().await.is_err() {
-                return None;
+            // What is written from here on wakes it, also before it waits.
+            let grown = self.log.grown.notified();
+            match self.log.at(self.next) {
+                (None, true) => return None,
+                (None, false) => grown.await,
+                (event, _) => {
+                    self.next += 1;
+                    return event;
+                }
             }
         }
     }

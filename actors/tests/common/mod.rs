@@ -1,6 +1,7 @@
 //! Agents that several tests use.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod chance;
 pub(crate) mod library;
 
 use std::sync::mpsc;
