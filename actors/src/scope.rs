@@ -82,6 +82,7 @@ impl Scope {
     }
 
     /// Whether it was cancelled, here or above, whatever its deadline.
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         if self.node.depth > NEAR {
             return self.node.token.is_cancelled();

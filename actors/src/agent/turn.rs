@@ -151,11 +151,8 @@ async fn run<M, F, D>(
         tokio::task::yield_now().await;
     }
     let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
-    let on_turn = poll_fn(|cx| {
-        let _turn = working.on_turn();
-        future.as_mut().poll(cx)
-    });
-    let outcome = unless_cancelled(scope, on_turn).await;
+    let in_turns = poll_fn(|cx| working.turn(|| future.as_mut().poll(cx)));
+    let outcome = unless_cancelled(scope, in_turns).await;
     let Some(outcome) = outcome else {
         return working.discard(work, done);
     };

@@ -21,7 +21,7 @@ use super::watch::{DownSink, Watchers};
 use super::working::Errand;
 use crate::error::{AskError, TellError};
 use crate::event::CancelReason;
-use crate::runtime::{OnTurn, Shared};
+use crate::runtime::Shared;
 use crate::scope::Scope;
 use crate::supervision::{Down, ExitReason, Next as Fate};
 
@@ -226,9 +226,13 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    /// It is the agent's turn on its shard.
-    pub(super) fn on_turn(&self) -> OnTurn<'_> {
-        self.shared.turn_of(self.id, self.shard)
+    /// It is the agent's turn on its shard, until [`Door::end_turn`].
+    pub(super) fn begin_turn(&self) {
+        self.shared.begin_turn(self.id, self.shard);
+    }
+
+    pub(super) fn end_turn(&self) {
+        self.shared.end_turn(self.shard);
     }
 
     /// What the agent does next; see [`Queue::next`]. A letter is in hand until it is settled.
@@ -307,7 +311,7 @@ impl<M: Send + 'static> Door<M> {
             let mut queue = self.queue();
             let (left, closing) = queue.close();
             self.control.store(queue.control() as u8, Ordering::SeqCst);
-            queue.bury(left.len() as u64);
+            queue.bury(left.len());
             for _ in &left {
                 self.shared.ledger(self.shard).dead(DeadLetter::Stopped);
             }

@@ -297,13 +297,20 @@ impl<A: Agent> Future for Guard<A> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let door = this.door.clone();
-        let _turn = door.on_turn();
-        if this.is_cancelled(cx) || this.door.control() >= Control::Stop {
-            this.end(ExitReason::Stopped);
+        this.door.begin_turn();
+        let polled = this.go_on(cx);
+        this.door.end_turn();
+        polled
+    }
+}
+
+impl<A: Agent> Guard<A> {
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_cancelled(cx) || self.door.control() >= Control::Stop {
+            self.end(ExitReason::Stopped);
         }
-        while !matches!(this.stage, Stage::Gone) {
-            std::task::ready!(this.step(cx));
+        while !matches!(self.stage, Stage::Gone) {
+            std::task::ready!(self.step(cx));
         }
         Poll::Ready(())
     }

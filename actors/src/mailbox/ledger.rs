@@ -65,6 +65,7 @@ pub(crate) struct ShardLedger {
 
 impl ShardLedger {
     /// `is_here`: whether the current thread is this shard.
+    #[inline]
     pub(crate) fn accept(&self, is_here: bool) {
         if is_here {
             self.accepted_here.store(self.accepted_here.load(Relaxed) + 1, Relaxed);
@@ -74,6 +75,7 @@ impl ShardLedger {
     }
 
     /// Only on the shard's thread: nobody else writes here, so that no other core is asked.
+    #[inline]
     pub(super) fn handled(&self) {
         self.handled.store(self.handled.load(Relaxed) + 1, Relaxed);
     }

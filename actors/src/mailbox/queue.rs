@@ -13,7 +13,7 @@ use super::reply::Asker;
 use super::working::Working;
 
 /// An agent that has taken as many messages keeps the memory for a few letters while it waits.
-const BUSY: u64 = 64;
+const BUSY: u8 = 64;
 /// That many letters, which is what the first one takes memory for.
 const ROOM: usize = 4;
 
@@ -138,10 +138,10 @@ pub(super) struct Queue<M: Send + 'static> {
     control: Control,
     /// Of its group; `None` when none is pending.
     orders: Option<Box<Orders>>,
-    /// How many letters the agent took out.
-    taken: u64,
+    /// How many letters the agent took out; counted up to [`BUSY`].
+    taken: u8,
     /// How many became dead ones.
-    dead: u64,
+    dead: u32,
     /// `None` when a full mailbox refuses.
     line: Option<Box<Line<M>>>,
 }
@@ -222,7 +222,7 @@ impl<M: Send + 'static> Queue<M> {
             self.park(waker);
             return (Next::Wait, None);
         };
-        self.taken += 1;
+        self.taken = self.taken.saturating_add(1);
         let admitted = if letter.lane == Lane::User { self.leave_room() } else { None };
         if !self.letters.is_empty() {
             return (Next::Letter(letter), admitted);
@@ -322,12 +322,12 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// A letter of the agent became a dead one.
-    pub(super) fn bury(&mut self, letters: u64) {
-        self.dead += letters;
+    pub(super) fn bury(&mut self, letters: usize) {
+        self.dead = self.dead.saturating_add(u32::try_from(letters).unwrap_or(u32::MAX));
     }
 
     pub(super) fn dead(&self) -> u64 {
-        self.dead
+        u64::from(self.dead)
     }
 
     /// Letters that wait, of either lane.

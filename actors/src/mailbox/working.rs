@@ -7,7 +7,6 @@ use super::contain::drop_contained;
 use super::door::Door;
 use super::queue::{Control, Letter};
 use super::reply::with_cause;
-use crate::runtime::OnTurn;
 
 /// The place of one piece of work, in flight or with its result in the mailbox. Its end may be what a draining agent
 /// waits for.
@@ -45,9 +44,12 @@ impl<M: Send + 'static> Working<M> {
         self.door.shared.defers()
     }
 
-    /// It is the work's turn on the shard.
-    pub(crate) fn on_turn(&self) -> OnTurn<'_> {
-        self.door.on_turn()
+    /// Lets the work have its turn on the shard.
+    pub(crate) fn turn<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.door.begin_turn();
+        let acted = act();
+        self.door.end_turn();
+        acted
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.

@@ -140,6 +140,7 @@ impl Deadline {
     }
 
     /// Whether the current thread is the shard that keeps it.
+    #[inline]
     pub(crate) fn is_here(&self) -> bool {
         this_shard() == Some(self.shard)
     }

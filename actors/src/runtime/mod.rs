@@ -22,7 +22,6 @@ pub use stop::{Abandoned, StopReport};
 pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use deadlines::{Deadline, Expires, Expiry, runtime_here};
-pub(crate) use pulse::OnTurn;
 pub(crate) use shard::{in_turn, is_in_turn};
 pub(crate) use shared::Shared;
 

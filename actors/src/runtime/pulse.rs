@@ -7,17 +7,10 @@ use crate::mailbox::AgentId;
 /// Whose turn it is on one shard. Only the shard writes.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(crate) struct Pulse {
+pub(super) struct Pulse {
     /// 0 when nobody has the shard.
     agent: AtomicU64,
     turns: AtomicU64,
-}
-
-/// One turn of one agent; its end is the end of the turn.
-#[must_use = "the turn ends when this is dropped"]
-pub(crate) struct OnTurn<'a> {
-    pulse: &'a Pulse,
-    before: u64,
 }
 
 /// What somebody else sees of a shard.
@@ -31,11 +24,16 @@ pub(super) struct Look {
 
 impl Pulse {
     /// The agent has the shard from here on, for one turn: its own code, or work of its.
-    pub(crate) fn begin(&self, agent: AgentId) -> OnTurn<'_> {
-        let before = self.agent.load(Ordering::Relaxed);
+    #[inline]
+    pub(super) fn begin(&self, agent: AgentId) {
         self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Release);
         self.agent.store(agent.0, Ordering::Release);
-        OnTurn { pulse: self, before }
+    }
+
+    /// Nobody has the shard.
+    #[inline]
+    pub(super) fn end(&self) {
+        self.agent.store(0, Ordering::Release);
     }
 
     pub(super) fn look(&self) -> Look {
@@ -47,25 +45,19 @@ impl Pulse {
     }
 }
 
-impl Drop for OnTurn<'_> {
-    fn drop(&mut self) {
-        self.pulse.agent.store(self.before, Ordering::Release);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn whose_turn_it_is_can_be_seen_also_of_a_turn_in_a_turn() {
+    fn whose_turn_it_is_can_be_seen() {
         let pulse = Pulse::default();
         assert_eq!(pulse.look(), Look { agent: None, turn: 0 });
-        let outer = pulse.begin(AgentId(7));
+        pulse.begin(AgentId(7));
         assert_eq!(pulse.look(), Look { agent: Some(AgentId(7)), turn: 1 });
-        drop(pulse.begin(AgentId(8)));
-        assert_eq!(pulse.look().agent, Some(AgentId(7)));
-        drop(outer);
-        assert_eq!(pulse.look(), Look { agent: None, turn: 2 });
+        pulse.end();
+        assert_eq!(pulse.look(), Look { agent: None, turn: 1 });
+        pulse.begin(AgentId(7));
+        assert_eq!(pulse.look().turn, 2);
     }
 }

@@ -28,6 +28,7 @@ thread_local! {
 }
 
 /// The number of the shard that the current thread is, if it is one.
+#[inline]
 pub(super) fn this_shard() -> Option<u64> {
     Some(HERE.get()).filter(|number| *number != 0)
 }
@@ -38,11 +39,13 @@ thread_local! {
 }
 
 /// Whether an agent has its turn on this thread right now.
+#[inline]
 pub(crate) fn is_in_turn() -> bool {
     IN_TURN.get()
 }
 
 /// Marks the turn of an agent on this thread, to the end of `act`.
+#[inline]
 pub(crate) fn in_turn<T>(act: impl FnOnce() -> T) -> T {
     struct Reset(bool);
     impl Drop for Reset {

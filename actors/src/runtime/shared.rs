@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::chance::Chance;
 use super::clock::ClockHandle;
 use super::deadlines;
-use super::pulse::{Look, OnTurn};
+use super::pulse::Look;
 use super::shard::{ShardDoor, this_shard};
 use super::watchdog::{Health, ShardInfo};
 use crate::agent::Agent;
@@ -131,6 +131,7 @@ impl Shared {
     }
 
     /// Whether the current thread is one of these shards, and does nothing else.
+    #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.coin.is_none() && this_shard().is_some_and(|number| self.numbers.contains(&number))
     }
@@ -145,11 +146,13 @@ impl Shared {
         self.closed.clone().cancelled_owned()
     }
 
+    #[inline]
     pub(crate) fn ledger(&self, shard: u16) -> &ShardLedger {
         &self.shards[usize::from(shard)].ledger
     }
 
     /// Counts a message that a door on this shard took; whether the current thread is that shard.
+    #[inline]
     pub(crate) fn accept(&self, shard: u16) -> bool {
         let shard = &self.shards[usize::from(shard)];
         let is_here = this_shard() == Some(shard.number());
@@ -157,9 +160,15 @@ impl Shared {
         is_here
     }
 
-    /// The agent has its shard from here on, for one turn.
-    pub(crate) fn turn_of(&self, agent: AgentId, shard: u16) -> OnTurn<'_> {
-        self.shards[usize::from(shard)].pulse.begin(agent)
+    /// The agent has its shard from here on, until [`Shared::end_turn`].
+    #[inline]
+    pub(crate) fn begin_turn(&self, agent: AgentId, shard: u16) {
+        self.shards[usize::from(shard)].pulse.begin(agent);
+    }
+
+    #[inline]
+    pub(crate) fn end_turn(&self, shard: u16) {
+        self.shards[usize::from(shard)].pulse.end();
     }
 
     pub(super) fn looks(&self) -> impl Iterator<Item = Look> {
@@ -180,6 +189,7 @@ impl Shared {
 
     /// The time as exactly as it costs nothing: that of the watchdog's last look, and in a simulation that of the clock.
     /// Milliseconds since the beginning, of which 32 bits are kept: for ages of less than 49 days.
+    #[inline]
     pub(crate) fn moment(&self) -> u32 {
         let exact = || millis(self.began.elapsed());
         let time = if self.coin.is_some() { exact() } else { self.time.load(Ordering::Relaxed) };
@@ -197,11 +207,13 @@ impl Shared {
 
     /// Whether whoever asks should let the others go first, for once. Never on real threads, where chance does that; in
     /// a simulation one time in four, so that each seed has interleavings of its own.
+    #[inline]
     pub(crate) fn defers(&self) -> bool {
         self.coin.as_ref().is_some_and(|coin| coin.next().is_multiple_of(4))
     }
 
     /// How many of `most` things to do in a row: all of them on real threads, in a simulation as the coin falls.
+    #[inline]
     pub(crate) fn in_a_row(&self, most: u32) -> u32 {
         let few = |coin: &Chance| 1 + u32::try_from(coin.next() % 8).unwrap_or(0);
         self.coin.as_ref().map_or(most, |coin| few(coin).min(most))
