@@ -36,6 +36,11 @@ impl Life {
         started.children.push(child);
     }
 
+    /// Whether a child lives.
+    pub(crate) fn has_children(&self) -> bool {
+        self.0.as_ref().is_some_and(|started| started.children.iter().any(|child| !child.is_gone()))
+    }
+
     /// Ends the work, and stops the children, the youngest first.
     pub(crate) fn end(&mut self) {
         let Some(started) = self.0.take() else { return };

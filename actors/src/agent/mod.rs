@@ -21,6 +21,13 @@ pub trait Agent: Sized + 'static {
         let _ = turn;
     }
 
+    /// Called when it has been idle for as long as [`AgentSpec::idle_after`](crate::mailbox::AgentSpec::idle_after) says,
+    /// before it is put away: saves what the factory is to find for the next message. `false` keeps it for another while,
+    /// for instance because it holds a [`Reply`](crate::mailbox::Reply) that it has yet to answer.
+    fn put_away(&mut self) -> bool {
+        true
+    }
+
     /// Handles one message: decide and return. Blocking here blocks every agent of the shard.
     fn handle(&mut self, message: Self::Message, turn: &mut Turn<'_, Self::Message>);
 }

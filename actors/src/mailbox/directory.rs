@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::door::Door;
+use super::idle::Leave;
 use super::orders::Order;
 use super::quarantine::Quarantine;
 use super::queue::Control;
@@ -37,12 +38,17 @@ pub struct AgentInfo {
     pub quarantined: usize,
     /// How often it was restarted.
     pub restarts: u32,
+    /// How often it was put away because it was idle.
+    pub put_away: u32,
+    /// Whether it is put away right now, until its next message.
+    pub is_away: bool,
     /// Whether it has stopped for good.
     pub gone: bool,
 }
 
 impl AgentInfo {
     pub(super) fn of<M: Send + 'static>(door: &Door<M>) -> Self {
+        let put_away = door.known_leave().map_or(0, Leave::times);
         Self {
             id: door.id,
             name: door.name.to_string(),
@@ -54,7 +60,9 @@ impl AgentInfo {
             handled: door.handled(),
             dead_letters: door.dead(),
             quarantined: door.quarantine().map_or(0, Quarantine::len),
-            restarts: door.incarnation() - 1,
+            restarts: (door.incarnation() - 1).saturating_sub(put_away),
+            put_away,
+            is_away: door.known_leave().is_some_and(Leave::is_away),
             gone: door.is_gone(),
         }
     }

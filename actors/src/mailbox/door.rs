@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::AgentId;
 use super::contain::drop_contained;
+use super::idle::Leave;
 use super::ledger::DeadLetter;
 use super::name::Name;
 use super::orders::{Order, Orders};
@@ -59,11 +60,17 @@ struct Rare<M> {
     watchers: Watchers,
     scope: OnceLock<Scope>,
     quarantine: OnceLock<Quarantine<M>>,
+    leave: Leave,
 }
 
 impl<M> Default for Rare<M> {
     fn default() -> Self {
-        Self { watchers: Watchers::default(), scope: OnceLock::new(), quarantine: OnceLock::new() }
+        Self {
+            watchers: Watchers::default(),
+            scope: OnceLock::new(),
+            quarantine: OnceLock::new(),
+            leave: Leave::default(),
+        }
     }
 }
 
@@ -371,6 +378,20 @@ impl<M: Send + 'static> Door<M> {
 
     pub(super) fn quarantine(&self) -> Option<&Quarantine<M>> {
         self.rare.get()?.quarantine.get()
+    }
+
+    /// What becomes of an agent that is idle. Only for one that may be put away.
+    pub(super) fn leave(&self) -> &Leave {
+        &self.rare().leave
+    }
+
+    pub(super) fn known_leave(&self) -> Option<&Leave> {
+        Some(&self.rare.get()?.leave)
+    }
+
+    /// Whether nothing is queued, in hand or in flight, timers included.
+    pub(super) fn rests(&self) -> bool {
+        self.is_idle() && self.timers.load(Ordering::SeqCst) == 0
     }
 
     pub(super) fn watch(&self, sink: DownSink) {

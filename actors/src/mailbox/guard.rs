@@ -9,15 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix::dev::ContextFut;
 use tokio::time::{Instant, Sleep};
 
 use super::contain::{contain, drop_contained, panic_text};
 use super::door::Door;
+use super::idle::Idle;
 use super::queue::Control;
 use super::reply::with_cause;
 use super::shell::Shell;
+use super::sleeper::Sleeper;
 use crate::agent::Agent;
 use crate::error::AskError;
 use crate::scope::Scope;
@@ -46,26 +49,49 @@ impl From<RestartPolicy> for Restarts {
 pub(super) struct Guard<A: Agent> {
     stage: Stage<A>,
     door: Arc<Door<A::Message>>,
-    factory: Factory<A>,
+    /// `None` once it is handed to a [`Sleeper`].
+    factory: Option<Factory<A>>,
     bonds: Option<Box<Bonds>>,
 }
 
 /// What binds an agent to others. One that has the default policy, no group and no scope has none until it dies.
 #[derive(Default)]
-struct Bonds {
+pub(super) struct Bonds {
     restarts: Option<Box<Restarts>>,
     /// The group that decides instead of the policy.
     kept: Option<Box<Kept>>,
+    /// When it is to be put away.
+    idle: Option<Box<Idle>>,
     /// Ends when the scope that the agent was given is cancelled.
     cancelled: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
+impl Bonds {
+    pub(super) fn new(
+        restarts: Option<Box<Restarts>>,
+        kept: Option<Box<Kept>>,
+        idle: Option<Duration>,
+        scope: Option<&Scope>,
+    ) -> Option<Box<Self>> {
+        let cancelled = scope.map(|scope| Box::pin(scope.cancelled()) as Pin<Box<dyn Future<Output = ()>>>);
+        let idle = idle.map(|after| Box::new(Idle::new(after)));
+        let binds = restarts.is_some() || kept.is_some() || idle.is_some() || cancelled.is_some();
+        binds.then(|| Box::new(Self { restarts, kept, idle, cancelled }))
+    }
+
+    pub(super) fn is_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
+        self.cancelled.as_mut().is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready())
+    }
+}
+
 /// Where an agent is in its life.
-#[expect(clippy::large_enum_variant, reason = "it is large while the agent lives, and that is nearly always")]
-enum Stage<A: Agent> {
+#[expect(clippy::large_enum_variant, reason = "it is large while the agent lives, and what does not is a Sleeper")]
+pub(super) enum Stage<A: Agent> {
     /// The next poll makes the state.
     Unborn,
     Living(Incarnation<A>),
+    /// Put away until the next message.
+    Away,
     /// Between a death and the next incarnation.
     Waiting(Pin<Box<Sleep>>),
     /// Until its group says what follows. The reason of the last end, if watchers have not heard of it.
@@ -74,18 +100,15 @@ enum Stage<A: Agent> {
 }
 
 impl<A: Agent> Guard<A> {
-    pub(super) fn new(
-        door: Arc<Door<A::Message>>,
-        factory: Factory<A>,
-        restarts: Option<Box<Restarts>>,
-        kept: Option<Box<Kept>>,
-        scope: Option<&Scope>,
-    ) -> Self {
-        let cancelled = scope.map(|scope| Box::pin(scope.cancelled()) as Pin<Box<dyn Future<Output = ()>>>);
-        let stage = if kept.is_some() { Stage::Held(None) } else { Stage::Unborn };
-        let is_bound = restarts.is_some() || kept.is_some() || cancelled.is_some();
-        let bonds = is_bound.then(|| Box::new(Bonds { restarts, kept, cancelled }));
-        Self { stage, door, factory, bonds }
+    pub(super) fn new(door: Arc<Door<A::Message>>, factory: Factory<A>, bonds: Option<Box<Bonds>>) -> Self {
+        let is_kept = bonds.as_ref().is_some_and(|bonds| bonds.kept.is_some());
+        let stage = if is_kept { Stage::Held(None) } else { Stage::Unborn };
+        Self { stage, door, factory: Some(factory), bonds }
+    }
+
+    /// Of an agent that is put away.
+    pub(super) fn of_away(door: Arc<Door<A::Message>>, factory: Factory<A>, bonds: Option<Box<Bonds>>) -> Self {
+        Self { stage: Stage::Away, door, factory: Some(factory), bonds }
     }
 
     fn kept(&self) -> Option<&Kept> {
@@ -105,16 +128,19 @@ impl<A: Agent> Guard<A> {
     }
 
     fn is_cancelled(&mut self, cx: &mut Context<'_>) -> bool {
-        let cancelled = self.bonds.as_mut().and_then(|bonds| bonds.cancelled.as_mut());
-        cancelled.is_some_and(|cancelled| cancelled.as_mut().poll(cx).is_ready())
+        self.bonds.as_mut().is_some_and(|bonds| bonds.is_cancelled(cx))
     }
 
     /// Makes the state of the next incarnation.
     fn give_birth(&mut self) {
-        match contain(&self.factory) {
+        let Some(factory) = &self.factory else { return };
+        match contain(factory) {
             Ok(agent) => {
                 let shell = Shell::new(agent, self.door.clone());
                 self.stage = Stage::Living(actix::Context::new().into_future(shell));
+                if let Some(leave) = self.door.known_leave() {
+                    leave.come_back();
+                }
             }
             Err(panic) => self.died(panic),
         }
@@ -202,6 +228,36 @@ impl<A: Agent> Guard<A> {
         changed
     }
 
+    /// Asks an agent that has been idle for long whether it may be put away, and puts it away if it has agreed; `true` when
+    /// either happened.
+    fn heed_idleness(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(idle) = self.bonds.as_mut().and_then(|bonds| bonds.idle.as_mut()) else { return false };
+        let leave = self.door.leave();
+        if !leave.go() {
+            let done = self.door.handled() + self.door.dead();
+            let is_idle = idle.poll(cx, done, || self.door.rests() && self.door.control() == Control::Run);
+            if is_idle {
+                leave.ask();
+            }
+            return is_idle;
+        }
+        idle.pause();
+        let down = self.door.down(ExitReason::Idle, Next::Restarts);
+        self.door.next_incarnation();
+        let life = std::mem::replace(&mut self.stage, Stage::Away);
+        self.bury(life, AskError::Stopped);
+        self.door.tell_watchers(&down);
+        true
+    }
+
+    /// Hands an agent that is put away to a smaller task.
+    fn lie_down(&mut self) -> Poll<()> {
+        let Some(factory) = self.factory.take() else { return Poll::Pending };
+        self.stage = Stage::Gone;
+        tokio::task::spawn_local(Sleeper::new(self.door.clone(), factory, self.bonds.take()));
+        Poll::Ready(())
+    }
+
     /// The agent goes for good: what is queued becomes dead letters, then everybody who watches learns it.
     fn end(&mut self, reason: ExitReason) {
         let stage = std::mem::replace(&mut self.stage, Stage::Gone);
@@ -248,7 +304,7 @@ impl<A: Agent> Guard<A> {
                         self.end(ExitReason::Stopped);
                         return Poll::Ready(());
                     }
-                    self.rest()
+                    if self.heed_idleness(cx) { Poll::Ready(()) } else { self.rest() }
                 }
                 Err(panic) => {
                     self.died(panic_text(panic));
@@ -263,6 +319,14 @@ impl<A: Agent> Guard<A> {
                     return Poll::Ready(());
                 }
                 self.door.park(cx.waker());
+                self.rest()
+            }
+            Stage::Away => {
+                self.door.park(cx.waker());
+                if self.door.pending() > 0 && self.door.control() < Control::Stop {
+                    self.stage = Stage::Unborn;
+                    return Poll::Ready(());
+                }
                 self.rest()
             }
             Stage::Held(_) => {
@@ -300,6 +364,9 @@ impl<A: Agent> Future for Guard<A> {
         this.door.begin_turn();
         let polled = this.go_on(cx);
         this.door.end_turn();
+        if polled.is_pending() && matches!(this.stage, Stage::Away) {
+            return this.lie_down();
+        }
         polled
     }
 }

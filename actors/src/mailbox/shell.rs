@@ -70,10 +70,18 @@ impl<A: Agent> Shell<A> {
             match self.door.next(cx.waker()) {
                 Next::Letter(letter) => self.handle(letter),
                 Next::Last(letter) => return self.handle(letter),
-                Next::Wait | Next::Stop => return,
+                Next::Wait => return self.answer_leave(),
+                Next::Stop => return,
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// The guard may have asked whether the agent, which has nothing to do, agrees to be put away.
+    fn answer_leave(&mut self) {
+        if let Some(leave) = self.door.known_leave().filter(|leave| leave.is_asked()) {
+            leave.answer(!self.life.has_children() && in_turn(|| self.agent.put_away()));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::door::{Door, DoorPlan};
-use super::guard::{Factory, Guard, Restarts};
+use super::guard::{Bonds, Factory, Guard, Restarts};
 use super::name::Name;
 use super::overflow::Overflow;
 use super::quarantine::Quarantine;
@@ -31,6 +31,7 @@ pub struct AgentSpec<A: Agent> {
     pub(super) overflow: Overflow,
     pub(super) restarts: Option<Box<Restarts>>,
     pub(super) quarantine: Option<Quarantine<A::Message>>,
+    pub(super) idle: Option<Duration>,
     pub(crate) stop_within: Duration,
     pub(crate) scope: Option<Scope>,
 }
@@ -46,6 +47,7 @@ impl<A: Agent> AgentSpec<A> {
             overflow: Overflow::Refuse,
             restarts: None,
             quarantine: None,
+            idle: None,
             stop_within: DEFAULT_STOP_WITHIN,
             scope: None,
         }
@@ -93,6 +95,17 @@ impl<A: Agent> AgentSpec<A> {
         self
     }
 
+    /// Puts the agent away when it has done nothing for this long, or up to twice as long: its state is dropped, and the
+    /// factory makes a new one for the next message. Its references, its id and what is sent meanwhile are kept, in their
+    /// order. It stays while work, a timer or a child of its is left, and while [`Agent::put_away`] says so. Whoever
+    /// watches it hears [`Idle`](crate::supervision::ExitReason::Idle). An agent of a group is never put away: the group
+    /// counts on it. The default is never.
+    #[must_use]
+    pub fn idle_after(mut self, rest: Duration) -> Self {
+        self.idle = Some(rest);
+        self
+    }
+
     /// How long its group waits when it ends the agent: for its incarnation to end, or for it to drain. Then the group
     /// goes on without it. Means nothing outside a [`Group`](crate::supervision::Group). The default is 5 seconds.
     #[must_use]
@@ -125,6 +138,7 @@ struct Unborn<A> {
     factory: Factory<A>,
     restarts: Option<Box<Restarts>>,
     kept: Option<Box<Kept>>,
+    idle: Option<Duration>,
     /// Stops the agent when it is cancelled.
     scope: Option<Scope>,
 }
@@ -140,14 +154,16 @@ pub(crate) fn prepare<A: Agent>(
     kept: Option<Box<Kept>>,
     spec: AgentSpec<A>,
 ) -> (AgentRef<A::Message>, Birth<A>) {
-    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, scope, .. } = spec;
+    let AgentSpec { name, factory, capacity, max_work, overflow, restarts, quarantine, idle, scope, .. } = spec;
     let scope = scope.as_ref().or(inherited).map(Scope::child);
     let own = scope.clone();
     let (shared, is_kept) = (shared.clone(), kept.is_some());
     let plan = DoorPlan { id, name, scope: own, quarantine, shared, shard, capacity, max_work, overflow, is_kept };
     let door = Arc::new(Door::new(plan));
     door.shared.directory().insert(id, door.clone());
-    (AgentRef { door: door.clone() }, Birth { unborn: Some(Unborn { factory, restarts, kept, scope }), door })
+    let idle = idle.filter(|_| !is_kept);
+    let unborn = Unborn { factory, restarts, kept, idle, scope };
+    (AgentRef { door: door.clone() }, Birth { unborn: Some(unborn), door })
 }
 
 impl<A: Agent> Birth<A> {
@@ -158,8 +174,9 @@ impl<A: Agent> Birth<A> {
 
     /// Runs the agent on the current thread until it is gone.
     pub(crate) fn run(mut self) {
-        let Some(Unborn { factory, restarts, kept, scope }) = self.unborn.take() else { return };
-        tokio::task::spawn_local(Guard::new(self.door.clone(), factory, restarts, kept, scope.as_ref()));
+        let Some(Unborn { factory, restarts, kept, idle, scope }) = self.unborn.take() else { return };
+        let bonds = Bonds::new(restarts, kept, idle, scope.as_ref());
+        tokio::task::spawn_local(Guard::new(self.door.clone(), factory, bonds));
     }
 }
 

@@ -12,6 +12,8 @@ pub enum ExitReason {
     Panicked(String),
     /// Its group ended it, to start it again together with a sibling that died.
     Halted,
+    /// It was put away because nobody needed it; the next message brings it back.
+    Idle,
     /// The runtime ended while the agent was still alive.
     Abandoned,
 }
@@ -19,7 +21,8 @@ pub enum ExitReason {
 /// What follows the end of an incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The agent comes back with the same id, the same queue and a fresh state.
+    /// The agent comes back with the same id, the same queue and a fresh state; one that was put away, with its next
+    /// message.
     Restarts,
     /// The agent is gone for good.
     Gone,
