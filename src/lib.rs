@@ -41,3 +41,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+/// The programs of docs/embedding.md, where those that serve are only compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

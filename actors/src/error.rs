@@ -14,13 +14,16 @@ pub enum TellError<M> {
     /// The agent has stopped, or is draining before it stops.
     #[error("the agent has stopped")]
     Stopped(M),
+    /// It would have blocked a thread that others wait for; see [`AskError::InsideAsync`].
+    #[error("this thread is inside an async runtime; await `send` instead, in spawn_blocking with Handle::block_on")]
+    InsideAsync(M),
 }
 
 impl<M> TellError<M> {
     /// The message that was not accepted.
     pub fn into_message(self) -> M {
         match self {
-            Self::Overloaded(message) | Self::Stopped(message) => message,
+            Self::Overloaded(message) | Self::Stopped(message) | Self::InsideAsync(message) => message,
         }
     }
 
@@ -29,6 +32,7 @@ impl<M> TellError<M> {
         match self {
             Self::Overloaded(_) => "overloaded",
             Self::Stopped(_) => "stopped",
+            Self::InsideAsync(_) => "inside_async",
         }
     }
 
@@ -66,6 +70,9 @@ pub enum AskError {
     /// Questions like it have killed the agent too often: it is not handled.
     #[error("questions like this one have killed the agent too often")]
     Quarantined,
+    /// A blocking call on a thread that others wait for: a tokio runtime runs on it, or it is a shard. Nothing was sent.
+    #[error("this thread is inside an async runtime; await `ask` instead, in spawn_blocking with Handle::block_on")]
+    InsideAsync,
 }
 
 impl AskError {
@@ -78,6 +85,7 @@ impl AskError {
             Self::Timeout => "timeout",
             Self::Unanswered => "unanswered",
             Self::Quarantined => "quarantined",
+            Self::InsideAsync => "inside_async",
         }
     }
 

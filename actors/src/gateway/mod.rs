@@ -119,7 +119,7 @@ fn refused(error: AskError) -> ModelError {
         AskError::Overloaded => ModelError::Overloaded { retry_after: Duration::from_secs(1) },
         AskError::Timeout => ModelError::Timeout,
         AskError::Stopped => ModelError::Stopped,
-        AskError::Panicked | AskError::Unanswered | AskError::Quarantined => {
+        AskError::Panicked | AskError::Unanswered | AskError::Quarantined | AskError::InsideAsync => {
             ModelError::Provider("its adapter or the gateway panicked; the call may have been made".to_owned())
         }
     }

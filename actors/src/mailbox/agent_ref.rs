@@ -85,6 +85,7 @@ impl<M: Send + 'static> AgentRef<M> {
             Ok(_in_the_mailbox_or_in_line) => Ask::waiting(slot, shared, within),
             Err(TellError::Overloaded(_)) => Ask::refused(AskError::Overloaded),
             Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped),
+            Err(TellError::InsideAsync(_)) => Ask::refused(AskError::InsideAsync),
         }
     }
 

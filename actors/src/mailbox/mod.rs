@@ -5,6 +5,7 @@
 
 mod agent_ref;
 mod ask;
+mod blocking;
 mod contain;
 mod directory;
 mod door;

@@ -45,9 +45,14 @@ impl ClockHandle {
         &self.handle
     }
 
-    /// Runs `watch` beside the timers. It must end when the runtime is closed.
+    /// Runs `watch` beside the timers, or drops it when the clock is about to end. It must end when the runtime is closed.
     pub(super) fn watch(&self, watch: impl Future<Output = ()> + Send + 'static) {
-        self.watches.spawn_on(watch, &self.handle);
+        // Either the clock waits for this token and runs the task, or it is closed: a task that nobody polls any more
+        // would keep whatever it holds for ever, the clock's own runtime as well.
+        let _token = self.watches.token();
+        if !self.watches.is_closed() {
+            self.watches.spawn_on(watch, &self.handle);
+        }
     }
 }
 
@@ -97,5 +102,29 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         self.end.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_that_comes_after_the_end_is_dropped_and_one_before_it_is_waited_for() {
+        let clock = Clock::start().unwrap();
+        let handle = clock.handle().clone();
+        let held = Arc::new(());
+        let (over, watched) = (CancellationToken::new(), held.clone());
+        let is_over = over.clone().cancelled_owned();
+        handle.watch(async move {
+            is_over.await;
+            drop(watched);
+        });
+        over.cancel();
+        clock.join();
+        assert_eq!(Arc::strong_count(&held), 1, "the clock waited for it");
+        let late = held.clone();
+        handle.watch(async move { drop(late) });
+        assert_eq!(Arc::strong_count(&held), 1, "nobody would ever run it");
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Runtime`] owns its threads: one for each shard, each with an actix system of its own. It works from a plain
 //! `main`, inside either flavour of tokio, and several times in one process.
 
+mod block_on;
 mod chance;
 mod clock;
 mod deadlines;
@@ -21,6 +22,7 @@ pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport};
 pub use watchdog::{Blockage, ShardInfo};
 
+pub(crate) use block_on::{block_on, is_async_context};
 pub(crate) use deadlines::{Deadline, Expires, Expiry, runtime_here};
 pub(crate) use shard::{in_turn, is_in_turn};
 pub(crate) use shared::Shared;
@@ -143,8 +145,17 @@ impl Runtime {
         report
     }
 
-    /// [`Runtime::stop`] for programs without an async runtime. Blocks the calling thread.
+    /// [`Runtime::stop`] for programs without an async runtime. Blocks the calling thread, at most `within` and two
+    /// seconds more.
+    ///
+    /// It ends wherever it is called. Inside an async function it blocks a thread that others may need: await
+    /// [`Runtime::stop`] there. On a shard of this very runtime it cannot wait for the agents of that shard: they are
+    /// reported as abandoned and their thread as stuck, and end when it returns. A [simulated](fn@simulated) runtime, whose time would
+    /// stand still, is not waited for at all: what is not idle is abandoned.
     pub fn stop_blocking(self, within: Duration) -> StopReport {
+        if self.clock.is_none() {
+            return stop::at_once(&self.shared);
+        }
         block_on(self.stop(within))
     }
 
@@ -206,25 +217,6 @@ impl Drop for Runtime {
         self.shared.close();
         for thread in &self.threads {
             thread.end();
-        }
-    }
-}
-
-/// Drives a future on this thread by parking it between wake-ups.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut cx = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut cx) {
-            std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
         }
     }
 }

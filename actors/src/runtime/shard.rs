@@ -145,9 +145,9 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
             serve(inbox, token).await;
         });
         mark_shard_ending();
-        // What is dropped from here on finds no timers on this thread.
+        // What is dropped from here on finds no timers on this thread, and nothing else is polled any more.
         HERE.set(0);
-        drop(system);
+        in_turn(|| drop(system));
     };
     let name = format!("callboard-{index}");
     let thread = std::thread::Builder::new().name(name).spawn(body);

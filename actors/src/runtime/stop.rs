@@ -47,6 +47,15 @@ impl StopReport {
     pub fn is_clean(&self) -> bool {
         self.abandoned.is_empty() && self.stuck_threads == 0
     }
+
+    /// An agent that had nothing left to do when it was told to stop, and does stop, counts as drained.
+    fn count(&mut self, told: AgentInfo, ends: bool) {
+        if ends && told.pending == 0 && told.work == 0 {
+            self.drained += 1;
+        } else {
+            self.abandoned.push(Abandoned::of(told));
+        }
+    }
 }
 
 pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Duration) -> StopReport {
@@ -55,6 +64,18 @@ pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Dur
     drain(shared, within, &mut report).await;
     cut_short(shared, &mut report).await;
     report.stuck_threads = join(shared, threads).await;
+    shared.close();
+    report
+}
+
+/// For a thread that drives the agents itself, and can therefore not wait for them.
+pub(super) fn at_once(shared: &Shared) -> StopReport {
+    shared.refuse_new();
+    let mut report = StopReport { drained: 0, abandoned: Vec::new(), stuck_threads: 0 };
+    for (_, agent) in shared.directory().in_order().into_iter().rev() {
+        report.count(agent.info(), true);
+        agent.stop();
+    }
     shared.close();
     report
 }
@@ -79,7 +100,7 @@ async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
     }
 }
 
-/// Stops what is left. An agent that has nothing left to do counts as drained.
+/// Stops what is left.
 async fn cut_short(shared: &Shared, report: &mut StopReport) {
     let left: Vec<_> = shared.directory().in_order().into_iter().rev().collect();
     let stopping: Vec<_> = left.iter().map(|(_, agent)| (agent.info(), gone(&**agent))).collect();
@@ -93,11 +114,7 @@ async fn cut_short(shared: &Shared, report: &mut StopReport) {
             _ = gone => true,
             () = &mut time_is_up => false,
         };
-        if ended && info.pending == 0 && info.work == 0 {
-            report.drained += 1;
-        } else {
-            report.abandoned.push(Abandoned::of(info));
-        }
+        report.count(info, ended);
     }
 }
 

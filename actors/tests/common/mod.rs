@@ -3,6 +3,7 @@
 
 pub(crate) mod chance;
 pub(crate) mod library;
+pub(crate) mod obeys;
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,0 +1,35 @@
+//! How does a thread without an async runtime wait for a future? It parks between wake-ups; and where that would hurt
+//! others, it is told so before.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
+
+use super::shard::{is_in_turn, this_shard};
+
+/// Whether others wait for this thread: a tokio runtime runs on it, or it is a shard, which it is to its very end.
+pub(crate) fn is_async_context() -> bool {
+    tokio::runtime::Handle::try_current().is_ok() || this_shard().is_some() || is_in_turn()
+}
+
+/// Drives a future on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
