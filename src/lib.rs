@@ -10,6 +10,7 @@
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
+//! - [`telemetry`]: what agents and shards are like, as metrics
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
 //! ```text
@@ -30,6 +31,7 @@ mod exit;
 pub mod prelude;
 pub mod report;
 pub mod research;
+pub mod telemetry;
 pub mod testkit;
 
 /// The programs in the README are compiled and run with the documentation's tests.

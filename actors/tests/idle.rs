@@ -231,7 +231,7 @@ fn one_that_is_away_ends_with_its_runtime_its_scope_and_its_stop() {
     let scope = Scope::root();
     let [dropped, stopped] = [(); 2].map(|()| runtime.spawn(spec()).unwrap());
     let scoped = runtime.spawn(spec().scope(scope.clone())).unwrap();
-    [&dropped, &stopped, &scoped].map(away);
+    [&dropped, &stopped, &scoped].into_iter().for_each(away);
     stopped.stop();
     assert_eq!(wait(stopped.gone()).reason, ExitReason::Stopped);
     scope.cancel(CancelReason::Redundant);

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::reply::Slot;
 use crate::error::AskError;
-use crate::runtime::{Deadline, Shared, is_in_turn, runtime_here};
+use crate::runtime::{Deadline, Shared, is_in_turn};
 
 /// The answer to one question, when it comes. Dropping it leaves: a question that is still queued is then not handled.
 /// It can be polled on any executor, and moved between them.
@@ -23,10 +23,10 @@ pub struct Ask<T> {
 
 /// What ends the wait for an answer.
 enum Wait {
-    /// It was asked on a shard, which puts its end into the slot: while the shard is blocked, so is whoever waits there.
-    Here(Deadline, Duration),
-    /// It was asked elsewhere, or a handler blocks the shard for it.
-    Elsewhere(Patience),
+    /// Whoever keeps the deadline puts the end into the slot.
+    Kept(Deadline, Duration),
+    /// On virtual time: a timer, to the millisecond.
+    Timer(Patience),
     /// It has ended.
     Over(AskError),
 }
@@ -51,33 +51,36 @@ impl Patience {
     }
 }
 
-impl Wait {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AskError> {
-        if let Self::Here(deadline, within) = self {
-            if !(is_in_turn() && deadline.is_here()) {
-                return Poll::Pending;
-            }
-            *self = match runtime_here() {
-                Some(shared) => Self::Elsewhere(Patience::new(&shared, *within)),
-                None => Self::Over(AskError::Stopped),
-            };
-        }
-        match self {
-            Self::Elsewhere(patience) => patience.poll(cx),
-            Self::Over(cause) => Poll::Ready(*cause),
-            Self::Here(..) => Poll::Pending,
-        }
+impl<T: Send + 'static> Ask<T> {
+    pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Arc<Shared>, within: Duration) -> Self {
+        let wait = match shared.is_simulated() {
+            true => Wait::Timer(Patience::new(shared, within)),
+            false => Wait::kept(Deadline::new(shared, within, slot.clone()), within),
+        };
+        Self { slot: Some(slot), wait }
     }
 }
 
-impl<T: Send + 'static> Ask<T> {
-    pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Shared, within: Duration) -> Self {
-        let here = if shared.is_here() { Deadline::here(within, || slot.clone()) } else { None };
-        let wait = match here {
-            Some(deadline) => Wait::Here(deadline, within),
-            None => Wait::Elsewhere(Patience::new(shared, within)),
-        };
-        Self { slot: Some(slot), wait }
+impl Wait {
+    fn kept(deadline: Option<Deadline>, within: Duration) -> Self {
+        deadline.map_or(Self::Over(AskError::Stopped), |deadline| Self::Kept(deadline, within))
+    }
+
+    /// Ready when it has ended in another way than by the slot.
+    fn poll<T: Send + 'static>(&mut self, slot: Option<&Arc<Slot<T>>>, cx: &mut Context<'_>) -> Poll<AskError> {
+        if let Self::Kept(deadline, within) = self
+            && is_in_turn()
+            && deadline.is_kept_here()
+            && let Some(slot) = slot
+        {
+            // A handler waits, and blocks the shard that would end its wait.
+            *self = Self::kept(Deadline::elsewhere(*within, slot.clone()), *within);
+        }
+        match self {
+            Self::Kept(..) => Poll::Pending,
+            Self::Timer(patience) => patience.poll(cx),
+            Self::Over(cause) => Poll::Ready(*cause),
+        }
     }
 }
 
@@ -87,24 +90,17 @@ impl<T> Ask<T> {
     }
 }
 
-impl<T> Future for Ask<T> {
+impl<T: Send + 'static> Future for Ask<T> {
     type Output = Result<T, AskError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(slot) = this.slot.take_if(|slot| slot.is_answered()) {
+        if let Some(slot) = this.slot.take_if(|slot| slot.is_answered() || slot.wait(cx.waker())) {
             // First the deadline, which holds the slot too.
             this.wait = Wait::Over(AskError::Unanswered);
             return Poll::Ready(slot.open().unwrap_or(Err(AskError::Unanswered)));
         }
-        if let Some(slot) = &this.slot
-            && let Poll::Ready(answer) = slot.poll(cx)
-        {
-            this.slot = None;
-            this.wait = Wait::Over(AskError::Unanswered);
-            return Poll::Ready(answer);
-        }
-        let refused = ready!(this.wait.poll(cx));
+        let refused = ready!(this.wait.poll(this.slot.as_ref(), cx));
         this.wait = Wait::Over(refused);
         if let Some(slot) = this.slot.take() {
             slot.leave();

@@ -160,6 +160,11 @@ impl Directory {
         self.in_order().iter().map(|(_, agent)| agent.info()).collect()
     }
 
+    /// Shows `see` every live agent, in the same order as [`Directory::list`], without holding them all at once.
+    pub fn visit(&self, mut see: impl FnMut(AgentInfo)) {
+        self.in_order().iter().for_each(|(_, agent)| see(agent.info()));
+    }
+
     pub(crate) fn in_order(&self) -> Vec<(AgentId, Arc<dyn AnyAgent>)> {
         let mut agents: Vec<_> = self.agents.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
         agents.sort_by_key(|(id, _)| *id);

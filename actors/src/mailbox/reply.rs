@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use crate::error::AskError;
 use crate::runtime::{Expires, Expiry};
@@ -89,17 +89,20 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The answer, once it is there.
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, AskError>> {
+    /// Wakes `asker` once the answer is there; `true` when it is there already.
+    pub(super) fn wait(&self, asker: &Waker) -> bool {
         let mut state = self.state();
-        if let Some(answer) = state.answer.take() {
-            return Poll::Ready(answer);
+        if state.answer.is_some() {
+            return true;
         }
-        match &mut state.asker {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        Poll::Pending
+        let former = match &mut state.asker {
+            Some(known) if known.will_wake(asker) => None,
+            known => known.replace(asker.clone()),
+        };
+        drop(state);
+        // Not under the lock: whoever drops a waker may drop a task.
+        drop(former);
+        false
     }
 
     /// Nobody waits any more. An answer that came meanwhile is dropped here.
@@ -125,7 +128,7 @@ impl<T: Send> Expires for Slot<T> {
         }
         let cause = match end {
             Expiry::Passed => AskError::Timeout,
-            Expiry::ShardEnded => AskError::Stopped,
+            Expiry::Ended => AskError::Stopped,
         };
         state.answer = Some(Err(cause));
         self.is_answered.store(true, Ordering::Release);

@@ -23,7 +23,7 @@ pub use stop::{Abandoned, StopReport};
 pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use block_on::{block_on, is_async_context};
-pub(crate) use deadlines::{Deadline, Expires, Expiry, runtime_here};
+pub(crate) use deadlines::{Deadline, Expires, Expiry};
 pub(crate) use shard::{in_turn, is_in_turn};
 pub(crate) use shared::Shared;
 
@@ -101,6 +101,7 @@ impl Runtime {
         }
         let clock = clock::Clock::start()?;
         let shared = Shared::new(doors, clock.handle().clone(), chance::Chance::from_system(), None);
+        shared.watch_over(deadlines::keep_on_clock(shared.clone()));
         shared.watch_over(watchdog::watch(shared.clone(), config.blocked_after));
         Ok(Self { shared, threads, clock: Some(clock) })
     }
@@ -194,6 +195,11 @@ impl RuntimeHandle {
 
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         self.shared.closed()
+    }
+
+    /// Ends when the runtime has stopped, or is dropped.
+    pub async fn stopped(&self) {
+        self.shared.closed().await;
     }
 
     /// See [`Runtime::directory`].

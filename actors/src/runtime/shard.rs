@@ -140,7 +140,7 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
         HERE.set(number);
         let system = actix::System::new();
         system.block_on(async move {
-            tokio::task::spawn_local(deadlines::keep());
+            tokio::task::spawn_local(deadlines::keep_here());
             let _starter_waits = up.send(());
             serve(inbox, token).await;
         });

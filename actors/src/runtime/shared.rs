@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::chance::Chance;
 use super::clock::ClockHandle;
-use super::deadlines;
+use super::deadlines::{self, ClockDeadlines};
 use super::pulse::Look;
 use super::shard::{ShardDoor, this_shard};
 use super::watchdog::{Health, ShardInfo};
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     /// Milliseconds since the beginning, as the watchdog knows them.
     time: AtomicU64,
     health: Health,
+    deadlines: ClockDeadlines,
     /// No new agents.
     closing: AtomicBool,
     /// No timers either: the threads are about to end.
@@ -59,6 +60,7 @@ impl Shared {
             began: Instant::now(),
             time: AtomicU64::new(0),
             health,
+            deadlines: ClockDeadlines::default(),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
         });
@@ -130,6 +132,11 @@ impl Shared {
         });
     }
 
+    /// Whether time is virtual, and everything happens on one thread.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.coin.is_some()
+    }
+
     /// Whether the current thread is one of these shards, and does nothing else.
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
@@ -173,6 +180,11 @@ impl Shared {
 
     pub(super) fn looks(&self) -> impl Iterator<Item = Look> {
         self.shards.iter().map(|shard| shard.pulse.look())
+    }
+
+    /// Those that the clock keeps.
+    pub(super) fn deadlines(&self) -> &ClockDeadlines {
+        &self.deadlines
     }
 
     pub(super) fn health(&self) -> &Health {

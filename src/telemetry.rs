@@ -1,0 +1,191 @@
+//! How does a program watch its agents from outside? It publishes what they are like as metrics of the `metrics` crate,
+//! to whichever recorder it has installed: Prometheus, StatsD or another.
+//!
+//! Counters are the whole runtime's and only rise. Gauges are of the agents that live, one for each name that agents
+//! have in common; a runtime of a million agents has a few names, and [`MOST_NAMES`] at most are told apart.
+//!
+//! | metric | kind, labels | what it is |
+//! |---|---|---|
+//! | `callboard_messages_accepted_total` | counter | messages that mailboxes took |
+//! | `callboard_messages_handled_total` | counter | messages whose handler returned |
+//! | `callboard_dead_letters_total` | counter, `reason` | messages that were accepted and not handled |
+//! | `callboard_shard_blockages_total` | counter, `shard` | how often an agent blocked its shard |
+//! | `callboard_shard_blocked_seconds` | gauge, `shard` | for how long it is blocked right now, or 0 |
+//! | `callboard_agents` | gauge, `name` | agents that live |
+//! | `callboard_agents_away` | gauge, `name` | those that are put away until their next message |
+//! | `callboard_mailbox_messages` | gauge, `name` | messages that wait |
+//! | `callboard_mailbox_oldest_seconds` | gauge, `name` | how long the oldest of them has waited |
+//! | `callboard_agent_work` | gauge, `name` | futures in flight |
+//! | `callboard_agent_handled` | gauge, `name` | messages that those which live have handled |
+//! | `callboard_agent_dead_letters` | gauge, `name` | messages that they accepted and did not handle |
+//! | `callboard_agent_restarts` | gauge, `name` | how often they were restarted |
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use callboard_actors::mailbox::{AgentInfo, DeadLetter};
+use callboard_actors::runtime::RuntimeHandle;
+use metrics::{counter, gauge};
+
+/// As many names have gauges of their own: those of most agents. The rest is counted under [`OTHERS`].
+pub const MOST_NAMES: usize = 100;
+
+/// The name under which agents are counted whose own name is one too many.
+pub const OTHERS: &str = "(others)";
+
+/// Publishes the metrics of one runtime.
+#[derive(Clone)]
+pub struct Publisher {
+    runtime: RuntimeHandle,
+    /// What was published last, so that a name whose agents are gone is set to nothing.
+    published: BTreeMap<String, Sum>,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Publisher({} names)", self.published.len())
+    }
+}
+
+/// The agents of one name.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Sum {
+    agents: u64,
+    away: u64,
+    waiting: u64,
+    oldest: Duration,
+    work: u64,
+    handled: u64,
+    dead_letters: u64,
+    restarts: u64,
+}
+
+impl Sum {
+    fn of(info: &AgentInfo) -> Self {
+        Self {
+            agents: 1,
+            away: u64::from(info.is_away),
+            waiting: info.depth as u64,
+            oldest: info.oldest.unwrap_or_default(),
+            work: info.work as u64,
+            handled: info.handled,
+            dead_letters: info.dead_letters,
+            restarts: u64::from(info.restarts),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.agents += other.agents;
+        self.away += other.away;
+        self.waiting += other.waiting;
+        self.oldest = self.oldest.max(other.oldest);
+        self.work += other.work;
+        self.handled += other.handled;
+        self.dead_letters += other.dead_letters;
+        self.restarts += other.restarts;
+    }
+
+    fn publish(&self, name: &str) {
+        let set = |metric: &'static str, value: f64| gauge!(metric, "name" => name.to_owned()).set(value);
+        set("callboard_agents", self.agents as f64);
+        set("callboard_agents_away", self.away as f64);
+        set("callboard_mailbox_messages", self.waiting as f64);
+        set("callboard_mailbox_oldest_seconds", self.oldest.as_secs_f64());
+        set("callboard_agent_work", self.work as f64);
+        set("callboard_agent_handled", self.handled as f64);
+        set("callboard_agent_dead_letters", self.dead_letters as f64);
+        set("callboard_agent_restarts", self.restarts as f64);
+    }
+}
+
+impl Publisher {
+    /// Of this runtime; it neither keeps the runtime alive nor stops it.
+    pub fn new(runtime: RuntimeHandle) -> Self {
+        Self { runtime, published: BTreeMap::new() }
+    }
+
+    /// Publishes what everything is like right now. It looks at each agent once, a few hundred nanoseconds each: call it
+    /// when somebody asks, or every few seconds, and not on a shard.
+    pub fn publish(&mut self) {
+        self.publish_counters();
+        let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+        self.runtime.directory().visit(|info| match sums.get_mut(&info.name) {
+            Some(sum) => sum.add(&Sum::of(&info)),
+            None => drop(sums.insert(info.name.clone(), Sum::of(&info))),
+        });
+        let sums = bounded(sums);
+        for name in self.published.keys().filter(|name| !sums.contains_key(*name)) {
+            Sum::default().publish(name);
+        }
+        sums.iter().for_each(|(name, sum)| sum.publish(name));
+        self.published = sums;
+    }
+
+    /// [Publishes](Self::publish) now and every `period` (at least a millisecond) until the runtime has stopped, and once
+    /// more at its end. Dropping the future ends it, too.
+    ///
+    /// # Panics
+    /// Panics outside a tokio runtime with timers.
+    pub async fn publish_every(mut self, period: Duration) {
+        let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let runtime = self.runtime.clone();
+        let mut stopped = std::pin::pin!(runtime.stopped());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopped => return self.publish(),
+                _ = ticks.tick() => self.publish(),
+            }
+        }
+    }
+
+    fn publish_counters(&self) {
+        let ledger = self.runtime.ledger();
+        counter!("callboard_messages_accepted_total").absolute(ledger.accepted);
+        counter!("callboard_messages_handled_total").absolute(ledger.handled);
+        for reason in DeadLetter::ALL {
+            counter!("callboard_dead_letters_total", "reason" => reason.code()).absolute(ledger.dead(reason));
+        }
+        for (number, shard) in self.runtime.shards().into_iter().enumerate() {
+            let label = number.to_string();
+            counter!("callboard_shard_blockages_total", "shard" => label.clone()).absolute(shard.blockages);
+            let blocked = shard.blocked.map_or(0.0, |blocked| blocked.lasted.as_secs_f64());
+            gauge!("callboard_shard_blocked_seconds", "shard" => label).set(blocked);
+        }
+    }
+}
+
+/// Keeps the names of most agents apart, and adds the rest up.
+fn bounded(sums: BTreeMap<String, Sum>) -> BTreeMap<String, Sum> {
+    if sums.len() <= MOST_NAMES {
+        return sums;
+    }
+    let mut by_size: Vec<_> = sums.into_iter().collect();
+    // Stable: of names with as many agents, the first in the alphabet are kept.
+    by_size.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.agents));
+    let rest = by_size.split_off(MOST_NAMES);
+    let mut kept: BTreeMap<_, _> = by_size.into_iter().collect();
+    let others = kept.entry(OTHERS.to_owned()).or_default();
+    rest.iter().for_each(|(_, sum)| others.add(sum));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(agents: u64, oldest: u64) -> Sum {
+        Sum { agents, oldest: Duration::from_secs(oldest), ..Sum::default() }
+    }
+
+    #[test]
+    fn names_beyond_the_bound_are_added_up() {
+        let few: BTreeMap<_, _> = (0..MOST_NAMES).map(|number| (format!("a{number:04}"), sum(2, 1))).collect();
+        assert_eq!(bounded(few.clone()), few);
+        let many = few.into_iter().chain((0..1000).map(|number| (format!("b{number:04}"), sum(1, number)))).collect();
+        let bounded = bounded(many);
+        assert_eq!(bounded.len(), MOST_NAMES + 1);
+        assert_eq!((&bounded["a0099"], &bounded[OTHERS]), (&sum(2, 1), &sum(1000, 999)));
+    }
+}
