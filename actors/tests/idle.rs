@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use callboard_actors::event::CancelReason;
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::simulated;
 use callboard_actors::scope::Scope;
-use callboard_actors::supervision::{ExitReason, Next};
+use callboard_actors::supervision::{Down, ExitReason, Next};
 use callboard_actors::testkit::explore;
-use common::{LONG, counter, runtime, wait};
+use common::{Count, Counter, LONG, counter, runtime, wait};
 
 const REST: Duration = Duration::from_secs(10);
 
@@ -165,7 +166,7 @@ fn no_message_is_lost_or_overtaken_while_it_comes_and_goes() {
 
 #[test]
 fn nor_on_real_threads() {
-    const MESSAGES: u64 = 3000;
+    const MESSAGES: u64 = 40;
     let runtime = runtime(2);
     let (spec, _shelf) = keeper();
     let agent = runtime.spawn(spec.idle_after(Duration::ZERO)).unwrap();
@@ -175,25 +176,87 @@ fn nor_on_real_threads() {
             std::thread::spawn(move || {
                 for number in 0..MESSAGES {
                     agent.tell(Trade::Buy { customer, number }).unwrap();
-                    if number % 10 == 0 {
-                        // Lets it go in between.
-                        wait(agent.ask(LONG, Trade::Sold)).unwrap();
-                    }
+                    // Until it has gone once more, or somebody else keeps it.
+                    let times = agent.info().put_away;
+                    let _bound = (0..100_000).find(|_| {
+                        std::thread::yield_now();
+                        agent.info().put_away > times
+                    });
                 }
             })
         })
         .collect();
     customers.into_iter().for_each(|customer| customer.join().unwrap());
+    assert!(agent.info().put_away > 3, "it went {} times", agent.info().put_away);
     let sold = wait(agent.ask(LONG, Trade::Sold)).unwrap();
     for customer in 0..3 {
         assert_eq!(sold[&customer], (0..MESSAGES).collect::<Vec<_>>());
     }
-    while agent.info().put_away == 0 {
-        std::thread::yield_now();
-    }
-    let ledger = runtime.handle();
+    let handle = runtime.handle();
     assert!(runtime.stop_blocking(LONG).is_clean());
-    assert!(ledger.ledger().balances() && ledger.ledger().dead_letters() == 0);
+    assert!(handle.ledger().balances() && handle.ledger().dead_letters() == 0);
+}
+
+/// Watches somebody from its start on.
+struct Watches {
+    other: AgentRef<Count>,
+    heard: Arc<Mutex<Vec<ExitReason>>>,
+}
+
+impl Agent for Watches {
+    type Message = Down;
+
+    fn started(&mut self, turn: &mut Turn<'_, Down>) {
+        turn.watch(&self.other, |down| down);
+    }
+
+    fn handle(&mut self, down: Down, _turn: &mut Turn<'_, Down>) {
+        self.heard.lock().unwrap().push(down.reason);
+    }
+}
+
+#[test]
+fn one_that_watches_somebody_stays_to_hear_of_the_end() {
+    simulated(1, |runtime| async move {
+        let other = runtime.spawn(counter()).unwrap();
+        let (watched, heard) = (other.clone(), Arc::<Mutex<Vec<_>>>::default());
+        let hears = heard.clone();
+        let factory = move || Watches { other: watched.clone(), heard: hears.clone() };
+        let agent = runtime.spawn(AgentSpec::new("watches", factory).idle_after(REST)).unwrap();
+        tokio::time::sleep(5 * REST).await;
+        assert_eq!(agent.info().put_away, 0);
+        other.stop();
+        tokio::time::sleep(5 * REST).await;
+        assert_eq!((&*heard.lock().unwrap(), agent.info().put_away), (&vec![ExitReason::Stopped], 1));
+    });
+}
+
+#[test]
+fn only_one_that_is_away_is_said_to_be() {
+    simulated(1, |runtime| async move {
+        let fails = Arc::new(AtomicBool::new(false));
+        let failing = fails.clone();
+        let factory = move || {
+            if failing.load(Ordering::Relaxed) {
+                std::panic::resume_unwind(Box::new("not now"));
+            }
+            Counter::default()
+        };
+        let agent = runtime.spawn(AgentSpec::new("comes and goes", factory).idle_after(REST)).unwrap();
+        tokio::time::sleep(3 * REST).await;
+        assert!(agent.info().is_away);
+        fails.store(true, Ordering::Relaxed);
+        agent.tell(Count::Add).unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(!agent.info().is_away && agent.info().restarts == 1, "it waits for its restart");
+        fails.store(false, Ordering::Relaxed);
+        assert_eq!(agent.ask(LONG, Count::Get).await, Ok((1, 1)));
+        tokio::time::sleep(3 * REST).await;
+        assert!(agent.info().is_away);
+        agent.stop();
+        agent.gone().await;
+        assert!(!agent.info().is_away && agent.info().gone);
+    });
 }
 
 /// Dies of being put away.

@@ -15,9 +15,32 @@ struct Started {
     /// Ends the work.
     work: Option<Scope>,
     /// In the order of their start.
-    children: Vec<Arc<dyn AnyAgent>>,
-    /// Look for children that are gone when there are this many.
+    children: Others,
+    /// Those whose end it wants to hear of.
+    watched: Others,
+}
+
+/// Other agents, without those that are gone.
+#[derive(Default)]
+struct Others {
+    agents: Vec<Arc<dyn AnyAgent>>,
+    /// Look for those that are gone when there are this many.
     prune_at: usize,
+}
+
+impl Others {
+    /// Looks for those that are gone only when the number has doubled since the last time.
+    fn add(&mut self, other: Arc<dyn AnyAgent>) {
+        if self.agents.len() >= self.prune_at.max(8) {
+            self.agents.retain(|other| !other.is_gone());
+            self.prune_at = self.agents.len() * 2;
+        }
+        self.agents.push(other);
+    }
+
+    fn is_any_alive(&self) -> bool {
+        self.agents.iter().any(|other| !other.is_gone())
+    }
 }
 
 impl Life {
@@ -26,19 +49,19 @@ impl Life {
         self.0.get_or_insert_default().work.get_or_insert_with(|| agent.child())
     }
 
-    /// Remembers a child. Looks for those that are gone only when the number has doubled since the last time.
+    /// Remembers a child.
     pub(super) fn adopt(&mut self, child: Arc<dyn AnyAgent>) {
-        let started = self.0.get_or_insert_default();
-        if started.children.len() >= started.prune_at.max(8) {
-            started.children.retain(|child| !child.is_gone());
-            started.prune_at = started.children.len() * 2;
-        }
-        started.children.push(child);
+        self.0.get_or_insert_default().children.add(child);
     }
 
-    /// Whether a child lives.
-    pub(crate) fn has_children(&self) -> bool {
-        self.0.as_ref().is_some_and(|started| started.children.iter().any(|child| !child.is_gone()))
+    /// Remembers whom it watches.
+    pub(super) fn look_at(&mut self, watched: Arc<dyn AnyAgent>) {
+        self.0.get_or_insert_default().watched.add(watched);
+    }
+
+    /// Whether a child lives, or somebody whom it watches.
+    pub(crate) fn has_others(&self) -> bool {
+        self.0.as_ref().is_some_and(|started| started.children.is_any_alive() || started.watched.is_any_alive())
     }
 
     /// Ends the work, and stops the children, the youngest first.
@@ -47,7 +70,7 @@ impl Life {
         if let Some(work) = started.work {
             work.cancel(CancelReason::Parent);
         }
-        for child in started.children.into_iter().rev() {
+        for child in started.children.agents.into_iter().rev() {
             child.stop();
         }
     }

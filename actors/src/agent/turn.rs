@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::{Agent, Life};
 use crate::error::StartError;
 use crate::mailbox::{AgentRef, AgentSpec, Contained, Door, Errand, Working, contain, panic_text};
+use crate::runtime::in_task;
 use crate::scope::Scope;
 use crate::supervision::Down;
 
@@ -103,6 +104,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         let incarnation = door.incarnation();
         let watcher = door.clone();
         let is_alive = move || watcher.incarnation() == incarnation && !watcher.is_gone();
+        self.life.look_at(agent.any());
         agent.watch_while(is_alive, move |down| {
             door.incarnation() == incarnation && door.deliver_notice(notice(down.clone()), incarnation, down.next)
         });
@@ -151,7 +153,8 @@ async fn run<M, F, D>(
         tokio::task::yield_now().await;
     }
     let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
-    let in_turns = poll_fn(|cx| working.turn(|| future.as_mut().poll(cx)));
+    let in_turns =
+        poll_fn(|cx| working.turn(|| in_task(cx.waker(), || future.as_mut().poll(cx))));
     let outcome = unless_cancelled(scope, in_turns).await;
     let Some(outcome) = outcome else {
         return working.discard(work, done);
@@ -161,9 +164,9 @@ async fn run<M, F, D>(
         tracing::warn!(%panic, "work panicked");
         WorkError::Panicked(panic)
     });
-    drop(work);
+    working.turn(|| drop(work));
     let Some(done) = done.take() else { return };
-    match contain(|| done(outcome)) {
+    match working.turn(|| contain(|| done(outcome))) {
         Ok(message) => working.deliver(message),
         Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),
     }

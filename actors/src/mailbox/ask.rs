@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::reply::Slot;
 use crate::error::AskError;
-use crate::runtime::{Deadline, Shared, is_in_turn};
+use crate::runtime::{Deadline, Shared};
 
 /// The answer to one question, when it comes. Dropping it leaves: a question that is still queued is then not handled.
 /// It can be polled on any executor, and moved between them.
@@ -24,7 +24,7 @@ pub struct Ask<T> {
 /// What ends the wait for an answer.
 enum Wait {
     /// Whoever keeps the deadline puts the end into the slot.
-    Kept(Deadline, Duration),
+    Kept(Deadline),
     /// On virtual time: a timer, to the millisecond.
     Timer(Patience),
     /// It has ended.
@@ -55,29 +55,27 @@ impl<T: Send + 'static> Ask<T> {
     pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Arc<Shared>, within: Duration) -> Self {
         let wait = match shared.is_simulated() {
             true => Wait::Timer(Patience::new(shared, within)),
-            false => Wait::kept(Deadline::new(shared, within, slot.clone()), within),
+            false => Wait::kept(Deadline::new(shared, within, slot.clone())),
         };
         Self { slot: Some(slot), wait }
     }
 }
 
 impl Wait {
-    fn kept(deadline: Option<Deadline>, within: Duration) -> Self {
-        deadline.map_or(Self::Over(AskError::Stopped), |deadline| Self::Kept(deadline, within))
+    fn kept(deadline: Option<Deadline>) -> Self {
+        deadline.map_or(Self::Over(AskError::Stopped), Self::Kept)
     }
 
     /// Ready when it has ended in another way than by the slot.
     fn poll<T: Send + 'static>(&mut self, slot: Option<&Arc<Slot<T>>>, cx: &mut Context<'_>) -> Poll<AskError> {
-        if let Self::Kept(deadline, within) = self
-            && is_in_turn()
-            && deadline.is_kept_here()
+        if let Self::Kept(deadline) = self
+            && !deadline.serves(cx.waker())
             && let Some(slot) = slot
         {
-            // A handler waits, and blocks the shard that would end its wait.
-            *self = Self::kept(Deadline::elsewhere(*within, slot.clone()), *within);
+            *self = Self::kept(deadline.moved(slot.clone()));
         }
         match self {
-            Self::Kept(..) => Poll::Pending,
+            Self::Kept(_) => Poll::Pending,
             Self::Timer(patience) => patience.poll(cx),
             Self::Over(cause) => Poll::Ready(*cause),
         }

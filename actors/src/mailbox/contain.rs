@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
 
 /// Runs `act`; a panic becomes its text.
 pub(crate) fn contain<T>(act: impl FnOnce() -> T) -> Result<T, String> {
@@ -15,6 +16,13 @@ pub(crate) fn contain<T>(act: impl FnOnce() -> T) -> Result<T, String> {
 pub(crate) fn drop_contained<T>(value: T) {
     if let Err(panic) = contain(|| drop(value)) {
         tracing::warn!(%panic, "dropping a value panicked");
+    }
+}
+
+/// Wakes whoever waits. A waker is somebody's own code: what it panics is its own affair.
+pub(super) fn wake_contained(waker: Waker) {
+    if let Err(panic) = contain(|| waker.wake()) {
+        tracing::warn!(%panic, "waking somebody panicked");
     }
 }
 

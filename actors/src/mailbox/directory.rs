@@ -24,7 +24,8 @@ pub struct AgentInfo {
     pub shard: usize,
     /// Messages that wait in its mailbox.
     pub depth: usize,
-    /// How long the oldest of them has waited; to within 50 milliseconds. `None` when none waits.
+    /// How long the oldest message has waited, results and notices of its own included; to within 50 milliseconds. `None`
+    /// when none waits.
     pub oldest: Option<Duration>,
     /// Accepted messages that are not settled yet: waiting, or in its handler's hands.
     pub pending: u64,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::AgentId;
-use super::contain::drop_contained;
+use super::contain::{drop_contained, wake_contained};
 use super::idle::Leave;
 use super::ledger::DeadLetter;
 use super::name::Name;
@@ -197,7 +197,7 @@ impl<M: Send + 'static> Door<M> {
             false => None,
         };
         drop(queue);
-        wake(waker);
+        waker.into_iter().for_each(wake_contained);
         if let Some(displaced) = accepted.displaced {
             self.trace_dead(DeadLetter::Overflowed);
             with_cause(AskError::Overloaded, || drop_contained(displaced.message));
@@ -252,7 +252,7 @@ impl<M: Send + 'static> Door<M> {
         if let Some(Admitted(sender)) = admitted {
             self.shared.accept(self.shard);
             drop(queue);
-            wake(sender);
+            sender.into_iter().for_each(wake_contained);
         }
         next
     }
@@ -298,7 +298,7 @@ impl<M: Send + 'static> Door<M> {
 
     pub(super) fn order(&self, order: Order) {
         let waker = self.queue().order(order);
-        wake(waker);
+        waker.into_iter().for_each(wake_contained);
     }
 
     pub(super) fn take_orders(&self) -> Orders {
@@ -306,7 +306,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     fn tell_closing(closing: Closing<M>, cause: AskError) {
-        closing.wakers.into_iter().for_each(Waker::wake);
+        closing.wakers.into_iter().for_each(wake_contained);
         for question in closing.questions {
             with_cause(cause, || drop_contained(question.message));
         }
@@ -385,6 +385,11 @@ impl<M: Send + 'static> Door<M> {
         &self.rare().leave
     }
 
+    /// The agent is put away: its queue holds no memory.
+    pub(super) fn rest_for_long(&self) {
+        self.queue().rest_for_long();
+    }
+
     pub(super) fn known_leave(&self) -> Option<&Leave> {
         Some(&self.rare.get()?.leave)
     }
@@ -459,11 +464,5 @@ impl<M: Send + 'static> Door<M> {
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

@@ -138,9 +138,6 @@ impl<A: Agent> Guard<A> {
             Ok(agent) => {
                 let shell = Shell::new(agent, self.door.clone());
                 self.stage = Stage::Living(actix::Context::new().into_future(shell));
-                if let Some(leave) = self.door.known_leave() {
-                    leave.come_back();
-                }
             }
             Err(panic) => self.died(panic),
         }
@@ -234,7 +231,7 @@ impl<A: Agent> Guard<A> {
         let Some(idle) = self.bonds.as_mut().and_then(|bonds| bonds.idle.as_mut()) else { return false };
         let leave = self.door.leave();
         if !leave.go() {
-            let done = self.door.handled() + self.door.dead();
+            let done = || self.door.handled() + self.door.dead();
             let is_idle = idle.poll(cx, done, || self.door.rests() && self.door.control() == Control::Run);
             if is_idle {
                 leave.ask();
@@ -245,7 +242,7 @@ impl<A: Agent> Guard<A> {
         let down = self.door.down(ExitReason::Idle, Next::Restarts);
         self.door.next_incarnation();
         let life = std::mem::replace(&mut self.stage, Stage::Away);
-        self.bury(life, AskError::Stopped);
+        self.bury(life, AskError::Unanswered);
         self.door.tell_watchers(&down);
         true
     }
@@ -254,6 +251,7 @@ impl<A: Agent> Guard<A> {
     fn lie_down(&mut self) -> Poll<()> {
         let Some(factory) = self.factory.take() else { return Poll::Pending };
         self.stage = Stage::Gone;
+        self.door.rest_for_long();
         tokio::task::spawn_local(Sleeper::new(self.door.clone(), factory, self.bonds.take()));
         Poll::Ready(())
     }
@@ -266,6 +264,9 @@ impl<A: Agent> Guard<A> {
         }
         let cause = if matches!(reason, ExitReason::Panicked(_)) { AskError::Panicked } else { AskError::Stopped };
         self.door.raise(Control::Stop);
+        if let Some(leave) = self.door.known_leave() {
+            leave.come_back();
+        }
         let unheard = if let Stage::Held(unheard) = &stage { unheard.clone() } else { None };
         self.bury(stage, cause);
         self.door.close(cause);
@@ -324,6 +325,7 @@ impl<A: Agent> Guard<A> {
             Stage::Away => {
                 self.door.park(cx.waker());
                 if self.door.pending() > 0 && self.door.control() < Control::Stop {
+                    self.door.leave().come_back();
                     self.stage = Stage::Unborn;
                     return Poll::Ready(());
                 }

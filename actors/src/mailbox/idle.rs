@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 /// The grain of the timers: with less there would be a look at every turn.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How long an agent has done nothing. Not exactly: it is looked at once in `after`, so that a message costs nothing.
+/// How long an agent has done nothing. Not exactly: it is looked at once in `after`, and not at each message.
 pub(super) struct Idle {
     after: Duration,
     /// `None` while the agent is not there.
@@ -33,12 +33,13 @@ impl Idle {
     }
 
     /// Whether the agent, which has `done` so much, has done nothing between two looks and rests now.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, done: u64, rests: impl Fn() -> bool) -> bool {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, done: impl Fn() -> u64, rests: impl Fn() -> bool) -> bool {
         let after = self.after;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(after)));
         while timer.as_mut().poll(cx).is_ready() {
             // A time that is too long to add is as good as never.
             timer.as_mut().reset(Instant::now().checked_add(after).unwrap_or_else(|| sleep(after).deadline()));
+            let done = done();
             if std::mem::replace(&mut self.done, done) == done && rests() {
                 return true;
             }
@@ -77,12 +78,17 @@ impl Leave {
 
     /// Lets the agent go if it has agreed. A question without an answer is forgotten: a message came first.
     pub(super) fn go(&self) -> bool {
-        let goes = self.state.load(Ordering::Relaxed) == AGREED;
-        self.state.store(if goes { AWAY } else { PRESENT }, Ordering::Relaxed);
-        self.times.fetch_add(u32::from(goes), Ordering::Relaxed);
-        goes
+        let state = self.state.load(Ordering::Relaxed);
+        if state == AGREED {
+            self.state.store(AWAY, Ordering::Relaxed);
+            self.times.fetch_add(1, Ordering::Relaxed);
+        } else if state == ASKED {
+            self.come_back();
+        }
+        state == AGREED
     }
 
+    /// It is not away, or is gone for good.
     pub(super) fn come_back(&self) {
         self.state.store(PRESENT, Ordering::Relaxed);
     }

@@ -239,6 +239,13 @@ impl<M: Send + 'static> Queue<M> {
         }
     }
 
+    pub(super) fn rest_for_long(&mut self) {
+        self.taken = 0;
+        if self.letters.is_empty() {
+            self.letters = VecDeque::new();
+        }
+    }
+
     /// A letter of the front door is gone: the first in line comes in.
     fn leave_room(&mut self) -> Option<Admitted> {
         self.users -= 1;

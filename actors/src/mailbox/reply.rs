@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::contain::wake_contained;
 use crate::error::AskError;
 use crate::runtime::{Expires, Expiry};
 
@@ -70,9 +71,7 @@ impl<T> Slot<T> {
         self.is_answered.store(true, Ordering::Release);
         let waker = state.asker.take();
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(wake_contained);
         Ok(())
     }
 
@@ -112,9 +111,7 @@ impl<T> Slot<T> {
         let (answer, waker, asker) = (state.answer.take(), state.answerer.take(), state.asker.take());
         drop(state);
         drop(asker);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(wake_contained);
         drop(answer);
     }
 }
@@ -134,7 +131,7 @@ impl<T: Send> Expires for Slot<T> {
         self.is_answered.store(true, Ordering::Release);
         let wakers = [state.asker.take(), state.answerer.take()];
         drop(state);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wakers.into_iter().flatten().for_each(wake_contained);
     }
 }
 

@@ -14,7 +14,6 @@ use super::queue::{Control, Lane, Letter, Next};
 use super::reply::with_cause;
 use crate::agent::{Agent, Life, Turn};
 use crate::error::AskError;
-use crate::runtime::in_turn;
 
 /// How many messages one agent handles before it is the turn of the others on its shard.
 const MESSAGES_IN_A_ROW: u32 = 64;
@@ -80,7 +79,7 @@ impl<A: Agent> Shell<A> {
     /// The guard may have asked whether the agent, which has nothing to do, agrees to be put away.
     fn answer_leave(&mut self) {
         if let Some(leave) = self.door.known_leave().filter(|leave| leave.is_asked()) {
-            leave.answer(!self.life.has_children() && in_turn(|| self.agent.put_away()));
+            leave.answer(!self.life.has_others() && self.agent.put_away());
         }
     }
 }
@@ -92,7 +91,7 @@ fn take_turn<A: Agent>(
     act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>),
 ) {
     let mut turn = Turn::new(door, life);
-    in_turn(|| act(agent, &mut turn));
+    act(agent, &mut turn);
     match turn.wants_to_stop() {
         true if door.is_kept => door.order(Order::Leave),
         true => door.raise(Control::Stop),

@@ -97,8 +97,8 @@ impl<A: Agent> AgentSpec<A> {
 
     /// Puts the agent away when it has done nothing for this long, or up to twice as long: its state is dropped, and the
     /// factory makes a new one for the next message. Its references, its id and what is sent meanwhile are kept, in their
-    /// order. It stays while work, a timer or a child of its is left, and while [`Agent::put_away`] says so. Whoever
-    /// watches it hears [`Idle`](crate::supervision::ExitReason::Idle). An agent of a group is never put away: the group
+    /// order. It stays while it has work, a timer or a child, while somebody lives whom it watches, and while
+    /// [`Agent::put_away`] says so. A [`Reply`](super::Reply) in its state answers `Unanswered`. Whoever watches it hears [`Idle`](crate::supervision::ExitReason::Idle). An agent of a group is never put away: the group
     /// counts on it. The default is never.
     #[must_use]
     pub fn idle_after(mut self, rest: Duration) -> Self {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 
-use super::shard::{is_in_turn, this_shard};
+use super::shard::{is_ending, this_shard};
 
 /// Whether others wait for this thread: a tokio runtime runs on it, or it is a shard, which it is to its very end.
 pub(crate) fn is_async_context() -> bool {
-    tokio::runtime::Handle::try_current().is_ok() || this_shard().is_some() || is_in_turn()
+    tokio::runtime::Handle::try_current().is_ok() || this_shard().is_some() || is_ending()
 }
 
 /// Drives a future on this thread.

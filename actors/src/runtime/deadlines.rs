@@ -6,21 +6,27 @@
 //! millisecond, and only while there are new ones. A deadline never passes too early, and at most three milliseconds late
 //! while nobody blocks the thread that keeps it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
+use super::registry::runtime_of;
 use super::shard::this_shard;
+use super::watchdog::LONGEST_PAUSE;
 use super::wheel::{Key, Wheel};
+use crate::mailbox::{contain, drop_contained};
 
 /// Nanoseconds of a millisecond, the wheel's tick.
 const TICK: u128 = 1_000_000;
+
+/// As many that pass at the same time are told without taking memory again.
+const ROOM: usize = 256;
 
 /// What is told that its deadline has passed, or that nobody keeps it any more.
 pub(crate) trait Expires: Send + Sync {
@@ -84,7 +90,8 @@ async fn look_in_time(with: impl Fn(&mut dyn FnMut(&mut Deadlines))) {
                 next = deadlines.look(now, &mut passed);
             });
             // Not while the wheel is in use: whoever is told may enter another deadline.
-            passed.drain(..).for_each(|one| one.expire(Expiry::Passed));
+            tell(passed.drain(..), Expiry::Passed);
+            passed.shrink_to(ROOM);
             let Some(next) = next else { return Poll::<()>::Pending };
             timer.as_mut().reset(began + Duration::from_millis(next));
             std::task::ready!(timer.as_mut().poll(cx));
@@ -95,7 +102,17 @@ async fn look_in_time(with: impl Fn(&mut dyn FnMut(&mut Deadlines))) {
 
 fn end(deadlines: Option<Deadlines>) {
     let Some(mut deadlines) = deadlines else { return };
-    deadlines.wheel.drain().for_each(|one| one.expire(Expiry::Ended));
+    tell(deadlines.wheel.drain(), Expiry::Ended);
+}
+
+/// A waker is somebody's own code: one that panics keeps nothing from the others.
+fn tell(those: impl Iterator<Item = Arc<dyn Expires>>, end: Expiry) {
+    for one in those {
+        if let Err(panic) = contain(|| one.expire(end)) {
+            tracing::warn!(%panic, "waking an asker whose time is up panicked");
+        }
+        drop_contained(one);
+    }
 }
 
 /// Those of all threads that are no shards of this runtime. `None` before it runs, and after its end.
@@ -130,8 +147,21 @@ pub(super) fn keep_on_clock(shared: Arc<Shared>) -> impl Future<Output = ()> + S
 thread_local! {
     /// Of the shard that this thread is.
     static HERE: RefCell<Option<Deadlines>> = const { RefCell::new(None) };
-    /// The runtime of that shard.
-    static RUNTIME: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+    /// What the waker of the task points at that is polled on this shard; 0 outside such tasks.
+    static TASK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Lets a task of this shard have its turn: what is polled in it with the task's own waker waits without blocking.
+#[inline]
+pub(crate) fn in_task<T>(task: &Waker, act: impl FnOnce() -> T) -> T {
+    struct Reset(usize);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            TASK.set(self.0);
+        }
+    }
+    let _reset = Reset(TASK.replace(task.data() as usize));
+    act()
 }
 
 /// This thread is a shard from here on, which takes deadlines. They are kept for as long as what this gives is polled.
@@ -150,16 +180,13 @@ pub(super) fn keep_here() -> impl Future<Output = ()> {
     }
 }
 
-/// Says to which runtime this thread's shard belongs.
-pub(super) fn belongs_to(shared: Weak<Shared>) {
-    RUNTIME.set(shared);
-}
-
-/// A deadline of this runtime. Dropped, it is taken back; one that a shard keeps only on that shard's thread: else what it
-/// would have told stays in memory until its time.
+/// A deadline of a runtime. Dropped, it is taken back.
 pub(crate) struct Deadline {
     keeper: Keeper,
     key: Key,
+    within: Duration,
+    /// When it was made: a [moment](Shared::moment).
+    since: u32,
 }
 
 enum Keeper {
@@ -171,47 +198,65 @@ impl Deadline {
     /// Lets `whom` be told `within` this time. `None` when the runtime has ended.
     pub(crate) fn new(shared: &Arc<Shared>, within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
         if !shared.is_here() {
-            return Self::on_clock(shared, within, whom);
+            return Self::on_clock(shared.clone(), within, whom);
         }
-        let entered = HERE.with_borrow_mut(|deadlines| Some(deadlines.as_mut()?.enter(within, whom)));
-        Self::kept(entered?, Keeper::Shard(this_shard()?))
+        let (key, keeper) = HERE.with_borrow_mut(|deadlines| Some(deadlines.as_mut()?.enter(within, whom)))?;
+        wake(keeper);
+        Some(Self { keeper: Keeper::Shard(this_shard()?), key, within, since: shared.moment() })
     }
 
-    fn on_clock(shared: &Arc<Shared>, within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
-        let entered = shared.deadlines().with(|deadlines| deadlines.enter(within, whom));
-        Self::kept(entered?, Keeper::Clock(shared.clone()))
+    fn on_clock(shared: Arc<Shared>, within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
+        let (key, keeper) = shared.deadlines().with(|deadlines| deadlines.enter(within, whom))?;
+        wake(keeper);
+        let since = shared.moment();
+        Some(Self { keeper: Keeper::Clock(shared), key, within, since })
     }
 
-    fn kept((key, waker): (Key, Option<Waker>), keeper: Keeper) -> Option<Self> {
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        Some(Self { keeper, key })
-    }
-
-    /// Whether this thread keeps it, so that it does not pass while the thread waits for it.
+    /// Whether it passes in time for whoever waits with this waker. A shard keeps it only for its own tasks: who waits in
+    /// another way may block the shard, or is on another thread, which a blocked shard must not hold up.
     #[inline]
-    pub(crate) fn is_kept_here(&self) -> bool {
-        matches!(self.keeper, Keeper::Shard(shard) if this_shard() == Some(shard))
+    pub(crate) fn serves(&self, waker: &Waker) -> bool {
+        match self.keeper {
+            Keeper::Clock(_) => true,
+            Keeper::Shard(shard) => this_shard() == Some(shard) && TASK.get() == waker.data() as usize,
+        }
     }
 
-    /// The same on the clock, for a thread that waits.
-    pub(crate) fn elsewhere(within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
-        let shared = RUNTIME.with_borrow(Weak::upgrade)?;
-        Self::on_clock(&shared, within, whom)
+    /// The same deadline, kept by the clock; it may pass a tenth of a second late. `None` when the runtime has ended.
+    pub(crate) fn moved(&self, whom: Arc<dyn Expires>) -> Option<Self> {
+        let Keeper::Shard(shard) = self.keeper else { return None };
+        let shared = runtime_of(shard)?;
+        // Moments are known to within the watchdog's pause, at both ends.
+        let passed = Duration::from_millis(u64::from(shared.moment().wrapping_sub(self.since)));
+        let left = self.within.saturating_sub(passed.saturating_sub(2 * LONGEST_PAUSE));
+        Self::on_clock(shared, left, whom)
     }
+}
+
+fn wake(keeper: Option<Waker>) {
+    if let Some(keeper) = keeper {
+        keeper.wake();
+    }
+}
+
+/// Takes a deadline out of this thread's wheel; what comes out is to be dropped where the wheel is not in use.
+fn take_back(key: Key) -> Option<Arc<dyn Expires>> {
+    HERE.try_with(|deadlines| deadlines.try_borrow_mut().ok()?.as_mut()?.wheel.remove(key)).ok().flatten()
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        // What comes out is dropped where the wheel is not in use.
-        let _taken_back = match &self.keeper {
-            Keeper::Clock(shared) => shared.deadlines().with(|deadlines| deadlines.wheel.remove(self.key)).flatten(),
-            Keeper::Shard(shard) if this_shard() == Some(*shard) => HERE
-                .try_with(|deadlines| deadlines.try_borrow_mut().ok()?.as_mut()?.wheel.remove(self.key))
-                .ok()
-                .flatten(),
-            Keeper::Shard(_) => None,
-        };
+        let key = self.key;
+        match &self.keeper {
+            Keeper::Clock(shared) => {
+                drop(shared.deadlines().with(|deadlines| deadlines.wheel.remove(key)));
+            }
+            Keeper::Shard(shard) if this_shard() == Some(*shard) => drop(take_back(key)),
+            Keeper::Shard(shard) => {
+                if let Some(shared) = runtime_of(*shard) {
+                    shared.run_on(*shard, Box::new(move || drop(take_back(key))));
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ mod chance;
 mod clock;
 mod deadlines;
 mod pulse;
+mod registry;
 mod shard;
 mod shared;
 mod simulated;
@@ -23,8 +24,7 @@ pub use stop::{Abandoned, StopReport};
 pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use block_on::{block_on, is_async_context};
-pub(crate) use deadlines::{Deadline, Expires, Expiry};
-pub(crate) use shard::{in_turn, is_in_turn};
+pub(crate) use deadlines::{Deadline, Expires, Expiry, in_task};
 pub(crate) use shared::Shared;
 
 use crate::agent::Agent;

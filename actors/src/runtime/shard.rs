@@ -34,27 +34,13 @@ pub(super) fn this_shard() -> Option<u64> {
 }
 
 thread_local! {
-    /// Whether an agent of this thread is in its turn: nothing else of the shard is polled meanwhile, its timers neither.
-    static IN_TURN: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread was a shard and drops what is left on it.
+    static ENDING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether an agent has its turn on this thread right now.
-#[inline]
-pub(crate) fn is_in_turn() -> bool {
-    IN_TURN.get()
-}
-
-/// Marks the turn of an agent on this thread, to the end of `act`.
-#[inline]
-pub(crate) fn in_turn<T>(act: impl FnOnce() -> T) -> T {
-    struct Reset(bool);
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            IN_TURN.set(self.0);
-        }
-    }
-    let _reset = Reset(IN_TURN.replace(true));
-    act()
+/// Whether the shard that this thread was is ending.
+pub(super) fn is_ending() -> bool {
+    ENDING.get()
 }
 
 /// The next shard's number: never used twice in a process.
@@ -147,7 +133,9 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
         mark_shard_ending();
         // What is dropped from here on finds no timers on this thread, and nothing else is polled any more.
         HERE.set(0);
-        in_turn(|| drop(system));
+        ENDING.set(true);
+        drop(system);
+        ENDING.set(false);
     };
     let name = format!("callboard-{index}");
     let thread = std::thread::Builder::new().name(name).spawn(body);

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::chance::Chance;
 use super::clock::ClockHandle;
-use super::deadlines::{self, ClockDeadlines};
+use super::deadlines::ClockDeadlines;
 use super::pulse::Look;
-use super::shard::{ShardDoor, this_shard};
+use super::registry;
+use super::shard::{Job, ShardDoor, this_shard};
 use super::watchdog::{Health, ShardInfo};
 use crate::agent::Agent;
 use crate::error::StartError;
@@ -64,10 +65,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),
         });
-        for shard in &shared.shards {
-            let weak = Arc::downgrade(&shared);
-            let _a_new_shard_has_room = shard.run(Box::new(move || deadlines::belongs_to(weak)));
-        }
+        registry::enlist(shared.numbers.clone(), Arc::downgrade(&shared));
         shared
     }
 
@@ -130,6 +128,12 @@ impl Shared {
                 () = closed => {}
             }
         });
+    }
+
+    /// Runs `job` on the shard with this number, unless that has ended or is tens of thousands of jobs behind.
+    pub(super) fn run_on(&self, number: u64, job: Job) {
+        let shard = self.shards.iter().find(|shard| shard.number() == number);
+        let _refused = shard.map(|shard| shard.run(job));
     }
 
     /// Whether time is virtual, and everything happens on one thread.
@@ -253,6 +257,12 @@ impl Shared {
     pub(super) fn close(&self) {
         self.refuse_new();
         self.closed.cancel();
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        registry::strike(&self.numbers);
     }
 }
 
