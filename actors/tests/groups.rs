@@ -180,11 +180,33 @@ fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() 
     assert_eq!(wait(free.ask(LONG, common::Count::Get)), Ok((0, 0)), "it is back although one did not end");
     group.stop();
     wait(free.gone());
-    drop(release);
     wait(group.ended());
+    drop(release);
     children.iter().for_each(|child| drop(wait(child.gone())));
     assert!(runtime.directory().is_empty());
     runtime.stop_blocking(LONG);
+}
+
+#[test]
+fn a_group_that_is_stopped_while_it_halts_a_blocked_agent_ends_without_it() {
+    let runtime = runtime(8);
+    let group = runtime.group(spec(Strategy::OneForAll, 5));
+    let child = || common::counter().stop_within(Duration::from_millis(20));
+    let children: Vec<_> = (0..6).map(|_| group.spawn(child(), Lifetime::Permanent).unwrap()).collect();
+    for child in &children {
+        wait(child.ask(LONG, common::Count::Get)).unwrap();
+    }
+    let release = common::hold(&children[5]);
+    let is_free = |child: &&AgentRef<common::Count>| child.info().shard != children[5].info().shard;
+    let free = children.iter().find(is_free).expect("one does not share the shard of the blocked one");
+    free.tell(common::Count::Quiet).unwrap();
+    while free.info().restarts == 0 {
+        std::thread::yield_now();
+    }
+    group.stop();
+    wait(group.ended());
+    drop(release);
+    children.iter().for_each(|child| drop(wait(child.gone())));
 }
 
 #[test]

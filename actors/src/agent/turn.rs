@@ -136,12 +136,8 @@ async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output>
 }
 
 /// Drives one piece of work to its end, its panic or its cancellation.
-async fn run<M, F, D>(
-    mut work: Contained<Pin<Box<F>>>,
-    mut done: Contained<D>,
-    scope: Scope,
-    working: Working<M>,
-) where
+async fn run<M, F, D>(mut work: Contained<Pin<Box<F>>>, mut done: Contained<D>, scope: Scope, working: Working<M>)
+where
     M: Send + 'static,
     F: Future + 'static,
     D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,

@@ -46,8 +46,13 @@ impl ClockHandle {
     }
 
     /// Runs `watch` beside the timers. It must end when the runtime is closed.
-    pub(super) fn watch(&self, watch: impl Future<Output = ()> + Send + 'static) {
-        self.watches.spawn_on(watch, &self.handle);
+    pub(super) fn watch(&self, watch: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        self.watches.spawn_on(watch, &self.handle)
+    }
+
+    #[cfg(test)]
+    pub(super) fn watches(&self) -> usize {
+        self.watches.len()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -109,7 +110,7 @@ impl Shared {
     }
 
     /// Runs `watch` on the clock, where no agent can block it. It is dropped when the runtime is closed.
-    pub(crate) fn watch_over(&self, watch: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn watch_over(&self, watch: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let closed = self.closed();
         self.clock.watch(async move {
             tokio::select! {
@@ -117,7 +118,13 @@ impl Shared {
                 () = watch => {}
                 () = closed => {}
             }
-        });
+        })
+    }
+
+    /// What is watched over.
+    #[cfg(test)]
+    pub(crate) fn watches(&self) -> usize {
+        self.clock.watches()
     }
 
     /// Whether the current thread is one of these shards, and does nothing else.

@@ -145,6 +145,11 @@ impl Tree {
         self.sweeps.is_empty()
     }
 
+    /// Whether it is part of the tree: not yet finished.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.nodes.get(node).is_some()
+    }
+
     /// Whether it was told to end, for now or for good, and has not answered.
     pub fn is_leaving(&self, leaf: NodeId) -> bool {
         self.leaving.contains(&leaf)
