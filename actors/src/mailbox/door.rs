@@ -3,7 +3,7 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -56,11 +56,18 @@ struct Rare<M> {
     watchers: Watchers,
     scope: OnceLock<Scope>,
     quarantine: OnceLock<Quarantine<M>>,
+    /// What came through the front door and still waited at the end.
+    left: AtomicU64,
 }
 
 impl<M> Default for Rare<M> {
     fn default() -> Self {
-        Self { watchers: Watchers::default(), scope: OnceLock::new(), quarantine: OnceLock::new() }
+        Self {
+            watchers: Watchers::default(),
+            scope: OnceLock::new(),
+            quarantine: OnceLock::new(),
+            left: AtomicU64::new(0),
+        }
     }
 }
 
@@ -293,6 +300,10 @@ impl<M: Send + 'static> Door<M> {
             }
             (left, closing)
         };
+        let messages = left.iter().filter(|letter| letter.lane == Lane::User).count();
+        if messages > 0 {
+            self.rare().left.store(messages as u64, Ordering::Release);
+        }
         Self::tell_closing(closing, cause);
         with_cause(cause, || {
             for letter in left {
@@ -381,6 +392,11 @@ impl<M: Send + 'static> Door<M> {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.rare.get().is_some_and(|rare| rare.watchers.is_gone())
+    }
+
+    /// How many messages became dead letters at its end.
+    pub(super) fn left(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.left.load(Ordering::Acquire))
     }
 
     pub(super) fn depth(&self) -> usize {

@@ -277,9 +277,9 @@ impl<A: Agent> Guard<A> {
     fn rest(&mut self) -> Poll<()> {
         match self.door.control() {
             Control::Run => Poll::Pending,
-            // Who is held handles nothing any more.
             Control::Drain if matches!(self.stage, Stage::Waiting(_)) => Poll::Pending,
-            Control::Drain if !matches!(self.stage, Stage::Held(_)) && !self.door.is_idle() => Poll::Pending,
+            // Who is held handles it when the group lets it begin, or is stopped by the group.
+            Control::Drain if !self.door.is_idle() => Poll::Pending,
             Control::Drain | Control::Stop | Control::Gone => {
                 self.end(ExitReason::Stopped);
                 Poll::Ready(())

@@ -79,7 +79,7 @@ impl Shared {
         inherited: Option<&Scope>,
         kept: Option<Box<Kept>>,
     ) -> Result<(AgentRef<A::Message>, Birth<A>), StartError> {
-        if self.closing.load(Ordering::Acquire) {
+        if self.is_closing() {
             return Err(StartError::RuntimeStopped);
         }
         let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
@@ -91,7 +91,7 @@ impl Shared {
         let shard = usize::from(birth.shard());
         match self.shards[shard].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(()),
-            Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
+            Err(_refused) if self.is_closing() => Err(StartError::RuntimeStopped),
             Err(_refused) => Err(StartError::Overloaded),
         }
     }
@@ -178,6 +178,11 @@ impl Shared {
 
     pub(super) fn sum_ledgers(&self) -> Ledger {
         Ledger::sum(self.shards.iter().map(|shard| &*shard.ledger), self.directory.pending())
+    }
+
+    /// Whether it takes no new agents, because it stops.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Refuses new agents from here on.

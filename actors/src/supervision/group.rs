@@ -65,7 +65,8 @@ impl Group {
     }
 
     /// Ends the group for good, from the youngest child to the eldest: each drains, at most as long as its
-    /// [`AgentSpec::stop_within`], and stops.
+    /// [`AgentSpec::stop_within`], and stops. A child that waits to be begun again just goes: what is queued for it becomes
+    /// dead letters.
     pub fn stop(&self) {
         self.keeper.tell(|state| {
             state.closing |= self.node == state.tree.root();

@@ -74,9 +74,12 @@ impl Keeper {
     }
 
     fn ended(self: &Arc<Self>, leaf: NodeId, life: u64, end: End) {
-        let chance = self.shared.chance();
+        let (chance, is_closing) = (self.shared.chance(), self.shared.is_closing());
         self.report(leaf, life, |member, tree| {
             member.patience = None;
+            if is_closing {
+                tree.wind_down();
+            }
             tree.ended(leaf, end, Instant::now(), chance);
         });
     }
@@ -129,6 +132,10 @@ impl Keeper {
                 member.agent.order(Order::Halt(member.life));
                 self.wait_for_the_end(leaf, member);
             }),
+            Command::Drain(leaf) => state.with(leaf, |member| {
+                after.raised.push((member.agent.clone(), Control::Drain));
+                self.wait_for_the_end(leaf, member);
+            }),
             Command::Finish(leaf) => self.finish(leaf, state, after),
             Command::Wait(sweep, delay) => {
                 drop(self.later(delay, move |keeper| keeper.tell(|state| state.tree.due(sweep))));
@@ -139,12 +146,11 @@ impl Keeper {
 
     fn finish(self: &Arc<Self>, leaf: NodeId, state: &mut State, after: &mut After) {
         let Some(member) = state.members.get_mut(&leaf) else { return };
+        after.raised.push((member.agent.clone(), Control::Stop));
         if member.is_overdue {
             // It was waited for already.
-            after.raised.push((member.agent.clone(), Control::Stop));
             state.members.remove(&leaf);
         } else {
-            after.raised.push((member.agent.clone(), Control::Drain));
             self.wait_for_the_end(leaf, member);
         }
     }

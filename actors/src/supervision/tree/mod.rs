@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use self::nodes::{Group, Kind, Nodes, State};
+use self::nodes::{Doom, Group, Kind, Nodes, State};
 use self::scope::Scope;
 use self::sweep::Sweep;
 pub use self::words::{Command, End, GroupSpec, Lifetime, NodeId, Strategy, SweepId};
@@ -41,6 +41,7 @@ pub struct Tree {
     /// Those that were told to end and have not answered.
     leaving: BTreeSet<NodeId>,
     gave_up: bool,
+    winding_down: bool,
     commands: Vec<Command>,
 }
 
@@ -51,7 +52,7 @@ impl Tree {
         let group = Kind::Group(Box::new(Group::new(root)));
         let root = nodes.add(None, Lifetime::Permanent, group).expect("a node without a parent is always taken");
         let (sweeps, leaving) = (BTreeMap::new(), BTreeSet::new());
-        Self { nodes, root, sweeps, sweeps_made: 0, leaving, gave_up: false, commands: Vec::new() }
+        Self { nodes, root, sweeps, sweeps_made: 0, leaving, gave_up: false, winding_down: false, commands: Vec::new() }
     }
 
     /// The root group.
@@ -86,6 +87,10 @@ impl Tree {
         match self.nodes.state(leaf) {
             None | Some(State::Down) => return,
             Some(State::Finishing) => self.remove_leaf(leaf),
+            Some(State::Draining) => {
+                self.commands.push(Command::Finish(leaf));
+                self.remove_leaf(leaf);
+            }
             Some(state) => {
                 self.let_go(leaf);
                 if state != State::Halting || end != End::Halted {
@@ -100,7 +105,7 @@ impl Tree {
     pub fn late(&mut self, leaf: NodeId) {
         match self.nodes.state(leaf) {
             Some(State::Halting) => self.let_go(leaf),
-            Some(State::Finishing) => self.remove_leaf(leaf),
+            Some(State::Draining | State::Finishing) => self.remove_leaf(leaf),
             _ => return,
         }
         self.advance();
@@ -122,17 +127,23 @@ impl Tree {
         }
     }
 
-    /// Finishes an agent, or a group with all its agents in reverse order of start.
+    /// Finishes an agent, or a group with all its agents in reverse order of start; each drains.
     pub fn remove(&mut self, node: NodeId) {
-        if self.nodes.get(node).is_some_and(|node| !node.doomed) {
-            self.dismiss(node);
+        if self.nodes.get(node).is_some_and(|node| node.doom.is_none()) {
+            self.dismiss(node, Doom::Asked);
             self.advance();
         }
     }
 
-    /// Finishes everything in reverse order of start.
+    /// Finishes everything in reverse order of start; each drains.
     pub fn stop(&mut self) {
         self.remove(self.root);
+    }
+
+    /// Everything is about to end from outside: from here on a death concerns nobody but the agent that died, as if each
+    /// was alone in a group with the intensity of its own.
+    pub fn wind_down(&mut self) {
+        self.winding_down = true;
     }
 
     /// What is to be done since the last call, in this order.
@@ -157,7 +168,7 @@ impl Tree {
 
     /// Whether it was told to end for good, and has not answered.
     pub fn is_finishing(&self, leaf: NodeId) -> bool {
-        self.nodes.state(leaf) == Some(State::Finishing)
+        matches!(self.nodes.state(leaf), Some(State::Draining | State::Finishing))
     }
 
     fn let_go(&mut self, leaf: NodeId) {
@@ -173,15 +184,30 @@ impl Tree {
     /// It died by itself, and is down.
     fn died(&mut self, leaf: NodeId, end: End, now: Instant, chance: f64) {
         let Some(node) = self.nodes.get(leaf) else { return };
-        if node.doomed {
+        if node.doom.is_some() {
             // It is finished in its turn.
         } else if node.lifetime.is_over(end != End::Crash) {
             self.commands.push(Command::Finish(leaf));
             self.remove_leaf(leaf);
         } else if self.is_halting(leaf) {
             self.commands.push(Command::Retain(leaf));
+        } else if self.winding_down {
+            self.decide_alone(leaf, now, chance);
         } else {
             self.decide(leaf, now, chance);
+        }
+    }
+
+    /// It is restarted or given up, and nobody with it.
+    fn decide_alone(&mut self, leaf: NodeId, now: Instant, chance: f64) {
+        let Some(parent) = self.nodes.parent(leaf) else { return };
+        let Some(group) = self.nodes.group_mut(parent) else { return };
+        if let Decision::Restart(delay) = group.history.decide(&group.spec.policy, now, chance) {
+            self.commands.push(Command::Retain(leaf));
+            self.restart(Scope::single(parent, leaf), delay);
+        } else {
+            self.commands.push(Command::Finish(leaf));
+            self.remove_leaf(leaf);
         }
     }
 
@@ -201,10 +227,10 @@ impl Tree {
             }
             child = parent;
             if self.nodes.get(child).is_some_and(|group| group.lifetime == Lifetime::Temporary) {
-                return self.dismiss(child);
+                return self.dismiss(child, Doom::Swept);
             }
         }
         self.gave_up = true;
-        self.dismiss(child);
+        self.dismiss(child, Doom::Swept);
     }
 }

@@ -17,8 +17,19 @@ pub(super) enum State {
     Up,
     /// `Halt` was sent.
     Halting,
+    /// `Drain` was sent.
+    Draining,
     /// `Finish` was sent.
     Finishing,
+}
+
+/// Why an agent goes for good. The later one overrides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doom {
+    /// Somebody asked for it: it handles what it has.
+    Asked,
+    /// Its group restarts without it, or gives up: nobody waits for what it has.
+    Swept,
 }
 
 #[derive(Debug)]
@@ -26,7 +37,7 @@ pub(super) struct Node {
     pub(super) parent: Option<NodeId>,
     pub(super) lifetime: Lifetime,
     /// It is finished for good as soon as its turn comes.
-    pub(super) doomed: bool,
+    pub(super) doom: Option<Doom>,
     pub(super) kind: Kind,
 }
 
@@ -68,13 +79,13 @@ impl Nodes {
     pub(super) fn add(&mut self, parent: Option<NodeId>, lifetime: Lifetime, kind: Kind) -> Option<NodeId> {
         let id = NodeId(self.made);
         if let Some(parent) = parent {
-            let Node { doomed: false, kind: Kind::Group(group), .. } = self.nodes.get_mut(&parent)? else {
+            let Node { doom: None, kind: Kind::Group(group), .. } = self.nodes.get_mut(&parent)? else {
                 return None;
             };
             group.children.insert(id);
         }
         self.made += 1;
-        self.nodes.insert(id, Node { parent, lifetime, doomed: false, kind });
+        self.nodes.insert(id, Node { parent, lifetime, doom: None, kind });
         self.place(id);
         Some(id)
     }
@@ -108,6 +119,10 @@ impl Nodes {
         }
     }
 
+    pub(super) fn doom_of(&self, id: NodeId) -> Option<Doom> {
+        self.nodes.get(&id)?.doom
+    }
+
     pub(super) fn set_state(&mut self, leaf: NodeId, new: State) {
         if let Some(Node { kind: Kind::Leaf(state), .. }) = self.nodes.get_mut(&leaf) {
             *state = new;
@@ -116,12 +131,12 @@ impl Nodes {
     }
 
     /// Finishes it, and all that is below it, for good when the turn comes.
-    pub(super) fn doom(&mut self, id: NodeId) {
+    pub(super) fn doom(&mut self, id: NodeId, doom: Doom) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        node.doomed = true;
+        node.doom = node.doom.max(Some(doom));
         match &node.kind {
             Kind::Leaf(_) => self.place(id),
-            Kind::Group(group) => group.children.clone().into_iter().for_each(|child| self.doom(child)),
+            Kind::Group(group) => group.children.clone().into_iter().for_each(|child| self.doom(child, doom)),
         }
     }
 
@@ -138,9 +153,9 @@ impl Nodes {
     }
 
     fn place(&mut self, id: NodeId) {
-        if let Some(Node { doomed, kind: Kind::Leaf(state), .. }) = self.nodes.get(&id) {
-            let missing = !doomed && *state != State::Up;
-            let running = *doomed || *state != State::Down;
+        if let Some(Node { doom, kind: Kind::Leaf(state), .. }) = self.nodes.get(&id) {
+            let missing = doom.is_none() && *state != State::Up;
+            let running = doom.is_some() || *state != State::Down;
             self.mark(id, missing, running);
         }
     }

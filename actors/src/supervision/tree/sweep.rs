@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Tree;
-use super::nodes::{Kind, State};
+use super::nodes::{Doom, Kind, State};
 use super::scope::Scope;
 use super::words::{Command, Lifetime, NodeId, SweepId};
 
@@ -33,8 +33,8 @@ impl Tree {
     }
 
     /// Finishes a node for good, in its turn.
-    pub(super) fn dismiss(&mut self, id: NodeId) {
-        self.nodes.doom(id);
+    pub(super) fn dismiss(&mut self, id: NodeId, doom: Doom) {
+        self.nodes.doom(id, doom);
         if !self.is_halting(id) {
             let scope = self.nodes.parent(id).map_or(Scope::all(id), |parent| Scope::single(parent, id));
             self.sweep(scope, Duration::ZERO);
@@ -96,9 +96,9 @@ impl Tree {
         let Some(node) = self.nodes.get(id) else { return };
         let temporary = node.lifetime == Lifetime::Temporary;
         match &node.kind {
-            Kind::Leaf(state) if temporary && *state != State::Down => self.nodes.doom(id),
+            Kind::Leaf(state) if temporary && *state != State::Down => self.nodes.doom(id, Doom::Swept),
             Kind::Leaf(_) => {}
-            Kind::Group(group) if temporary && group.opened => self.nodes.doom(id),
+            Kind::Group(group) if temporary && group.opened => self.nodes.doom(id, Doom::Swept),
             Kind::Group(_) => {
                 if let Some(group) = self.nodes.group_mut(id) {
                     group.history = Default::default();
@@ -134,21 +134,27 @@ impl Tree {
             self.report_end();
             return self.enter(id, Phase::Waiting);
         };
-        let doomed = self.nodes.get(leaf).is_some_and(|node| node.doomed);
-        self.commands.push(if doomed { Command::Finish(leaf) } else { Command::Halt(leaf) });
-        if self.nodes.state(leaf) == Some(State::Down) {
-            self.nodes.forget(leaf);
-        } else {
-            self.nodes.set_state(leaf, if doomed { State::Finishing } else { State::Halting });
-            self.leaving.insert(leaf);
-        }
+        let (command, state) = match self.nodes.doom_of(leaf) {
+            None => (Command::Halt(leaf), State::Halting),
+            // Who is down handles nothing any more.
+            Some(_) if self.nodes.state(leaf) == Some(State::Down) => {
+                self.nodes.forget(leaf);
+                self.commands.push(Command::Finish(leaf));
+                return true;
+            }
+            Some(Doom::Asked) => (Command::Drain(leaf), State::Draining),
+            Some(Doom::Swept) => (Command::Finish(leaf), State::Finishing),
+        };
+        self.commands.push(command);
+        self.nodes.set_state(leaf, state);
+        self.leaving.insert(leaf);
         true
     }
 
     /// Removes the doomed groups: their agents are gone.
     fn bury(&mut self, id: NodeId) {
         match self.nodes.get(id) {
-            Some(node) if node.doomed => self.nodes.forget(id),
+            Some(node) if node.doom.is_some() => self.nodes.forget(id),
             Some(_) => self.nodes.row(Scope::all(id)).into_iter().for_each(|child| self.bury(child)),
             None => {}
         }

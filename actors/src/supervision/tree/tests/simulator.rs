@@ -83,10 +83,7 @@ impl Simulator {
         let at = self.random(self.answers.len());
         match self.answers.swap_remove(at) {
             Answer::Due(sweep) => self.tree.due(sweep),
-            Answer::Finish(at) => {
-                self.lose(at);
-                self.tree.finished(self.agents[at].id);
-            }
+            Answer::Finish(at) => self.go(at),
             Answer::Start(at) if self.agents[at].starts_to_fail > 0 => {
                 self.agents[at].starts_to_fail -= 1;
                 self.end(at, End::Crash);
@@ -107,6 +104,18 @@ impl Simulator {
         }
         self.obey();
         true
+    }
+
+    /// It was told to end for good: it goes, dies on its way, or is not waited for any longer.
+    fn go(&mut self, at: usize) {
+        let id = self.agents[at].id;
+        match self.random(4) {
+            0 if self.agents[at].alive => return self.end(at, End::Crash),
+            0 | 1 => self.tree.late(id),
+            _ => self.tree.finished(id),
+        }
+        self.agents[at].finished = true;
+        self.lose(at);
     }
 
     pub(super) fn settle(&mut self) {
@@ -162,6 +171,12 @@ impl Simulator {
                     assert!(self.agents[at].alive && !self.answers.contains(&Answer::Halt(at)), "halted twice");
                     self.check_younger(at);
                     self.answers.push(Answer::Halt(at));
+                }
+                Command::Drain(id) => {
+                    let at = self.at(id);
+                    assert!(self.agents[at].alive, "who is down drains nothing: {:?}", self.agents[at]);
+                    self.check_younger(at);
+                    self.answers.push(Answer::Finish(at));
                 }
                 Command::Finish(id) => {
                     let at = self.at(id);

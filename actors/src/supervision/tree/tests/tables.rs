@@ -112,13 +112,27 @@ fn a_restarted_group_has_a_fresh_history() {
 
 #[test]
 fn stop_finishes_all_in_reverse_at_any_time() {
-    check("one/1[ a one/1[ b c ] ]", "stop > finish:c | finished:c > finish:b | late:b > finish:a | finished:a | stop");
-    check("all/1[ a b ]", "stop > finish:b | crash:a | finished:b > finish:a | finished:a | crash:b");
+    check("one/1[ a one/1[ b c ] ]", "stop > drain:c | finished:c > drain:b | late:b > drain:a | finished:a | stop");
+    check("all/1[ a b ]", "stop > drain:b | crash:a | finished:b > finish:a | finished:a | crash:b");
+    check("all/1[ a b ]", "stop > drain:b | crash:b > finish:b drain:a | crash:b | end:a > finish:a");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | stop | halted:a > finish:b finish:a | due");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | halted:a | stop > finish:b finish:a | due");
-    check("rest/1[ a b ]", "crash:b > retain:b wait | due > begin:b | stop > finish:b | up:b | crash:b > finish:a");
-    check("one/1[ a ]", "stop > finish:a | add:0:x > refused | finished:a | add:0:x > refused");
+    check(
+        "rest/1[ a b ]",
+        "crash:b > retain:b wait | due > begin:b | stop > drain:b | up:b | crash:b > finish:b drain:a",
+    );
+    check("one/1[ a ]", "stop > drain:a | add:0:x > refused | finished:a | add:0:x > refused");
+    check("one/0[ a b ]", "remove:a > drain:a | crash:b | crash:a > finish:a finish:b gave-up:0");
     check("one/0[ a b ]", "crash:a > finish:b | stop | finished:b > finish:a gave-up:0 | stop");
+}
+
+#[test]
+fn a_death_concerns_nobody_else_while_everything_winds_down() {
+    check("all/1[ a b c ]", "wind-down | crash:b > retain:b wait | due > begin:b | up:b | crash:a > finish:a");
+    check("one/0[ a rest/1[ b c ] ]", "wind-down | crash:b > retain:b wait | crash:c > finish:c | due > begin:b");
+    check("all/1[ a? b! ]", "wind-down | crash:b > finish:b | end:a > finish:a");
+    let before = "crash:c > retain:c wait halt:b | wind-down | halted:b > halt:a | crash:a > retain:a";
+    check("all/1[ a b c ]", &format!("{before} | due > begin:a | up:a > begin:b | crash:b > finish:b begin:c"));
 }
 
 #[test]
@@ -143,11 +157,11 @@ fn an_added_child_starts_after_its_elders() {
 
 #[test]
 fn a_removed_node_is_finished_and_the_others_do_not_mind() {
-    check("all/1[ a one/1[ b c ] d ]", "remove:1 > finish:c | finished:c > finish:b | finished:b | add:1:x > refused");
+    check("all/1[ a one/1[ b c ] d ]", "remove:1 > drain:c | finished:c > drain:b | finished:b | add:1:x > refused");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | remove:b | halted:a > finish:b | due > begin:a");
     check(
         "all/1[ a b c ]",
-        "crash:c > retain:c wait halt:b | remove:a | halted:b > finish:a | finished:a | due > begin:b",
+        "crash:c > retain:c wait halt:b | remove:a | halted:b > drain:a | finished:a | due > begin:b",
     );
     check("one/1[ a b ]", "crash:b > retain:b wait | remove:b > finish:b | due | add:0:x > begin:x");
     check("one/1[ a b ]", "finished:a | crash:a | crash:b > retain:b wait");
