@@ -150,7 +150,7 @@ impl Keeper {
         if member.is_overdue {
             // It was waited for already.
             state.members.remove(&leaf);
-        } else {
+        } else if member.patience.is_none() {
             self.wait_for_the_end(leaf, member);
         }
     }

@@ -11,6 +11,7 @@
 //! group's children before it ends its younger siblings, so that nobody runs on an elder that is gone; a start that fails
 //! inside a group that is being begun counts there first, not at once at the parent.
 
+mod agenda;
 mod nodes;
 mod scope;
 mod sweep;
@@ -18,13 +19,11 @@ mod sweep;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use tokio::time::Instant;
 
+use self::agenda::Agenda;
 use self::nodes::{Doom, Group, Kind, Nodes, State};
 use self::scope::Scope;
-use self::sweep::Sweep;
 pub use self::words::{Command, End, GroupSpec, Lifetime, NodeId, Strategy, SweepId};
 use crate::supervision::Decision;
 
@@ -32,14 +31,11 @@ use crate::supervision::Decision;
 ///
 /// Reports must be about the incarnation that was last begun: after `late` the old one is nobody's business. Reports
 /// about agents that are gone are ignored. Memory is bounded by the agents that are not gone and the groups' intensities.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree {
     nodes: Nodes,
     root: NodeId,
-    sweeps: BTreeMap<SweepId, Sweep>,
-    sweeps_made: u64,
-    /// Those that were told to end and have not answered.
-    leaving: BTreeSet<NodeId>,
+    agenda: Agenda,
     gave_up: bool,
     winding_down: bool,
     commands: Vec<Command>,
@@ -51,8 +47,8 @@ impl Tree {
         let mut nodes = Nodes::default();
         let group = Kind::Group(Box::new(Group::new(root)));
         let root = nodes.add(None, Lifetime::Permanent, group).expect("a node without a parent is always taken");
-        let (sweeps, leaving) = (BTreeMap::new(), BTreeSet::new());
-        Self { nodes, root, sweeps, sweeps_made: 0, leaving, gave_up: false, winding_down: false, commands: Vec::new() }
+        let agenda = Agenda::default();
+        Self { nodes, root, agenda, gave_up: false, winding_down: false, commands: Vec::new() }
     }
 
     /// The root group.
@@ -78,6 +74,7 @@ impl Tree {
     pub fn up(&mut self, leaf: NodeId) {
         if self.nodes.state(leaf) == Some(State::Starting) {
             self.nodes.set_state(leaf, State::Up);
+            self.stir(leaf);
             self.advance();
         }
     }
@@ -121,8 +118,9 @@ impl Tree {
 
     /// The backoff of a sweep is over.
     pub fn due(&mut self, sweep: SweepId) {
-        if let Some(sweep) = self.sweeps.get_mut(&sweep) {
-            sweep.due = true;
+        if let Some(waiting) = self.agenda.get_mut(sweep) {
+            waiting.due = true;
+            self.agenda.wake(sweep);
             self.advance();
         }
     }
@@ -153,7 +151,7 @@ impl Tree {
 
     /// Whether nothing is being ended, waited for or begun.
     pub fn is_settled(&self) -> bool {
-        self.sweeps.is_empty()
+        self.agenda.is_empty()
     }
 
     /// Whether it is part of the tree: not yet finished.
@@ -163,7 +161,7 @@ impl Tree {
 
     /// Whether it was told to end, for now or for good, and has not answered.
     pub fn is_leaving(&self, leaf: NodeId) -> bool {
-        self.leaving.contains(&leaf)
+        matches!(self.nodes.state(leaf), Some(State::Halting | State::Draining | State::Finishing))
     }
 
     /// Whether it was told to end for good, and has not answered.
@@ -172,12 +170,12 @@ impl Tree {
     }
 
     fn let_go(&mut self, leaf: NodeId) {
-        self.leaving.remove(&leaf);
         self.nodes.set_state(leaf, State::Down);
+        self.stir(leaf);
     }
 
     fn remove_leaf(&mut self, leaf: NodeId) {
-        self.leaving.remove(&leaf);
+        self.stir(leaf);
         self.nodes.forget(leaf);
     }
 

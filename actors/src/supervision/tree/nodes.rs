@@ -1,6 +1,6 @@
 //! Who belongs where, in which state, and who is the next to begin or to end? Each group keeps the set of its children
 //! that hold somebody who is not up, and of those that hold somebody who must still be ended: the next is found by
-//! going down these sets, without looking at the others.
+//! going down these sets, without looking at the others. A third set is of those that hold somebody who is on the way out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(super) enum Doom {
     Swept,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) parent: Option<NodeId>,
     pub(super) lifetime: Lifetime,
@@ -41,13 +41,13 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Kind {
     Leaf(State),
     Group(Box<Group>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) spec: GroupSpec,
     pub(super) history: RestartHistory,
@@ -58,17 +58,19 @@ pub(super) struct Group {
     pub(super) missing: BTreeSet<NodeId>,
     /// The children that hold somebody who has an incarnation, or is doomed.
     pub(super) running: BTreeSet<NodeId>,
+    /// The children that hold somebody who was told to end and has not answered.
+    pub(super) leaving: BTreeSet<NodeId>,
 }
 
 impl Group {
     pub(super) fn new(spec: GroupSpec) -> Self {
-        let (children, missing, running) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { spec, history: RestartHistory::default(), opened: false, children, missing, running }
+        let (children, missing, running, leaving) = Default::default();
+        Self { spec, history: RestartHistory::default(), opened: false, children, missing, running, leaving }
     }
 }
 
 /// The nodes of a tree.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Nodes {
     nodes: BTreeMap<NodeId, Node>,
     made: u64,
@@ -142,7 +144,7 @@ impl Nodes {
 
     /// Removes it and all that is below it.
     pub(super) fn forget(&mut self, id: NodeId) {
-        self.mark(id, false, false);
+        self.mark(id, [false; 3]);
         let Some(node) = self.nodes.remove(&id) else { return };
         if let Some(group) = node.parent.and_then(|parent| self.group_mut(parent)) {
             group.children.remove(&id);
@@ -156,25 +158,30 @@ impl Nodes {
         if let Some(Node { doom, kind: Kind::Leaf(state), .. }) = self.nodes.get(&id) {
             let missing = doom.is_none() && *state != State::Up;
             let running = doom.is_some() || *state != State::Down;
-            self.mark(id, missing, running);
+            let leaving = matches!(state, State::Halting | State::Draining | State::Finishing);
+            self.mark(id, [missing, running, leaving]);
         }
     }
 
-    fn mark(&mut self, mut id: NodeId, mut missing: bool, mut running: bool) {
+    /// Writes down, all the way up, what a node holds: somebody who is missing, running, leaving.
+    fn mark(&mut self, mut id: NodeId, mut holds: [bool; 3]) {
         while let Some(parent) = self.parent(id) {
             let Some(group) = self.group_mut(parent) else { return };
-            put(&mut group.missing, id, missing);
-            put(&mut group.running, id, running);
-            (missing, running) = (!group.missing.is_empty(), !group.running.is_empty());
+            let sets = [&mut group.missing, &mut group.running, &mut group.leaving];
+            let mut is_new = false;
+            for (set, holds) in sets.into_iter().zip(&mut holds) {
+                is_new |= put(set, id, *holds);
+                *holds = !set.is_empty();
+            }
+            if !is_new {
+                return;
+            }
             id = parent;
         }
     }
 }
 
-fn put(set: &mut BTreeSet<NodeId>, id: NodeId, is_in: bool) {
-    if is_in {
-        set.insert(id);
-    } else {
-        set.remove(&id);
-    }
+/// Whether that changed the set.
+fn put(set: &mut BTreeSet<NodeId>, id: NodeId, is_in: bool) -> bool {
+    if is_in { set.insert(id) } else { set.remove(&id) }
 }

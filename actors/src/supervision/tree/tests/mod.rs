@@ -3,6 +3,7 @@
 //! A tree is written `rest/2[ a b? all/1![ c d ] ]`: strategy, intensity, children; `?` is transient, `!` temporary.
 
 mod agents;
+mod many;
 mod model;
 mod property;
 mod script;
@@ -40,6 +41,16 @@ pub(super) fn tree(text: &str) -> (Tree, BTreeMap<String, NodeId>) {
         }
     }
     (tree, names)
+}
+
+impl Tree {
+    /// No sweep that was not looked at could have gone on.
+    fn assert_at_rest(&self) {
+        let mut trial = self.clone();
+        for id in self.agenda.all() {
+            assert!(!trial.step(id) && trial.agenda.get(id).is_some(), "nobody looked at {id:?} of {self:?}");
+        }
+    }
 }
 
 fn group_spec(word: &str) -> GroupSpec {

@@ -143,6 +143,7 @@ impl Simulator {
     }
 
     fn obey(&mut self) {
+        self.tree.assert_at_rest();
         for command in self.tree.take_commands() {
             assert!(!self.gave_up, "{command:?} after giving up");
             match command {
@@ -181,7 +182,8 @@ impl Simulator {
                 Command::Finish(id) => {
                     let at = self.at(id);
                     self.agents[at].finished = true;
-                    if self.agents[at].alive {
+                    // It may be draining already.
+                    if self.agents[at].alive && !self.answers.contains(&Answer::Finish(at)) {
                         self.check_younger(at);
                         self.answers.push(Answer::Finish(at));
                     }

@@ -122,7 +122,7 @@ fn stop_finishes_all_in_reverse_at_any_time() {
         "crash:b > retain:b wait | due > begin:b | stop > drain:b | up:b | crash:b > finish:b drain:a",
     );
     check("one/1[ a ]", "stop > drain:a | add:0:x > refused | finished:a | add:0:x > refused");
-    check("one/0[ a b ]", "remove:a > drain:a | crash:b | crash:a > finish:a finish:b gave-up:0");
+    check("one/0[ a b ]", "remove:a > drain:a | crash:b > finish:a | crash:a > finish:b gave-up:0");
     check("one/0[ a b ]", "crash:a > finish:b | stop | finished:b > finish:a gave-up:0 | stop");
 }
 
