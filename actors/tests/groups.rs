@@ -281,6 +281,40 @@ fn whoever_is_added_while_the_group_restarts_or_stops_starts_or_is_gone() {
     }
 }
 
+/// Needs its group while it is dropped.
+struct Owner(Group);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+#[test]
+fn what_a_refused_factory_does_when_it_is_dropped_is_nobodys_business() {
+    for has_ended in [true, false] {
+        let runtime = runtime(1);
+        let group = runtime.group(spec(Strategy::OneForOne, 1));
+        if has_ended {
+            group.stop();
+        } else {
+            runtime.stop_blocking(LONG);
+        }
+        let (said, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let owner = Owner(group.clone());
+            let factory = move || {
+                let _kept = &owner;
+                common::Counter::default()
+            };
+            let refused = group.spawn(AgentSpec::new("late", factory), Lifetime::Permanent);
+            let _sent = said.send(refused.unwrap_err());
+        });
+        let refused = heard.recv_timeout(LONG).expect("it does not wait for itself");
+        assert_eq!(refused, if has_ended { StartError::GroupEnded } else { StartError::RuntimeStopped });
+    }
+}
+
 #[test]
 fn the_end_of_the_runtime_is_the_end_of_the_group() {
     let runtime = runtime(2);

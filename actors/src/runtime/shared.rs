@@ -66,24 +66,30 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
-        let (agent, birth) = self.prepare_kept(spec, inherited, None)?;
+        let id = self.admit()?;
+        let (agent, birth) = self.list(id, spec, inherited, None);
         self.launch(birth)?;
         Ok(agent)
     }
 
-    /// Lists an agent that has yet to be [launched](Self::launch). One whose group decides what follows its ends then
-    /// waits until the group says so.
-    pub(crate) fn prepare_kept<A: Agent>(
-        self: &Arc<Self>,
-        spec: AgentSpec<A>,
-        inherited: Option<&Scope>,
-        kept: Option<Box<Kept>>,
-    ) -> Result<(AgentRef<A::Message>, Birth<A>), StartError> {
+    /// The id of a new agent, unless the runtime takes none any more.
+    pub(crate) fn admit(&self) -> Result<AgentId, StartError> {
         if self.is_closing() {
             return Err(StartError::RuntimeStopped);
         }
-        let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        Ok(prepare(self, id, self.shard_of(id), inherited, kept, spec))
+        Ok(AgentId(self.next_id.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Lists an agent that has yet to be [launched](Self::launch). One whose group decides what follows its ends then
+    /// waits until the group says so.
+    pub(crate) fn list<A: Agent>(
+        self: &Arc<Self>,
+        id: AgentId,
+        spec: AgentSpec<A>,
+        inherited: Option<&Scope>,
+        kept: Option<Box<Kept>>,
+    ) -> (AgentRef<A::Message>, Birth<A>) {
+        prepare(self, id, self.shard_of(id), inherited, kept, spec)
     }
 
     /// Brings an agent to its shard. One that the shard does not take is dropped, which makes it gone.

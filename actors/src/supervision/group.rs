@@ -39,17 +39,19 @@ impl Group {
     /// [`StartError`] when the runtime is stopping, or the group has ended.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>, lifetime: Lifetime) -> Result<AgentRef<A::Message>, StartError> {
         let keeper = &self.keeper;
-        let (agent, birth) = keeper.tell(|state| {
-            let leaf = state.tree.add_agent(self.node, lifetime).ok_or(StartError::GroupEnded)?;
+        let id = keeper.shared.admit()?;
+        let added = keeper.tell(|state| {
+            // What is refused is handed out: the factory is somebody else's, and so is what happens when it is dropped.
+            let Some(leaf) = state.tree.add_agent(self.node, lifetime) else {
+                return Err(Box::new(spec));
+            };
             let stop_within = spec.stop_within;
             let kept = Box::new(Kept::new(keeper, leaf));
-            let prepared = keeper.shared.prepare_kept(spec, None, Some(kept));
-            match &prepared {
-                Ok((agent, _)) => state.add_member(leaf, agent.any(), stop_within),
-                Err(_) => state.tree.finished(leaf),
-            }
-            prepared
-        })?;
+            let (agent, birth) = keeper.shared.list(id, spec, None, Some(kept));
+            state.add_member(leaf, agent.any(), stop_within);
+            Ok((agent, birth))
+        });
+        let (agent, birth) = added.map_err(|_refused| StartError::GroupEnded)?;
         // Without the lock: an agent that its shard does not take says so at once.
         keeper.shared.launch(birth)?;
         Ok(agent)
