@@ -10,7 +10,7 @@ use callboard_actors::error::{AskError, StartError};
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervision::tree::{GroupSpec, Lifetime, Strategy};
-use callboard_actors::supervision::{Backoff, Group, Next, RestartPolicy};
+use callboard_actors::supervision::{Backoff, ExitReason, Group, Next, RestartPolicy};
 use callboard_actors::testkit::{Log, explore};
 use common::{LONG, runtime, wait};
 
@@ -334,13 +334,72 @@ fn a_factory_that_panics_over_and_over_starves_no_neighbour_of_its_group() {
     let runtime = runtime(1);
     let group = runtime.group(spec(Strategy::OneForOne, u32::MAX));
     let neighbour = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
-    let factory = || -> common::Counter { std::panic::resume_unwind(Box::new("on purpose")) };
-    let _stillborn = group.spawn(AgentSpec::new("stillborn", factory), Lifetime::Permanent).unwrap();
+    let starts = std::sync::atomic::AtomicU32::new(0);
+    let factory = move || match starts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => common::Counter::default(),
+        _ => std::panic::resume_unwind(Box::new("on purpose")),
+    };
+    let restless = group.spawn(AgentSpec::new("restless", factory), Lifetime::Permanent).unwrap();
+    restless.tell(common::Count::Quiet).unwrap();
     for _ in 0..100 {
         assert_eq!(wait(neighbour.ask(LONG, common::Count::Get)), Ok((0, 0)));
     }
     group.stop();
     wait(group.ended());
+}
+
+/// Panics at its start if it is told so.
+struct Starter {
+    panics: bool,
+}
+
+impl Agent for Starter {
+    type Message = ();
+
+    fn started(&mut self, _turn: &mut Turn<'_, ()>) {
+        if self.panics {
+            std::panic::resume_unwind(Box::new("at its start"));
+        }
+    }
+
+    fn handle(&mut self, (): (), _turn: &mut Turn<'_, ()>) {
+        std::panic::resume_unwind(Box::new("at its first message"));
+    }
+}
+
+#[test]
+fn a_child_whose_first_start_fails_is_gone_alone() {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        simulated(1, |runtime| async move {
+            let stage = Stage { group: runtime.group(spec(strategy, 0)), story: Arc::default() };
+            let elder = stage.actor("a", Lifetime::Permanent);
+            let factory = || -> Starter { std::panic::resume_unwind(Box::new("in its factory")) };
+            let stillborn = stage.group.spawn(AgentSpec::new("stillborn", factory), Lifetime::Permanent).unwrap();
+            let faulty = AgentSpec::new("faulty", || Starter { panics: true });
+            let faulty = stage.group.spawn(faulty, Lifetime::Permanent).unwrap();
+            let younger = stage.actor("b", Lifetime::Permanent);
+            for (agent, text) in [(&stillborn, "in its factory"), (&faulty, "at its start")] {
+                let down = agent.gone().await;
+                assert_eq!((down.incarnation, down.reason), (1, ExitReason::Panicked(text.to_owned())));
+            }
+            assert_eq!(younger.ask(LONG, Cue::Ping).await, Ok("b"));
+            assert_eq!(elder.ask(LONG, Cue::Ping).await, Ok("a"));
+            assert_eq!(stage.told(), "+a +b");
+            assert!(!stage.group.gave_up());
+        });
+    }
+}
+
+#[test]
+fn what_the_first_message_does_is_no_failed_start() {
+    simulated(1, |runtime| async move {
+        let group = runtime.group(spec(Strategy::OneForOne, 1));
+        let agent = group.spawn(AgentSpec::new("started", || Starter { panics: false }), Lifetime::Permanent).unwrap();
+        agent.tell(()).unwrap();
+        settled().await;
+        assert!(!agent.info().gone, "it comes back");
+        assert_eq!(agent.info().restarts, 1);
+    });
 }
 
 /// Keeps questions, in its state and in work, unanswered.

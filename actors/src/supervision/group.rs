@@ -35,6 +35,9 @@ impl Group {
     /// Adds an agent as the youngest child. It starts after its elder siblings are up; its reference takes messages at
     /// once.
     ///
+    /// If its first start panics, it is gone, alone: nobody is restarted for it, and it does not count against the policy.
+    /// Whoever watches it hears [`Next::Gone`](super::Next::Gone). Once it has been up, a start that fails counts as any other death.
+    ///
     /// # Errors
     /// [`StartError`] when the runtime is stopping, or the group has ended.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>, lifetime: Lifetime) -> Result<AgentRef<A::Message>, StartError> {

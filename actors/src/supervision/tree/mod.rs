@@ -9,7 +9,8 @@
 //! Where this differs from OTP's `supervisor`, apart from the backoff: a transient child that ended normally is gone for
 //! good; a temporary child is gone also when its own group is restarted; an escalation does not wait for the failing
 //! group's children before it ends its younger siblings, so that nobody runs on an elder that is gone; a start that fails
-//! inside a group that is being begun counts there first, not at once at the parent.
+//! inside a group that is being begun counts there first, not at once at the parent. All children are added one by one, as
+//! with `start_child`: one whose very first start fails is gone, alone, and counts nowhere.
 
 mod agenda;
 mod nodes;
@@ -182,9 +183,10 @@ impl Tree {
     /// It died by itself, and is down.
     fn died(&mut self, leaf: NodeId, end: End, now: Instant, chance: f64) {
         let Some(node) = self.nodes.get(leaf) else { return };
+        let is_stillborn = end == End::Crash && !node.is_proven;
         if node.doom.is_some() {
             // It is finished in its turn.
-        } else if node.lifetime.is_over(end != End::Crash) {
+        } else if is_stillborn || node.lifetime.is_over(end != End::Crash) {
             self.commands.push(Command::Finish(leaf));
             self.remove_leaf(leaf);
         } else if self.is_halting(leaf) {

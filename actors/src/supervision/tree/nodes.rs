@@ -38,6 +38,8 @@ pub(super) struct Node {
     pub(super) lifetime: Lifetime,
     /// It is finished for good as soon as its turn comes.
     pub(super) doom: Option<Doom>,
+    /// An agent that has been up at least once.
+    pub(super) is_proven: bool,
     pub(super) kind: Kind,
 }
 
@@ -87,7 +89,7 @@ impl Nodes {
             group.children.insert(id);
         }
         self.made += 1;
-        self.nodes.insert(id, Node { parent, lifetime, doom: None, kind });
+        self.nodes.insert(id, Node { parent, lifetime, doom: None, is_proven: false, kind });
         self.place(id);
         Some(id)
     }
@@ -126,8 +128,9 @@ impl Nodes {
     }
 
     pub(super) fn set_state(&mut self, leaf: NodeId, new: State) {
-        if let Some(Node { kind: Kind::Leaf(state), .. }) = self.nodes.get_mut(&leaf) {
+        if let Some(Node { is_proven, kind: Kind::Leaf(state), .. }) = self.nodes.get_mut(&leaf) {
             *state = new;
+            *is_proven |= new == State::Up;
             self.place(leaf);
         }
     }

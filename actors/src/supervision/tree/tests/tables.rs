@@ -3,11 +3,11 @@
 use super::script::{check, from_the_start};
 
 #[test]
-fn children_start_in_order_each_when_the_one_before_is_up() {
+fn children_start_in_order_each_when_the_one_before_is_up_or_gone() {
     from_the_start("one/1[ a b c ]", "tick > begin:a | up:a > begin:b | up:b > begin:c | up:c");
     from_the_start("one/1[ a one/1[ b c ] d ]", "tick > begin:a | up:a > begin:b | up:b > begin:c | up:c > begin:d");
-    from_the_start("one/1[ a b ]", "tick > begin:a | crash:a > retain:a wait | due > begin:a | up:a > begin:b");
-    from_the_start("one/0[ a b ]", "tick > begin:a | crash:a > finish:b finish:a gave-up:0 | stop");
+    from_the_start("all/0[ a b ]", "tick > begin:a | crash:a > finish:a begin:b | up:b");
+    from_the_start("one/1[ a b ]", "tick > begin:a | end:a > retain:a wait | due > begin:a | up:a > begin:b");
     from_the_start("one/0[ a! b ]", "tick > begin:a | crash:a > finish:a begin:b | up:b");
 }
 
@@ -139,6 +139,11 @@ fn a_death_concerns_nobody_else_while_everything_winds_down() {
 fn an_added_child_starts_after_its_elders() {
     check("one/1[ a ]", "add:0:x > begin:x | up:x");
     check("one/1[ a ]", "crash:a > retain:a wait | add:0:x | due > begin:a | up:a > begin:x");
+    check(
+        "one/0[ a ]",
+        "add:0:x > begin:x | crash:x > finish:x | add:0:y > begin:y | up:y | crash:y > finish:y finish:a",
+    );
+    check("all/1[ a ]", "add:0:x > begin:x | crash:a > retain:a wait halt:x | crash:x > finish:x | due > begin:a");
     check("one/1[ a one/1[ b ] ]", "crash:a > retain:a wait | add:1:x > begin:x");
     check("one/1[ a one/1[ ] ]", "crash:a > retain:a wait | add:1:x | due > begin:a | up:a > begin:x");
     check(
