@@ -3,7 +3,7 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -41,8 +41,8 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    /// Whether its last life ended by a panic.
-    panicked: AtomicBool,
+    /// Which of its last 32 incarnations ended by a panic: a bit for each.
+    panicked: AtomicU32,
     /// Whether a group decides what follows its ends.
     pub(super) is_kept: bool,
     /// The queue's control, to be read without the lock. Written under it.
@@ -98,7 +98,7 @@ impl<M: Send + 'static> Door<M> {
             incarnation: AtomicU32::new(1),
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
-            panicked: AtomicBool::new(false),
+            panicked: AtomicU32::new(0),
             is_kept,
             control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
@@ -331,7 +331,8 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn next_incarnation(&self) {
-        self.incarnation.fetch_add(1, Ordering::AcqRel);
+        let next = self.incarnation.fetch_add(1, Ordering::AcqRel) + 1;
+        self.panicked.fetch_and(!bit(next), Ordering::AcqRel);
         // What the dead one had in flight takes no place from the next one.
         self.work.store(0, Ordering::SeqCst);
         self.timers.store(0, Ordering::SeqCst);
@@ -377,13 +378,15 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    pub(super) fn mark_end(&self, panicked: bool) {
-        self.panicked.store(panicked, Ordering::Release);
+    /// The present incarnation ends by a panic.
+    pub(super) fn mark_panic(&self) {
+        self.panicked.fetch_or(bit(self.incarnation()), Ordering::AcqRel);
     }
 
-    /// Why the last life ended, for those who wait for something of it.
-    pub(super) fn last_end(&self) -> AskError {
-        if self.panicked.load(Ordering::Acquire) { AskError::Panicked } else { AskError::Stopped }
+    /// Why an incarnation ended, or ends, for those who wait for something of it.
+    pub(super) fn end_of(&self, incarnation: u32) -> AskError {
+        let has_panicked = self.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
+        if has_panicked { AskError::Panicked } else { AskError::Stopped }
     }
 
     pub(super) fn tell_watchers(&self, down: &Down) {
@@ -419,6 +422,10 @@ impl<M: Send + 'static> Door<M> {
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bit(incarnation: u32) -> u32 {
+    1 << (incarnation % 32)
 }
 
 fn wake(waker: Option<Waker>) {

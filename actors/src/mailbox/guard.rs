@@ -122,6 +122,7 @@ impl<A: Agent> Guard<A> {
 
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
+        self.door.mark_panic();
         let reason = ExitReason::Panicked(panic);
         if self.door.is_kept && self.door.control() < Control::Stop {
             tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, "agent died; its group decides");
@@ -141,22 +142,21 @@ impl<A: Agent> Guard<A> {
         self.door.next_incarnation();
         let next = if delay.is_zero() { Stage::Unborn } else { Stage::Waiting(Box::pin(tokio::time::sleep(delay))) };
         let dead = std::mem::replace(&mut self.stage, next);
-        self.bury(dead, AskError::Panicked);
+        Self::bury(dead, AskError::Panicked);
         self.door.tell_watchers(&down);
     }
 
     /// Ends the incarnation of an agent that is kept, and asks its group what follows.
     fn hold(&mut self, unheard: Option<ExitReason>, end: End, cause: AskError) {
         let dead = std::mem::replace(&mut self.stage, Stage::Held(unheard));
-        self.bury(dead, cause);
+        Self::bury(dead, cause);
         if let Some(kept) = self.kept() {
             kept.ended(end);
         }
     }
 
     /// Drops a life that is over; whoever waits for a reply in it, or in its work, learns the cause.
-    fn bury(&self, dead: Stage<A>, cause: AskError) {
-        self.door.mark_end(cause == AskError::Panicked);
+    fn bury(dead: Stage<A>, cause: AskError) {
         with_cause(cause, || drop_contained(dead));
     }
 
@@ -211,7 +211,7 @@ impl<A: Agent> Guard<A> {
         let cause = if matches!(reason, ExitReason::Panicked(_)) { AskError::Panicked } else { AskError::Stopped };
         self.door.raise(Control::Stop);
         let unheard = if let Stage::Held(unheard) = &stage { unheard.clone() } else { None };
-        self.bury(stage, cause);
+        Self::bury(stage, cause);
         self.door.close(cause);
         self.door.depart(unheard.unwrap_or(reason));
         if let Some(kept) = self.kept() {

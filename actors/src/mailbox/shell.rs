@@ -50,7 +50,7 @@ impl<A: Agent> Shell<A> {
         let has_left = asker.is_some_and(|asker| asker.has_left());
         let dead = match lane {
             Lane::Own { incarnation } if incarnation != door.incarnation() => {
-                Some((DeadLetter::StaleIncarnation, door.last_end()))
+                Some((DeadLetter::StaleIncarnation, door.end_of(incarnation)))
             }
             Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
             Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
