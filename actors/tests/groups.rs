@@ -10,80 +10,10 @@ use callboard_actors::error::{AskError, StartError};
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervision::tree::{GroupSpec, Lifetime, Strategy};
-use callboard_actors::supervision::{Backoff, ExitReason, Group, Next, RestartPolicy};
+use callboard_actors::supervision::{Backoff, Next, RestartPolicy};
 use callboard_actors::testkit::{Log, explore};
+use common::stage::{Cue, Stage, settled, spec};
 use common::{LONG, runtime, wait};
-
-/// Writes down each of its starts and ends.
-struct Actor {
-    name: &'static str,
-    story: Arc<Mutex<Vec<String>>>,
-}
-
-enum Cue {
-    Die,
-    Leave,
-    Ping(Reply<&'static str>),
-}
-
-impl Agent for Actor {
-    type Message = Cue;
-
-    fn started(&mut self, _turn: &mut Turn<'_, Cue>) {
-        self.story.lock().unwrap().push(format!("+{}", self.name));
-    }
-
-    fn handle(&mut self, cue: Cue, turn: &mut Turn<'_, Cue>) {
-        match cue {
-            // Without the panic hook, which would print each of them.
-            Cue::Die => std::panic::resume_unwind(Box::new("on purpose")),
-            Cue::Leave => turn.stop(),
-            Cue::Ping(reply) => reply.send(self.name),
-        }
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        self.story.lock().unwrap().push(format!("-{}", self.name));
-    }
-}
-
-struct Stage {
-    group: Group,
-    story: Arc<Mutex<Vec<String>>>,
-}
-
-impl Stage {
-    fn actor(&self, name: &'static str, lifetime: Lifetime) -> AgentRef<Cue> {
-        Self::actor_in(&self.group, &self.story, name, lifetime)
-    }
-
-    fn actor_in(
-        group: &Group,
-        story: &Arc<Mutex<Vec<String>>>,
-        name: &'static str,
-        lifetime: Lifetime,
-    ) -> AgentRef<Cue> {
-        let story = story.clone();
-        group.spawn(AgentSpec::new(name, move || Actor { name, story: story.clone() }), lifetime).unwrap()
-    }
-
-    fn told(&self) -> String {
-        std::mem::take(&mut *self.story.lock().unwrap()).join(" ")
-    }
-}
-
-fn spec(strategy: Strategy, max_restarts: u32) -> GroupSpec {
-    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO, ..Backoff::default() };
-    let policy = RestartPolicy { max_restarts, within: Duration::from_secs(10), backoff };
-    GroupSpec { strategy, policy, ..GroupSpec::default() }
-}
-
-/// Long enough for everything that needs no timer.
-async fn settled() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
-}
 
 #[test]
 fn who_goes_with_whom_is_the_strategys_and_the_order_is_the_one_of_the_start() {
@@ -130,6 +60,26 @@ fn a_lifetime_says_which_ends_are_followed_by_a_restart() {
                 assert_eq!(*notices.lock().unwrap(), [(1, next)], "one notice for each incarnation");
             }
         }
+    });
+}
+
+#[test]
+fn watchers_hear_of_a_death_when_it_happens_and_not_when_the_agent_is_back() {
+    simulated(1, |runtime| async move {
+        let backoff = Duration::from_secs(100);
+        let backoff = Backoff { first: backoff, longest: backoff, ..Backoff::default() };
+        let policy = RestartPolicy { backoff, ..RestartPolicy::default() };
+        let group = runtime.group(GroupSpec { policy, ..GroupSpec::default() });
+        let stage = Stage { group, story: Arc::default() };
+        let agent = stage.actor("a", Lifetime::Permanent);
+        assert_eq!(agent.ask(LONG, Cue::Ping).await, Ok("a"));
+        let heard = Arc::new(Mutex::new(None));
+        let hears = heard.clone();
+        agent.watch(move |down| *hears.lock().unwrap() = Some(down.next));
+        agent.tell(Cue::Die).unwrap();
+        settled().await;
+        assert_eq!(*heard.lock().unwrap(), Some(Next::Restarts));
+        assert_eq!(stage.told(), "+a -a");
     });
 }
 
@@ -246,74 +196,7 @@ fn a_group_holds_together_under_every_interleaving() {
     explore(0..300, play);
 }
 
-#[test]
-fn whoever_is_added_while_the_group_restarts_or_stops_starts_or_is_gone() {
-    for round in 0..200 {
-        let runtime = runtime(2);
-        let group = runtime.group(spec(Strategy::OneForAll, 1000));
-        let first = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
-        let adds = std::thread::spawn({
-            let group = group.clone();
-            move || -> Vec<_> {
-                let add = |_| group.spawn(common::counter(), Lifetime::Permanent);
-                (0..20).map_while(|number| add(number).ok()).collect()
-            }
-        });
-        for _ in 0..5 {
-            let _refused = first.tell(common::Count::Quiet);
-            std::thread::yield_now();
-        }
-        let children = if round % 2 == 0 {
-            let children = adds.join().unwrap();
-            for child in &children {
-                let answer = wait(child.ask(LONG, common::Count::Get));
-                assert!(matches!(answer, Ok(_) | Err(AskError::Panicked | AskError::Stopped)), "{answer:?}");
-            }
-            group.stop();
-            children
-        } else {
-            group.stop();
-            adds.join().unwrap()
-        };
-        wait(group.ended());
-        children.iter().chain([&first]).for_each(|child| drop(wait(child.gone())));
-        assert!(runtime.directory().is_empty());
-    }
-}
-
 /// Needs its group while it is dropped.
-struct Owner(Group);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-#[test]
-fn what_a_refused_factory_does_when_it_is_dropped_is_nobodys_business() {
-    for has_ended in [true, false] {
-        let runtime = runtime(1);
-        let group = runtime.group(spec(Strategy::OneForOne, 1));
-        if has_ended {
-            group.stop();
-        } else {
-            runtime.stop_blocking(LONG);
-        }
-        let (said, heard) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let owner = Owner(group.clone());
-            let factory = move || {
-                let _kept = &owner;
-                common::Counter::default()
-            };
-            let refused = group.spawn(AgentSpec::new("late", factory), Lifetime::Permanent);
-            let _sent = said.send(refused.unwrap_err());
-        });
-        let refused = heard.recv_timeout(LONG).expect("it does not wait for itself");
-        assert_eq!(refused, if has_ended { StartError::GroupEnded } else { StartError::RuntimeStopped });
-    }
-}
 
 #[test]
 fn the_end_of_the_runtime_is_the_end_of_the_group() {
@@ -329,80 +212,10 @@ fn the_end_of_the_runtime_is_the_end_of_the_group() {
     wait(group.ended());
 }
 
-#[test]
-fn a_factory_that_panics_over_and_over_starves_no_neighbour_of_its_group() {
-    let runtime = runtime(1);
-    let group = runtime.group(spec(Strategy::OneForOne, u32::MAX));
-    let neighbour = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
-    let starts = std::sync::atomic::AtomicU32::new(0);
-    let factory = move || match starts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 => common::Counter::default(),
-        _ => std::panic::resume_unwind(Box::new("on purpose")),
-    };
-    let restless = group.spawn(AgentSpec::new("restless", factory), Lifetime::Permanent).unwrap();
-    restless.tell(common::Count::Quiet).unwrap();
-    for _ in 0..100 {
-        assert_eq!(wait(neighbour.ask(LONG, common::Count::Get)), Ok((0, 0)));
-    }
-    group.stop();
-    wait(group.ended());
-}
-
 /// Panics at its start if it is told so.
-struct Starter {
-    panics: bool,
-}
-
-impl Agent for Starter {
-    type Message = ();
-
-    fn started(&mut self, _turn: &mut Turn<'_, ()>) {
-        if self.panics {
-            std::panic::resume_unwind(Box::new("at its start"));
-        }
-    }
-
-    fn handle(&mut self, (): (), _turn: &mut Turn<'_, ()>) {
-        std::panic::resume_unwind(Box::new("at its first message"));
-    }
-}
-
-#[test]
-fn a_child_whose_first_start_fails_is_gone_alone() {
-    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
-        simulated(1, |runtime| async move {
-            let stage = Stage { group: runtime.group(spec(strategy, 0)), story: Arc::default() };
-            let elder = stage.actor("a", Lifetime::Permanent);
-            let factory = || -> Starter { std::panic::resume_unwind(Box::new("in its factory")) };
-            let stillborn = stage.group.spawn(AgentSpec::new("stillborn", factory), Lifetime::Permanent).unwrap();
-            let faulty = AgentSpec::new("faulty", || Starter { panics: true });
-            let faulty = stage.group.spawn(faulty, Lifetime::Permanent).unwrap();
-            let younger = stage.actor("b", Lifetime::Permanent);
-            for (agent, text) in [(&stillborn, "in its factory"), (&faulty, "at its start")] {
-                let down = agent.gone().await;
-                assert_eq!((down.incarnation, down.reason), (1, ExitReason::Panicked(text.to_owned())));
-            }
-            assert_eq!(younger.ask(LONG, Cue::Ping).await, Ok("b"));
-            assert_eq!(elder.ask(LONG, Cue::Ping).await, Ok("a"));
-            assert_eq!(stage.told(), "+a +b");
-            assert!(!stage.group.gave_up());
-        });
-    }
-}
-
-#[test]
-fn what_the_first_message_does_is_no_failed_start() {
-    simulated(1, |runtime| async move {
-        let group = runtime.group(spec(Strategy::OneForOne, 1));
-        let agent = group.spawn(AgentSpec::new("started", || Starter { panics: false }), Lifetime::Permanent).unwrap();
-        agent.tell(()).unwrap();
-        settled().await;
-        assert!(!agent.info().gone, "it comes back");
-        assert_eq!(agent.info().restarts, 1);
-    });
-}
 
 /// Keeps questions, in its state and in work, unanswered.
+
 struct Keeper {
     kept: Option<Reply<()>>,
 }

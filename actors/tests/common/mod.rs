@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 pub(crate) mod library;
+pub(crate) mod stage;
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use crate::supervision::tree::{End, NodeId};
 /// A child's side of its group.
 pub(crate) struct Kept {
     keeper: Arc<Keeper>,
-    leaf: NodeId,
+    pub(super) leaf: NodeId,
     /// The number of its life, as the group counts.
     life: u64,
     is_up: bool,

@@ -66,7 +66,7 @@ struct Stage {
 impl Stage {
     fn new(runtime: Runtime, strategy: Strategy, max_restarts: u32, backoff: Duration) -> Self {
         let backoff = Backoff { first: backoff, longest: backoff, ..Backoff::default() };
-        let policy = RestartPolicy { max_restarts, backoff, ..RestartPolicy::default() };
+        let policy = RestartPolicy { max_restarts, within: 10 * LONG, backoff };
         let tree = Tree::new(GroupSpec { strategy, policy, ..GroupSpec::default() });
         let keeper = Arc::new(Keeper::new(runtime.shared(), tree));
         Self { runtime, keeper, story: Story::default() }
@@ -183,6 +183,83 @@ fn an_agent_that_is_down_when_it_is_to_go_and_does_not_go_is_not_waited_for_for_
         stage.stop();
         assert_eq!(stage.end().await, PATIENCE);
         assert_eq!(stage.told(), "a:begin(1) a:retain a:stop a:stop");
+    });
+}
+
+#[test]
+fn what_a_life_says_that_the_group_has_gone_on_without_is_nobodys_business() {
+    simulated(1, |runtime| async move {
+        let stage = Stage::new(runtime, Strategy::OneForAll, 1, LONG);
+        let [mut elder, mut blocked] = ["a", "b"].map(|name| stage.child(name, PATIENCE));
+        elder.ended(End::Crash);
+        tokio::time::sleep(PATIENCE * 2).await;
+        assert_eq!(stage.told(), "a:begin(1) b:begin(1) a:retain b:halt(1)");
+        // Too late, before the next life and after its beginning.
+        blocked.ended(End::Crash);
+        tokio::time::sleep(LONG).await;
+        assert_eq!(stage.told(), "a:begin(2)");
+        elder.begin(2);
+        elder.up();
+        assert_eq!(stage.told(), "b:begin(2)");
+        blocked.ended(End::Crash);
+        blocked.ended(End::Halted);
+        assert_eq!(stage.told(), "", "not even counted: one more death would be one too many");
+        blocked.begin(2);
+        blocked.up();
+        blocked.ended(End::Crash);
+        assert_eq!(stage.told(), "b:stop a:stop");
+    });
+}
+
+#[test]
+fn the_patience_for_one_life_is_not_another_ones() {
+    simulated(1, |runtime| async move {
+        let stage = Stage::new(runtime, Strategy::OneForAll, 9, Duration::ZERO);
+        let [mut elder, mut younger] = ["a", "b"].map(|name| stage.child(name, PATIENCE));
+        for life in [2, 3] {
+            elder.ended(End::Crash);
+            if life == 3 {
+                // A timer for the first life that goes off late.
+                stage.keeper.give_up_on(younger.leaf, 1);
+                assert_eq!(stage.told(), "a:retain b:halt(2)", "it is waited for");
+            }
+            younger.ended(End::Halted);
+            elder.begin(life);
+            elder.up();
+            younger.begin(life);
+            younger.up();
+            stage.told();
+        }
+    });
+}
+
+#[test]
+fn a_restart_waits_for_its_backoff_and_says_at_once_that_it_will_come() {
+    simulated(1, |runtime| async move {
+        let stage = Stage::new(runtime, Strategy::OneForOne, 9, LONG);
+        let child = stage.child("a", PATIENCE);
+        assert_eq!(stage.told(), "a:begin(1)");
+        child.ended(End::Crash);
+        assert_eq!(stage.told(), "a:retain");
+        // The jitter takes at most half of it.
+        tokio::time::sleep(LONG / 2 - PATIENCE).await;
+        assert_eq!(stage.told(), "");
+        tokio::time::sleep(LONG / 2 + PATIENCE).await;
+        assert_eq!(stage.told(), "a:begin(2)");
+    });
+}
+
+#[test]
+fn a_tree_that_was_stopped_ends_with_its_last_agent() {
+    simulated(1, |runtime| async move {
+        let stage = Stage::new(runtime, Strategy::OneForOne, 9, Duration::ZERO);
+        let [elder, younger] = ["a", "b"].map(|name| stage.child(name, PATIENCE));
+        stage.stop();
+        younger.finished();
+        assert_eq!(stage.told(), "a:begin(1) b:begin(1) b:drain a:drain");
+        assert!(!stage.keeper.ended.is_cancelled());
+        elder.finished();
+        assert!(stage.keeper.ended.is_cancelled());
     });
 }
 

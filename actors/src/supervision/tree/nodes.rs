@@ -98,6 +98,11 @@ impl Nodes {
         self.nodes.get(&id)
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(super) fn parent(&self, id: NodeId) -> Option<NodeId> {
         self.nodes.get(&id)?.parent
     }
