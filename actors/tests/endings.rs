@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use callboard_actors::agent::{Agent, Turn};
+use callboard_actors::error::AskError;
 use callboard_actors::event::CancelReason;
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::simulated;
@@ -86,4 +87,70 @@ fn a_factory_that_panics_over_and_over_starves_no_neighbour() {
     let answer = wait(neighbour.ask(Duration::from_secs(3), Count::Get));
     flood.stop();
     assert_eq!(answer, Ok((0, 0)));
+}
+
+/// Keeps a question in work, and dies.
+struct Asked;
+
+enum Question {
+    /// Answers when the work ends, in a hundred seconds or at once.
+    InWork {
+        is_long: bool,
+        reply: Reply<()>,
+    },
+    Result(Option<Reply<()>>),
+    Nothing,
+    Die,
+}
+
+impl Agent for Asked {
+    type Message = Question;
+
+    fn handle(&mut self, question: Question, turn: &mut Turn<'_, Question>) {
+        match question {
+            Question::InWork { is_long, reply } => {
+                let time = Duration::from_secs(if is_long { 100 } else { 0 });
+                let work = tokio::time::sleep(time);
+                assert!(turn.start(work, move |_ended| Question::Result(Some(reply))).is_ok());
+            }
+            Question::Result(reply) => reply.into_iter().for_each(|reply| reply.send(())),
+            Question::Nothing => {}
+            Question::Die => std::panic::resume_unwind(Box::new("on purpose")),
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_work_that_ends_with_its_scope_is_told_nothing_of_an_earlier_life() {
+    for seed in 0..20 {
+        for has_died_before in [false, true] {
+            simulated(seed, |runtime| async move {
+                let scope = Scope::root();
+                let spec = AgentSpec::new("asked", || Asked).scope(scope.clone()).restart(tenacious());
+                let agent = runtime.spawn(spec).unwrap();
+                if has_died_before {
+                    agent.tell(Question::Die).unwrap();
+                }
+                let asked = agent.ask(LONG, |reply| Question::InWork { is_long: true, reply });
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                scope.cancel(CancelReason::Interrupted);
+                assert_eq!(asked.await, Err(AskError::Stopped), "seed {seed}");
+            });
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_result_of_an_earlier_life_is_told_how_that_one_ended() {
+    for seed in 0..20 {
+        simulated(seed, |runtime| async move {
+            let agent = runtime.spawn(AgentSpec::new("asked", || Asked).restart(tenacious())).unwrap();
+            let asked = agent.ask(LONG, |reply| Question::InWork { is_long: false, reply });
+            // The result comes in behind all of these.
+            (0..100).for_each(|_| agent.tell(Question::Nothing).unwrap());
+            (0..2).for_each(|_| agent.tell(Question::Die).unwrap());
+            assert_eq!(asked.await, Err(AskError::Panicked), "seed {seed}");
+            assert_eq!(agent.info().restarts, 2);
+        });
+    }
 }

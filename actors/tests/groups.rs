@@ -10,80 +10,10 @@ use callboard_actors::error::{AskError, StartError};
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervision::tree::{GroupSpec, Lifetime, Strategy};
-use callboard_actors::supervision::{Backoff, Group, Next, RestartPolicy};
+use callboard_actors::supervision::{Backoff, Next, RestartPolicy};
 use callboard_actors::testkit::{Log, explore};
+use common::stage::{Cue, Stage, settled, spec};
 use common::{LONG, runtime, wait};
-
-/// Writes down each of its starts and ends.
-struct Actor {
-    name: &'static str,
-    story: Arc<Mutex<Vec<String>>>,
-}
-
-enum Cue {
-    Die,
-    Leave,
-    Ping(Reply<&'static str>),
-}
-
-impl Agent for Actor {
-    type Message = Cue;
-
-    fn started(&mut self, _turn: &mut Turn<'_, Cue>) {
-        self.story.lock().unwrap().push(format!("+{}", self.name));
-    }
-
-    fn handle(&mut self, cue: Cue, turn: &mut Turn<'_, Cue>) {
-        match cue {
-            // Without the panic hook, which would print each of them.
-            Cue::Die => std::panic::resume_unwind(Box::new("on purpose")),
-            Cue::Leave => turn.stop(),
-            Cue::Ping(reply) => reply.send(self.name),
-        }
-    }
-}
-
-impl Drop for Actor {
-    fn drop(&mut self) {
-        self.story.lock().unwrap().push(format!("-{}", self.name));
-    }
-}
-
-struct Stage {
-    group: Group,
-    story: Arc<Mutex<Vec<String>>>,
-}
-
-impl Stage {
-    fn actor(&self, name: &'static str, lifetime: Lifetime) -> AgentRef<Cue> {
-        Self::actor_in(&self.group, &self.story, name, lifetime)
-    }
-
-    fn actor_in(
-        group: &Group,
-        story: &Arc<Mutex<Vec<String>>>,
-        name: &'static str,
-        lifetime: Lifetime,
-    ) -> AgentRef<Cue> {
-        let story = story.clone();
-        group.spawn(AgentSpec::new(name, move || Actor { name, story: story.clone() }), lifetime).unwrap()
-    }
-
-    fn told(&self) -> String {
-        std::mem::take(&mut *self.story.lock().unwrap()).join(" ")
-    }
-}
-
-fn spec(strategy: Strategy, max_restarts: u32) -> GroupSpec {
-    let backoff = Backoff { first: Duration::ZERO, longest: Duration::ZERO, ..Backoff::default() };
-    let policy = RestartPolicy { max_restarts, within: Duration::from_secs(10), backoff };
-    GroupSpec { strategy, policy, ..GroupSpec::default() }
-}
-
-/// Long enough for everything that needs no timer.
-async fn settled() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
-}
 
 #[test]
 fn who_goes_with_whom_is_the_strategys_and_the_order_is_the_one_of_the_start() {
@@ -134,6 +64,26 @@ fn a_lifetime_says_which_ends_are_followed_by_a_restart() {
 }
 
 #[test]
+fn watchers_hear_of_a_death_when_it_happens_and_not_when_the_agent_is_back() {
+    simulated(1, |runtime| async move {
+        let backoff = Duration::from_secs(100);
+        let backoff = Backoff { first: backoff, longest: backoff, ..Backoff::default() };
+        let policy = RestartPolicy { backoff, ..RestartPolicy::default() };
+        let group = runtime.group(GroupSpec { policy, ..GroupSpec::default() });
+        let stage = Stage { group, story: Arc::default() };
+        let agent = stage.actor("a", Lifetime::Permanent);
+        assert_eq!(agent.ask(LONG, Cue::Ping).await, Ok("a"));
+        let heard = Arc::new(Mutex::new(None));
+        let hears = heard.clone();
+        agent.watch(move |down| *hears.lock().unwrap() = Some(down.next));
+        agent.tell(Cue::Die).unwrap();
+        settled().await;
+        assert_eq!(*heard.lock().unwrap(), Some(Next::Restarts));
+        assert_eq!(stage.told(), "+a -a");
+    });
+}
+
+#[test]
 fn what_a_group_cannot_put_right_is_its_parents_affair() {
     simulated(1, |runtime| async move {
         let stage = Stage { group: runtime.group(spec(Strategy::OneForAll, 1)), story: Arc::default() };
@@ -180,11 +130,33 @@ fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() 
     assert_eq!(wait(free.ask(LONG, common::Count::Get)), Ok((0, 0)), "it is back although one did not end");
     group.stop();
     wait(free.gone());
-    drop(release);
     wait(group.ended());
+    drop(release);
     children.iter().for_each(|child| drop(wait(child.gone())));
     assert!(runtime.directory().is_empty());
     runtime.stop_blocking(LONG);
+}
+
+#[test]
+fn a_group_that_is_stopped_while_it_halts_a_blocked_agent_ends_without_it() {
+    let runtime = runtime(8);
+    let group = runtime.group(spec(Strategy::OneForAll, 5));
+    let child = || common::counter().stop_within(Duration::from_millis(20));
+    let children: Vec<_> = (0..6).map(|_| group.spawn(child(), Lifetime::Permanent).unwrap()).collect();
+    for child in &children {
+        wait(child.ask(LONG, common::Count::Get)).unwrap();
+    }
+    let release = common::hold(&children[5]);
+    let is_free = |child: &&AgentRef<common::Count>| child.info().shard != children[5].info().shard;
+    let free = children.iter().find(is_free).expect("one does not share the shard of the blocked one");
+    free.tell(common::Count::Quiet).unwrap();
+    while free.info().restarts == 0 {
+        std::thread::yield_now();
+    }
+    group.stop();
+    wait(group.ended());
+    drop(release);
+    children.iter().for_each(|child| drop(wait(child.gone())));
 }
 
 #[test]
@@ -224,40 +196,7 @@ fn a_group_holds_together_under_every_interleaving() {
     explore(common::chance::seeds(300), play);
 }
 
-#[test]
-fn whoever_is_added_while_the_group_restarts_or_stops_starts_or_is_gone() {
-    for round in 0..200 {
-        let runtime = runtime(2);
-        let group = runtime.group(spec(Strategy::OneForAll, 1000));
-        let first = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
-        let adds = std::thread::spawn({
-            let group = group.clone();
-            move || -> Vec<_> {
-                let add = |_| group.spawn(common::counter(), Lifetime::Permanent);
-                (0..20).map_while(|number| add(number).ok()).collect()
-            }
-        });
-        for _ in 0..5 {
-            let _refused = first.tell(common::Count::Quiet);
-            std::thread::yield_now();
-        }
-        let children = if round % 2 == 0 {
-            let children = adds.join().unwrap();
-            for child in &children {
-                let answer = wait(child.ask(LONG, common::Count::Get));
-                assert!(matches!(answer, Ok(_) | Err(AskError::Panicked | AskError::Stopped)), "{answer:?}");
-            }
-            group.stop();
-            children
-        } else {
-            group.stop();
-            adds.join().unwrap()
-        };
-        wait(group.ended());
-        children.iter().chain([&first]).for_each(|child| drop(wait(child.gone())));
-        assert!(runtime.directory().is_empty());
-    }
-}
+/// Needs its group while it is dropped.
 
 #[test]
 fn the_end_of_the_runtime_is_the_end_of_the_group() {
@@ -270,20 +209,6 @@ fn the_end_of_the_runtime_is_the_end_of_the_group() {
     let child = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
     wait(child.ask(LONG, common::Count::Get)).unwrap();
     runtime.stop_blocking(LONG);
-    wait(group.ended());
-}
-
-#[test]
-fn a_factory_that_panics_over_and_over_starves_no_neighbour_of_its_group() {
-    let runtime = runtime(1);
-    let group = runtime.group(spec(Strategy::OneForOne, u32::MAX));
-    let neighbour = group.spawn(common::counter(), Lifetime::Permanent).unwrap();
-    let factory = || -> common::Counter { std::panic::resume_unwind(Box::new("on purpose")) };
-    let _stillborn = group.spawn(AgentSpec::new("stillborn", factory), Lifetime::Permanent).unwrap();
-    for _ in 0..100 {
-        assert_eq!(wait(neighbour.ask(LONG, common::Count::Get)), Ok((0, 0)));
-    }
-    group.stop();
     wait(group.ended());
 }
 

@@ -138,12 +138,8 @@ async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output>
 }
 
 /// Drives one piece of work to its end, its panic or its cancellation.
-async fn run<M, F, D>(
-    mut work: Contained<Pin<Box<F>>>,
-    mut done: Contained<D>,
-    scope: Scope,
-    working: Working<M>,
-) where
+async fn run<M, F, D>(mut work: Contained<Pin<Box<F>>>, mut done: Contained<D>, scope: Scope, working: Working<M>)
+where
     M: Send + 'static,
     F: Future + 'static,
     D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,
@@ -153,8 +149,7 @@ async fn run<M, F, D>(
         tokio::task::yield_now().await;
     }
     let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
-    let in_turns =
-        poll_fn(|cx| working.turn(|| in_task(cx.waker(), || future.as_mut().poll(cx))));
+    let in_turns = poll_fn(|cx| working.turn(|| in_task(cx.waker(), || future.as_mut().poll(cx))));
     let outcome = unless_cancelled(scope, in_turns).await;
     let Some(outcome) = outcome else {
         return working.discard(work, done);

@@ -73,6 +73,7 @@ impl AgentInfo {
 pub(crate) trait AnyAgent: Any + Send + Sync {
     fn info(&self) -> AgentInfo;
     fn pending(&self) -> u64;
+    fn left(&self) -> u64;
     fn is_gone(&self) -> bool;
     fn raise(&self, control: Control);
     fn order(&self, order: Order);
@@ -86,6 +87,10 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
 
     fn pending(&self) -> u64 {
         Door::pending(self)
+    }
+
+    fn left(&self) -> u64 {
+        Door::left(self)
     }
 
     fn is_gone(&self) -> bool {

@@ -16,7 +16,7 @@ use super::name::Name;
 use super::orders::{Order, Orders};
 use super::overflow::Overflow;
 use super::quarantine::Quarantine;
-use super::queue::{Accepted, Admitted, Closing, Control, Letter, LinedUp, Next, Queue, Refused};
+use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
 use super::watch::{DownSink, Watchers};
 use super::working::Errand;
@@ -42,8 +42,8 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    /// Whether its last life ended by a panic.
-    panicked: AtomicBool,
+    /// Which of its last 32 incarnations ended by a panic: a bit for each.
+    panicked: AtomicU32,
     /// Whether a group decides what follows its ends.
     pub(super) is_kept: bool,
     /// The queue's control, to be read without the lock. Written under it.
@@ -61,6 +61,8 @@ struct Rare<M> {
     scope: OnceLock<Scope>,
     quarantine: OnceLock<Quarantine<M>>,
     leave: Leave,
+    /// What came through the front door and still waited at the end.
+    left: AtomicU64,
 }
 
 impl<M> Default for Rare<M> {
@@ -70,6 +72,7 @@ impl<M> Default for Rare<M> {
             scope: OnceLock::new(),
             quarantine: OnceLock::new(),
             leave: Leave::default(),
+            left: AtomicU64::new(0),
         }
     }
 }
@@ -101,7 +104,7 @@ impl<M: Send + 'static> Door<M> {
             incarnation: AtomicU32::new(1),
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
-            panicked: AtomicBool::new(false),
+            panicked: AtomicU32::new(0),
             is_kept,
             control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
@@ -120,11 +123,9 @@ impl<M: Send + 'static> Door<M> {
 
     /// Takes a message from outside, or hands it back.
     pub(super) fn accept(&self, message: M) -> Result<(), TellError<M>> {
-        self.push(Letter::user(message, None)).map_err(|(refused, letter)| {
-            match refused {
-                Refused::Full => TellError::Overloaded(letter.message),
-                Refused::Closed => TellError::Stopped(letter.message),
-            }
+        self.push(Letter::user(message, None)).map_err(|(refused, letter)| match refused {
+            Refused::Full => TellError::Overloaded(letter.message),
+            Refused::Closed => TellError::Stopped(letter.message),
         })
     }
 
@@ -324,6 +325,10 @@ impl<M: Send + 'static> Door<M> {
             }
             (left, closing)
         };
+        let messages = left.iter().filter(|letter| letter.lane == Lane::User).count();
+        if messages > 0 {
+            self.rare().left.store(messages as u64, Ordering::Release);
+        }
         Self::tell_closing(closing, cause);
         with_cause(cause, || {
             for letter in left {
@@ -351,7 +356,8 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(super) fn next_incarnation(&self) {
-        self.incarnation.fetch_add(1, Ordering::AcqRel);
+        let next = self.incarnation.fetch_add(1, Ordering::AcqRel) + 1;
+        self.panicked.fetch_and(!bit(next), Ordering::AcqRel);
         // What the dead one had in flight takes no place from the next one.
         self.work.store(0, Ordering::SeqCst);
         self.timers.store(0, Ordering::SeqCst);
@@ -416,13 +422,15 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    pub(super) fn mark_end(&self, panicked: bool) {
-        self.panicked.store(panicked, Ordering::Release);
+    /// The present incarnation ends by a panic.
+    pub(super) fn mark_panic(&self) {
+        self.panicked.fetch_or(bit(self.incarnation()), Ordering::AcqRel);
     }
 
-    /// Why the last life ended, for those who wait for something of it.
-    pub(super) fn last_end(&self) -> AskError {
-        if self.panicked.load(Ordering::Acquire) { AskError::Panicked } else { AskError::Stopped }
+    /// Why an incarnation ended, or ends, for those who wait for something of it.
+    pub(super) fn end_of(&self, incarnation: u32) -> AskError {
+        let has_panicked = self.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
+        if has_panicked { AskError::Panicked } else { AskError::Stopped }
     }
 
     pub(super) fn tell_watchers(&self, down: &Down) {
@@ -431,6 +439,11 @@ impl<M: Send + 'static> Door<M> {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.rare.get().is_some_and(|rare| rare.watchers.is_gone())
+    }
+
+    /// How many messages became dead letters at its end.
+    pub(super) fn left(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.left.load(Ordering::Acquire))
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -465,4 +478,8 @@ impl<M: Send + 'static> Door<M> {
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bit(incarnation: u32) -> u32 {
+    1 << (incarnation % 32)
 }

@@ -145,6 +145,7 @@ impl<A: Agent> Guard<A> {
 
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
+        self.door.mark_panic();
         let reason = ExitReason::Panicked(panic);
         if self.door.is_kept && self.door.control() < Control::Stop {
             tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, "agent died; its group decides");
@@ -164,22 +165,21 @@ impl<A: Agent> Guard<A> {
         self.door.next_incarnation();
         let next = if delay.is_zero() { Stage::Unborn } else { Stage::Waiting(Box::pin(tokio::time::sleep(delay))) };
         let dead = std::mem::replace(&mut self.stage, next);
-        self.bury(dead, AskError::Panicked);
+        Self::bury(dead, AskError::Panicked);
         self.door.tell_watchers(&down);
     }
 
     /// Ends the incarnation of an agent that is kept, and asks its group what follows.
     fn hold(&mut self, unheard: Option<ExitReason>, end: End, cause: AskError) {
         let dead = std::mem::replace(&mut self.stage, Stage::Held(unheard));
-        self.bury(dead, cause);
+        Self::bury(dead, cause);
         if let Some(kept) = self.kept() {
             kept.ended(end);
         }
     }
 
     /// Drops a life that is over; whoever waits for a reply in it, or in its work, learns the cause.
-    fn bury(&self, dead: Stage<A>, cause: AskError) {
-        self.door.mark_end(cause == AskError::Panicked);
+    fn bury(dead: Stage<A>, cause: AskError) {
         with_cause(cause, || drop_contained(dead));
     }
 
@@ -242,7 +242,7 @@ impl<A: Agent> Guard<A> {
         let down = self.door.down(ExitReason::Idle, Next::Restarts);
         self.door.next_incarnation();
         let life = std::mem::replace(&mut self.stage, Stage::Away);
-        self.bury(life, AskError::Unanswered);
+        Self::bury(life, AskError::Unanswered);
         self.door.tell_watchers(&down);
         true
     }
@@ -268,7 +268,7 @@ impl<A: Agent> Guard<A> {
             leave.come_back();
         }
         let unheard = if let Stage::Held(unheard) = &stage { unheard.clone() } else { None };
-        self.bury(stage, cause);
+        Self::bury(stage, cause);
         self.door.close(cause);
         self.door.depart(unheard.unwrap_or(reason));
         if let Some(kept) = self.kept() {
@@ -343,9 +343,9 @@ impl<A: Agent> Guard<A> {
     fn rest(&mut self) -> Poll<()> {
         match self.door.control() {
             Control::Run => Poll::Pending,
-            // Who is held handles nothing any more.
             Control::Drain if matches!(self.stage, Stage::Waiting(_)) => Poll::Pending,
-            Control::Drain if !matches!(self.stage, Stage::Held(_)) && !self.door.is_idle() => Poll::Pending,
+            // Who is held handles it when the group lets it begin, or is stopped by the group.
+            Control::Drain if !self.door.is_idle() => Poll::Pending,
             Control::Drain | Control::Stop | Control::Gone => {
                 self.end(ExitReason::Stopped);
                 Poll::Ready(())

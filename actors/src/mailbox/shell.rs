@@ -49,7 +49,7 @@ impl<A: Agent> Shell<A> {
         let has_left = asker.is_some_and(|asker| asker.has_left());
         let dead = match lane {
             Lane::Own { incarnation } if incarnation != door.incarnation() => {
-                Some((DeadLetter::StaleIncarnation, door.last_end()))
+                Some((DeadLetter::StaleIncarnation, door.end_of(incarnation)))
             }
             Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
             Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
@@ -107,7 +107,7 @@ impl<A: Agent> Actor for Shell<A> {
         if self.door.control() >= Control::Stop {
             return;
         }
-        ctx.spawn(Mailbox);
+        ctx.spawn(Mailbox { is_shut: self.door.is_kept });
         self.turn(|agent, turn| agent.started(turn));
     }
 }
@@ -120,18 +120,25 @@ impl<A: Agent> Drop for Shell<A> {
 }
 
 /// The agent's mailbox as actix sees it: something that is polled with the actor in hand, and never ends.
-struct Mailbox;
+struct Mailbox {
+    /// Until the group has heard that the agent has started: what a message does is no failed start.
+    is_shut: bool,
+}
 
 impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         shell: &mut Shell<A>,
         _ctx: &mut Context<Shell<A>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        shell.empty_mailbox(cx);
+        if std::mem::take(&mut self.is_shut) {
+            cx.waker().wake_by_ref();
+        } else {
+            shell.empty_mailbox(cx);
+        }
         Poll::Pending
     }
 }

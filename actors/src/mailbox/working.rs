@@ -55,7 +55,7 @@ impl<M: Send + 'static> Working<M> {
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
         self.turn(|| {
-            with_cause(self.door.last_end(), || {
+            with_cause(self.door.end_of(self.incarnation), || {
                 drop_contained(held);
                 drop_contained(also);
             });

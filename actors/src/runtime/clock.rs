@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,13 +47,19 @@ impl ClockHandle {
     }
 
     /// Runs `watch` beside the timers, or drops it when the clock is about to end. It must end when the runtime is closed.
-    pub(super) fn watch(&self, watch: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn watch(&self, watch: impl Future<Output = ()> + Send + 'static) -> Option<task::JoinHandle<()>> {
         // Either the clock waits for this token and runs the task, or it is closed: a task that nobody polls any more
         // would keep whatever it holds for ever, the clock's own runtime as well.
         let _token = self.watches.token();
-        if !self.watches.is_closed() {
-            self.watches.spawn_on(watch, &self.handle);
+        if self.watches.is_closed() {
+            return None;
         }
+        Some(self.watches.spawn_on(watch, &self.handle))
+    }
+
+    #[cfg(test)]
+    pub(super) fn watches(&self) -> usize {
+        self.watches.len()
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Shared;
 
-/// The runtimes of this process that somebody holds, by the number of their first shard.
-static RUNTIMES: Mutex<BTreeMap<u64, (Range<u64>, Weak<Shared>)>> = Mutex::new(BTreeMap::new());
+/// A runtime, with the numbers of its shards.
+type Listed = (Range<u64>, Weak<Shared>);
 
-fn runtimes() -> MutexGuard<'static, BTreeMap<u64, (Range<u64>, Weak<Shared>)>> {
+/// The runtimes of this process that somebody holds, by the number of their first shard.
+static RUNTIMES: Mutex<BTreeMap<u64, Listed>> = Mutex::new(BTreeMap::new());
+
+fn runtimes() -> MutexGuard<'static, BTreeMap<u64, Listed>> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -24,6 +27,7 @@ pub(super) fn strike(numbers: &Range<u64>) {
 /// The runtime of the shard with this number, if anybody still holds it.
 pub(super) fn runtime_of(shard: u64) -> Option<Arc<Shared>> {
     // The last reference must not be dropped under the lock: its end strikes it off the list.
-    let found = runtimes().range(..=shard).next_back().filter(|(_, (numbers, _))| numbers.contains(&shard))?.1.1.clone();
+    let found =
+        runtimes().range(..=shard).next_back().filter(|(_, (numbers, _))| numbers.contains(&shard))?.1.1.clone();
     found.upgrade()
 }

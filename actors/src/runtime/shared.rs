@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -75,24 +76,30 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
-        let (agent, birth) = self.prepare_kept(spec, inherited, None)?;
+        let id = self.admit()?;
+        let (agent, birth) = self.list(id, spec, inherited, None);
         self.launch(birth)?;
         Ok(agent)
     }
 
+    /// The id of a new agent, unless the runtime takes none any more.
+    pub(crate) fn admit(&self) -> Result<AgentId, StartError> {
+        if self.is_closing() {
+            return Err(StartError::RuntimeStopped);
+        }
+        Ok(AgentId(self.next_id.fetch_add(1, Ordering::Relaxed)))
+    }
+
     /// Lists an agent that has yet to be [launched](Self::launch). One whose group decides what follows its ends then
     /// waits until the group says so.
-    pub(crate) fn prepare_kept<A: Agent>(
+    pub(crate) fn list<A: Agent>(
         self: &Arc<Self>,
+        id: AgentId,
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
         kept: Option<Box<Kept>>,
-    ) -> Result<(AgentRef<A::Message>, Birth<A>), StartError> {
-        if self.closing.load(Ordering::Acquire) {
-            return Err(StartError::RuntimeStopped);
-        }
-        let id = AgentId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        Ok(prepare(self, id, self.shard_of(id), inherited, kept, spec))
+    ) -> (AgentRef<A::Message>, Birth<A>) {
+        prepare(self, id, self.shard_of(id), inherited, kept, spec)
     }
 
     /// Brings an agent to its shard. One that the shard does not take is dropped, which makes it gone.
@@ -100,7 +107,7 @@ impl Shared {
         let shard = usize::from(birth.shard());
         match self.shards[shard].run(Box::new(move || birth.run())) {
             Ok(()) => Ok(()),
-            Err(_refused) if self.closing.load(Ordering::Acquire) => Err(StartError::RuntimeStopped),
+            Err(_refused) if self.is_closing() => Err(StartError::RuntimeStopped),
             Err(_refused) => Err(StartError::Overloaded),
         }
     }
@@ -118,8 +125,9 @@ impl Shared {
         tokio::time::sleep(duration)
     }
 
-    /// Runs `watch` on the clock, where no agent can block it. It is dropped when the runtime is closed.
-    pub(crate) fn watch_over(&self, watch: impl Future<Output = ()> + Send + 'static) {
+    /// Runs `watch` on the clock, where no agent can block it. It is dropped when the runtime is closed,
+    /// or at once when that has ended.
+    pub(crate) fn watch_over(&self, watch: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
         let closed = self.closed();
         self.clock.watch(async move {
             tokio::select! {
@@ -127,7 +135,13 @@ impl Shared {
                 () = watch => {}
                 () = closed => {}
             }
-        });
+        })
+    }
+
+    /// What is watched over.
+    #[cfg(test)]
+    pub(crate) fn watches(&self) -> usize {
+        self.clock.watches()
     }
 
     /// Runs `job` on the shard with this number, unless that has ended or is tens of thousands of jobs behind.
@@ -246,6 +260,11 @@ impl Shared {
 
     pub(super) fn sum_ledgers(&self) -> Ledger {
         Ledger::sum(self.shards.iter().map(|shard| &*shard.ledger), self.directory.pending())
+    }
+
+    /// Whether it takes no new agents, because it stops.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Refuses new agents from here on.

@@ -19,7 +19,7 @@ pub struct Abandoned {
     pub id: AgentId,
     /// Its name.
     pub name: String,
-    /// Messages that became dead letters.
+    /// Messages that waited at its end and became dead letters. Of one that did not end: all that are not handled.
     pub pending: u64,
     /// Futures that were dropped.
     pub work: usize,
@@ -43,6 +43,16 @@ pub struct StopReport {
 }
 
 impl StopReport {
+    /// Adds an agent that ended while it drained.
+    fn add_ended(&mut self, down: Option<Down>, info: AgentInfo) {
+        let has_panicked = down.is_some_and(|down| matches!(down.reason, ExitReason::Panicked(_)));
+        if has_panicked || info.pending > 0 {
+            self.abandoned.push(Abandoned::of(info));
+        } else {
+            self.drained += 1;
+        }
+    }
+
     /// Whether nothing was cut short.
     pub fn is_clean(&self) -> bool {
         self.abandoned.is_empty() && self.stuck_threads == 0
@@ -90,10 +100,7 @@ async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
             agent.drain();
             tokio::select! {
                 biased;
-                down = gone => match down.map(|down| down.reason) {
-                    Some(ExitReason::Panicked(_)) => report.abandoned.push(Abandoned::of(info)),
-                    _ => report.drained += 1,
-                },
+                down = gone => report.add_ended(down, AgentInfo { pending: agent.left(), ..info }),
                 () = &mut time_is_up => return,
             }
         }

@@ -35,21 +35,26 @@ impl Group {
     /// Adds an agent as the youngest child. It starts after its elder siblings are up; its reference takes messages at
     /// once.
     ///
+    /// If its first start panics, it is gone, alone: nobody is restarted for it, and it does not count against the policy.
+    /// Whoever watches it hears [`Next::Gone`](super::Next::Gone). Once it has been up, a start that fails counts as any other death.
+    ///
     /// # Errors
     /// [`StartError`] when the runtime is stopping, or the group has ended.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>, lifetime: Lifetime) -> Result<AgentRef<A::Message>, StartError> {
         let keeper = &self.keeper;
-        let (agent, birth) = keeper.tell(|state| {
-            let leaf = state.tree.add_agent(self.node, lifetime).ok_or(StartError::GroupEnded)?;
+        let id = keeper.shared.admit()?;
+        let added = keeper.tell(|state| {
+            // What is refused is handed out: the factory is somebody else's, and so is what happens when it is dropped.
+            let Some(leaf) = state.tree.add_agent(self.node, lifetime) else {
+                return Err(Box::new(spec));
+            };
             let stop_within = spec.stop_within;
             let kept = Box::new(Kept::new(keeper, leaf));
-            let prepared = keeper.shared.prepare_kept(spec, None, Some(kept));
-            match &prepared {
-                Ok((agent, _)) => state.add_member(leaf, agent.any(), stop_within),
-                Err(_) => state.tree.finished(leaf),
-            }
-            prepared
-        })?;
+            let (agent, birth) = keeper.shared.list(id, spec, None, Some(kept));
+            state.add_member(leaf, agent.any(), stop_within);
+            Ok((agent, birth))
+        });
+        let (agent, birth) = added.map_err(|_refused| StartError::GroupEnded)?;
         // Without the lock: an agent that its shard does not take says so at once.
         keeper.shared.launch(birth)?;
         Ok(agent)
@@ -65,7 +70,8 @@ impl Group {
     }
 
     /// Ends the group for good, from the youngest child to the eldest: each drains, at most as long as its
-    /// [`AgentSpec::stop_within`], and stops.
+    /// [`AgentSpec::stop_within`], and stops. A child that waits to be begun again just goes: what is queued for it becomes
+    /// dead letters.
     pub fn stop(&self) {
         self.keeper.tell(|state| {
             state.closing |= self.node == state.tree.root();

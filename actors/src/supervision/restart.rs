@@ -74,7 +74,7 @@ pub enum Decision {
 }
 
 /// The restarts that still count. Holds at most `max_restarts` times.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RestartHistory {
     restarts: VecDeque<Instant>,
     last: Option<Instant>,

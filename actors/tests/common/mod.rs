@@ -4,6 +4,7 @@
 pub(crate) mod chance;
 pub(crate) mod library;
 pub(crate) mod obeys;
+pub(crate) mod stage;
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -95,7 +96,7 @@ pub(crate) fn hold(agent: &AgentRef<Count>) -> mpsc::Sender<()> {
     release
 }
 
-/// Drives a future on a thread without any async runtime.
+/// Drives a future on a thread without any async runtime. Longer than any other deadline of a test it does not wait.
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
@@ -106,10 +107,12 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
     let mut cx = std::task::Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
+    let deadline = tokio::time::Instant::now() + 3 * LONG;
     loop {
         match future.as_mut().poll(&mut cx) {
             std::task::Poll::Ready(output) => return output,
-            std::task::Poll::Pending => std::thread::park(),
+            std::task::Poll::Pending => std::thread::park_timeout(LONG),
         }
+        assert!(tokio::time::Instant::now() < deadline, "nothing happens any more");
     }
 }

@@ -107,7 +107,8 @@ impl Peer for Callboard {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let runtime = Runtime::start(RuntimeConfig { shards: threads, ..RuntimeConfig::default() }).expect("threads can be started");
+        let runtime = Runtime::start(RuntimeConfig { shards: threads, ..RuntimeConfig::default() })
+            .expect("threads can be started");
         let handle = runtime.handle();
         let (sender, receiver) = sync_channel(1);
         let work = async move {

@@ -9,8 +9,10 @@
 //! Where this differs from OTP's `supervisor`, apart from the backoff: a transient child that ended normally is gone for
 //! good; a temporary child is gone also when its own group is restarted; an escalation does not wait for the failing
 //! group's children before it ends its younger siblings, so that nobody runs on an elder that is gone; a start that fails
-//! inside a group that is being begun counts there first, not at once at the parent.
+//! inside a group that is being begun counts there first, not at once at the parent. All children are added one by one, as
+//! with `start_child`: one whose very first start fails is gone, alone, and counts nowhere.
 
+mod agenda;
 mod nodes;
 mod scope;
 mod sweep;
@@ -18,13 +20,11 @@ mod sweep;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use tokio::time::Instant;
 
-use self::nodes::{Group, Kind, Nodes, State};
+use self::agenda::Agenda;
+use self::nodes::{Doom, Group, Kind, Nodes, State};
 use self::scope::Scope;
-use self::sweep::Sweep;
 pub use self::words::{Command, End, GroupSpec, Lifetime, NodeId, Strategy, SweepId};
 use crate::supervision::Decision;
 
@@ -32,15 +32,13 @@ use crate::supervision::Decision;
 ///
 /// Reports must be about the incarnation that was last begun: after `late` the old one is nobody's business. Reports
 /// about agents that are gone are ignored. Memory is bounded by the agents that are not gone and the groups' intensities.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree {
     nodes: Nodes,
     root: NodeId,
-    sweeps: BTreeMap<SweepId, Sweep>,
-    sweeps_made: u64,
-    /// Those that were told to end and have not answered.
-    leaving: BTreeSet<NodeId>,
+    agenda: Agenda,
     gave_up: bool,
+    winding_down: bool,
     commands: Vec<Command>,
 }
 
@@ -50,8 +48,8 @@ impl Tree {
         let mut nodes = Nodes::default();
         let group = Kind::Group(Box::new(Group::new(root)));
         let root = nodes.add(None, Lifetime::Permanent, group).expect("a node without a parent is always taken");
-        let (sweeps, leaving) = (BTreeMap::new(), BTreeSet::new());
-        Self { nodes, root, sweeps, sweeps_made: 0, leaving, gave_up: false, commands: Vec::new() }
+        let agenda = Agenda::default();
+        Self { nodes, root, agenda, gave_up: false, winding_down: false, commands: Vec::new() }
     }
 
     /// The root group.
@@ -77,6 +75,7 @@ impl Tree {
     pub fn up(&mut self, leaf: NodeId) {
         if self.nodes.state(leaf) == Some(State::Starting) {
             self.nodes.set_state(leaf, State::Up);
+            self.stir(leaf);
             self.advance();
         }
     }
@@ -86,6 +85,10 @@ impl Tree {
         match self.nodes.state(leaf) {
             None | Some(State::Down) => return,
             Some(State::Finishing) => self.remove_leaf(leaf),
+            Some(State::Draining) => {
+                self.commands.push(Command::Finish(leaf));
+                self.remove_leaf(leaf);
+            }
             Some(state) => {
                 self.let_go(leaf);
                 if state != State::Halting || end != End::Halted {
@@ -100,7 +103,7 @@ impl Tree {
     pub fn late(&mut self, leaf: NodeId) {
         match self.nodes.state(leaf) {
             Some(State::Halting) => self.let_go(leaf),
-            Some(State::Finishing) => self.remove_leaf(leaf),
+            Some(State::Draining | State::Finishing) => self.remove_leaf(leaf),
             _ => return,
         }
         self.advance();
@@ -116,23 +119,30 @@ impl Tree {
 
     /// The backoff of a sweep is over.
     pub fn due(&mut self, sweep: SweepId) {
-        if let Some(sweep) = self.sweeps.get_mut(&sweep) {
-            sweep.due = true;
+        if let Some(waiting) = self.agenda.get_mut(sweep) {
+            waiting.due = true;
+            self.agenda.wake(sweep);
             self.advance();
         }
     }
 
-    /// Finishes an agent, or a group with all its agents in reverse order of start.
+    /// Finishes an agent, or a group with all its agents in reverse order of start; each drains.
     pub fn remove(&mut self, node: NodeId) {
-        if self.nodes.get(node).is_some_and(|node| !node.doomed) {
-            self.dismiss(node);
+        if self.nodes.get(node).is_some_and(|node| node.doom.is_none()) {
+            self.dismiss(node, Doom::Asked);
             self.advance();
         }
     }
 
-    /// Finishes everything in reverse order of start.
+    /// Finishes everything in reverse order of start; each drains.
     pub fn stop(&mut self) {
         self.remove(self.root);
+    }
+
+    /// Everything is about to end from outside: from here on a death concerns nobody but the agent that died, as if each
+    /// was alone in a group with the intensity of its own.
+    pub fn wind_down(&mut self) {
+        self.winding_down = true;
     }
 
     /// What is to be done since the last call, in this order.
@@ -142,41 +152,62 @@ impl Tree {
 
     /// Whether nothing is being ended, waited for or begun.
     pub fn is_settled(&self) -> bool {
-        self.sweeps.is_empty()
+        self.agenda.is_empty()
+    }
+
+    /// Whether it is part of the tree: not yet finished.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.nodes.get(node).is_some()
     }
 
     /// Whether it was told to end, for now or for good, and has not answered.
     pub fn is_leaving(&self, leaf: NodeId) -> bool {
-        self.leaving.contains(&leaf)
+        matches!(self.nodes.state(leaf), Some(State::Halting | State::Draining | State::Finishing))
     }
 
     /// Whether it was told to end for good, and has not answered.
     pub fn is_finishing(&self, leaf: NodeId) -> bool {
-        self.nodes.state(leaf) == Some(State::Finishing)
+        matches!(self.nodes.state(leaf), Some(State::Draining | State::Finishing))
     }
 
     fn let_go(&mut self, leaf: NodeId) {
-        self.leaving.remove(&leaf);
         self.nodes.set_state(leaf, State::Down);
+        self.stir(leaf);
     }
 
     fn remove_leaf(&mut self, leaf: NodeId) {
-        self.leaving.remove(&leaf);
+        self.stir(leaf);
         self.nodes.forget(leaf);
     }
 
     /// It died by itself, and is down.
     fn died(&mut self, leaf: NodeId, end: End, now: Instant, chance: f64) {
         let Some(node) = self.nodes.get(leaf) else { return };
-        if node.doomed {
+        let is_stillborn = end == End::Crash && !node.is_proven;
+        if node.doom.is_some() {
             // It is finished in its turn.
-        } else if node.lifetime.is_over(end != End::Crash) {
+        } else if is_stillborn || node.lifetime.is_over(end != End::Crash) {
             self.commands.push(Command::Finish(leaf));
             self.remove_leaf(leaf);
         } else if self.is_halting(leaf) {
             self.commands.push(Command::Retain(leaf));
+        } else if self.winding_down {
+            self.decide_alone(leaf, now, chance);
         } else {
             self.decide(leaf, now, chance);
+        }
+    }
+
+    /// It is restarted or given up, and nobody with it.
+    fn decide_alone(&mut self, leaf: NodeId, now: Instant, chance: f64) {
+        let Some(parent) = self.nodes.parent(leaf) else { return };
+        let Some(group) = self.nodes.group_mut(parent) else { return };
+        if let Decision::Restart(delay) = group.history.decide(&group.spec.policy, now, chance) {
+            self.commands.push(Command::Retain(leaf));
+            self.restart(Scope::single(parent, leaf), delay);
+        } else {
+            self.commands.push(Command::Finish(leaf));
+            self.remove_leaf(leaf);
         }
     }
 
@@ -196,10 +227,10 @@ impl Tree {
             }
             child = parent;
             if self.nodes.get(child).is_some_and(|group| group.lifetime == Lifetime::Temporary) {
-                return self.dismiss(child);
+                return self.dismiss(child, Doom::Swept);
             }
         }
         self.gave_up = true;
-        self.dismiss(child);
+        self.dismiss(child, Doom::Swept);
     }
 }

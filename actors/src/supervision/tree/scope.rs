@@ -4,11 +4,14 @@ use super::nodes::Nodes;
 use super::words::NodeId;
 
 /// A run of children of one group, and all that is below them. Open at its end unless it is a single child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// In their order those of one group stand together: the single children, then the open ones, each before those that it
+/// contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Scope {
     pub(super) group: NodeId,
-    pub(super) first: NodeId,
     pub(super) last: NodeId,
+    pub(super) first: NodeId,
 }
 
 impl Scope {
@@ -32,21 +35,10 @@ impl Nodes {
         group.children.range(scope.first..=scope.last).copied().collect()
     }
 
-    pub(super) fn covers(&self, scope: Scope, mut id: NodeId) -> bool {
-        while let Some(parent) = self.parent(id) {
-            if parent == scope.group {
-                return (scope.first..=scope.last).contains(&id);
-            }
-            id = parent;
-        }
-        false
-    }
-
-    pub(super) fn contains(&self, outer: Scope, inner: Scope) -> bool {
-        if outer.group == inner.group {
-            return outer.first <= inner.first && inner.last <= outer.last;
-        }
-        self.covers(outer, inner.group)
+    /// From a node to the root: each group above it, with the child that leads to it.
+    pub(super) fn path(&self, id: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> {
+        let above = |child: NodeId| self.parent(child).map(|group| (group, child));
+        std::iter::successors(above(id), move |(group, _)| above(*group))
     }
 
     /// The first agent in order of start that is not up.
@@ -63,6 +55,15 @@ impl Nodes {
         let mut found = *self.group(scope.group)?.running.range(scope.first..=scope.last).next_back()?;
         while let Some(group) = self.group(found) {
             found = *group.running.last()?;
+        }
+        Some(found)
+    }
+
+    /// The last agent in order of start that was told to end and has not answered.
+    pub(super) fn last_leaving(&self, scope: Scope) -> Option<NodeId> {
+        let mut found = *self.group(scope.group)?.leaving.range(scope.first..=scope.last).next_back()?;
+        while let Some(group) = self.group(found) {
+            found = *group.leaving.last()?;
         }
         Some(found)
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Tree;
-use super::nodes::{Kind, State};
+use super::nodes::{Doom, Kind, State};
 use super::scope::Scope;
 use super::words::{Command, Lifetime, NodeId, SweepId};
 
@@ -33,19 +33,20 @@ impl Tree {
     }
 
     /// Finishes a node for good, in its turn.
-    pub(super) fn dismiss(&mut self, id: NodeId) {
-        self.nodes.doom(id);
+    pub(super) fn dismiss(&mut self, id: NodeId, doom: Doom) {
+        self.nodes.doom(id, doom);
         if !self.is_halting(id) {
             let scope = self.nodes.parent(id).map_or(Scope::all(id), |parent| Scope::single(parent, id));
             self.sweep(scope, Duration::ZERO);
         }
+        self.stir(id);
     }
 
     /// Begins a new agent after its elders, unless a sweep that is under way will. An empty group that nobody was begun
     /// in has its own turn among its siblings still before it.
     pub(super) fn start(&mut self, leaf: NodeId) {
-        if self.sweeps.values().any(|sweep| self.nodes.covers(sweep.scope, leaf)) {
-            return;
+        if self.agenda.over(&self.nodes, leaf).next().is_some() {
+            return self.stir(leaf);
         }
         let mut child = leaf;
         let Some(mut group) = self.nodes.parent(leaf) else { return };
@@ -53,42 +54,33 @@ impl Tree {
             (child, group) = (group, above);
         }
         let scope = Scope::rest(group, child);
-        let id = self.next_sweep();
-        self.sweeps.insert(id, Sweep { scope, phase: Phase::Beginning, due: true, after_elders: true });
+        self.agenda.add(Sweep { scope, phase: Phase::Beginning, due: true, after_elders: true });
     }
 
     /// Whether a sweep is ending it: whatever ends it now counts as halted.
     pub(super) fn is_halting(&self, id: NodeId) -> bool {
-        self.sweeps.values().any(|sweep| sweep.phase == Phase::Halting && self.nodes.covers(sweep.scope, id))
+        self.agenda.is_halting(&self.nodes, id)
     }
 
     /// Lets every sweep go as far as it can.
     pub(super) fn advance(&mut self) {
-        let mut moved = true;
-        while moved {
-            moved = false;
-            let ids: Vec<SweepId> = self.sweeps.keys().copied().collect();
-            for id in ids {
-                while self.step(id) {
-                    moved = true;
-                }
-            }
+        while let Some(id) = self.agenda.next() {
+            while self.step(id) {}
         }
+    }
+
+    /// Something has happened to a node.
+    pub(super) fn stir(&mut self, id: NodeId) {
+        self.agenda.stir(&self.nodes, id);
     }
 
     fn sweep(&mut self, scope: Scope, delay: Duration) {
-        let nodes = &self.nodes;
-        self.sweeps.retain(|_, smaller| !nodes.contains(scope, smaller.scope));
-        let (id, due) = (self.next_sweep(), delay.is_zero());
-        self.sweeps.insert(id, Sweep { scope, phase: Phase::Halting, due, after_elders: false });
+        self.agenda.absorb(&self.nodes, scope);
+        let due = delay.is_zero();
+        let id = self.agenda.add(Sweep { scope, phase: Phase::Halting, due, after_elders: false });
         if !due {
             self.commands.push(Command::Wait(id, delay));
         }
-    }
-
-    fn next_sweep(&mut self) -> SweepId {
-        self.sweeps_made += 1;
-        SweepId(self.sweeps_made)
     }
 
     /// A group that is ended as a whole forgets its restarts; what is temporary and has been begun will not come back.
@@ -96,9 +88,9 @@ impl Tree {
         let Some(node) = self.nodes.get(id) else { return };
         let temporary = node.lifetime == Lifetime::Temporary;
         match &node.kind {
-            Kind::Leaf(state) if temporary && *state != State::Down => self.nodes.doom(id),
+            Kind::Leaf(state) if temporary && *state != State::Down => self.nodes.doom(id, Doom::Swept),
             Kind::Leaf(_) => {}
-            Kind::Group(group) if temporary && group.opened => self.nodes.doom(id),
+            Kind::Group(group) if temporary && group.opened => self.nodes.doom(id, Doom::Swept),
             Kind::Group(_) => {
                 if let Some(group) = self.nodes.group_mut(id) {
                     group.history = Default::default();
@@ -108,8 +100,8 @@ impl Tree {
         }
     }
 
-    fn step(&mut self, id: SweepId) -> bool {
-        let Some(sweep) = self.sweeps.get(&id).copied() else { return false };
+    pub(super) fn step(&mut self, id: SweepId) -> bool {
+        let Some(sweep) = self.agenda.get(id) else { return false };
         match sweep.phase {
             Phase::Halting => self.end_next(id, sweep.scope),
             Phase::Waiting if sweep.due => self.enter(id, Phase::Beginning),
@@ -119,36 +111,51 @@ impl Tree {
     }
 
     fn enter(&mut self, id: SweepId, phase: Phase) -> bool {
-        if let Some(sweep) = self.sweeps.get_mut(&id) {
+        if let Some(sweep) = self.agenda.get_mut(id) {
             sweep.phase = phase;
         }
         true
     }
 
     fn end_next(&mut self, id: SweepId, scope: Scope) -> bool {
-        if self.leaving.iter().any(|leaf| self.nodes.covers(scope, *leaf)) {
-            return false;
+        if let Some(leaf) = self.nodes.last_leaving(scope) {
+            return self.hurry(leaf);
         }
         let Some(leaf) = self.nodes.last_running(scope) else {
             self.nodes.row(scope).into_iter().for_each(|child| self.bury(child));
             self.report_end();
             return self.enter(id, Phase::Waiting);
         };
-        let doomed = self.nodes.get(leaf).is_some_and(|node| node.doomed);
-        self.commands.push(if doomed { Command::Finish(leaf) } else { Command::Halt(leaf) });
-        if self.nodes.state(leaf) == Some(State::Down) {
-            self.nodes.forget(leaf);
-        } else {
-            self.nodes.set_state(leaf, if doomed { State::Finishing } else { State::Halting });
-            self.leaving.insert(leaf);
-        }
+        let (command, state) = match self.nodes.doom_of(leaf) {
+            None => (Command::Halt(leaf), State::Halting),
+            // Who is down handles nothing any more.
+            Some(_) if self.nodes.state(leaf) == Some(State::Down) => {
+                self.nodes.forget(leaf);
+                self.commands.push(Command::Finish(leaf));
+                return true;
+            }
+            Some(Doom::Asked) => (Command::Drain(leaf), State::Draining),
+            Some(Doom::Swept) => (Command::Finish(leaf), State::Finishing),
+        };
+        self.commands.push(command);
+        self.nodes.set_state(leaf, state);
         true
+    }
+
+    /// Whoever still drains because somebody asked for it is ended at once if now its group wants to go on without it.
+    fn hurry(&mut self, leaf: NodeId) -> bool {
+        let is_slow = self.nodes.state(leaf) == Some(State::Draining) && self.nodes.doom_of(leaf) == Some(Doom::Swept);
+        if is_slow {
+            self.commands.push(Command::Finish(leaf));
+            self.nodes.set_state(leaf, State::Finishing);
+        }
+        is_slow
     }
 
     /// Removes the doomed groups: their agents are gone.
     fn bury(&mut self, id: NodeId) {
         match self.nodes.get(id) {
-            Some(node) if node.doomed => self.nodes.forget(id),
+            Some(node) if node.doom.is_some() => self.nodes.forget(id),
             Some(_) => self.nodes.row(Scope::all(id)).into_iter().for_each(|child| self.bury(child)),
             None => {}
         }
@@ -167,12 +174,12 @@ impl Tree {
             return false;
         }
         let Some(leaf) = self.nodes.first_missing(sweep.scope) else {
-            return self.sweeps.remove(&id).is_some();
+            self.agenda.remove(id);
+            self.agenda.stir_above(&self.nodes, sweep.scope);
+            return false;
         };
-        let within = |(other, inner): (&SweepId, &Sweep)| {
-            *other != id && self.nodes.contains(sweep.scope, inner.scope) && self.nodes.covers(inner.scope, leaf)
-        };
-        if self.nodes.state(leaf) != Some(State::Down) || self.sweeps.iter().any(within) {
+        // Another one within this one may be at it.
+        if self.nodes.state(leaf) != Some(State::Down) || self.agenda.over(&self.nodes, leaf).next() != Some(id) {
             return false;
         }
         self.open_above(leaf);

@@ -80,7 +80,10 @@ pub enum Command {
     Retain(NodeId),
     /// End the incarnation and keep the agent; the answer is `ended` or `late`.
     Halt(NodeId),
-    /// End the agent for good; the answer is `finished`, `ended` or `late`. One that is down already needs no answer.
+    /// End the agent for good once it has handled what it has; the answer is `finished`, `ended` or `late`. After `ended`
+    /// comes `Finish`.
+    Drain(NodeId),
+    /// End the agent for good now; the answer is `finished`, `ended` or `late`. One that is down already needs no answer.
     Finish(NodeId),
     /// Call `due` after this long. Never zero.
     Wait(SweepId, Duration),

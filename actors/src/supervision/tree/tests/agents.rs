@@ -1,9 +1,6 @@
 //! What the simulator knows about each agent: where it stands, what it is doing, what will befall it.
 
-use std::ops::Range;
-
-use super::super::{NodeId, Strategy};
-use super::shape::Shape;
+use super::super::NodeId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -16,10 +13,7 @@ pub(super) enum Ending {
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) id: NodeId,
-    /// Those that must be down before it may be ended.
-    pub(super) younger: Range<usize>,
-    /// Those that must be up before it is begun.
-    pub(super) elders: Vec<usize>,
+    pub(super) group: NodeId,
     pub(super) alive: bool,
     pub(super) up: bool,
     pub(super) finished: bool,
@@ -33,27 +27,9 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(id: NodeId, younger: Range<usize>, elders: Vec<usize>) -> Self {
+    pub(super) fn new(id: NodeId, group: NodeId) -> Self {
         let (alive, up, finished, removed, open) = (false, false, false, false, false);
         let (begun, starts_to_fail, ending) = (0, 0, Ending::AsAsked);
-        Self { id, younger, elders, alive, up, finished, begun, removed, open, starts_to_fail, ending }
+        Self { id, group, alive, up, finished, begun, removed, open, starts_to_fail, ending }
     }
-}
-
-/// The agents of a shape in order of start.
-pub(super) fn places(shape: &Shape, agents: &mut Vec<Agent>) {
-    let Shape::Group(strategy, _, _, children) = shape else { return };
-    let mut own = Vec::new();
-    for child in children {
-        let at = agents.len();
-        if let Shape::Group(..) = child {
-            places(child, agents);
-            continue;
-        }
-        let elders = if *strategy == Strategy::OneForOne { Vec::new() } else { own.clone() };
-        own.push(at);
-        agents.push(Agent::new(NodeId(0), at + 1..at + 1, elders));
-    }
-    let end = agents.len();
-    own.into_iter().for_each(|at| agents[at].younger.end = end);
 }

@@ -1,8 +1,10 @@
 //! The tree's tests: tables in `tables`, random trees against a model in `property`.
 //!
-//! A tree is written `rest/2[ a b? all/1![ c d ] ]`: strategy, intensity, children; `?` is transient, `!` temporary.
+//! A tree is written `rest/2[ a b? all/1![ c d ] ]`: strategy, intensity, children; `?` is transient, `!` temporary,
+//! and `~` after the intensity restarts at once.
 
 mod agents;
+mod many;
 mod model;
 mod property;
 mod script;
@@ -42,10 +44,42 @@ pub(super) fn tree(text: &str) -> (Tree, BTreeMap<String, NodeId>) {
     (tree, names)
 }
 
+impl Tree {
+    /// Nothing is left over: all nodes hang on the root, none waits for its end, and each is where the sets say.
+    fn assert_complete(&self) {
+        let mut rest = vec![self.root];
+        let mut count = 0;
+        while let Some(id) = rest.pop() {
+            count += 1;
+            let node = self.nodes.get(id).expect("a child exists");
+            assert!(node.doom.is_none() || id == self.root, "still there: {node:?}");
+            if let Some(group) = self.nodes.group(id) {
+                let holds = |child: &&NodeId| self.nodes.group(**child).is_none_or(|group| !group.running.is_empty());
+                assert!(group.running.iter().eq(group.children.iter().filter(holds)), "{group:?}");
+                assert!(group.missing.is_empty() && group.leaving.is_empty(), "{group:?}");
+                rest.extend(&group.children);
+            }
+        }
+        assert_eq!(count, self.nodes.count(), "nodes are left over");
+    }
+
+    /// No sweep that was not looked at could have gone on.
+    fn assert_at_rest(&self) {
+        if self.is_settled() {
+            return;
+        }
+        let mut trial = self.clone();
+        for id in self.agenda.all() {
+            assert!(!trial.step(id) && trial.agenda.get(id).is_some(), "nobody looked at {id:?} of {self:?}");
+        }
+    }
+}
+
 fn group_spec(word: &str) -> GroupSpec {
     let word = word.trim_end_matches('[');
     let (strategy, limit) = word.trim_end_matches(['?', '!']).split_once('/').expect("strategy/intensity");
-    let backoff = Backoff { first: Duration::from_millis(10), ..Backoff::default() };
+    let (limit, first) = limit.strip_suffix('~').map_or((limit, 10), |limit| (limit, 0));
+    let backoff = Backoff { first: Duration::from_millis(first), ..Backoff::default() };
     let within = Duration::from_secs(PERIOD);
     let policy = RestartPolicy { max_restarts: limit.parse().expect("a number"), within, backoff };
     GroupSpec { strategy: strategy_of(strategy), policy, lifetime: lifetime(word) }

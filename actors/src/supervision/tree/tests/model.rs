@@ -18,6 +18,7 @@ pub(super) struct Agent {
     pub(super) up: bool,
     pub(super) gone: bool,
     pub(super) begun: u32,
+    has_been_up: bool,
     pub(super) starts_to_fail: u32,
     pub(super) ends_normally: bool,
 }
@@ -74,7 +75,9 @@ impl Child {
                 agent.begun += 1;
                 agent.up = agent.starts_to_fail == 0;
                 agent.starts_to_fail = agent.starts_to_fail.saturating_sub(1);
-                if agent.up { Outcome::Fine } else { Outcome::Crashed }
+                agent.has_been_up |= agent.up;
+                agent.gone = !agent.has_been_up;
+                if agent.up || agent.gone { Outcome::Fine } else { Outcome::Crashed }
             }
             Self::Group(group) => {
                 group.up = true;

@@ -19,9 +19,12 @@ enum Event {
     /// How it will take its next halt.
     Halts(usize, Ending),
     Tick(u64),
-    /// These three are not in the model.
+    /// These are not in the model.
     Remove(usize),
     Add(usize, Lifetime),
+    RemoveGroup(usize),
+    AddGroup(usize, &'static str),
+    WindDown,
     Stop,
 }
 
@@ -43,9 +46,13 @@ fn all_events() -> impl Strategy<Value = Vec<Event>> {
     let by_hand = prop_oneof![
         4 => (0..AGENTS).prop_map(Event::Remove),
         6 => (0..AGENTS, lifetimes()).prop_map(|(group, lifetime)| Event::Add(group, lifetime)),
+        2 => (0..AGENTS).prop_map(Event::RemoveGroup),
+        3 => (0..AGENTS, select(vec!["one/1", "one/0~", "all/1", "all/2~!", "rest/0?", "rest/2"]))
+            .prop_map(|(parent, group)| Event::AddGroup(parent, group)),
+        1 => Just(Event::WindDown),
         1 => Just(Event::Stop),
     ];
-    let by_hand = prop::collection::vec((0..40_usize, by_hand), 0..6);
+    let by_hand = prop::collection::vec((0..40_usize, by_hand), 0..8);
     (events(), by_hand).prop_map(|(mut events, by_hand)| {
         by_hand.into_iter().for_each(|(at, event)| events.insert(at.min(events.len()), event));
         events
@@ -60,6 +67,9 @@ fn prepare(simulator: &mut Simulator, event: Event) {
         Event::Tick(seconds) => simulator.seconds += seconds,
         Event::Remove(at) => simulator.remove(at),
         Event::Add(group, lifetime) => simulator.add(group, lifetime),
+        Event::RemoveGroup(at) => simulator.remove_group(at),
+        Event::AddGroup(parent, word) => simulator.add_group(parent, word),
+        Event::WindDown => simulator.wind_down(),
         Event::Stop => simulator.stop(),
         Event::End(..) => {}
     }
@@ -115,6 +125,7 @@ fn agree(simulator: &Simulator, model: &mut model::Group, gave_up: bool) {
 /// Deaths at any moment: the simulator's checks at each step, and the intensity of a tree without inner groups.
 fn endure(shape: &Shape, events: &[Event], random: u64) {
     let mut simulator = Simulator::new(shape, random);
+    simulator.is_new = false;
     for event in events {
         let event = fitted(*event, simulator.agents.len());
         prepare(&mut simulator, event);
@@ -126,8 +137,8 @@ fn endure(shape: &Shape, events: &[Event], random: u64) {
         }
     }
     simulator.settle();
-    let Shape::Group(_, limit, _, children) = shape else { return };
-    if children.iter().all(|child| matches!(child, Shape::Agent(_))) {
+    let Shape::Group(_, limit, ..) = shape else { return };
+    if simulator.groups.len() == 1 {
         for start in &simulator.restarts {
             let within = simulator.restarts.iter().filter(|time| (*start..start + PERIOD).contains(time));
             assert!(within.count() <= *limit as usize, "intensity exceeded");

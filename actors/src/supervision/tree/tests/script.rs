@@ -29,6 +29,7 @@ impl Script {
             "finished" => self.tree.finished(of(name)),
             "remove" => self.tree.remove(of(name)),
             "stop" => self.tree.stop(),
+            "wind-down" => self.tree.wind_down(),
             "tick" => self.now += Duration::from_secs(1),
             "due" => std::mem::take(&mut self.waits).into_iter().for_each(|sweep| self.tree.due(sweep)),
             "add" => {
@@ -51,6 +52,7 @@ impl Script {
             Command::Begin(id) => format!("begin:{}", name(id)),
             Command::Retain(id) => format!("retain:{}", name(id)),
             Command::Halt(id) => format!("halt:{}", name(id)),
+            Command::Drain(id) => format!("drain:{}", name(id)),
             Command::Finish(id) => format!("finish:{}", name(id)),
             Command::GaveUp(id) => format!("gave-up:{}", name(id)),
             Command::Wait(sweep, _) => {

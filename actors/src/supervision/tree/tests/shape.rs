@@ -30,7 +30,9 @@ impl Shape {
             }
             Self::Group(rule, limit, lifetime, children) => {
                 let rule = ["one", "all", "rest"][*rule as usize];
-                *text += &format!("{rule}/{limit}{}[ ", mark(lifetime));
+                // Some restart at once.
+                let backoff = ["", "~"][(*limit as usize + children.len()) % 2];
+                *text += &format!("{rule}/{limit}{backoff}{}[ ", mark(lifetime));
                 children.iter().for_each(|child| child.write(text, agents));
                 *text += "] ";
             }

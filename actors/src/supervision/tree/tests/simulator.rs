@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::{Command, End, Lifetime, NodeId, SweepId, Tree};
-use super::agents::{Agent, Ending, places};
+use super::super::{Command, End, Lifetime, NodeId, Strategy, SweepId, Tree};
+use super::agents::{Agent, Ending};
 use super::shape::Shape;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +18,14 @@ enum Answer {
 
 pub(super) struct Simulator {
     tree: Tree,
-    groups: Vec<NodeId>,
+    pub(super) groups: Vec<NodeId>,
     start: Instant,
     pub(super) seconds: u64,
     pub(super) agents: Vec<Agent>,
     answers: Vec<Answer>,
     pub(super) gave_up: bool,
+    /// Nothing has happened yet but starts.
+    pub(super) is_new: bool,
     /// The times of all restarts.
     pub(super) restarts: Vec<u64>,
     random: u64,
@@ -32,13 +34,13 @@ pub(super) struct Simulator {
 impl Simulator {
     pub(super) fn new(shape: &Shape, random: u64) -> Self {
         let (tree, names) = super::tree(&shape.text());
-        let mut agents = Vec::new();
-        places(shape, &mut agents);
-        agents.iter_mut().enumerate().for_each(|(at, agent)| agent.id = names[&format!("a{at}")]);
+        let ids = (0..).map_while(|at| names.get(&format!("a{at}")));
+        let agents = ids.map(|id| Agent::new(*id, tree.nodes.parent(*id).expect("a group"))).collect();
         let groups = names.iter().filter(|(name, _)| !name.starts_with('a')).map(|(_, id)| *id).collect();
         let (answers, restarts) = (Vec::new(), Vec::new());
         let (start, random) = (Instant::now(), random | 1);
-        let mut new = Self { tree, groups, start, seconds: 0, agents, answers, gave_up: false, restarts, random };
+        let (seconds, gave_up, is_new) = (0, false, true);
+        let mut new = Self { tree, groups, start, seconds, agents, answers, gave_up, is_new, restarts, random };
         new.obey();
         new
     }
@@ -65,9 +67,26 @@ impl Simulator {
     pub(super) fn add(&mut self, group: usize, lifetime: Lifetime) {
         let group = self.groups[group % self.groups.len()];
         if let Some(id) = self.tree.add_agent(group, lifetime) {
-            self.agents.push(Agent::new(id, 0..0, Vec::new()));
+            self.agents.push(Agent::new(id, group));
             self.obey();
         }
+    }
+
+    pub(super) fn add_group(&mut self, parent: usize, word: &str) {
+        let parent = self.groups[parent % self.groups.len()];
+        if let Some(id) = self.tree.add_group(parent, super::group_spec(word)) {
+            self.groups.push(id);
+            self.obey();
+        }
+    }
+
+    pub(super) fn remove_group(&mut self, at: usize) {
+        self.tree.remove(self.groups[at % self.groups.len()]);
+        self.obey();
+    }
+
+    pub(super) fn wind_down(&mut self) {
+        self.tree.wind_down();
     }
 
     pub(super) fn stop(&mut self) {
@@ -83,10 +102,7 @@ impl Simulator {
         let at = self.random(self.answers.len());
         match self.answers.swap_remove(at) {
             Answer::Due(sweep) => self.tree.due(sweep),
-            Answer::Finish(at) => {
-                self.lose(at);
-                self.tree.finished(self.agents[at].id);
-            }
+            Answer::Finish(at) => self.go(at),
             Answer::Start(at) if self.agents[at].starts_to_fail > 0 => {
                 self.agents[at].starts_to_fail -= 1;
                 self.end(at, End::Crash);
@@ -109,6 +125,18 @@ impl Simulator {
         true
     }
 
+    /// It was told to end for good: it goes, dies on its way, or is not waited for any longer.
+    fn go(&mut self, at: usize) {
+        let id = self.agents[at].id;
+        match self.random(4) {
+            0 if self.agents[at].alive => return self.end(at, End::Crash),
+            0 | 1 => self.tree.late(id),
+            _ => self.tree.finished(id),
+        }
+        self.agents[at].finished = true;
+        self.lose(at);
+    }
+
     pub(super) fn settle(&mut self) {
         let steps = (0..10_000).take_while(|_| self.answer()).count();
         assert!(steps < 10_000, "it never settles");
@@ -118,6 +146,8 @@ impl Simulator {
             assert!(agent.finished == self.tree.nodes.get(agent.id).is_none(), "not forgotten: {agent:?}");
             assert!(agent.finished || !agent.open, "never told what follows its death: {agent:?}");
         }
+        self.tree.assert_complete();
+        self.is_new = false;
     }
 
     pub(super) fn random(&mut self, below: usize) -> usize {
@@ -134,6 +164,7 @@ impl Simulator {
     }
 
     fn obey(&mut self) {
+        self.tree.assert_at_rest();
         for command in self.tree.take_commands() {
             assert!(!self.gave_up, "{command:?} after giving up");
             match command {
@@ -141,13 +172,7 @@ impl Simulator {
                     let at = self.at(id);
                     let agent = &self.agents[at];
                     assert!(!agent.alive && !agent.open, "begun again: {agent:?}");
-                    for elder in &agent.elders {
-                        let elder = &self.agents[*elder];
-                        assert!(
-                            elder.up || elder.finished || elder.removed,
-                            "begun before its elder: {agent:?} {elder:?}"
-                        );
-                    }
+                    self.check_elders(at);
                     self.agents[at].alive = true;
                     self.agents[at].begun += 1;
                     self.answers.push(Answer::Start(at));
@@ -163,10 +188,17 @@ impl Simulator {
                     self.check_younger(at);
                     self.answers.push(Answer::Halt(at));
                 }
+                Command::Drain(id) => {
+                    let at = self.at(id);
+                    assert!(self.agents[at].alive, "who is down drains nothing: {:?}", self.agents[at]);
+                    self.check_younger(at);
+                    self.answers.push(Answer::Finish(at));
+                }
                 Command::Finish(id) => {
                     let at = self.at(id);
                     self.agents[at].finished = true;
-                    if self.agents[at].alive {
+                    // It may be draining already.
+                    if self.agents[at].alive && !self.answers.contains(&Answer::Finish(at)) {
                         self.check_younger(at);
                         self.answers.push(Answer::Finish(at));
                     }
@@ -192,10 +224,28 @@ impl Simulator {
     }
 
     fn check_younger(&self, at: usize) {
-        let younger = &self.agents[self.agents[at].younger.clone()];
-        assert!(
-            self.agents[at].removed || younger.iter().all(|agent| !agent.alive),
-            "ended before a younger one: {at}"
-        );
+        let agent = &self.agents[at];
+        let hangs_on = |(group, child)| group == agent.group && child > agent.id;
+        let is_younger = |other: &Agent| self.tree.nodes.path(other.id).any(hangs_on);
+        for younger in self.agents.iter().filter(|other| other.alive && is_younger(other)) {
+            assert!(agent.removed, "ended before a younger one: {agent:?} {younger:?}");
+        }
+    }
+
+    /// Whoever would take it along is up; at first everybody before it.
+    fn check_elders(&self, at: usize) {
+        let agent = &self.agents[at];
+        let is_alone = self.tree.winding_down;
+        let path: Vec<_> = self.tree.nodes.path(agent.id).collect();
+        let strategy = |group: &NodeId| self.tree.nodes.group(*group).map(|group| group.spec.strategy);
+        let takes_along = |elder: &Agent| {
+            let is_elder = |(group, child): &(NodeId, NodeId)| *group == elder.group && elder.id < *child;
+            path.iter().any(|step| is_elder(step) && strategy(&step.0) != Some(Strategy::OneForOne))
+        };
+        for (number, elder) in self.agents.iter().enumerate() {
+            let is_there = elder.up || elder.finished || elder.removed;
+            let must_be = (takes_along(elder) && !is_alone) || (self.is_new && number < at);
+            assert!(is_there || !must_be, "begun before its elder: {agent:?} {elder:?}");
+        }
     }
 }

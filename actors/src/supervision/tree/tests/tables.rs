@@ -3,11 +3,11 @@
 use super::script::{check, from_the_start};
 
 #[test]
-fn children_start_in_order_each_when_the_one_before_is_up() {
+fn children_start_in_order_each_when_the_one_before_is_up_or_gone() {
     from_the_start("one/1[ a b c ]", "tick > begin:a | up:a > begin:b | up:b > begin:c | up:c");
     from_the_start("one/1[ a one/1[ b c ] d ]", "tick > begin:a | up:a > begin:b | up:b > begin:c | up:c > begin:d");
-    from_the_start("one/1[ a b ]", "tick > begin:a | crash:a > retain:a wait | due > begin:a | up:a > begin:b");
-    from_the_start("one/0[ a b ]", "tick > begin:a | crash:a > finish:b finish:a gave-up:0 | stop");
+    from_the_start("all/0[ a b ]", "tick > begin:a | crash:a > finish:a begin:b | up:b");
+    from_the_start("one/1[ a b ]", "tick > begin:a | end:a > retain:a wait | due > begin:a | up:a > begin:b");
     from_the_start("one/0[ a! b ]", "tick > begin:a | crash:a > finish:a begin:b | up:b");
 }
 
@@ -112,19 +112,38 @@ fn a_restarted_group_has_a_fresh_history() {
 
 #[test]
 fn stop_finishes_all_in_reverse_at_any_time() {
-    check("one/1[ a one/1[ b c ] ]", "stop > finish:c | finished:c > finish:b | late:b > finish:a | finished:a | stop");
-    check("all/1[ a b ]", "stop > finish:b | crash:a | finished:b > finish:a | finished:a | crash:b");
+    check("one/1[ a one/1[ b c ] ]", "stop > drain:c | finished:c > drain:b | late:b > drain:a | finished:a | stop");
+    check("all/1[ a b ]", "stop > drain:b | crash:a | finished:b > finish:a | finished:a | crash:b");
+    check("all/1[ a b ]", "stop > drain:b | crash:b > finish:b drain:a | crash:b | end:a > finish:a");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | stop | halted:a > finish:b finish:a | due");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | halted:a | stop > finish:b finish:a | due");
-    check("rest/1[ a b ]", "crash:b > retain:b wait | due > begin:b | stop > finish:b | up:b | crash:b > finish:a");
-    check("one/1[ a ]", "stop > finish:a | add:0:x > refused | finished:a | add:0:x > refused");
+    check(
+        "rest/1[ a b ]",
+        "crash:b > retain:b wait | due > begin:b | stop > drain:b | up:b | crash:b > finish:b drain:a",
+    );
+    check("one/1[ a ]", "stop > drain:a | add:0:x > refused | finished:a | add:0:x > refused");
+    check("one/0[ a b ]", "remove:a > drain:a | crash:b > finish:a | crash:a > finish:b gave-up:0");
     check("one/0[ a b ]", "crash:a > finish:b | stop | finished:b > finish:a gave-up:0 | stop");
+}
+
+#[test]
+fn a_death_concerns_nobody_else_while_everything_winds_down() {
+    check("all/1[ a b c ]", "wind-down | crash:b > retain:b wait | due > begin:b | up:b | crash:a > finish:a");
+    check("one/0[ a rest/1[ b c ] ]", "wind-down | crash:b > retain:b wait | crash:c > finish:c | due > begin:b");
+    check("all/1[ a? b! ]", "wind-down | crash:b > finish:b | end:a > finish:a");
+    let before = "crash:c > retain:c wait halt:b | wind-down | halted:b > halt:a | crash:a > retain:a";
+    check("all/1[ a b c ]", &format!("{before} | due > begin:a | up:a > begin:b | crash:b > finish:b begin:c"));
 }
 
 #[test]
 fn an_added_child_starts_after_its_elders() {
     check("one/1[ a ]", "add:0:x > begin:x | up:x");
     check("one/1[ a ]", "crash:a > retain:a wait | add:0:x | due > begin:a | up:a > begin:x");
+    check(
+        "one/0[ a ]",
+        "add:0:x > begin:x | crash:x > finish:x | add:0:y > begin:y | up:y | crash:y > finish:y finish:a",
+    );
+    check("all/1[ a ]", "add:0:x > begin:x | crash:a > retain:a wait halt:x | crash:x > finish:x | due > begin:a");
     check("one/1[ a one/1[ b ] ]", "crash:a > retain:a wait | add:1:x > begin:x");
     check("one/1[ a one/1[ ] ]", "crash:a > retain:a wait | add:1:x | due > begin:a | up:a > begin:x");
     check(
@@ -143,11 +162,11 @@ fn an_added_child_starts_after_its_elders() {
 
 #[test]
 fn a_removed_node_is_finished_and_the_others_do_not_mind() {
-    check("all/1[ a one/1[ b c ] d ]", "remove:1 > finish:c | finished:c > finish:b | finished:b | add:1:x > refused");
+    check("all/1[ a one/1[ b c ] d ]", "remove:1 > drain:c | finished:c > drain:b | finished:b | add:1:x > refused");
     check("all/1[ a b ]", "crash:b > retain:b wait halt:a | remove:b | halted:a > finish:b | due > begin:a");
     check(
         "all/1[ a b c ]",
-        "crash:c > retain:c wait halt:b | remove:a | halted:b > finish:a | finished:a | due > begin:b",
+        "crash:c > retain:c wait halt:b | remove:a | halted:b > drain:a | finished:a | due > begin:b",
     );
     check("one/1[ a b ]", "crash:b > retain:b wait | remove:b > finish:b | due | add:0:x > begin:x");
     check("one/1[ a b ]", "finished:a | crash:a | crash:b > retain:b wait");
