@@ -5,8 +5,8 @@
 
 pub use crate::research::research;
 pub use callboard_actors::agent::{Agent, Turn, WorkError};
-pub use callboard_actors::error::{AskError, TellError};
-pub use callboard_actors::mailbox::{AgentRef, AgentSpec, DeadLetter, Overflow, Reply};
+pub use callboard_actors::error::{AskError, StartError, TellError};
+pub use callboard_actors::mailbox::{AgentId, AgentRef, AgentSpec, DeadLetter, Overflow, Reply};
 pub use callboard_actors::runtime::{Runtime, RuntimeConfig};
 pub use callboard_actors::scope::Scope;
 pub use callboard_actors::supervision::{Backoff, Down, ExitReason, Next, RestartPolicy};

@@ -75,6 +75,8 @@ pub(crate) trait AnyAgent: Any + Send + Sync {
     fn pending(&self) -> u64;
     fn left(&self) -> u64;
     fn is_gone(&self) -> bool;
+    fn is_at_rest(&self) -> bool;
+    fn is_unwatched(&self) -> bool;
     fn raise(&self, control: Control);
     fn order(&self, order: Order);
     fn watch(&self, notice: Box<dyn FnMut(&Down) + Send>);
@@ -95,6 +97,14 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
 
     fn is_gone(&self) -> bool {
         Door::is_gone(self)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        Door::is_at_rest(self)
+    }
+
+    fn is_unwatched(&self) -> bool {
+        Door::is_unwatched(self)
     }
 
     fn raise(&self, control: Control) {

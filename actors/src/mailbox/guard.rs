@@ -241,6 +241,7 @@ impl<A: Agent> Guard<A> {
         idle.pause();
         let down = self.door.down(ExitReason::Idle, Next::Restarts);
         self.door.next_incarnation();
+        self.door.mark_begun();
         let life = std::mem::replace(&mut self.stage, Stage::Away);
         Self::bury(life, AskError::Unanswered);
         self.door.tell_watchers(&down);

@@ -109,6 +109,7 @@ impl<A: Agent> Actor for Shell<A> {
         }
         ctx.spawn(Mailbox { is_shut: self.door.is_kept });
         self.turn(|agent, turn| agent.started(turn));
+        self.door.mark_begun();
     }
 }
 

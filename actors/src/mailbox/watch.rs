@@ -73,6 +73,10 @@ impl Watchers {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().sinks.is_empty()
+    }
+
     /// Tells everybody. After a notice with [`Next::Gone`] nothing follows.
     pub(super) fn tell(&self, down: &Down) {
         let mut inner = self.lock();

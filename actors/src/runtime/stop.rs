@@ -1,8 +1,11 @@
 //! How does a runtime stop without losing what could still be done, and without waiting for what never ends?
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 
 use super::shard::ShardThread;
 use super::shared::Shared;
@@ -11,6 +14,9 @@ use crate::supervision::{Down, ExitReason, Next};
 
 /// How long agents and threads may take to end once they are told to, after the drain is over.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How many agents that have nothing left to do are told to end before anybody waits for them.
+const AT_ONCE: usize = 256;
 
 /// An agent that did not come to its end in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,21 +96,46 @@ pub(super) fn at_once(shared: &Shared) -> StopReport {
     report
 }
 
-/// From the youngest to the oldest: each closes its front door, handles what it has, and stops.
+/// From the youngest to the oldest: each closes its front door, handles what it has, and stops. An agent is told when the
+/// younger ones have ended, or when all that is left of them is to end: they rest, and nobody hears of their ends.
 async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
     let mut time_is_up = std::pin::pin!(shared.sleep(within));
     // An agent that was being started while the door closed is found by the next look.
     while !shared.directory().is_empty() {
+        let mut ending = Vec::new();
         for (_, agent) in shared.directory().in_order().into_iter().rev() {
-            let (info, gone) = (agent.info(), gone(&*agent));
+            let is_unwatched = agent.is_unwatched();
+            if !is_unwatched && !have_ended(&mut ending, report, time_is_up.as_mut()).await {
+                return;
+            }
+            ending.push((agent.clone(), agent.info(), gone(&*agent)));
             agent.drain();
-            tokio::select! {
-                biased;
-                down = gone => report.add_ended(down, AgentInfo { pending: agent.left(), ..info }),
-                () = &mut time_is_up => return,
+            let is_quiet = is_unwatched && agent.is_at_rest();
+            if (!is_quiet || ending.len() == AT_ONCE) && !have_ended(&mut ending, report, time_is_up.as_mut()).await {
+                return;
             }
         }
+        if !have_ended(&mut ending, report, time_is_up.as_mut()).await {
+            return;
+        }
     }
+}
+
+/// Waits for the ends of these agents. `false` if the time was too short.
+async fn have_ended<G: Future<Output = Option<Down>>>(
+    ending: &mut Vec<(Arc<dyn AnyAgent>, AgentInfo, G)>,
+    report: &mut StopReport,
+    mut time_is_up: Pin<&mut Sleep>,
+) -> bool {
+    let mut in_time = true;
+    for (agent, info, gone) in ending.drain(..) {
+        tokio::select! {
+            biased;
+            down = gone => report.add_ended(down, AgentInfo { pending: agent.left(), ..info }),
+            () = &mut time_is_up => in_time = false,
+        }
+    }
+    in_time
 }
 
 /// Stops what is left.

@@ -46,6 +46,14 @@ impl AnyAgent for Puppet {
         false
     }
 
+    fn is_at_rest(&self) -> bool {
+        false
+    }
+
+    fn is_unwatched(&self) -> bool {
+        false
+    }
+
     fn raise(&self, control: Control) {
         self.heard(format!("{control:?}").to_lowercase());
     }

@@ -3,6 +3,9 @@
 //! actix's mailbox is not used: its `do_send` ignores the capacity, every clone of an address adds a slot, and order
 //! can break at the limit. The [`Queue`](super::queue) behind the door's lock has none of that.
 
+mod counts;
+mod life;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -18,13 +21,11 @@ use super::overflow::Overflow;
 use super::quarantine::Quarantine;
 use super::queue::{Accepted, Admitted, Closing, Control, Lane, Letter, LinedUp, Next, Queue, Refused};
 use super::reply::{Asker, with_cause};
-use super::watch::{DownSink, Watchers};
-use super::working::Errand;
+use super::watch::Watchers;
 use crate::error::{AskError, TellError};
-use crate::event::CancelReason;
 use crate::runtime::Shared;
 use crate::scope::Scope;
-use crate::supervision::{Down, ExitReason, Next as Fate};
+use crate::supervision::Next as Fate;
 
 /// How many notices may wait beside the results and timers that an agent may have in flight.
 const NOTICES: u32 = 64;
@@ -51,6 +52,8 @@ pub(crate) struct Door<M: Send + 'static> {
     queue: Mutex<Queue<M>>,
     /// Whether a letter is in the agent's hand. Only its shard writes it, and `handled`.
     in_hand: AtomicBool,
+    /// Whether the present incarnation has started, or is put away and starts when a message comes.
+    has_begun: AtomicBool,
     handled: AtomicU64,
     rare: OnceLock<Box<Rare<M>>>,
 }
@@ -109,6 +112,7 @@ impl<M: Send + 'static> Door<M> {
             control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
             in_hand: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             handled: AtomicU64::new(0),
             rare: OnceLock::new(),
         };
@@ -338,148 +342,12 @@ impl<M: Send + 'static> Door<M> {
         });
     }
 
-    /// Whether nothing is queued, in hand or in flight.
-    pub(super) fn is_idle(&self) -> bool {
-        self.pending() == 0 && self.work.load(Ordering::SeqCst) == 0
-    }
-
-    /// What the agent has in flight of this kind.
-    pub(super) fn errands(&self, errand: Errand) -> &AtomicU32 {
-        match errand {
-            Errand::Work => &self.work,
-            Errand::Timer => &self.timers,
-        }
-    }
-
-    pub(crate) fn incarnation(&self) -> u32 {
-        self.incarnation.load(Ordering::Acquire)
-    }
-
-    pub(super) fn next_incarnation(&self) {
-        let next = self.incarnation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.panicked.fetch_and(!bit(next), Ordering::AcqRel);
-        // What the dead one had in flight takes no place from the next one.
-        self.work.store(0, Ordering::SeqCst);
-        self.timers.store(0, Ordering::SeqCst);
-    }
-
     fn rare(&self) -> &Rare<M> {
         self.rare.get_or_init(Box::default)
-    }
-
-    /// Ends with the agent. Made when it is first asked for.
-    pub(crate) fn scope(&self) -> &Scope {
-        let rare = self.rare();
-        let scope = rare.scope.get_or_init(|| self.shared.scope().child());
-        if self.is_gone() {
-            scope.cancel(CancelReason::Parent);
-        }
-        scope
-    }
-
-    /// The scope that the agent was given, or that somebody asked for.
-    pub(crate) fn known_scope(&self) -> Option<&Scope> {
-        self.rare.get().and_then(|rare| rare.scope.get())
-    }
-
-    pub(super) fn quarantine(&self) -> Option<&Quarantine<M>> {
-        self.rare.get()?.quarantine.get()
-    }
-
-    /// What becomes of an agent that is idle. Only for one that may be put away.
-    pub(super) fn leave(&self) -> &Leave {
-        &self.rare().leave
-    }
-
-    /// The agent is put away: its queue holds no memory.
-    pub(super) fn rest_for_long(&self) {
-        self.queue().rest_for_long();
-    }
-
-    pub(super) fn known_leave(&self) -> Option<&Leave> {
-        Some(&self.rare.get()?.leave)
-    }
-
-    /// Whether nothing is queued, in hand or in flight, timers included.
-    pub(super) fn rests(&self) -> bool {
-        self.is_idle() && self.timers.load(Ordering::SeqCst) == 0
-    }
-
-    pub(super) fn watch(&self, sink: DownSink) {
-        self.rare().watchers.add(sink);
-    }
-
-    pub(super) fn down(&self, reason: ExitReason, next: Fate) -> Down {
-        Down { id: self.id, incarnation: self.incarnation(), reason, next }
-    }
-
-    /// The agent is gone for good: what hangs on it ends, nobody finds it any more, and its watchers learn it.
-    pub(super) fn depart(&self, reason: ExitReason) {
-        self.shared.directory().remove(self.id);
-        self.tell_watchers(&self.down(reason, Fate::Gone));
-        if let Some(scope) = self.known_scope() {
-            scope.cancel(CancelReason::Parent);
-        }
-    }
-
-    /// The present incarnation ends by a panic.
-    pub(super) fn mark_panic(&self) {
-        self.panicked.fetch_or(bit(self.incarnation()), Ordering::AcqRel);
-    }
-
-    /// Why an incarnation ended, or ends, for those who wait for something of it.
-    pub(super) fn end_of(&self, incarnation: u32) -> AskError {
-        let has_panicked = self.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
-        if has_panicked { AskError::Panicked } else { AskError::Stopped }
-    }
-
-    pub(super) fn tell_watchers(&self, down: &Down) {
-        self.rare().watchers.tell(down);
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.rare.get().is_some_and(|rare| rare.watchers.is_gone())
-    }
-
-    /// How many messages became dead letters at its end.
-    pub(super) fn left(&self) -> u64 {
-        self.rare.get().map_or(0, |rare| rare.left.load(Ordering::Acquire))
-    }
-
-    pub(super) fn depth(&self) -> usize {
-        self.queue().depth()
-    }
-
-    /// Accepted letters that are not settled: waiting, or in hand.
-    pub(super) fn pending(&self) -> u64 {
-        let queue = self.queue();
-        queue.len() as u64 + u64::from(self.in_hand.load(Ordering::Acquire))
-    }
-
-    /// How long the oldest message has waited.
-    pub(super) fn oldest(&self) -> Option<Duration> {
-        let since = self.queue().oldest()?;
-        Some(Duration::from_millis(u64::from(self.shared.moment().wrapping_sub(since))))
-    }
-
-    pub(super) fn dead(&self) -> u64 {
-        self.queue().dead()
-    }
-
-    pub(super) fn work(&self) -> usize {
-        self.work.load(Ordering::Acquire) as usize
-    }
-
-    pub(super) fn handled(&self) -> u64 {
-        self.handled.load(Ordering::Relaxed)
     }
 
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn bit(incarnation: u32) -> u32 {
-    1 << (incarnation % 32)
 }
