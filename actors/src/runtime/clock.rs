@@ -1,7 +1,7 @@
 //! Who watches the deadlines when a shard is busy? One thread that does nothing else.
 //!
-//! Timers of askers, of runs and of the stop live here and not on a shard, so that an agent that blocks its shard delays
-//! nobody's deadline. The tokio runtime behind it lives as long as anybody who may still hold one of its timers: a timer
+//! Timers of runs and of the stop live here and not on a shard, and so do the deadlines of askers that are not on one, so
+//! that an agent that blocks its shard delays nobody's deadline. The tokio runtime behind it lives as long as anybody who may still hold one of its timers: a timer
 //! of a runtime that is shut down would panic when it is polled. After the clock's end the timers just never go off;
 //! whoever waits for one also waits for the runtime's end.
 
