@@ -58,6 +58,7 @@ impl<M: Send + 'static> AgentRef<M> {
     ///
     /// # Errors
     /// [`TellError`] hands the message back.
+    #[inline]
     pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
         self.door.accept(message)
     }
@@ -78,6 +79,7 @@ impl<M: Send + 'static> AgentRef<M> {
     ///
     /// # Errors
     /// [`AskError`] says what became of the question.
+    #[inline]
     pub fn ask<T: Send + 'static>(&self, within: Duration, question: impl FnOnce(Reply<T>) -> M) -> Ask<T> {
         let (reply, slot) = Reply::new();
         let shared = &self.door.shared;

@@ -52,6 +52,7 @@ impl Patience {
 }
 
 impl<T: Send + 'static> Ask<T> {
+    #[inline]
     pub(super) fn waiting(slot: Arc<Slot<T>>, shared: &Arc<Shared>, within: Duration) -> Self {
         let wait = match shared.is_simulated() {
             true => Wait::Timer(Patience::new(shared, within)),
@@ -62,6 +63,7 @@ impl<T: Send + 'static> Ask<T> {
 }
 
 impl Wait {
+    #[inline]
     fn kept(deadline: Option<Deadline>) -> Self {
         deadline.map_or(Self::Over(AskError::Stopped), Self::Kept)
     }

@@ -163,6 +163,7 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Takes a letter if there is room for it now, or if the policy makes room.
+    #[inline]
     pub(super) fn offer(&mut self, letter: Letter<M>, capacity: u32) -> Result<Accepted<M>, (Refused, Letter<M>)> {
         let displaced = match letter.lane {
             Lane::User if self.control != Control::Run => return Err((Refused::Closed, letter)),
@@ -179,6 +180,7 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Takes a letter, or gives it a ticket for its place in line.
+    #[inline]
     pub(super) fn line_up(&mut self, letter: Letter<M>, capacity: u32) -> Result<LinedUp<M>, (Refused, Letter<M>)> {
         match (self.offer(letter, capacity), &mut self.line) {
             (Err((Refused::Full, letter)), Some(line)) => match line.join(letter, capacity) {
@@ -190,6 +192,7 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Nobody overtakes those who wait in line.
+    #[inline]
     fn has_room(&self, capacity: u32) -> bool {
         self.users < capacity && self.line.as_ref().is_none_or(|line| line.is_empty())
     }
@@ -213,6 +216,7 @@ impl<M: Send + 'static> Queue<M> {
 
     /// The next letter; and who came in from the line for it. Whoever takes the last one is woken for the next: it need
     /// not come back to be told that there is none.
+    #[inline]
     pub(super) fn next(&mut self, waker: &Waker) -> (Next<M>, Option<Admitted>) {
         if self.control >= Control::Stop || self.orders.as_ref().is_some_and(|orders| orders.interrupt()) {
             return (Next::Stop, None);
@@ -256,6 +260,7 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Wakes the agent under the lock: only on the agent's own thread, where nobody waits for the lock meanwhile.
+    #[inline]
     pub(super) fn wake_here(&self) {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
@@ -273,6 +278,7 @@ impl<M: Send + 'static> Queue<M> {
     }
 
     /// Remembers whom to wake.
+    #[inline]
     pub(super) fn park(&mut self, waker: &Waker) {
         self.parked = true;
         match &mut self.waker {

@@ -57,11 +57,13 @@ struct State<T> {
 }
 
 impl<T> Slot<T> {
+    #[inline]
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves the answer, or gives it back when nobody waits for it.
+    #[inline]
     fn answer(&self, answer: Result<T, AskError>) -> Result<(), Result<T, AskError>> {
         let mut state = self.state();
         if self.has_left.load(Ordering::Relaxed) {
@@ -76,11 +78,13 @@ impl<T> Slot<T> {
     }
 
     /// Whether the answer is there.
+    #[inline]
     pub(super) fn is_answered(&self) -> bool {
         self.is_answered.load(Ordering::Acquire)
     }
 
     /// Takes the answer out. Nearly always the asker is the last who holds the slot, and needs no lock.
+    #[inline]
     pub(super) fn open(self: Arc<Self>) -> Option<Result<T, AskError>> {
         match Arc::try_unwrap(self) {
             Ok(slot) => slot.state.into_inner().unwrap_or_else(PoisonError::into_inner).answer,
@@ -89,6 +93,7 @@ impl<T> Slot<T> {
     }
 
     /// Wakes `asker` once the answer is there; `true` when it is there already.
+    #[inline]
     pub(super) fn wait(&self, asker: &Waker) -> bool {
         let mut state = self.state();
         if state.answer.is_some() {
@@ -153,6 +158,7 @@ impl<T> std::fmt::Debug for Reply<T> {
 }
 
 impl<T> Reply<T> {
+    #[inline]
     pub(super) fn new() -> (Self, Arc<Slot<T>>) {
         let state = Mutex::new(State { answer: None, asker: None, answerer: None });
         let slot = Arc::new(Slot { has_left: AtomicBool::new(false), is_answered: AtomicBool::new(false), state });
@@ -160,6 +166,7 @@ impl<T> Reply<T> {
     }
 
     /// Answers. When the asker has left, the value is dropped; see [`Reply::is_abandoned`].
+    #[inline]
     pub fn send(mut self, value: T) {
         if let Some(slot) = self.slot.take() {
             let _asker_has_left = slot.answer(Ok(value));

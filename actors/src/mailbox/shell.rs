@@ -41,6 +41,7 @@ impl<A: Agent> Shell<A> {
     }
 
     /// Handles one letter, unless it has become a dead one.
+    #[inline]
     fn handle(&mut self, letter: Letter<A::Message>) {
         let Letter { message, lane, asker, place, .. } = letter;
         drop(place);
@@ -64,6 +65,7 @@ impl<A: Agent> Shell<A> {
     }
 
     /// Handles what waits, up to a bound; then it is the turn of neighbours, timers and this agent's own work.
+    #[inline]
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
             match self.door.next(cx.waker()) {
@@ -84,6 +86,7 @@ impl<A: Agent> Shell<A> {
     }
 }
 
+#[inline]
 fn take_turn<A: Agent>(
     agent: &mut A,
     door: &Arc<Door<A::Message>>,
@@ -169,6 +172,7 @@ impl<M: Send + 'static> InHand<'_, M> {
     }
 
     /// The handler returned.
+    #[inline]
     fn handled(mut self) {
         self.settled = true;
         self.door.settle_handled();

@@ -45,6 +45,7 @@ impl<M: Send + 'static> Working<M> {
     }
 
     /// Lets the work have its turn on the shard.
+    #[inline]
     pub(crate) fn turn<T>(&self, act: impl FnOnce() -> T) -> T {
         self.door.begin_turn();
         let acted = act();

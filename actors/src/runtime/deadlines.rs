@@ -23,7 +23,7 @@ use super::wheel::{Key, Wheel};
 use crate::mailbox::{contain, drop_contained};
 
 /// Nanoseconds of a millisecond, the wheel's tick.
-const TICK: u128 = 1_000_000;
+const TICK: u32 = 1_000_000;
 
 /// As many that pass at the same time are told without taking memory again.
 const ROOM: usize = 256;
@@ -54,14 +54,15 @@ struct Deadlines {
 }
 
 impl Deadlines {
+    #[inline]
     fn new() -> Self {
         Self { wheel: Wheel::new(), soon: false, entered: false, keeper: None }
     }
 
     /// Enters a deadline; whom to wake for it to be kept.
-    fn enter(&mut self, within: Duration, whom: Arc<dyn Expires>) -> (Key, Option<Waker>) {
+    #[inline]
+    fn enter(&mut self, ticks: u64, whom: Arc<dyn Expires>) -> (Key, Option<Waker>) {
         self.entered = true;
-        let ticks = u64::try_from(within.as_nanos().div_ceil(TICK)).unwrap_or(u64::MAX);
         let key = self.wheel.insert(ticks, whom);
         let comes_anyway = std::mem::replace(&mut self.soon, true);
         (key, if comes_anyway { None } else { self.keeper.take() })
@@ -83,7 +84,7 @@ async fn look_in_time(with: impl Fn(&mut dyn FnMut(&mut Deadlines))) {
     let mut passed = Vec::new();
     poll_fn(|cx| {
         loop {
-            let now = u64::try_from(began.elapsed().as_nanos() / TICK).unwrap_or(u64::MAX);
+            let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let mut next = None;
             with(&mut |deadlines| {
                 deadlines.keeper = Some(cx.waker().clone());
@@ -184,7 +185,8 @@ pub(super) fn keep_here() -> impl Future<Output = ()> {
 pub(crate) struct Deadline {
     keeper: Keeper,
     key: Key,
-    within: Duration,
+    /// In ticks.
+    within: u64,
     /// When it was made: a [moment](Shared::moment).
     since: u32,
 }
@@ -196,16 +198,18 @@ enum Keeper {
 
 impl Deadline {
     /// Lets `whom` be told `within` this time. `None` when the runtime has ended.
+    #[inline]
     pub(crate) fn new(shared: &Arc<Shared>, within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
         if !shared.is_here() {
-            return Self::on_clock(shared.clone(), within, whom);
+            return Self::on_clock(shared.clone(), ticks(within), whom);
         }
+        let within = ticks(within);
         let (key, keeper) = HERE.with_borrow_mut(|deadlines| Some(deadlines.as_mut()?.enter(within, whom)))?;
         wake(keeper);
         Some(Self { keeper: Keeper::Shard(this_shard()?), key, within, since: shared.moment() })
     }
 
-    fn on_clock(shared: Arc<Shared>, within: Duration, whom: Arc<dyn Expires>) -> Option<Self> {
+    fn on_clock(shared: Arc<Shared>, within: u64, whom: Arc<dyn Expires>) -> Option<Self> {
         let (key, keeper) = shared.deadlines().with(|deadlines| deadlines.enter(within, whom))?;
         wake(keeper);
         let since = shared.moment();
@@ -227,12 +231,19 @@ impl Deadline {
         let Keeper::Shard(shard) = self.keeper else { return None };
         let shared = runtime_of(shard)?;
         // Moments are known to within the watchdog's pause, at both ends.
-        let passed = Duration::from_millis(u64::from(shared.moment().wrapping_sub(self.since)));
-        let left = self.within.saturating_sub(passed.saturating_sub(2 * LONGEST_PAUSE));
+        let passed = u64::from(shared.moment().wrapping_sub(self.since));
+        let left = self.within.saturating_sub(passed.saturating_sub(ticks(2 * LONGEST_PAUSE)));
         Self::on_clock(shared, left, whom)
     }
 }
 
+/// So long in ticks, none of them begun only.
+#[inline]
+fn ticks(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000).saturating_add(u64::from(time.subsec_nanos().div_ceil(TICK)))
+}
+
+#[inline]
 fn wake(keeper: Option<Waker>) {
     if let Some(keeper) = keeper {
         keeper.wake();
@@ -240,6 +251,7 @@ fn wake(keeper: Option<Waker>) {
 }
 
 /// Takes a deadline out of this thread's wheel; what comes out is to be dropped where the wheel is not in use.
+#[inline]
 fn take_back(key: Key) -> Option<Arc<dyn Expires>> {
     HERE.try_with(|deadlines| deadlines.try_borrow_mut().ok()?.as_mut()?.wheel.remove(key)).ok().flatten()
 }

@@ -62,6 +62,7 @@ impl<T> Wheel<T> {
     }
 
     /// Lets `value` wait for so many ticks at least, counted from the next [`advance`](Self::advance).
+    #[inline]
     pub(super) fn insert(&mut self, ticks: u64, value: T) -> Key {
         let index = self.take_free();
         let entry = &mut self.entries[index as usize];
@@ -73,6 +74,7 @@ impl<T> Wheel<T> {
     }
 
     /// Takes out a value that still waits.
+    #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get(key.index as usize)?;
         if entry.value.is_none() || entry.generation != key.generation {
@@ -151,6 +153,7 @@ impl<T> Wheel<T> {
         (u64::from(level) * SLOTS + (due >> (level * BITS)) % SLOTS) as u16
     }
 
+    #[inline]
     fn take_free(&mut self) -> u32 {
         if self.free != NONE {
             let index = self.free;
@@ -163,6 +166,7 @@ impl<T> Wheel<T> {
     }
 
     /// Puts an entry first into a slot.
+    #[inline]
     fn link(&mut self, index: u32, slot: u16) {
         let next = std::mem::replace(&mut self.heads[usize::from(slot)], index);
         self.mark(slot, true);
@@ -173,6 +177,7 @@ impl<T> Wheel<T> {
         }
     }
 
+    #[inline]
     fn unlink(&mut self, index: u32) {
         let Entry { previous, next, slot, .. } = self.entries[index as usize];
         if next != NONE {
@@ -197,6 +202,7 @@ impl<T> Wheel<T> {
     }
 
     /// Frees an entry that is in no slot any more, and gives its value.
+    #[inline]
     fn release(&mut self, index: u32) -> T {
         let entry = &mut self.entries[index as usize];
         entry.generation = entry.generation.wrapping_add(1);

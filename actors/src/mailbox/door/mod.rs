@@ -126,6 +126,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Takes a message from outside, or hands it back.
+    #[inline]
     pub(super) fn accept(&self, message: M) -> Result<(), TellError<M>> {
         self.push(Letter::user(message, None)).map_err(|(refused, letter)| match refused {
             Refused::Full => TellError::Overloaded(letter.message),
@@ -158,6 +159,7 @@ impl<M: Send + 'static> Door<M> {
         taken
     }
 
+    #[inline]
     fn push(&self, mut letter: Letter<M>) -> Result<(), (Refused, Letter<M>)> {
         letter.since = self.shared.moment();
         let mut queue = self.queue();
@@ -167,6 +169,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Takes a message or a question, now or when it is its turn in line; the ticket is for [`Door::poll_line`].
+    #[inline]
     pub(super) fn line_up(&self, message: M, asker: Option<Arc<dyn Asker>>) -> Result<Option<u64>, TellError<M>> {
         let mut letter = Letter::user(message, asker);
         letter.since = self.shared.moment();
@@ -187,6 +190,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Counted under the lock, so that no message is settled before it is counted.
+    #[inline]
     fn count_accepted(&self, mut queue: MutexGuard<'_, Queue<M>>, accepted: Accepted<M>) {
         let is_here = self.shared.accept(self.shard);
         if accepted.displaced.is_some() {
@@ -239,15 +243,18 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// It is the agent's turn on its shard, until [`Door::end_turn`].
+    #[inline]
     pub(super) fn begin_turn(&self) {
         self.shared.begin_turn(self.id, self.shard);
     }
 
+    #[inline]
     pub(super) fn end_turn(&self) {
         self.shared.end_turn(self.shard);
     }
 
     /// What the agent does next; see [`Queue::next`]. A letter is in hand until it is settled.
+    #[inline]
     pub(super) fn next(&self, waker: &Waker) -> Next<M> {
         let mut queue = self.queue();
         let (next, admitted) = queue.next(waker);
@@ -268,6 +275,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// The letter in hand is handled.
+    #[inline]
     pub(super) fn settle_handled(&self) {
         self.handled.store(self.handled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.shared.ledger(self.shard).handled();
@@ -287,6 +295,7 @@ impl<M: Send + 'static> Door<M> {
         tracing::debug!(agent = %self.id, name = %self.name, reason = reason.code(), "dead letter");
     }
 
+    #[inline]
     pub(super) fn control(&self) -> Control {
         Control::from_u8(self.control.load(Ordering::SeqCst))
     }
@@ -347,6 +356,7 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// Nothing that belongs to somebody else runs under this lock, so it is never poisoned for a reason.
+    #[inline]
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
