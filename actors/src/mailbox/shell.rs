@@ -24,6 +24,8 @@ pub(super) struct Shell<A: Agent> {
     door: Arc<Door<A::Message>>,
     /// What this incarnation started.
     life: Life,
+    /// Until the group has heard that the agent has started: what a message does is no failed start.
+    is_shut: bool,
 }
 
 // The agent is only ever used through `&mut`; nothing is pinned inside the shell.
@@ -31,12 +33,13 @@ impl<A: Agent> Unpin for Shell<A> {}
 
 impl<A: Agent> Shell<A> {
     pub(super) fn new(agent: A, door: Arc<Door<A::Message>>) -> Self {
-        Self { agent, door, life: Life::default() }
+        let is_shut = door.is_kept;
+        Self { agent, door, life: Life::default(), is_shut }
     }
 
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
-        let Self { agent, door, life } = self;
+        let Self { agent, door, life, .. } = self;
         take_turn(agent, door, life, act);
     }
 
@@ -45,7 +48,7 @@ impl<A: Agent> Shell<A> {
     fn handle(&mut self, letter: Letter<A::Message>) {
         let Letter { message, lane, asker, place, .. } = letter;
         drop(place);
-        let Self { agent, door, life } = self;
+        let Self { agent, door, life, .. } = self;
         let mut hand = InHand { door, settled: false, fingerprint: None };
         let has_left = asker.is_some_and(|asker| asker.has_left());
         let dead = match lane {
@@ -110,7 +113,7 @@ impl<A: Agent> Actor for Shell<A> {
         if self.door.control() >= Control::Stop {
             return;
         }
-        ctx.spawn(Mailbox { is_shut: self.door.is_kept });
+        ctx.spawn(Mailbox);
         self.turn(|agent, turn| agent.started(turn));
         self.door.mark_begun();
     }
@@ -124,21 +127,19 @@ impl<A: Agent> Drop for Shell<A> {
 }
 
 /// The agent's mailbox as actix sees it: something that is polled with the actor in hand, and never ends.
-struct Mailbox {
-    /// Until the group has heard that the agent has started: what a message does is no failed start.
-    is_shut: bool,
-}
+/// It takes no memory, of which actix would make a block.
+struct Mailbox;
 
 impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
     type Output = ();
 
     fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         shell: &mut Shell<A>,
         _ctx: &mut Context<Shell<A>>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        if std::mem::take(&mut self.is_shut) {
+        if std::mem::take(&mut shell.is_shut) {
             cx.waker().wake_by_ref();
         } else {
             shell.empty_mailbox(cx);

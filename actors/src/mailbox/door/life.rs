@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Door;
+use super::{Door, Rare};
 use crate::error::AskError;
 use crate::event::CancelReason;
 use crate::mailbox::idle::Leave;
@@ -46,7 +46,9 @@ impl<M: Send + 'static> Door<M> {
 
     pub(in crate::mailbox) fn next_incarnation(&self) {
         let next = self.incarnation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.panicked.fetch_and(!bit(next), Ordering::AcqRel);
+        if let Some(rare) = self.rare.get() {
+            rare.panicked.fetch_and(!bit(next), Ordering::AcqRel);
+        }
         self.has_begun.store(false, Ordering::SeqCst);
         // What the dead one had in flight takes no place from the next one.
         self.work.store(0, Ordering::SeqCst);
@@ -110,13 +112,13 @@ impl<M: Send + 'static> Door<M> {
 
     /// The present incarnation ends by a panic.
     pub(in crate::mailbox) fn mark_panic(&self) {
-        self.panicked.fetch_or(bit(self.incarnation()), Ordering::AcqRel);
+        self.rare().panicked.fetch_or(bit(self.incarnation()), Ordering::AcqRel);
     }
 
     /// Why an incarnation ended, or ends, for those who wait for something of it.
     pub(in crate::mailbox) fn end_of(&self, incarnation: u32) -> AskError {
-        let has_panicked = self.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
-        if has_panicked { AskError::Panicked } else { AskError::Stopped }
+        let has_panicked = |rare: &Rare<M>| rare.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
+        if self.rare.get().is_some_and(|rare| has_panicked(rare)) { AskError::Panicked } else { AskError::Stopped }
     }
 
     pub(in crate::mailbox) fn tell_watchers(&self, down: &Down) {

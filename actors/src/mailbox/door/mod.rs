@@ -43,8 +43,6 @@ pub(crate) struct Door<M: Send + 'static> {
     work: AtomicU32,
     /// Timers that it set and that have not gone off.
     timers: AtomicU32,
-    /// Which of its last 32 incarnations ended by a panic: a bit for each.
-    panicked: AtomicU32,
     /// Whether a group decides what follows its ends.
     pub(super) is_kept: bool,
     /// The queue's control, to be read without the lock. Written under it.
@@ -64,6 +62,8 @@ struct Rare<M> {
     scope: OnceLock<Scope>,
     quarantine: OnceLock<Quarantine<M>>,
     leave: Leave,
+    /// Which of its last 32 incarnations ended by a panic: a bit for each.
+    panicked: AtomicU32,
     /// What came through the front door and still waited at the end.
     left: AtomicU64,
 }
@@ -75,6 +75,7 @@ impl<M> Default for Rare<M> {
             scope: OnceLock::new(),
             quarantine: OnceLock::new(),
             leave: Leave::default(),
+            panicked: AtomicU32::new(0),
             left: AtomicU64::new(0),
         }
     }
@@ -107,7 +108,6 @@ impl<M: Send + 'static> Door<M> {
             incarnation: AtomicU32::new(1),
             work: AtomicU32::new(0),
             timers: AtomicU32::new(0),
-            panicked: AtomicU32::new(0),
             is_kept,
             control: AtomicU8::new(Control::Run as u8),
             queue: Mutex::new(Queue::new(overflow)),
