@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::CancelReason;
+use crate::mailbox::with_contained_waker;
 
 /// Up to this depth it is cheaper to look at all above than to take the token's lock.
 const NEAR: u32 = 8;
@@ -123,7 +124,7 @@ impl Scope {
         };
         tokio::select! {
             biased;
-            () = self.node.token.cancelled() => Err(self.node.why()),
+            () = with_contained_waker(self.node.token.cancelled()) => Err(self.node.why()),
             done = work => Ok(done),
             () = deadline => Err(CancelReason::Deadline),
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use callboard_actors::agent::{Agent, Turn};
-use callboard_actors::mailbox::{AgentSpec, Reply};
+use callboard_actors::mailbox::{AgentSpec, DeadLetter, Reply};
 use callboard_actors::scope::Scope;
 use common::{LONG, runtime, wait};
 
@@ -59,6 +59,29 @@ fn drops_that_panic_at_the_end_of_the_runtime_never_abort_the_process() {
     wait(agent.gone());
     assert!(dropped.recv_timeout(LONG).is_err(), "the work is dropped");
     drop(common::runtime(1));
+}
+
+/// Gets nothing but bombs.
+struct Ground;
+
+impl Agent for Ground {
+    type Message = Bomb;
+
+    fn handle(&mut self, bomb: Bomb, _turn: &mut Turn<'_, Bomb>) {
+        std::mem::forget(bomb);
+    }
+}
+
+#[test]
+fn a_fingerprint_that_panics_over_a_message_whose_drop_panics_never_aborts_the_process() {
+    let runtime = runtime(1);
+    let spec = AgentSpec::new("ground", || Ground).quarantine(3, |_| panic!("the fingerprint panics on purpose"));
+    let agent = runtime.spawn(spec).unwrap();
+    agent.tell(Bomb).unwrap();
+    agent.drain();
+    wait(agent.gone());
+    let ledger = runtime.ledger();
+    assert_eq!((ledger.accepted, ledger.dead(DeadLetter::Panicked)), (1, 1));
 }
 
 #[test]

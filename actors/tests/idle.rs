@@ -14,7 +14,8 @@ use callboard_actors::runtime::simulated;
 use callboard_actors::scope::Scope;
 use callboard_actors::supervision::{Down, ExitReason, Next};
 use callboard_actors::testkit::explore;
-use common::{Count, Counter, LONG, counter, runtime, wait};
+use common::{Count, Counter, LONG, counter, runtime, until, wait};
+use tokio::time::Instant;
 
 const REST: Duration = Duration::from_secs(10);
 
@@ -259,13 +260,14 @@ fn only_one_that_is_away_is_said_to_be() {
     });
 }
 
-/// Dies of being put away.
-struct Frail;
+/// Dies of being put away; remembers when it was asked.
+struct Frail(Arc<Mutex<Vec<Duration>>>, Instant);
 
 impl Agent for Frail {
     type Message = ();
 
     fn put_away(&mut self) -> bool {
+        self.0.lock().unwrap().push(self.1.elapsed());
         std::panic::resume_unwind(Box::new("cannot let go"))
     }
 
@@ -275,7 +277,17 @@ impl Agent for Frail {
 #[test]
 fn a_panic_while_it_is_put_away_is_a_death_like_any_other() {
     simulated(1, |runtime| async move {
-        let agent = runtime.spawn(AgentSpec::new("frail", || Frail).idle_after(Duration::from_millis(500))).unwrap();
+        let spec = |rest| {
+            let (asked, began) = (Arc::<Mutex<Vec<_>>>::default(), Instant::now());
+            let times = asked.clone();
+            (AgentSpec::new("frail", move || Frail(times.clone(), began)).idle_after(rest), asked)
+        };
+        let (rarely, asked) = spec(Duration::from_secs(10));
+        let rarely = runtime.spawn(rarely).unwrap();
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        let seconds: Vec<_> = asked.lock().unwrap().iter().map(Duration::as_secs).collect();
+        assert_eq!((seconds, rarely.info().gone), (vec![10, 20, 30], false), "each incarnation rests first");
+        let agent = runtime.spawn(spec(Duration::from_millis(500)).0).unwrap();
         let down = agent.gone().await;
         assert_eq!((down.incarnation, &down.reason), (2, &ExitReason::Panicked("cannot let go".to_owned())));
         assert_eq!(agent.info().put_away, 0);
@@ -301,4 +313,64 @@ fn one_that_is_away_ends_with_its_runtime_its_scope_and_its_stop() {
     assert_eq!(wait(scoped.gone()).reason, ExitReason::Stopped);
     drop(runtime);
     assert_eq!(wait(dropped.gone()).reason, ExitReason::Abandoned);
+}
+
+/// Watches another agent, and counts its notices.
+struct Listens {
+    other: Option<AgentRef<Count>>,
+    heard: Arc<Mutex<Vec<Down>>>,
+    begun: std::sync::mpsc::Sender<()>,
+}
+
+impl Agent for Listens {
+    type Message = Down;
+
+    fn started(&mut self, turn: &mut Turn<'_, Down>) {
+        if let Some(other) = self.other.take() {
+            turn.watch(&other, |down| down);
+        }
+        self.begun.send(()).unwrap();
+    }
+
+    fn handle(&mut self, down: Down, _turn: &mut Turn<'_, Down>) {
+        self.heard.lock().unwrap().push(down);
+    }
+}
+
+#[test]
+fn one_that_watches_somebody_on_another_shard_is_not_put_away_before_it_has_heard_of_the_end() {
+    let runtime = runtime(8);
+    let other = runtime.spawn(counter()).unwrap();
+    let release = Arc::new(AtomicBool::new(false));
+    let is_released = release.clone();
+    // It is told first, and keeps those behind it waiting.
+    other.watch(move |_| until(|| is_released.load(Ordering::SeqCst)));
+    let heard = Arc::<Mutex<Vec<_>>>::default();
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let watcher = loop {
+        let (heard, begun) = (heard.clone(), begun.clone());
+        // Only the first incarnation watches.
+        let first = Mutex::new(Some(other.clone()));
+        let factory =
+            move || Listens { other: first.lock().unwrap().take(), heard: heard.clone(), begun: begun.clone() };
+        let watcher = runtime.spawn(AgentSpec::new("watches", factory).idle_after(Duration::from_millis(2))).unwrap();
+        has_begun.recv_timeout(LONG).unwrap();
+        if watcher.info().shard != other.info().shard {
+            break watcher;
+        }
+        watcher.stop();
+    };
+    other.stop();
+    until(|| other.info().gone);
+    // It rests now for many times as long as it takes to be put away.
+    let neighbour = runtime.spawn(counter().idle_after(Duration::from_millis(2))).unwrap();
+    for times in 1..4 {
+        wait(neighbour.ask(LONG, Count::Get)).unwrap();
+        until(|| neighbour.info().put_away == times);
+    }
+    assert_eq!(watcher.info().put_away, 0, "the notice has yet to come");
+    release.store(true, Ordering::SeqCst);
+    until(|| !heard.lock().unwrap().is_empty());
+    until(|| watcher.info().put_away == 1);
+    assert_eq!(heard.lock().unwrap().len(), 1);
 }

@@ -32,14 +32,14 @@ impl Others {
     /// Looks for those that are gone only when the number has doubled since the last time.
     fn add(&mut self, other: Arc<dyn AnyAgent>) {
         if self.agents.len() >= self.prune_at.max(8) {
-            self.agents.retain(|other| !other.is_gone());
+            self.agents.retain(|other| !other.has_told());
             self.prune_at = self.agents.len() * 2;
         }
         self.agents.push(other);
     }
 
     fn is_any_alive(&self) -> bool {
-        self.agents.iter().any(|other| !other.is_gone())
+        self.agents.iter().any(|other| !other.has_told())
     }
 }
 

@@ -4,8 +4,11 @@
 //! process.
 
 use std::any::Any;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Waker;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 /// Runs `act`; a panic becomes its text.
 pub(crate) fn contain<T>(act: impl FnOnce() -> T) -> Result<T, String> {
@@ -23,6 +26,35 @@ pub(crate) fn drop_contained<T>(value: T) {
 pub(super) fn wake_contained(waker: Waker) {
     if let Err(panic) = contain(|| waker.wake()) {
         tracing::warn!(%panic, "waking somebody panicked");
+    }
+}
+
+/// Waits for `future`, which others wait for too: a waker of this one that panics keeps the wake-up from none of them.
+pub(crate) async fn with_contained_waker<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut known: Option<(Waker, Waker)> = None;
+    poll_fn(|cx| {
+        let (_, contained) = match known.take() {
+            Some((theirs, contained)) if theirs.will_wake(cx.waker()) => known.insert((theirs, contained)),
+            _ => known.insert((cx.waker().clone(), ContainedWaker::of(cx.waker()))),
+        };
+        future.as_mut().poll(&mut Context::from_waker(contained))
+    })
+    .await
+}
+
+/// Wakes as [`wake_contained`] does, and is dropped as [`drop_contained`] does.
+struct ContainedWaker(Contained<Waker>);
+
+impl ContainedWaker {
+    fn of(waker: &Waker) -> Waker {
+        Waker::from(Arc::new(Self(Contained::new(waker.clone()))))
+    }
+}
+
+impl Wake for ContainedWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.0.iter().cloned().for_each(wake_contained);
     }
 }
 

@@ -74,7 +74,8 @@ pub(crate) trait AnyAgent: Any + Send + Sync {
     fn info(&self) -> AgentInfo;
     fn pending(&self) -> u64;
     fn left(&self) -> u64;
-    fn is_gone(&self) -> bool;
+    /// Whether it is gone, and everybody has heard of it.
+    fn has_told(&self) -> bool;
     fn is_at_rest(&self) -> bool;
     fn is_unwatched(&self) -> bool;
     fn raise(&self, control: Control);
@@ -95,8 +96,8 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
         Door::left(self)
     }
 
-    fn is_gone(&self) -> bool {
-        Door::is_gone(self)
+    fn has_told(&self) -> bool {
+        Door::has_told(self)
     }
 
     fn is_at_rest(&self) -> bool {

@@ -146,6 +146,10 @@ impl<A: Agent> Guard<A> {
     /// An incarnation panicked: the parent's policy says what follows.
     fn died(&mut self, panic: String) {
         self.door.mark_panic();
+        if let Some(leave) = self.door.known_leave() {
+            // Whoever died while it was asked is not asked again at its birth.
+            leave.come_back();
+        }
         let reason = ExitReason::Panicked(panic);
         if self.door.is_kept && self.door.control() < Control::Stop {
             tracing::warn!(agent = %self.door.id, name = %self.door.name, ?reason, "agent died; its group decides");
@@ -344,8 +348,7 @@ impl<A: Agent> Guard<A> {
     fn rest(&mut self) -> Poll<()> {
         match self.door.control() {
             Control::Run => Poll::Pending,
-            Control::Drain if matches!(self.stage, Stage::Waiting(_)) => Poll::Pending,
-            // Who is held handles it when the group lets it begin, or is stopped by the group.
+            // Who waits for its backoff, or for its group, handles it when it begins again, or is stopped by the group.
             Control::Drain if !self.door.is_idle() => Poll::Pending,
             Control::Drain | Control::Stop | Control::Gone => {
                 self.end(ExitReason::Stopped);

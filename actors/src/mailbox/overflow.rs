@@ -74,13 +74,18 @@ impl<M: Send + 'static> Line<M> {
 
     /// Takes a letter out, if it is still in line, with its waker: to be dropped where no lock is held.
     pub(super) fn leave(&mut self, ticket: u64) -> Option<(Letter<M>, Option<Waker>)> {
-        let at = self.waiting.iter().position(|waiting| waiting.ticket == ticket)?;
+        let at = self.place_of(ticket)?;
         self.waiting.remove(at).map(|waiting| (waiting.letter, waiting.waker))
+    }
+
+    /// Tickets ascend.
+    fn place_of(&self, ticket: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()
     }
 
     /// Remembers whom to tell, and gives back whom it was told before; ready when the letter is not in line any more.
     pub(super) fn poll(&mut self, ticket: u64, waker: Waker) -> (Poll<()>, Option<Waker>) {
-        match self.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+        match self.place_of(ticket).and_then(|at| self.waiting.get_mut(at)) {
             Some(waiting) => (Poll::Pending, waiting.waker.replace(waker)),
             None => (Poll::Ready(()), Some(waker)),
         }

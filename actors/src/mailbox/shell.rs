@@ -6,7 +6,7 @@ use std::task::{self, Poll};
 
 use actix::{Actor, ActorFuture, AsyncContext, Context};
 
-use super::contain::drop_contained;
+use super::contain::{contain, drop_contained};
 use super::door::Door;
 use super::ledger::DeadLetter;
 use super::orders::Order;
@@ -51,12 +51,24 @@ impl<A: Agent> Shell<A> {
         let Self { agent, door, life, .. } = self;
         let mut hand = InHand { door, settled: false, fingerprint: None };
         let has_left = asker.is_some_and(|asker| asker.has_left());
+        let held_back = match lane {
+            Lane::User if !has_left => hand.is_held_back(&message),
+            _ => Ok(false),
+        };
+        let held_back = match held_back {
+            Ok(held_back) => held_back,
+            Err(panic) => {
+                // The message first: if its drop panics as well, two panics at once would end the process.
+                with_cause(AskError::Panicked, || drop_contained(message));
+                std::panic::resume_unwind(Box::new(panic));
+            }
+        };
         let dead = match lane {
             Lane::Own { incarnation } if incarnation != door.incarnation() => {
                 Some((DeadLetter::StaleIncarnation, door.end_of(incarnation)))
             }
             Lane::User if has_left => Some((DeadLetter::CallerLeft, AskError::Timeout)),
-            Lane::User if hand.is_held_back(&message) => Some((DeadLetter::Quarantined, AskError::Quarantined)),
+            Lane::User if held_back => Some((DeadLetter::Quarantined, AskError::Quarantined)),
             Lane::Own { .. } | Lane::User => None,
         };
         if let Some((reason, cause)) = dead {
@@ -84,7 +96,8 @@ impl<A: Agent> Shell<A> {
     /// The guard may have asked whether the agent, which has nothing to do, agrees to be put away.
     fn answer_leave(&mut self) {
         if let Some(leave) = self.door.known_leave().filter(|leave| leave.is_asked()) {
-            leave.answer(!self.life.has_others() && self.agent.put_away());
+            // In this order: whoever has told everybody has put its notice into the queue.
+            leave.answer(!self.life.has_others() && self.door.pending() == 0 && self.agent.put_away());
         }
     }
 }
@@ -157,10 +170,11 @@ struct InHand<'a, M: Send + 'static> {
 }
 
 impl<M: Send + 'static> InHand<'_, M> {
-    fn is_held_back(&mut self, message: &M) -> bool {
-        let Some(quarantine) = self.door.quarantine() else { return false };
-        self.fingerprint = quarantine.fingerprint(message);
-        self.fingerprint.is_some_and(|fingerprint| quarantine.holds(fingerprint))
+    /// Whether the quarantine holds such messages; the text of a panic of the fingerprint.
+    fn is_held_back(&mut self, message: &M) -> Result<bool, String> {
+        let Some(quarantine) = self.door.quarantine() else { return Ok(false) };
+        self.fingerprint = contain(|| quarantine.fingerprint(message))?;
+        Ok(self.fingerprint.is_some_and(|fingerprint| quarantine.holds(fingerprint)))
     }
 
     /// The handler panicked.

@@ -44,6 +44,8 @@ pub(super) struct Watchers {
     inner: Mutex<Inner>,
     /// Readable without the lock: whether a watcher is alive is asked under the lock of another agent's watchers.
     is_gone: AtomicBool,
+    /// Whether everybody has heard of it.
+    has_told: AtomicBool,
 }
 
 #[derive(Default)]
@@ -52,6 +54,7 @@ struct Inner {
     /// Look for dead watchers when there are this many.
     prune_at: usize,
     gone: Option<Down>,
+    is_telling: bool,
 }
 
 impl Watchers {
@@ -74,7 +77,8 @@ impl Watchers {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().sinks.is_empty()
+        let inner = self.lock();
+        inner.sinks.is_empty() && !inner.is_telling
     }
 
     /// Tells everybody. After a notice with [`Next::Gone`] nothing follows.
@@ -84,6 +88,7 @@ impl Watchers {
             return;
         }
         let sinks = std::mem::take(&mut inner.sinks);
+        inner.is_telling = true;
         if down.next == Next::Gone {
             inner.gone = Some(down.clone());
             self.is_gone.store(true, Ordering::Release);
@@ -97,14 +102,25 @@ impl Watchers {
         }
         let alive = alive.into_iter().map(|(_, sink)| sink);
         match down.next {
-            Next::Restarts => self.lock().sinks.extend(alive),
-            Next::Gone => alive.for_each(drop_contained),
+            Next::Restarts => {
+                let mut inner = self.lock();
+                inner.sinks.extend(alive);
+                inner.is_telling = false;
+            }
+            Next::Gone => {
+                self.has_told.store(true, Ordering::Release);
+                alive.for_each(drop_contained);
+            }
         }
     }
 
     /// Whether the last notice was given.
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::Acquire)
+    }
+
+    pub(super) fn has_told(&self) -> bool {
+        self.has_told.load(Ordering::Acquire)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -47,10 +47,7 @@ impl<M: Send + 'static> Working<M> {
     /// Lets the work have its turn on the shard.
     #[inline]
     pub(crate) fn turn<T>(&self, act: impl FnOnce() -> T) -> T {
-        self.door.begin_turn();
-        let acted = act();
-        self.door.end_turn();
-        acted
+        self.door.turn(act)
     }
 
     /// Drops what the work held; whoever waits for a reply in it learns why.

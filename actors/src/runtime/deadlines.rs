@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::registry::runtime_of;
 use super::shard::this_shard;
-use super::watchdog::LONGEST_PAUSE;
 use super::wheel::{Key, Wheel};
 use crate::mailbox::{contain, drop_contained};
 
@@ -226,13 +225,12 @@ impl Deadline {
         }
     }
 
-    /// The same deadline, kept by the clock; it may pass a tenth of a second late. `None` when the runtime has ended.
+    /// The same deadline, kept by the clock. It may pass as late as the clock's thread was ever
+    /// held up, usually a tenth of a second. `None` when the runtime has ended.
     pub(crate) fn moved(&self, whom: Arc<dyn Expires>) -> Option<Self> {
         let Keeper::Shard(shard) = self.keeper else { return None };
         let shared = runtime_of(shard)?;
-        // Moments are known to within the watchdog's pause, at both ends.
-        let passed = u64::from(shared.moment().wrapping_sub(self.since));
-        let left = self.within.saturating_sub(passed.saturating_sub(ticks(2 * LONGEST_PAUSE)));
+        let left = self.within.saturating_sub(shared.surely_passed(self.since));
         Self::on_clock(shared, left, whom)
     }
 }
@@ -261,12 +259,12 @@ impl Drop for Deadline {
         let key = self.key;
         match &self.keeper {
             Keeper::Clock(shared) => {
-                drop(shared.deadlines().with(|deadlines| deadlines.wheel.remove(key)));
+                drop_contained(shared.deadlines().with(|deadlines| deadlines.wheel.remove(key)));
             }
-            Keeper::Shard(shard) if this_shard() == Some(*shard) => drop(take_back(key)),
+            Keeper::Shard(shard) if this_shard() == Some(*shard) => drop_contained(take_back(key)),
             Keeper::Shard(shard) => {
                 if let Some(shared) = runtime_of(*shard) {
-                    shared.run_on(*shard, Box::new(move || drop(take_back(key))));
+                    shared.run_on(*shard, Box::new(move || drop_contained(take_back(key))));
                 }
             }
         }

@@ -29,7 +29,7 @@ pub(crate) use shared::Shared;
 
 use crate::agent::Agent;
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec, Directory, Ledger};
+use crate::mailbox::{AgentRef, AgentSpec, Directory, Ledger, with_contained_waker};
 use crate::supervision::Group;
 use crate::supervision::tree::GroupSpec;
 use shard::ShardThread;
@@ -199,7 +199,7 @@ impl RuntimeHandle {
 
     /// Ends when the runtime has stopped, or is dropped.
     pub async fn stopped(&self) {
-        self.shared.closed().await;
+        with_contained_waker(self.shared.closed()).await;
     }
 
     /// See [`Runtime::directory`].

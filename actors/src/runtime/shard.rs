@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::deadlines;
 use super::pulse::Pulse;
 use crate::error::StartError;
-use crate::mailbox::{ShardLedger, drop_contained, mark_shard_ending};
+use crate::mailbox::{ShardLedger, contain, drop_contained, mark_shard_ending};
 
 /// How many starts of agents may wait for a shard. A shard that is this far behind is overloaded.
 const JOBS: usize = 65_536;
@@ -68,6 +68,14 @@ impl ShardDoor {
             return Ok(());
         }
         self.jobs.try_send(job).map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// Runs `job` as [`run`](Self::run) does, unless the shard is so far behind that the room is better kept for starts.
+    pub(super) fn run_if_there_is_room(&self, job: Job) -> Result<(), Job> {
+        if HERE.get() != self.number && self.jobs.capacity() < JOBS / 2 {
+            return Err(job);
+        }
+        self.run(job)
     }
 }
 
@@ -176,7 +184,11 @@ async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {
                 break;
             }
             job = inbox.recv() => match job {
-                Some(job) => job(),
+                Some(job) => {
+                    if let Err(panic) = contain(job) {
+                        tracing::error!(%panic, "a job of the shard panicked");
+                    }
+                }
                 None => break,
             },
         }

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     began: Instant,
     /// Milliseconds since the beginning, as the watchdog knows them.
     time: AtomicU64,
+    /// The longest step that it ever made.
+    longest_step: AtomicU64,
     health: Health,
     deadlines: ClockDeadlines,
     /// No new agents.
@@ -61,6 +63,7 @@ impl Shared {
             next_id: AtomicU64::new(1),
             began: Instant::now(),
             time: AtomicU64::new(0),
+            longest_step: AtomicU64::new(0),
             health,
             deadlines: ClockDeadlines::default(),
             closing: AtomicBool::new(false),
@@ -147,7 +150,7 @@ impl Shared {
     /// Runs `job` on the shard with this number, unless that has ended or is tens of thousands of jobs behind.
     pub(super) fn run_on(&self, number: u64, job: Job) {
         let shard = self.shards.iter().find(|shard| shard.number() == number);
-        let _refused = shard.map(|shard| shard.run(job));
+        let _refused = shard.map(|shard| shard.run_if_there_is_room(job));
     }
 
     /// Whether time is virtual, and everything happens on one thread.
@@ -214,7 +217,17 @@ impl Shared {
     }
 
     pub(super) fn tell_time(&self, now: Instant) {
-        self.time.store(millis(now.saturating_duration_since(self.began)), Ordering::Relaxed);
+        let now = millis(now.saturating_duration_since(self.began));
+        // Before the time itself: who sees the new time sees the step that led to it.
+        self.longest_step.fetch_max(now.saturating_sub(self.time.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.time.store(now, Ordering::Release);
+    }
+
+    /// How many milliseconds have surely passed since this [moment](Self::moment): fewer than really have, by as much as
+    /// the clock's thread was ever held up between two looks, usually 50.
+    pub(crate) fn surely_passed(&self, since: u32) -> u64 {
+        let now = self.time.load(Ordering::Acquire) as u32;
+        u64::from(now.wrapping_sub(since)).saturating_sub(self.longest_step.load(Ordering::Relaxed))
     }
 
     /// The time as exactly as it costs nothing: that of the watchdog's last look, and in a simulation that of the clock.

@@ -1,5 +1,6 @@
 //! How does a runtime stop without losing what could still be done, and without waiting for what never ends?
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +52,9 @@ pub struct StopReport {
 impl StopReport {
     /// Adds an agent that ended while it drained.
     fn add_ended(&mut self, down: Option<Down>, info: AgentInfo) {
-        let has_panicked = down.is_some_and(|down| matches!(down.reason, ExitReason::Panicked(_)));
-        if has_panicked || info.pending > 0 {
+        let was_cut_short =
+            down.is_some_and(|down| matches!(down.reason, ExitReason::Panicked(_) | ExitReason::Abandoned));
+        if was_cut_short || info.pending > 0 {
             self.abandoned.push(Abandoned::of(info));
         } else {
             self.drained += 1;
@@ -64,7 +66,7 @@ impl StopReport {
         self.abandoned.is_empty() && self.stuck_threads == 0
     }
 
-    /// An agent that had nothing left to do when it was told to stop, and does stop, counts as drained.
+    /// An agent that leaves nothing behind when it is told to stop, and does stop, counts as drained.
     fn count(&mut self, told: AgentInfo, ends: bool) {
         if ends && told.pending == 0 && told.work == 0 {
             self.drained += 1;
@@ -77,8 +79,8 @@ impl StopReport {
 pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Duration) -> StopReport {
     shared.refuse_new();
     let mut report = StopReport { drained: 0, abandoned: Vec::new(), stuck_threads: 0 };
-    drain(shared, within, &mut report).await;
-    cut_short(shared, &mut report).await;
+    let late = drain(shared, within, &mut report).await;
+    cut_short(shared, late, &mut report).await;
     report.stuck_threads = join(shared, threads).await;
     shared.close();
     report
@@ -98,61 +100,72 @@ pub(super) fn at_once(shared: &Shared) -> StopReport {
 
 /// From the youngest to the oldest: each closes its front door, handles what it has, and stops. An agent is told when the
 /// younger ones have ended, or when all that is left of them is to end: they rest, and nobody hears of their ends.
-async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) {
+///
+/// Gives back those that were told and did not end in time.
+async fn drain(shared: &Shared, within: Duration, report: &mut StopReport) -> Vec<Arc<dyn AnyAgent>> {
     let mut time_is_up = std::pin::pin!(shared.sleep(within));
     // An agent that was being started while the door closed is found by the next look.
     while !shared.directory().is_empty() {
         let mut ending = Vec::new();
         for (_, agent) in shared.directory().in_order().into_iter().rev() {
             let is_unwatched = agent.is_unwatched();
-            if !is_unwatched && !have_ended(&mut ending, report, time_is_up.as_mut()).await {
-                return;
+            if !is_unwatched {
+                let late = have_ended(&mut ending, report, time_is_up.as_mut()).await;
+                if !late.is_empty() {
+                    return late;
+                }
             }
             ending.push((agent.clone(), agent.info(), gone(&*agent)));
             agent.drain();
             let is_quiet = is_unwatched && agent.is_at_rest();
-            if (!is_quiet || ending.len() == AT_ONCE) && !have_ended(&mut ending, report, time_is_up.as_mut()).await {
-                return;
+            if !is_quiet || ending.len() == AT_ONCE {
+                let late = have_ended(&mut ending, report, time_is_up.as_mut()).await;
+                if !late.is_empty() {
+                    return late;
+                }
             }
         }
-        if !have_ended(&mut ending, report, time_is_up.as_mut()).await {
-            return;
+        let late = have_ended(&mut ending, report, time_is_up.as_mut()).await;
+        if !late.is_empty() {
+            return late;
         }
     }
+    Vec::new()
 }
 
-/// Waits for the ends of these agents. `false` if the time was too short.
+/// Waits for the ends of these agents. Gives back those for which the time was too short.
 async fn have_ended<G: Future<Output = Option<Down>>>(
     ending: &mut Vec<(Arc<dyn AnyAgent>, AgentInfo, G)>,
     report: &mut StopReport,
     mut time_is_up: Pin<&mut Sleep>,
-) -> bool {
-    let mut in_time = true;
+) -> Vec<Arc<dyn AnyAgent>> {
+    let mut late = Vec::new();
     for (agent, info, gone) in ending.drain(..) {
         tokio::select! {
             biased;
             down = gone => report.add_ended(down, AgentInfo { pending: agent.left(), ..info }),
-            () = &mut time_is_up => in_time = false,
+            () = &mut time_is_up => late.push(agent),
         }
     }
-    in_time
+    late
 }
 
-/// Stops what is left.
-async fn cut_short(shared: &Shared, report: &mut StopReport) {
-    let left: Vec<_> = shared.directory().in_order().into_iter().rev().collect();
-    let stopping: Vec<_> = left.iter().map(|(_, agent)| (agent.info(), gone(&**agent))).collect();
-    for (_, agent) in &left {
+/// Stops what is left: those that were told and are late, and all that were not told.
+async fn cut_short(shared: &Shared, late: Vec<Arc<dyn AnyAgent>>, report: &mut StopReport) {
+    let told: BTreeSet<_> = late.iter().map(|agent| agent.info().id).collect();
+    let untold = shared.directory().in_order().into_iter().rev().filter(|(id, _)| !told.contains(id));
+    let left: Vec<_> = late.into_iter().chain(untold.map(|(_, agent)| agent)).collect();
+    let stopping: Vec<_> = left.iter().map(|agent| (agent.info(), gone(&**agent))).collect();
+    for agent in &left {
         agent.stop();
     }
     let mut time_is_up = std::pin::pin!(shared.sleep(GRACE));
-    for (info, gone) in stopping {
-        let ended = tokio::select! {
+    for (agent, (info, gone)) in left.iter().zip(stopping) {
+        tokio::select! {
             biased;
-            _ = gone => true,
-            () = &mut time_is_up => false,
-        };
-        report.count(info, ended);
+            _ = gone => report.count(AgentInfo { pending: agent.left(), ..info }, true),
+            () = &mut time_is_up => report.count(info, false),
+        }
     }
 }
 

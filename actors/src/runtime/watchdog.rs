@@ -13,7 +13,7 @@ use super::pulse::Look;
 use crate::mailbox::AgentId;
 
 /// The longest time between two looks. It is also how exactly the ages of messages are known.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// One agent kept a shard to itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::keeper::{Keeper, Kept};
 use super::tree::{GroupSpec, Lifetime, NodeId, Tree};
 use crate::agent::Agent;
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec};
+use crate::mailbox::{AgentRef, AgentSpec, with_contained_waker};
 use crate::runtime::Shared;
 
 /// Agents that are started in order, restarted together by a [`Strategy`](super::tree::Strategy), and ended in reverse
@@ -81,11 +81,14 @@ impl Group {
 
     /// Ends when the whole tree has ended: it was stopped, it gave up, or the runtime ended.
     pub async fn ended(&self) {
-        tokio::select! {
-            biased;
-            () = self.keeper.ended.cancelled() => {}
-            () = self.keeper.shared.closed() => {}
-        }
+        with_contained_waker(async {
+            tokio::select! {
+                biased;
+                () = self.keeper.ended.cancelled() => {}
+                () = self.keeper.shared.closed() => {}
+            }
+        })
+        .await;
     }
 
     /// Whether the whole tree gave up, because its root had more deaths than its policy allows.

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::event::{CancelReason, Event, RunEvent};
+use crate::mailbox::with_contained_waker;
 use crate::research::{Outcome, SCHEMA_VERSION, Status};
 
 /// The most events that a run keeps. Beyond it, notes on progress are left out; what is decided is always kept, and is
@@ -128,7 +129,7 @@ impl RunEvents {
             let grown = self.log.grown.notified();
             match self.log.at(self.next) {
                 (None, true) => return None,
-                (None, false) => grown.await,
+                (None, false) => with_contained_waker(grown).await,
                 (event, _) => {
                     self.next += 1;
                     return event;

@@ -97,6 +97,14 @@ pub(crate) fn hold(agent: &AgentRef<Count>) -> mpsc::Sender<()> {
 }
 
 /// Drives a future on a thread without any async runtime. Longer than any other deadline of a test it does not wait.
+pub(crate) fn until(holds: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + 3 * LONG;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < deadline, "it does not come to hold");
+        std::thread::yield_now();
+    }
+}
+
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {

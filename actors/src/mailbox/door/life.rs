@@ -117,6 +117,10 @@ impl<M: Send + 'static> Door<M> {
 
     /// Why an incarnation ended, or ends, for those who wait for something of it.
     pub(in crate::mailbox) fn end_of(&self, incarnation: u32) -> AskError {
+        // Only so many marks are kept; of a life before them a panic is the likely end.
+        if self.incarnation().wrapping_sub(incarnation) >= u32::BITS {
+            return AskError::Panicked;
+        }
         let has_panicked = |rare: &Rare<M>| rare.panicked.load(Ordering::Acquire) & bit(incarnation) != 0;
         if self.rare.get().is_some_and(|rare| has_panicked(rare)) { AskError::Panicked } else { AskError::Stopped }
     }
@@ -127,6 +131,10 @@ impl<M: Send + 'static> Door<M> {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.rare.get().is_some_and(|rare| rare.watchers.is_gone())
+    }
+
+    pub(crate) fn has_told(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.watchers.has_told())
     }
 
     /// How many messages became dead letters at its end.

@@ -242,7 +242,21 @@ impl<M: Send + 'static> Door<M> {
         }
     }
 
-    /// It is the agent's turn on its shard, until [`Door::end_turn`].
+    /// It is the agent's turn on its shard while this runs.
+    #[inline]
+    pub(super) fn turn<T>(&self, act: impl FnOnce() -> T) -> T {
+        struct End<'a>(&'a Shared, u16);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.end_turn(self.1);
+            }
+        }
+        self.begin_turn();
+        let _end = End(&self.shared, self.shard);
+        act()
+    }
+
+    /// It is the agent's turn until [`Door::end_turn`], for who cannot use [`Door::turn`].
     #[inline]
     pub(super) fn begin_turn(&self) {
         self.shared.begin_turn(self.id, self.shard);

@@ -42,7 +42,7 @@ impl AnyAgent for Puppet {
         0
     }
 
-    fn is_gone(&self) -> bool {
+    fn has_told(&self) -> bool {
         false
     }
 
