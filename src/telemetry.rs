@@ -2,7 +2,8 @@
 //! to whichever recorder it has installed: Prometheus, StatsD or another.
 //!
 //! Counters are the whole runtime's and only rise. Gauges are of the agents that live, one for each name that agents
-//! have in common; a runtime of a million agents has a few names, and [`MOST_NAMES`] at most are told apart.
+//! have in common; a runtime of a million agents has a few names, and the first [`MOST_NAMES`] that are seen are told
+//! apart. With several runtimes in one process, each [has a name](Publisher::named) as the label `runtime`.
 //!
 //! | metric | kind, labels | what it is |
 //! |---|---|---|
@@ -20,14 +21,15 @@
 //! | `callboard_agent_dead_letters` | gauge, `name` | messages that they accepted and did not handle |
 //! | `callboard_agent_restarts` | gauge, `name` | how often they were restarted |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use callboard_actors::mailbox::{AgentInfo, DeadLetter};
 use callboard_actors::runtime::RuntimeHandle;
-use metrics::{counter, gauge};
+use metrics::{Label, counter, gauge};
 
-/// As many names have gauges of their own: those of most agents. The rest is counted under [`OTHERS`].
+/// As many names have gauges of their own, for as long as the publisher lives; of those that are new at the same time,
+/// the names of most agents. The rest is counted under [`OTHERS`].
 pub const MOST_NAMES: usize = 100;
 
 /// The name under which agents are counted whose own name is one too many.
@@ -37,13 +39,14 @@ pub const OTHERS: &str = "(others)";
 #[derive(Clone)]
 pub struct Publisher {
     runtime: RuntimeHandle,
-    /// What was published last, so that a name whose agents are gone is set to nothing.
-    published: BTreeMap<String, Sum>,
+    /// Every name that has gauges of its own: one whose agents are gone is set to nothing.
+    names: BTreeSet<String>,
+    labels: Vec<Label>,
 }
 
 impl std::fmt::Debug for Publisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Publisher({} names)", self.published.len())
+        write!(f, "Publisher({} names)", self.names.len())
     }
 }
 
@@ -85,8 +88,9 @@ impl Sum {
         self.restarts += other.restarts;
     }
 
-    fn publish(&self, name: &str) {
-        let set = |metric: &'static str, value: f64| gauge!(metric, "name" => name.to_owned()).set(value);
+    fn publish(&self, name: &str, labels: &[Label]) {
+        let labels = with(labels, "name", name);
+        let set = |metric: &'static str, value: f64| gauge!(metric, labels.clone()).set(value);
         set("callboard_agents", self.agents as f64);
         set("callboard_agents_away", self.away as f64);
         set("callboard_mailbox_messages", self.waiting as f64);
@@ -101,7 +105,14 @@ impl Sum {
 impl Publisher {
     /// Of this runtime; it neither keeps the runtime alive nor stops it.
     pub fn new(runtime: RuntimeHandle) -> Self {
-        Self { runtime, published: BTreeMap::new() }
+        Self { runtime, names: BTreeSet::new(), labels: Vec::new() }
+    }
+
+    /// The same, with the label `runtime` on every metric.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.labels = vec![Label::new("runtime", name.into())];
+        self
     }
 
     /// Publishes what everything is like right now. It looks at each agent once, a few hundred nanoseconds each: call it
@@ -113,12 +124,11 @@ impl Publisher {
             Some(sum) => sum.add(&Sum::of(&info)),
             None => drop(sums.insert(info.name.clone(), Sum::of(&info))),
         });
-        let sums = bounded(sums);
-        for name in self.published.keys().filter(|name| !sums.contains_key(*name)) {
-            Sum::default().publish(name);
+        let sums = bounded(sums, &mut self.names);
+        let nobody = Sum::default();
+        for name in self.names.iter().map(String::as_str).chain(sums.contains_key(OTHERS).then_some(OTHERS)) {
+            sums.get(name).unwrap_or(&nobody).publish(name, &self.labels);
         }
-        sums.iter().for_each(|(name, sum)| sum.publish(name));
-        self.published = sums;
     }
 
     /// [Publishes](Self::publish) now and every `period` (at least a millisecond) until the runtime has stopped, and once
@@ -142,32 +152,39 @@ impl Publisher {
 
     fn publish_counters(&self) {
         let ledger = self.runtime.ledger();
-        counter!("callboard_messages_accepted_total").absolute(ledger.accepted);
-        counter!("callboard_messages_handled_total").absolute(ledger.handled);
+        counter!("callboard_messages_accepted_total", self.labels.clone()).absolute(ledger.accepted);
+        counter!("callboard_messages_handled_total", self.labels.clone()).absolute(ledger.handled);
         for reason in DeadLetter::ALL {
-            counter!("callboard_dead_letters_total", "reason" => reason.code()).absolute(ledger.dead(reason));
+            let labels = with(&self.labels, "reason", reason.code());
+            counter!("callboard_dead_letters_total", labels).absolute(ledger.dead(reason));
         }
         for (number, shard) in self.runtime.shards().into_iter().enumerate() {
-            let label = number.to_string();
-            counter!("callboard_shard_blockages_total", "shard" => label.clone()).absolute(shard.blockages);
+            let labels = with(&self.labels, "shard", &number.to_string());
+            counter!("callboard_shard_blockages_total", labels.clone()).absolute(shard.blockages);
             let blocked = shard.blocked.map_or(0.0, |blocked| blocked.lasted.as_secs_f64());
-            gauge!("callboard_shard_blocked_seconds", "shard" => label).set(blocked);
+            gauge!("callboard_shard_blocked_seconds", labels).set(blocked);
         }
     }
 }
 
-/// Keeps the names of most agents apart, and adds the rest up.
-fn bounded(sums: BTreeMap<String, Sum>) -> BTreeMap<String, Sum> {
-    if sums.len() <= MOST_NAMES {
-        return sums;
-    }
-    let mut by_size: Vec<_> = sums.into_iter().collect();
+fn with(labels: &[Label], key: &'static str, value: &str) -> Vec<Label> {
+    labels.iter().cloned().chain([Label::new(key, value.to_owned())]).collect()
+}
+
+/// Keeps the known names apart, and new ones while there is room; adds the rest up.
+fn bounded(sums: BTreeMap<String, Sum>, known: &mut BTreeSet<String>) -> BTreeMap<String, Sum> {
+    let mut new: Vec<_> = sums.iter().filter(|(name, _)| !known.contains(*name)).collect();
     // Stable: of names with as many agents, the first in the alphabet are kept.
-    by_size.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.agents));
-    let rest = by_size.split_off(MOST_NAMES);
-    let mut kept: BTreeMap<_, _> = by_size.into_iter().collect();
-    let others = kept.entry(OTHERS.to_owned()).or_default();
-    rest.iter().for_each(|(_, sum)| others.add(sum));
+    new.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.agents));
+    let room = MOST_NAMES.saturating_sub(known.len());
+    let admitted: Vec<_> = new.into_iter().take(room).map(|(name, _)| name.clone()).collect();
+    known.extend(admitted);
+    let (mut kept, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        sums.into_iter().partition(|(name, _)| known.contains(name));
+    if known.len() >= MOST_NAMES {
+        let others = kept.entry(OTHERS.to_owned()).or_default();
+        rest.values().for_each(|sum| others.add(sum));
+    }
     kept
 }
 
@@ -180,12 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn names_beyond_the_bound_are_added_up() {
-        let few: BTreeMap<_, _> = (0..MOST_NAMES).map(|number| (format!("a{number:04}"), sum(2, 1))).collect();
-        assert_eq!(bounded(few.clone()), few);
-        let many = few.into_iter().chain((0..1000).map(|number| (format!("b{number:04}"), sum(1, number)))).collect();
-        let bounded = bounded(many);
-        assert_eq!(bounded.len(), MOST_NAMES + 1);
-        assert_eq!((&bounded["a0099"], &bounded[OTHERS]), (&sum(2, 1), &sum(1000, 999)));
+    fn names_beyond_the_bound_are_added_up_and_a_name_keeps_its_place() {
+        let few: BTreeMap<_, _> = (0..MOST_NAMES - 1).map(|number| (format!("a{number:04}"), sum(2, 1))).collect();
+        let mut known = BTreeSet::new();
+        assert_eq!(bounded(few.clone(), &mut known), few);
+        let many = || (0..1000).map(|number| (format!("b{number:04}"), sum(1 + number / 999, number)));
+        let both = bounded(few.into_iter().chain(many()).collect(), &mut known);
+        assert_eq!((both.len(), known.len()), (MOST_NAMES + 1, MOST_NAMES));
+        assert_eq!((&both["a0098"], &both["b0999"], &both[OTHERS]), (&sum(2, 1), &sum(2, 999), &sum(999, 998)));
+        let later = bounded(many().collect(), &mut known);
+        assert_eq!((later.len(), known.len()), (2, MOST_NAMES), "names that come and go take no place of others");
+        assert_eq!(later[OTHERS], sum(999, 998));
     }
 }

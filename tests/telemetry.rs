@@ -75,6 +75,29 @@ fn what_agents_are_like_is_published_and_forgotten_when_they_are_gone() {
     assert!(text.lines().any(|line| line == "callboard_messages_handled_total 4"), "{text}");
 }
 
+#[test]
+fn runtimes_with_names_of_their_own_are_told_apart() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    for (name, agents) in [("one", 1), ("two", 2)] {
+        let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+        for _ in 0..agents {
+            let clerk = runtime.spawn(AgentSpec::new("clerk", || Clerk)).unwrap();
+            clerk.ask_blocking(LONG, Paper::Form).unwrap();
+        }
+        let mut publisher = Publisher::new(runtime.handle()).named(name);
+        metrics::with_local_recorder(&recorder, || publisher.publish());
+    }
+    let text = page.render();
+    for line in [
+        "callboard_messages_accepted_total{runtime=\"one\"} 1",
+        "callboard_messages_accepted_total{runtime=\"two\"} 2",
+        "callboard_agents{runtime=\"two\",name=\"clerk\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn publishing_again_and_again_ends_with_the_runtime() {
     let runtime = Runtime::start(RuntimeConfig::default()).unwrap();

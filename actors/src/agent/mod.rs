@@ -23,7 +23,8 @@ pub trait Agent: Sized + 'static {
 
     /// Called when it has been idle for as long as [`AgentSpec::idle_after`](crate::mailbox::AgentSpec::idle_after) says,
     /// before it is put away: saves what the factory is to find for the next message. `false` keeps it for another while,
-    /// for instance because it holds a [`Reply`](crate::mailbox::Reply) that it has yet to answer.
+    /// for instance because it holds a [`Reply`](crate::mailbox::Reply) that it has yet to answer. Not called when it is
+    /// stopped or drained.
     fn put_away(&mut self) -> bool {
         true
     }

@@ -126,7 +126,7 @@ impl<T> Wheel<T> {
         self.now = self.now.max(now);
         self.settle();
         if self.len == 0 && self.entries.len() > 1024 {
-            // A peak that is over holds no memory.
+            // A peak that is over holds no memory, once nothing at all waits.
             let last = self.entries.iter().map(|entry| entry.generation).max().unwrap_or(0);
             self.generation = last.wrapping_add(1);
             (self.entries, self.free) = (Vec::new(), NONE);
