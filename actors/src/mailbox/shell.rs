@@ -126,7 +126,8 @@ impl<A: Agent> Actor for Shell<A> {
         if self.door.control() >= Control::Stop {
             return;
         }
-        ctx.spawn(Mailbox);
+        // While actix waits for something, it looks at nothing else: its own mailbox, which nobody uses, costs nothing.
+        ctx.wait(Mailbox);
         self.turn(|agent, turn| agent.started(turn));
         self.door.mark_begun();
     }
