@@ -192,10 +192,10 @@ fn who_watches_an_agent_that_is_just_being_put_away_hears_of_its_end_too() {
         younger.stop();
     };
     let (entered, has_entered) = channel();
-    let release = Arc::new(AtomicBool::new(false));
-    let is_released = release.clone();
+    let [armed, release] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (is_armed, is_released) = (armed.clone(), release.clone());
     younger.watch(move |down| {
-        if down.reason == ExitReason::Idle {
+        if down.reason == ExitReason::Idle && is_armed.load(Ordering::SeqCst) {
             let _only_once = entered.send(());
             until(|| is_released.load(Ordering::SeqCst));
         }
@@ -203,6 +203,9 @@ fn who_watches_an_agent_that_is_just_being_put_away_hears_of_its_end_too() {
     let (watches, is_watching) = channel();
     elder.tell(Watch::Other(younger.clone(), watches)).unwrap();
     is_watching.recv_timeout(LONG).unwrap();
+    armed.store(true, Ordering::SeqCst);
+    // It may be away already: it comes back, and is put away again.
+    wait(younger.ask(LONG, Count::Get)).unwrap();
     has_entered.recv_timeout(LONG).unwrap();
     // One watcher is being told, the elder one has yet to be: now the runtime stops.
     let closed = elder.clone();

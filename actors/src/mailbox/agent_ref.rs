@@ -108,7 +108,7 @@ impl<M: Send + 'static> AgentRef<M> {
         is_alive: impl Fn() -> bool + Send + 'static,
         notice: impl FnMut(&Down) -> bool + Send + 'static,
     ) {
-        self.door.watch(DownSink { notify: Box::new(notice), is_alive: Box::new(is_alive) });
+        self.door.watch(DownSink { notify: Box::new(notice), is_alive: Box::new(is_alive), is_last: false });
     }
 
     /// Ends with the agent's last [`Down`]; at once if it is already gone.

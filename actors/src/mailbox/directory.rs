@@ -80,6 +80,7 @@ pub(crate) trait AnyAgent: Any + Send + Sync {
     fn is_unwatched(&self) -> bool;
     fn raise(&self, control: Control);
     fn order(&self, order: Order);
+    /// `notice` is called when all who watch it have heard the same.
     fn watch(&self, notice: Box<dyn FnMut(&Down) + Send>);
 }
 
@@ -121,7 +122,7 @@ impl<M: Send + 'static> AnyAgent for Door<M> {
             notice(down);
             true
         });
-        Door::watch(self, DownSink { notify, is_alive: Box::new(|| true) });
+        Door::watch(self, DownSink { notify, is_alive: Box::new(|| true), is_last: true });
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct DownSink {
     pub(super) notify: Box<dyn FnMut(&Down) -> bool + Send>,
     /// Whether anybody is left to hear one.
     pub(super) is_alive: Box<dyn Fn() -> bool + Send>,
+    /// Whether it hears when all others have: whoever goes on with their ends only then.
+    pub(super) is_last: bool,
 }
 
 impl DownSink {
@@ -87,7 +89,8 @@ impl Watchers {
         if inner.gone.is_some() {
             return;
         }
-        let sinks = std::mem::take(&mut inner.sinks);
+        let mut sinks = std::mem::take(&mut inner.sinks);
+        sinks.sort_by_key(|sink| sink.is_last);
         inner.is_telling = true;
         if down.next == Next::Gone {
             inner.gone = Some(down.clone());
@@ -104,7 +107,9 @@ impl Watchers {
         match down.next {
             Next::Restarts => {
                 let mut inner = self.lock();
-                inner.sinks.extend(alive);
+                // Before those that came meanwhile.
+                let came = std::mem::take(&mut inner.sinks);
+                inner.sinks.extend(alive.chain(came));
                 inner.is_telling = false;
             }
             Next::Gone => {
@@ -125,5 +130,49 @@ impl Watchers {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mailbox::AgentId;
+    use crate::supervision::ExitReason;
+
+    type Heard = Arc<Mutex<Vec<&'static str>>>;
+
+    fn sink(name: &'static str, heard: &Heard, is_last: bool) -> DownSink {
+        let heard = heard.clone();
+        let notify = move |_: &Down| {
+            heard.lock().unwrap().push(name);
+            true
+        };
+        DownSink { notify: Box::new(notify), is_alive: Box::new(|| true), is_last }
+    }
+
+    #[test]
+    fn watchers_hear_in_the_order_in_which_they_came_and_some_when_all_others_have() {
+        let (watchers, heard) = (Arc::new(Watchers::default()), Heard::default());
+        watchers.add(sink("last", &heard, true));
+        let (again, late) = (watchers.clone(), heard.clone());
+        let mut adds = sink("first", &heard, false);
+        let mut notify = adds.notify;
+        let mut once = Some(());
+        adds.notify = Box::new(move |down| {
+            if once.take().is_some() {
+                again.add(sink("meanwhile", &late, false));
+            }
+            notify(down)
+        });
+        watchers.add(adds);
+        watchers.add(sink("second", &heard, false));
+        for next in [Next::Restarts, Next::Gone] {
+            watchers.tell(&Down { id: AgentId(1), incarnation: 1, reason: ExitReason::Stopped, next });
+        }
+        let all = ["first", "second", "last", "first", "second", "meanwhile", "last"];
+        assert_eq!(*heard.lock().unwrap(), all);
+        assert!(watchers.has_told() && watchers.is_gone());
     }
 }
