@@ -1,6 +1,9 @@
 //! What is said to a language model, and what comes back? Plain values, free of any vendor's format.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Who speaks in a [`Turn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,6 +15,19 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called.
+    Tool,
+}
+
+/// A tool that the model wants to be called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The provider's name for this call; the answer repeats it.
+    pub id: String,
+    /// Which tool.
+    pub name: String,
+    /// The arguments as the model wrote them: JSON, if it kept to the schema.
+    pub arguments: String,
 }
 
 /// One turn of a conversation.
@@ -21,32 +37,136 @@ pub struct Turn {
     pub role: Role,
     /// What is said.
     pub text: String,
+    /// Tools that the model called in this turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Of a tool's turn: the [`ToolCall::id`] that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
 }
 
 impl Turn {
+    fn new(role: Role, text: impl Into<String>) -> Self {
+        Self { role, text: text.into(), tool_calls: Vec::new(), answers: None }
+    }
+
     /// A turn of the person or agent that asks.
     pub fn user(text: impl Into<String>) -> Self {
-        Self { role: Role::User, text: text.into() }
+        Self::new(Role::User, text)
     }
 
     /// A turn with the program's instructions.
     pub fn system(text: impl Into<String>) -> Self {
-        Self { role: Role::System, text: text.into() }
+        Self::new(Role::System, text)
     }
 
     /// A turn of the model.
     pub fn assistant(text: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, text: text.into() }
+        Self::new(Role::Assistant, text)
+    }
+
+    /// What a tool answered to the call with this id.
+    pub fn tool(call: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { answers: Some(call.into()), ..Self::new(Role::Tool, text) }
     }
 }
 
+/// A tool as the model is told of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Its name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// A JSON schema of its arguments.
+    pub parameters: Value,
+}
+
+/// Whether the model calls a tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// As it likes.
+    #[default]
+    Auto,
+    /// None.
+    Never,
+    /// At least one.
+    Always,
+    /// This one.
+    Named(String),
+}
+
+/// What the reply has to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyForm {
+    /// Text.
+    #[default]
+    Text,
+    /// JSON that satisfies a schema.
+    Json {
+        /// The schema's name: letters, digits, `_` and `-`, at most 64.
+        name: String,
+        /// A JSON schema.
+        schema: Value,
+    },
+}
+
 /// One call of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
     /// Oldest first.
     pub turns: Vec<Turn>,
     /// The largest reply in tokens; always sent, because a budget reserves it.
     pub max_output_tokens: u32,
+    /// Tools that the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// Whether it calls one.
+    #[serde(default)]
+    pub tool_choice: ToolChoice,
+    /// What the reply has to be.
+    #[serde(default)]
+    pub form: ReplyForm,
+    /// How much chance there is in the reply; the provider's default when it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+}
+
+/// What each turn and each tool costs a request beside its text, at most, in tokens.
+const FRAME: u64 = 16;
+
+impl ChatRequest {
+    /// A request for text, without tools.
+    pub fn new(turns: Vec<Turn>, max_output_tokens: u32) -> Self {
+        Self {
+            turns,
+            max_output_tokens,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            form: ReplyForm::Text,
+            temperature: None,
+        }
+    }
+
+    /// An upper bound of what the call can use: no tokenizer makes more tokens of a text than it has bytes.
+    pub fn most_tokens(&self) -> TokenUsage {
+        let of_turn = |turn: &Turn| {
+            let calls: usize =
+                turn.tool_calls.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len()).sum();
+            (turn.text.len() + calls + turn.answers.as_ref().map_or(0, String::len)) as u64 + FRAME
+        };
+        let of_tool = |tool: &ToolSpec| {
+            (tool.name.len() + tool.description.len() + tool.parameters.to_string().len()) as u64 + FRAME
+        };
+        let form = match &self.form {
+            ReplyForm::Text => 0,
+            ReplyForm::Json { name, schema } => (name.len() + schema.to_string().len()) as u64 + FRAME,
+        };
+        let input = self.turns.iter().map(of_turn).sum::<u64>() + self.tools.iter().map(of_tool).sum::<u64>() + form;
+        TokenUsage { input, output: u64::from(self.max_output_tokens) }
+    }
 }
 
 /// What a call used, as the provider counts it.
@@ -58,11 +178,102 @@ pub struct TokenUsage {
     pub output: u64,
 }
 
+impl TokenUsage {
+    /// Both together.
+    pub fn total(self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Finish {
+    /// The model had said everything.
+    #[default]
+    Done,
+    /// It reached [`ChatRequest::max_output_tokens`], or the model's own limit: the text is cut.
+    Length,
+    /// It waits for the tools that it called.
+    ToolCalls,
+    /// For a reason that only the provider knows, or that it did not tell.
+    Other(String),
+}
+
 /// A model's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatReply {
     /// The text.
     pub text: String,
+    /// Tools to be called, in the model's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Why it ended.
+    #[serde(default)]
+    pub finish: Finish,
     /// `None` when the provider did not say: unknown, not zero.
     pub usage: Option<TokenUsage>,
+    /// What the provider says is left of its limits.
+    #[serde(skip)]
+    pub headroom: Headroom,
+}
+
+impl ChatReply {
+    /// A reply of nothing but text, whose usage is unknown.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+/// A piece of a reply, as it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChatChunk {
+    /// More of the text.
+    Text(String),
+    /// More of the tool call with this number, from 0.
+    ToolCall {
+        /// Which.
+        index: usize,
+        /// Its name, with its first piece.
+        name: Option<String>,
+        /// More of its arguments.
+        arguments: String,
+    },
+}
+
+/// What a provider says is left of a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Headroom {
+    /// Requests that may still be made.
+    pub requests: Option<u64>,
+    /// Tokens that may still be used.
+    pub tokens: Option<u64>,
+    /// When all of the requests are there again.
+    pub requests_reset: Option<Duration>,
+    /// When all of the tokens are there again.
+    pub tokens_reset: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_a_call_can_use_counts_every_byte_that_is_sent() {
+        let plain = ChatRequest::new(vec![Turn::user("äö")], 10);
+        assert_eq!(plain.most_tokens(), TokenUsage { input: 4 + FRAME, output: 10 });
+        let mut more = plain.clone();
+        more.turns.push(Turn::tool("id", "12"));
+        more.tools.push(ToolSpec { name: "add".to_owned(), description: "Adds".to_owned(), parameters: Value::Null });
+        more.form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null };
+        assert_eq!(more.most_tokens().input, (4 + 4 + 11 + 7) + 4 * FRAME);
+    }
+
+    #[test]
+    fn a_request_of_before_is_still_read() {
+        let json = r#"{"turns":[{"role":"user","text":"hello"}],"max_output_tokens":16}"#;
+        assert_eq!(serde_json::from_str::<ChatRequest>(json).unwrap(), ChatRequest::new(vec![Turn::user("hello")], 16));
+    }
 }

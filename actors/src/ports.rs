@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use crate::chat::{ChatReply, ChatRequest};
 use crate::error::{ModelError, RetrieveError};
+use crate::gateway::{Chunks, Timeouts};
 use crate::research::{Query, Retrieved};
 
 /// Finds passages. Implemented by a corpus of local documents.
@@ -29,11 +30,22 @@ pub trait SourceStore: Send + Sync + 'static {
     fn text(&self, source: &str) -> BoxFuture<'static, Result<Option<Arc<str>>, RetrieveError>>;
 }
 
-/// A language model behind one address and name.
+/// One attempt of a call, as a [`ChatModel`] gets it.
+#[derive(Debug)]
+pub struct ModelCall {
+    /// What is asked.
+    pub request: Arc<ChatRequest>,
+    /// How long to wait for what; the gateway itself keeps `total`.
+    pub timeouts: Timeouts,
+    /// Where the pieces of the reply go as they come; `None` when nobody wants them, and the reply may come in one piece.
+    pub chunks: Option<Chunks>,
+}
+
+/// A language model behind one address and name. It makes a call once: retries belong to the gateway.
 pub trait ChatModel: Send + Sync + 'static {
-    /// One call. Dropping the future closes the connection.
+    /// One attempt. Dropping the future closes the connection.
     ///
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
-    fn complete(&self, request: ChatRequest) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
 }

@@ -1,95 +1,71 @@
 //! Does every model call pass the gateway's limits, and does its place come back on every path?
 
+mod common;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
-use callboard_actors::error::ModelError;
-use callboard_actors::gateway::{Gateway, GatewayLimits};
-use callboard_actors::ports::ChatModel;
+use callboard_actors::error::{ModelError, StartError, Waiting};
+use callboard_actors::gateway::{Gateway, GatewayLimits, ModelLimits, ServedModel};
 use callboard_actors::runtime::simulated;
-use futures_util::future::{BoxFuture, join_all};
+use common::model::{MODEL, SECOND, Scripted, assert_idle, gateway, limits, request, served};
+use futures_util::future::join_all;
 use tokio::time::Instant;
-
-/// Answers by script, and counts how many calls it has at a time.
-#[derive(Default)]
-struct Scripted {
-    now: Arc<AtomicUsize>,
-    peak: Arc<AtomicUsize>,
-}
-
-/// Counts a call as long as it lives, also when it is dropped halfway.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl ChatModel for Scripted {
-    fn complete(&self, request: ChatRequest) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-        let script = request.turns.last().map(|turn| turn.text.clone()).unwrap_or_default();
-        assert_ne!(script, "panic at once", "on purpose");
-        let count = Counted(self.now.clone());
-        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.peak.fetch_max(now, Ordering::SeqCst);
-        Box::pin(async move {
-            let _count = count;
-            match script.as_str() {
-                "hang" => std::future::pending().await,
-                "fail" => Err(ModelError::Provider("on purpose".to_owned())),
-                "panic" => panic!("the model panics on purpose"),
-                text => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    Ok(ChatReply { text: text.to_owned(), usage: None })
-                }
-            }
-        })
-    }
-}
-
-fn request(text: &str) -> ChatRequest {
-    ChatRequest { turns: vec![Turn::user(text)], max_output_tokens: 16 }
-}
-
-fn limits(max_in_flight: usize, max_waiting: usize) -> GatewayLimits {
-    GatewayLimits { max_in_flight, max_waiting, deadline: Duration::from_secs(10) }
-}
-
-async fn assert_idle(gateway: &Gateway, model: &Scripted) {
-    let info = gateway.info().await.unwrap();
-    assert_eq!((info.in_flight, info.waiting), (0, 0), "every place came back");
-    assert_eq!(model.now.load(Ordering::SeqCst), 0, "no call goes on");
-}
 
 #[test]
 fn never_more_in_flight_than_the_limit_and_the_rest_waits_in_order() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let gateway = Gateway::start(&runtime, model.clone(), limits(3, 100)).unwrap();
+        let gateway = gateway(&runtime, &model, 3, 100);
         let began = Instant::now();
-        let calls = (0..10).map(|number| gateway.complete(request(&number.to_string())));
+        let calls = (0..10).map(|number| gateway.call(MODEL, request(&number.to_string())).send());
         let answers = join_all(calls.collect::<Vec<_>>()).await;
-        let texts: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().text).collect();
+        let texts: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap().reply.text.clone()).collect();
         assert_eq!(texts, (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
         assert_eq!(began.elapsed(), Duration::from_secs(4), "ten calls of a second, three at a time");
         assert_eq!(model.peak.load(Ordering::SeqCst), 3);
         assert_eq!(gateway.info().await.unwrap().peak_in_flight, 3);
+        let times = answers[9].as_ref().unwrap().times;
+        assert_eq!((times.queue, times.provider, times.overhead), (3 * SECOND, SECOND, Duration::ZERO));
         assert_idle(&gateway, &model).await;
     });
 }
 
 #[test]
-fn beyond_the_queue_a_call_is_refused_at_once() {
+fn models_have_places_of_their_own_below_those_of_all() {
+    simulated(1, |runtime| async move {
+        let (one, two) = (Arc::new(Scripted::default()), Arc::new(Scripted::default()));
+        let places = |max_in_flight| ModelLimits { max_in_flight, ..ModelLimits::default() };
+        let second = ServedModel { name: "scripted/two".to_owned(), ..served(&two, places(5)) };
+        let all = GatewayLimits { max_in_flight: 4, ..limits(100) };
+        let gateway = Gateway::start(&runtime, vec![served(&one, places(3)), second], all).unwrap();
+        let names = [MODEL, "scripted/two"];
+        let calls = (0..24).map(|number| gateway.call(names[number % 2], request("x")).send());
+        let answers = join_all(calls.collect::<Vec<_>>()).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert!(one.peak.load(Ordering::SeqCst) <= 3 && two.peak.load(Ordering::SeqCst) <= 4);
+        assert_eq!(gateway.info().await.unwrap().peak_in_flight, 4);
+        assert_idle(&gateway, &one).await;
+        let unknown = gateway.call("scripted/three", request("x")).send().await.unwrap_err();
+        assert_eq!(
+            unknown,
+            ModelError::NotFound(
+                "the gateway serves no model scripted/three; it serves scripted/one, scripted/two".to_owned()
+            )
+        );
+    });
+}
+
+#[test]
+fn beyond_the_line_a_call_is_refused_at_once() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let gateway = Gateway::start(&runtime, model.clone(), limits(1, 2)).unwrap();
+        let gateway = gateway(&runtime, &model, 1, 2);
         let mut calls = Vec::new();
         for _ in 0..5 {
-            calls.push(gateway.complete(request("x")));
-            // The gateway takes each call out of its mailbox before the next one comes: its own queue is the bound.
+            calls.push(gateway.call(MODEL, request("x")).send());
+            // The gateway takes each call out of its mailbox before the next one comes: its own line is the bound.
             gateway.info().await.unwrap();
         }
         let answers = join_all(calls).await;
@@ -104,18 +80,23 @@ fn beyond_the_queue_a_call_is_refused_at_once() {
 fn a_place_comes_back_after_failure_panic_and_deadline() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let gateway = Gateway::start(&runtime, model.clone(), limits(1, 10)).unwrap();
-        let failed = gateway.complete(request("fail")).await;
-        assert_eq!(failed, Err(ModelError::Provider("on purpose".to_owned())));
+        let gateway = gateway(&runtime, &model, 1, 10);
+        let failed = gateway.call(MODEL, request("reject")).send().await;
+        assert_eq!(failed, Err(ModelError::Rejected { status: 400, message: "reject".to_owned() }));
         for script in ["panic", "panic at once"] {
-            let panicked = gateway.complete(request(script)).await;
+            let panicked = gateway.call(MODEL, request(script)).send().await;
             assert!(matches!(panicked, Err(ModelError::Provider(_))), "{panicked:?}");
         }
         let began = Instant::now();
-        let (hung, waited) = tokio::join!(gateway.complete(request("hang")), gateway.complete(request("x")));
-        assert_eq!((hung, waited), (Err(ModelError::Timeout), Err(ModelError::Timeout)));
+        let call = |script| gateway.call(MODEL, request(script)).send();
+        let (hung, waited) = tokio::join!(call("hang"), call("x"));
+        assert_eq!(hung, Err(ModelError::Timeout(Waiting::Total)));
+        assert_eq!(waited, Err(ModelError::Timeout(Waiting::Queue)));
         assert_eq!(began.elapsed(), Duration::from_secs(10), "queued or in flight, the deadline holds");
-        assert!(gateway.complete(request("x")).await.is_ok());
+        let began = Instant::now();
+        let short = gateway.call(MODEL, request("hang")).within(SECOND).send().await;
+        assert_eq!((short, began.elapsed()), (Err(ModelError::Timeout(Waiting::Total)), SECOND));
+        assert!(call("x").await.is_ok());
         assert_idle(&gateway, &model).await;
     });
 }
@@ -124,16 +105,33 @@ fn a_place_comes_back_after_failure_panic_and_deadline() {
 fn a_caller_that_leaves_cancels_its_call_wherever_it_is() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let gateway = Gateway::start(&runtime, model.clone(), limits(1, 10)).unwrap();
-        let in_flight = gateway.complete(request("hang"));
-        let waiting = gateway.complete(request("never made"));
+        let gateway = gateway(&runtime, &model, 1, 10);
+        let in_flight = gateway.call(MODEL, request("hang")).send();
+        let waiting = gateway.call(MODEL, request("never made")).send();
         while gateway.info().await.unwrap().waiting == 0 {}
         drop(waiting);
-        let next = gateway.complete(request("x"));
+        let next = gateway.call(MODEL, request("x")).send();
         while gateway.info().await.unwrap().waiting < 2 {}
         drop(in_flight);
         assert!(next.await.is_ok());
-        assert_eq!(gateway.info().await.unwrap().started, 2, "the one that was dropped while it waited was not made");
+        let attempts = gateway.info().await.unwrap().models[0].attempts;
+        assert_eq!(attempts, 2, "the one that was dropped while it waited was not made");
         assert_idle(&gateway, &model).await;
+    });
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_before_it_starts() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let one = || served(&model, ModelLimits::default());
+        let message = |models, limits| match Gateway::start(&runtime, models, limits) {
+            Err(StartError::Invalid(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(message(Vec::new(), limits(1)), "a gateway needs at least one model");
+        assert_eq!(message(vec![one(), one()], limits(1)), "two models of a gateway are called scripted/one");
+        let none = GatewayLimits { max_in_flight: 0, ..limits(1) };
+        assert_eq!(message(vec![one()], none), "max_in_flight is 0; it must be between 1 and 100000");
     });
 }

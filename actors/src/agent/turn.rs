@@ -50,6 +50,11 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         AgentRef::to(self.door)
     }
 
+    /// A share in `0.0..1.0` by chance, which in a simulation comes from the seed.
+    pub(crate) fn chance(&self) -> f64 {
+        self.door.shared.chance()
+    }
+
     /// Ends with the agent; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
         self.door.scope()

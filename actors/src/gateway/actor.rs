@@ -1,4 +1,4 @@
-//! The gateway's shell: it starts calls that have a place and takes the place back on every path.
+//! The gateway's shell: it starts calls that have a place, and takes place and reservation back on every path.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,35 +6,43 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::GatewayLimits;
-use super::admission::{Admission, Verdict};
+use super::admission::{Admission, Claim, Ticket, Verdict};
+use super::budget::{Budget, Reservation};
+use super::chunks::Chunks;
+use super::lane::Lane;
+use super::limits::GatewayLimits;
+use super::{Completed, GatewayInfo, ModelInfo, ServedModel};
 use crate::agent::{Agent, Turn, WorkError};
-use crate::chat::{ChatReply, ChatRequest};
-use crate::error::ModelError;
+use crate::chat::{ChatReply, ChatRequest, Headroom};
+use crate::error::{Limited, ModelError, Waiting};
 use crate::mailbox::Reply;
-use crate::ports::ChatModel;
+use crate::ports::ModelCall;
 
-/// What a refused caller is told to wait, when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// What a gateway is like at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GatewayInfo {
-    /// Calls that are being made.
-    pub in_flight: usize,
-    /// The most that there ever were at a time.
-    pub peak_in_flight: usize,
-    /// Calls that wait for a place.
-    pub waiting: usize,
-    /// Calls that were started.
-    pub started: u64,
-}
+/// A pause that a provider asks for without saying how long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One call on its way through.
 pub(super) struct Call {
-    pub(super) request: ChatRequest,
+    /// The number of its model.
+    pub(super) lane: usize,
+    pub(super) request: Arc<ChatRequest>,
     pub(super) deadline: Instant,
-    pub(super) reply: Reply<Result<ChatReply, ModelError>>,
+    pub(super) budget: Option<Budget>,
+    pub(super) chunks: Option<Chunks>,
+    pub(super) reply: Reply<Result<Completed, ModelError>>,
+    pub(super) times: Progress,
+}
+
+/// What a call has seen so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// When it stood in line last.
+    pub(super) lined_up: Instant,
+    /// In line, for a place, for a rate, or for the next attempt.
+    pub(super) queued: Duration,
+    /// At the provider.
+    pub(super) provider: Duration,
+    pub(super) attempts: u32,
 }
 
 fn is_abandoned(call: &Call) -> bool {
@@ -44,62 +52,53 @@ fn is_abandoned(call: &Call) -> bool {
 /// What the gateway understands.
 pub(super) enum GatewayMessage {
     Complete(Call),
-    /// A call is over, whichever way; its caller knows.
-    Over,
-    /// A waiting call's deadline is here.
+    /// An attempt is over, whichever way. When there is a call in it, that did not succeed and its caller knows nothing.
+    Over(Ticket, Ended),
+    /// A time has come that somebody waits for.
     Wake,
     Info(Reply<GatewayInfo>),
 }
 
+/// How an attempt ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    /// Tokens; `None` when nobody knows.
+    used: Option<u64>,
+    headroom: Headroom,
+    failed: Option<(Call, ModelError)>,
+}
+
 /// The actor of one gateway.
 pub(super) struct GatewayActor {
-    model: Arc<dyn ChatModel>,
+    models: Arc<[ServedModel]>,
+    limits: GatewayLimits,
     admission: Admission<Call>,
     wake: Option<Instant>,
+    counts: Vec<ModelInfo>,
     peak: usize,
-    started: u64,
 }
 
 impl GatewayActor {
-    pub(super) fn new(model: Arc<dyn ChatModel>, limits: GatewayLimits) -> Self {
-        let admission = Admission::new(limits.max_in_flight, limits.max_waiting);
-        Self { model, admission, wake: None, peak: 0, started: 0 }
+    pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits) -> Self {
+        let now = Instant::now();
+        let lanes = models.iter().map(|model| Lane::new(&model.limits, now)).collect();
+        let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
+        let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
+        Self { models, limits, admission, wake: None, counts, peak: 0 }
     }
 
-    fn arrive(&mut self, call: Call, turn: &mut Turn<'_, GatewayMessage>) {
-        let deadline = call.deadline;
-        match self.admission.arrive(call, deadline, is_abandoned) {
-            Verdict::Start(call) => self.start(call, deadline, turn),
+    fn arrive(&mut self, mut call: Call) {
+        let now = Instant::now();
+        // The way here is no wait in line.
+        call.times.lined_up = now;
+        let tokens = call.request.most_tokens().total();
+        let claim = Claim { lane: call.lane, deadline: call.deadline, tokens };
+        match self.admission.arrive(call, claim, now, is_abandoned) {
             Verdict::Wait => {}
-            Verdict::Refuse(call) => call.reply.send(Err(ModelError::Overloaded { retry_after: RETRY_AFTER })),
-        }
-    }
-
-    /// Makes the call beside the agent. Its place comes back with [`GatewayMessage::Over`]: after a reply, a failure, a
-    /// panic, the deadline, and when the caller leaves.
-    fn start(&mut self, call: Call, deadline: Instant, turn: &mut Turn<'_, GatewayMessage>) {
-        self.started += 1;
-        self.peak = self.peak.max(self.admission.in_flight());
-        let Call { request, reply, .. } = call;
-        let model = self.model.clone();
-        let work = async move {
-            let mut reply = reply;
-            let answer = async { model.complete(request).await };
-            let answer = tokio::select! {
-                biased;
-                () = reply.abandoned() => return,
-                answer = tokio::time::timeout_at(deadline, answer) => answer,
-            };
-            reply.send(answer.unwrap_or(Err(ModelError::Timeout)));
-        };
-        let over = |ended: Result<(), WorkError>| {
-            if let Err(error) = ended {
-                tracing::warn!(%error, "a model call did not come to its end");
+            Verdict::Refuse(call, retry_after) => {
+                self.counts[call.lane].refused += 1;
+                call.reply.send(Err(ModelError::Overloaded { retry_after }));
             }
-            GatewayMessage::Over
-        };
-        if turn.start(work.instrument(tracing::info_span!("chat")), over).is_err() {
-            self.admission.release();
         }
     }
 
@@ -107,28 +106,146 @@ impl GatewayActor {
     fn advance(&mut self, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
         for call in self.admission.expire(now) {
-            call.reply.send(Err(ModelError::Timeout));
+            call.reply.send(Err(ModelError::Timeout(Waiting::Queue)));
         }
-        while let Some((deadline, call)) = self.admission.next(is_abandoned) {
-            self.start(call, deadline, turn);
+        while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
+            self.begin(ticket, call, now, turn);
         }
-        let next = self.admission.next_deadline();
-        if next.is_some() && self.wake.is_none_or(|wake| next < Some(wake)) {
-            self.wake = next;
-            let delay = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-            // One or two timers are set at a time: far below the limit.
-            let _below_the_limit = turn.after(delay, GatewayMessage::Wake);
+        self.set_timer(now, turn);
+    }
+
+    fn set_timer(&mut self, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
+        let Some(next) = self.admission.wake_at(now) else { return };
+        if self.wake.is_none_or(|wake| next < wake) {
+            let delay = next.saturating_duration_since(now);
+            // Refused, an earlier timer looks again; there are few at a time.
+            if turn.after(delay, GatewayMessage::Wake).is_ok() {
+                self.wake = Some(next);
+            }
+        }
+    }
+
+    /// Makes one attempt beside the agent. What it took comes back with [`GatewayMessage::Over`].
+    fn begin(&mut self, ticket: Ticket, mut call: Call, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
+        let model = &self.models[call.lane];
+        let most = call.request.most_tokens();
+        let reserved = call.budget.as_ref().map(|budget| budget.reserve(&model.name, most, model.price)).transpose();
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(exhausted) => {
+                self.admission.over(ticket, Some(0));
+                return call.reply.send(Err(exhausted));
+            }
+        };
+        call.times.queued += now.saturating_duration_since(call.times.lined_up);
+        call.times.attempts += 1;
+        let counts = &mut self.counts[call.lane];
+        counts.attempts += 1;
+        counts.retries += u64::from(call.times.attempts > 1);
+        self.peak = self.peak.max(self.admission.in_flight());
+        let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
+        let work = attempt(model.model.clone(), self.limits.clone(), call, reservation).instrument(span);
+        let over = move |ended: Result<Ended, WorkError>| {
+            let ended = ended.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a model call did not come to its end");
+                Ended::default()
+            });
+            GatewayMessage::Over(ticket, ended)
+        };
+        if turn.start(work, over).is_err() {
+            // There is room for as many as may be in flight.
+            self.admission.over(ticket, Some(0));
+        }
+    }
+
+    fn over(&mut self, ticket: Ticket, ended: Ended, turn: &Turn<'_, GatewayMessage>) {
+        let (now, lane) = (Instant::now(), ticket.claim.lane);
+        self.admission.over(ticket, ended.used);
+        self.admission.heed(lane, &ended.headroom, now);
+        let Some((mut call, error)) = ended.failed else { return };
+        if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
+            self.counts[lane].pauses += 1;
+            let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
+            self.admission.pause(lane, now + pause);
+        }
+        let left = call.deadline.saturating_duration_since(now);
+        match self.limits.retry.next(&error, call.times.attempts, turn.chance(), left) {
+            Some(wait) => {
+                tracing::debug!(%error, ?wait, attempt = call.times.attempts, "a model call is made again");
+                call.times.lined_up = now;
+                self.admission.again(ticket, call, now + wait);
+            }
+            None => {
+                self.counts[lane].failed += 1;
+                call.reply.send(Err(error));
+            }
         }
     }
 
     fn info(&self) -> GatewayInfo {
+        let mut models = self.counts.clone();
+        for (lane, info) in models.iter_mut().enumerate() {
+            info.in_flight = self.admission.in_flight_of(lane);
+        }
         GatewayInfo {
             in_flight: self.admission.in_flight(),
             peak_in_flight: self.peak,
             waiting: self.admission.waiting(),
-            started: self.started,
+            models,
         }
     }
+}
+
+/// One attempt, until its end, a time-out, or its caller leaves. A success is told to the caller at once.
+async fn attempt(
+    model: Arc<dyn crate::ports::ChatModel>,
+    limits: GatewayLimits,
+    mut call: Call,
+    reservation: Option<Reservation>,
+) -> Ended {
+    let began = Instant::now();
+    let until = call.deadline.min(began + limits.timeouts.total);
+    let asked = ModelCall { request: call.request.clone(), timeouts: limits.timeouts, chunks: call.chunks.clone() };
+    // Within the block: an adapter that panics at once does so in the work, and not in the gateway.
+    let answer = async { model.complete(asked).await };
+    let answer = tokio::select! {
+        biased;
+        // What it used nobody knows: place and reservation come back as for a call that was made.
+        () = call.reply.abandoned() => return Ended::default(),
+        answer = tokio::time::timeout_at(until, answer) => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
+    };
+    call.times.provider += began.elapsed();
+    match answer {
+        Ok(reply) => succeed(call, reply, reservation),
+        Err(error) => fail(call, error, reservation),
+    }
+}
+
+fn succeed(call: Call, reply: ChatReply, reservation: Option<Reservation>) -> Ended {
+    if let Some(reservation) = reservation {
+        reservation.settle(reply.usage);
+    }
+    let ended = Ended { used: reply.usage.map(|usage| usage.total()), headroom: reply.headroom, failed: None };
+    let first_token = call.chunks.as_ref().and_then(Chunks::first);
+    call.reply.send(Ok(Completed::new(reply, call.times, first_token)));
+    ended
+}
+
+fn fail(call: Call, error: ModelError, reservation: Option<Reservation>) -> Ended {
+    let used_nothing = error.used_nothing();
+    if let Some(reservation) = reservation {
+        match used_nothing {
+            true => reservation.take_back(),
+            false => reservation.settle(None),
+        }
+    }
+    // What its reader has seen is not made again behind his back.
+    let error = match call.chunks.as_ref().map_or(0, Chunks::sent) {
+        0 => error,
+        received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
+        _ => error,
+    };
+    Ended { used: used_nothing.then_some(0), headroom: Headroom::default(), failed: Some((call, error)) }
 }
 
 impl Agent for GatewayActor {
@@ -136,8 +253,8 @@ impl Agent for GatewayActor {
 
     fn handle(&mut self, message: GatewayMessage, turn: &mut Turn<'_, GatewayMessage>) {
         match message {
-            GatewayMessage::Complete(call) => self.arrive(call, turn),
-            GatewayMessage::Over => self.admission.release(),
+            GatewayMessage::Complete(call) => self.arrive(call),
+            GatewayMessage::Over(ticket, ended) => self.over(ticket, ended, turn),
             GatewayMessage::Wake => self.wake = None,
             GatewayMessage::Info(reply) => return reply.send(self.info()),
         }

@@ -1,73 +1,48 @@
 //! Who may call a model now? The one door for every model call, however deeply agents nest.
 //!
-//! [`Gateway::start`] puts an actor in front of a [`ChatModel`]; what it returns is a [`ChatModel`] again, so a caller
-//! cannot tell the difference, and nobody but the gateway reaches the model. At most
-//! [`max_in_flight`](GatewayLimits::max_in_flight) calls run, at most [`max_waiting`](GatewayLimits::max_waiting) wait,
-//! in the order of their arrival; a call that is refused, expires or whose caller leaves gives its place back.
+//! [`Gateway::start`] puts an actor in front of the [`ChatModel`](crate::ports::ChatModel)s of a program; nobody but the
+//! gateway reaches them. It lets as many calls be in flight as the limits of each model and of all together say, keeps to
+//! requests and tokens per minute, waits as long as a provider asks, makes calls again that may work later, and spends no
+//! more than a run's [`Budget`]. A call that is refused, expires, panics or whose caller leaves gives back what it took.
 
 mod actor;
 mod admission;
+mod bucket;
+mod budget;
+mod chunks;
+mod lane;
+mod limits;
+mod prices;
+mod retry;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::chat::{ChatReply, ChatRequest};
+use crate::chat::ChatRequest;
 use crate::error::{AskError, ModelError, StartError};
-use crate::mailbox::{AgentRef, AgentSpec};
-use crate::ports::ChatModel;
+use crate::mailbox::{AgentRef, AgentSpec, Ask};
 use crate::runtime::Runtime;
 use crate::supervision::RestartPolicy;
-use actor::{Call, GatewayMessage};
+use actor::{Call, GatewayMessage, Progress};
 
-pub use actor::GatewayInfo;
+pub use budget::{Budget, BudgetLimits, Spent};
+pub use chunks::{ChunkStream, Chunks};
+pub use limits::{GatewayLimits, ModelLimits, Timeouts};
+pub use prices::{Price, Prices};
+pub use retry::RetryPolicy;
+pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel};
 
 /// Room for the timers of waiting calls beside the calls in flight; one or two are set at a time.
-const TIMERS: usize = 16;
+const TIMERS: usize = 64;
 
-/// The bounds of a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayLimits {
-    /// At most this many calls are in flight: 1 to 100,000. The default is 8.
-    pub max_in_flight: usize,
-    /// At most this many calls wait: up to 1,000,000. The default is 1,024.
-    pub max_waiting: usize,
-    /// How long a call may take, waiting included. The default is 120 seconds.
-    pub deadline: Duration,
-}
-
-impl Default for GatewayLimits {
-    fn default() -> Self {
-        Self { max_in_flight: 8, max_waiting: 1024, deadline: Duration::from_secs(120) }
-    }
-}
-
-impl GatewayLimits {
-    /// Checks every rule.
-    ///
-    /// # Errors
-    /// [`StartError::Invalid`] names the value and its range.
-    pub fn validate(&self) -> Result<(), StartError> {
-        let invalid = |message: String| Err(StartError::Invalid(message));
-        if !(1..=100_000).contains(&self.max_in_flight) {
-            return invalid(format!("max_in_flight is {}; it must be between 1 and 100000", self.max_in_flight));
-        }
-        if self.max_waiting > 1_000_000 {
-            return invalid(format!("max_waiting is {}; it must be at most 1000000", self.max_waiting));
-        }
-        if self.deadline.is_zero() || self.deadline > Duration::from_secs(24 * 3600) {
-            return invalid(format!("deadline is {:?}; it must be above zero and at most 24 hours", self.deadline));
-        }
-        Ok(())
-    }
-}
-
-/// The door: a [`ChatModel`] whose calls pass the gateway. Clones are the same door.
+/// The door. Clones are the same door.
 #[derive(Clone)]
 pub struct Gateway {
     agent: AgentRef<GatewayMessage>,
+    models: Arc<[ServedModel]>,
     deadline: Duration,
 }
 
@@ -78,46 +53,123 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Starts a gateway in front of `model`.
+    /// Starts a gateway in front of these models.
     ///
     /// # Errors
-    /// [`StartError`] for invalid limits, or when the runtime is stopping.
-    pub fn start(runtime: &Runtime, model: Arc<dyn ChatModel>, limits: GatewayLimits) -> Result<Self, StartError> {
+    /// [`StartError`] for invalid limits, for no model or two of one name, or when the runtime is stopping.
+    pub fn start(runtime: &Runtime, models: Vec<ServedModel>, limits: GatewayLimits) -> Result<Self, StartError> {
         limits.validate()?;
-        let deadline = limits.deadline;
-        // Every waiting call is one message on its way or one entry of the queue; every call in flight is one future.
+        if models.is_empty() {
+            return Err(StartError::Invalid("a gateway needs at least one model".to_owned()));
+        }
+        for (number, model) in models.iter().enumerate() {
+            model.limits.validate()?;
+            if models[..number].iter().any(|other| other.name == model.name) {
+                return Err(StartError::Invalid(format!("two models of a gateway are called {}", model.name)));
+            }
+        }
+        let (models, deadline): (Arc<[_]>, _) = (models.into(), limits.deadline);
+        // Every waiting call is one message on its way or one entry of a line; every call in flight is one future.
         let mailbox = limits.max_waiting + limits.max_in_flight;
         let work = limits.max_in_flight + TIMERS;
-        let factory = move || actor::GatewayActor::new(model.clone(), limits.clone());
+        let served = models.clone();
+        let factory = move || actor::GatewayActor::new(served.clone(), limits.clone());
         let policy = RestartPolicy::at_most(10, Duration::from_secs(60));
         let spec = AgentSpec::new("gateway", factory).capacity(mailbox).max_work(work).restart(policy);
-        Ok(Self { agent: runtime.spawn(spec)?, deadline })
+        Ok(Self { agent: runtime.spawn(spec)?, models, deadline })
+    }
+
+    /// A call of the model with this name, such as `openai/NAME`. It is made by [`ChatCall::send`].
+    pub fn call(&self, model: &str, request: ChatRequest) -> ChatCall<'_> {
+        let lane = self.models.iter().position(|served| served.name == model).ok_or_else(|| model.to_owned());
+        ChatCall {
+            gateway: self,
+            lane,
+            request: Arc::new(request),
+            deadline: self.deadline,
+            budget: None,
+            chunks: None,
+        }
     }
 
     /// What the gateway is like right now.
     ///
     /// # Errors
     /// [`ModelError`] when it does not answer.
-    pub fn info(&self) -> BoxFuture<'static, Result<GatewayInfo, ModelError>> {
-        let answer = self.agent.ask(self.deadline, GatewayMessage::Info);
-        Box::pin(async { answer.await.map_err(refused) })
+    pub async fn info(&self) -> Result<GatewayInfo, ModelError> {
+        self.agent.ask(self.deadline, GatewayMessage::Info).await.map_err(refused)
     }
 }
 
-impl ChatModel for Gateway {
-    fn complete(&self, request: ChatRequest) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-        // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer at all.
-        let patience = self.deadline + Duration::from_secs(1);
-        let deadline = Instant::now() + self.deadline;
-        let answer = self.agent.ask(patience, |reply| GatewayMessage::Complete(Call { request, deadline, reply }));
-        Box::pin(async { answer.await.unwrap_or_else(|error| Err(refused(error))) })
+/// One call, about to be made.
+#[derive(Debug)]
+#[must_use = "it is made by `send`"]
+pub struct ChatCall<'a> {
+    gateway: &'a Gateway,
+    /// The number of its model, or the name that no model has.
+    lane: Result<usize, String>,
+    request: Arc<ChatRequest>,
+    deadline: Duration,
+    budget: Option<Budget>,
+    chunks: Option<Chunks>,
+}
+
+impl ChatCall<'_> {
+    /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = self.deadline.min(deadline);
+        self
+    }
+
+    /// What it uses is taken from this budget.
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.budget = Some(budget.clone());
+        self
+    }
+
+    /// Its pieces are to be read as they come. Read them beside the call: the provider waits for their reader.
+    pub fn streamed(mut self) -> (Self, ChunkStream) {
+        let (chunks, stream) = chunks::chunks();
+        self.chunks = Some(chunks);
+        (self, stream)
+    }
+
+    /// Makes the call. Dropping the future leaves it: it is not made any more, or its connection is closed.
+    ///
+    /// # Errors
+    /// [`ModelError`] says what the caller can do about it.
+    pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
+        let Self { gateway, lane, request, deadline, budget, chunks } = self;
+        let began = Instant::now();
+        let answer: Result<Ask<Result<Completed, ModelError>>, ModelError> = match lane {
+            Ok(lane) => {
+                let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
+                let until = began + deadline;
+                // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
+                Ok(gateway.agent.ask(deadline + Duration::from_secs(1), |reply| {
+                    GatewayMessage::Complete(Call { lane, request, deadline: until, budget, chunks, reply, times })
+                }))
+            }
+            Err(name) => Err(gateway.unknown(&name)),
+        };
+        async move {
+            let completed = answer?.await.unwrap_or_else(|error| Err(refused(error)));
+            completed.map(|completed| completed.seen_after(began.elapsed()))
+        }
+    }
+}
+
+impl Gateway {
+    fn unknown(&self, name: &str) -> ModelError {
+        let known: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
+        ModelError::NotFound(format!("the gateway serves no model {name}; it serves {}", known.join(", ")))
     }
 }
 
 fn refused(error: AskError) -> ModelError {
     match error {
         AskError::Overloaded => ModelError::Overloaded { retry_after: Duration::from_secs(1) },
-        AskError::Timeout => ModelError::Timeout,
+        AskError::Timeout => ModelError::Timeout(crate::error::Waiting::Total),
         AskError::Stopped => ModelError::Stopped,
         AskError::Panicked | AskError::Unanswered | AskError::Quarantined | AskError::InsideAsync => {
             ModelError::Provider("its adapter or the gateway panicked; the call may have been made".to_owned())

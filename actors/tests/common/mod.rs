@@ -3,6 +3,7 @@
 
 pub(crate) mod chance;
 pub(crate) mod library;
+pub(crate) mod model;
 pub(crate) mod obeys;
 pub(crate) mod stage;
 

@@ -1,0 +1,189 @@
+//! Do the limits hold, and is nobody lost, in any order of arrivals, ends, retries, pauses and time?
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::gateway::limits::ModelLimits;
+
+fn limits(max_in_flight: usize, requests: Option<u64>) -> ModelLimits {
+    ModelLimits { max_in_flight, requests_per_minute: requests, tokens_per_minute: None }
+}
+
+fn admission(total: usize, max_waiting: usize, lanes: &[ModelLimits], now: Instant) -> Admission<char> {
+    Admission::new(total, max_waiting, lanes.iter().map(|limits| Lane::new(limits, now)).collect())
+}
+
+fn claim(lane: usize, deadline: Instant) -> Claim {
+    Claim { lane, deadline, tokens: 1 }
+}
+
+fn nobody_left(_: &char) -> bool {
+    false
+}
+
+/// What starts now, in order.
+fn started(admission: &mut Admission<char>, now: Instant) -> Vec<(Ticket, char)> {
+    std::iter::from_fn(|| admission.next(now, nobody_left)).collect()
+}
+
+fn names(started: &[(Ticket, char)]) -> String {
+    started.iter().map(|(_, name)| name).collect()
+}
+
+#[test]
+fn each_line_is_served_in_order_and_lines_by_who_came_first() {
+    let now = Instant::now();
+    let soon = now + Duration::from_secs(10);
+    let mut admission = admission(3, 10, &[limits(1, None), limits(5, None)], now);
+    for (name, lane) in [('a', 0), ('b', 0), ('c', 1), ('d', 1), ('e', 1)] {
+        assert_eq!(admission.arrive(name, claim(lane, soon), now, nobody_left), Verdict::Wait);
+    }
+    let first = started(&mut admission, now);
+    assert_eq!(names(&first), "acd");
+    admission.over(first[1].0, None);
+    assert_eq!(names(&started(&mut admission, now)), "e", "there is a place in all, and none for b");
+    admission.over(first[0].0, None);
+    assert_eq!(names(&started(&mut admission, now)), "b");
+    assert_eq!((admission.in_flight(), admission.waiting()), (3, 0));
+}
+
+#[test]
+fn a_call_that_is_made_again_sleeps_without_a_place_and_then_goes_first() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(5);
+    let mut admission = admission(1, 1, &[limits(1, None)], now);
+    let deadline = now + Duration::from_secs(60);
+    admission.arrive('a', claim(0, deadline), now, nobody_left);
+    let (ticket, call) = admission.next(now, nobody_left).unwrap();
+    admission.arrive('b', claim(0, deadline), now, nobody_left);
+    admission.over(ticket, Some(0));
+    admission.again(ticket, call, later);
+    assert_eq!(admission.waiting(), 2, "it came through the bound before");
+    let other = started(&mut admission, now);
+    assert_eq!((names(&other).as_str(), admission.wake_at(now)), ("b", Some(later)));
+    admission.over(other[0].0, None);
+    admission.arrive('c', claim(0, deadline), now, nobody_left);
+    assert_eq!(names(&started(&mut admission, later)), "a", "it is older than c");
+}
+
+#[test]
+fn who_cannot_start_in_time_or_finds_the_line_full_is_refused() {
+    let now = Instant::now();
+    let second = |seconds| now + Duration::from_secs(seconds);
+    let mut admission = admission(5, 1, &[limits(5, Some(6))], now);
+    for name in 'a'..='f' {
+        admission.arrive(name, claim(0, second(60)), now, nobody_left);
+        assert_eq!(started(&mut admission, now).len(), usize::from(name < 'f'), "five places");
+    }
+    let full = admission.arrive('g', claim(0, second(60)), now, nobody_left);
+    assert_eq!(full, Verdict::Refuse('g', RETRY_AFTER));
+    assert_eq!(admission.expire(second(60)), ['f']);
+    let (mut other, only) = (super::tests::admission(5, 9, &[limits(5, Some(6))], now), limits(1, None));
+    other.lanes.push(Lane::new(&only, now));
+    other.lines.push(BTreeSet::new());
+    for name in 'a'..='f' {
+        other.arrive(name, claim(0, second(60)), now, nobody_left);
+    }
+    assert_eq!(names(&started(&mut other, now)), "abcde");
+    other.pause(0, second(30));
+    let late = other.arrive('h', claim(0, second(20)), now, nobody_left);
+    assert_eq!(late, Verdict::Refuse('h', Duration::from_secs(30)));
+}
+
+#[test]
+fn what_nobody_waits_for_makes_room_and_is_passed_over() {
+    let now = Instant::now();
+    let soon = now + Duration::from_secs(10);
+    let mut admission = admission(1, 2, &[limits(1, None)], now);
+    let left = |call: &char| *call == 'b';
+    admission.arrive('a', claim(0, soon), now, left);
+    let (ticket, _) = admission.next(now, left).unwrap();
+    for call in ['b', 'c'] {
+        admission.arrive(call, claim(0, soon), now, left);
+    }
+    assert_eq!(admission.arrive('d', claim(0, soon), now, left), Verdict::Wait);
+    assert_eq!(admission.arrive('e', claim(0, soon), now, left), Verdict::Refuse('e', RETRY_AFTER));
+    admission.over(ticket, None);
+    assert_eq!(admission.next(now, left).map(|(_, call)| call), Some('c'));
+}
+
+/// What can happen at a gateway.
+#[derive(Debug, Clone)]
+enum Step {
+    Arrive { lane: usize, patience: u64, is_abandoned: bool },
+    Over { which: usize, again_in: Option<u64> },
+    Pause { lane: usize, seconds: u64 },
+    Pass { millis: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3usize, 0..30u64, any::<bool>())
+            .prop_map(|(lane, patience, is_abandoned)| Step::Arrive { lane, patience, is_abandoned }),
+        4 => (any::<usize>(), proptest::option::of(0..10u64)).prop_map(|(which, again_in)| Step::Over { which, again_in }),
+        1 => (0..3usize, 0..20u64).prop_map(|(lane, seconds)| Step::Pause { lane, seconds }),
+        2 => (0..20_000u64).prop_map(|millis| Step::Pass { millis }),
+    ]
+}
+
+proptest! {
+    /// In any order of arrivals, ends, retries, pauses and time: no limit is passed, nobody waits beside what it waits for,
+    /// nobody is lost, and the alarm is never too late.
+    #[test]
+    fn the_limits_hold_and_nobody_is_lost_in_any_order(steps in proptest::collection::vec(step(), 0..200)) {
+        let begin = Instant::now();
+        let lanes = [limits(1, None), limits(3, Some(30)), limits(5, None)];
+        let mut admission: Admission<(u64, bool)> =
+            Admission::new(4, 6, lanes.iter().map(|limits| Lane::new(limits, begin)).collect());
+        let left = |call: &(u64, bool)| call.1;
+        let (mut now, mut next, mut running) = (begin, 0, Vec::new());
+        let (mut known, mut gone) = (0_u64, 0_u64);
+        for step in steps {
+            match step {
+                Step::Arrive { lane, patience, is_abandoned } => {
+                    next += 1;
+                    let claim = Claim { lane, deadline: now + Duration::from_secs(patience), tokens: 1 };
+                    if admission.arrive((next, is_abandoned), claim, now, left) == Verdict::Wait {
+                        known += u64::from(!is_abandoned);
+                    }
+                }
+                Step::Over { which, again_in } if !running.is_empty() => {
+                    let (ticket, call): (Ticket, (u64, bool)) = running.swap_remove(which % running.len());
+                    admission.over(ticket, Some(0));
+                    match again_in {
+                        Some(seconds) => admission.again(ticket, call, now + Duration::from_secs(seconds)),
+                        None => gone += 1,
+                    }
+                }
+                Step::Over { .. } => {}
+                Step::Pause { lane, seconds } => admission.pause(lane, now + Duration::from_secs(seconds)),
+                Step::Pass { millis } => {
+                    let alarm = admission.wake_at(now);
+                    let until = now + Duration::from_millis(millis);
+                    // Until the alarm nothing happens by time alone.
+                    let before = alarm.map_or(until, |alarm| alarm - Duration::from_nanos(1));
+                    if before > now {
+                        prop_assert!(admission.next(before.min(until), left).is_none());
+                        prop_assert!(admission.expire(before.min(until)).is_empty());
+                    }
+                    now = until;
+                }
+            }
+            gone += admission.expire(now).iter().filter(|call| !call.1).count() as u64;
+            while let Some(started) = admission.next(now, left) {
+                running.push(started);
+            }
+            prop_assert!(running.len() <= 4 && admission.in_flight() == running.len());
+            for (lane, limits) in lanes.iter().enumerate() {
+                let own = running.iter().filter(|(ticket, _)| ticket.claim.lane == lane).count();
+                prop_assert!(own <= limits.max_in_flight && own == admission.in_flight_of(lane));
+            }
+            let waiting = admission.waiting.values().filter(|waiting| !waiting.call.1).count() as u64;
+            prop_assert_eq!(known, gone + waiting + running.len() as u64, "nobody is lost");
+            prop_assert_eq!(admission.deadlines.len(), admission.waiting.len());
+            let in_lines: usize = admission.lines.iter().map(BTreeSet::len).sum();
+            prop_assert_eq!(in_lines + admission.sleeping.len(), admission.waiting.len());
+            prop_assert!(admission.waiting.is_empty() || admission.wake_at(now).is_some(), "somebody looks again");
+        }
+    }
+}

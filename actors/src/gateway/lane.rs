@@ -1,0 +1,159 @@
+//! May another call of this model start now, and if not, when? One lane for each model: its places, its rates, its pauses.
+//! Pure: time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::bucket::Bucket;
+use super::limits::ModelLimits;
+use crate::chat::Headroom;
+
+/// What one model allows, and what is used of it.
+#[derive(Debug)]
+pub(super) struct Lane {
+    max_in_flight: usize,
+    in_flight: usize,
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
+    /// The provider asked everybody to wait until then.
+    paused_until: Option<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(limits: &ModelLimits, now: Instant) -> Self {
+        Self {
+            max_in_flight: limits.max_in_flight,
+            in_flight: 0,
+            requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
+            tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
+            paused_until: None,
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn has_place(&self) -> bool {
+        self.in_flight < self.max_in_flight
+    }
+
+    /// How long a call of so many tokens has to wait for the rates and the pause, if nobody starts before it.
+    pub(super) fn wait(&mut self, tokens: u64, now: Instant) -> Duration {
+        let pause = self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let requests = self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(1, now));
+        let of_tokens = self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(tokens, now));
+        pause.max(requests).max(of_tokens)
+    }
+
+    /// Takes a place and reserves, if all of it is there.
+    pub(super) fn enter(&mut self, tokens: u64, now: Instant) -> bool {
+        if !self.has_place() || !self.wait(tokens, now).is_zero() {
+            return false;
+        }
+        let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
+            && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
+        self.paused_until = None;
+        self.in_flight += 1;
+        true
+    }
+
+    /// Gives the place back. `used` is what the call used of its reservation; `None` when nobody knows.
+    pub(super) fn leave(&mut self, reserved: u64, used: Option<u64>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let (Some(bucket), Some(used)) = (&mut self.tokens, used) {
+            bucket.settle(reserved, used);
+        }
+    }
+
+    /// Nobody starts before `until`. A shorter pause does not end a longer one.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// The provider says what is left: nobody is sent to be refused.
+    pub(super) fn heed(&mut self, headroom: &Headroom, now: Instant) {
+        let left = [(headroom.requests, &mut self.requests), (headroom.tokens, &mut self.tokens)];
+        for (left, bucket) in left {
+            if let (Some(left), Some(bucket)) = (left, bucket) {
+                bucket.at_most(left, now);
+            }
+        }
+        // Without a limit of our own there is nothing but the provider's word, and that only when nothing is left.
+        let used_up = [
+            (headroom.requests, headroom.requests_reset, self.requests.is_none()),
+            (headroom.tokens, headroom.tokens_reset, self.tokens.is_none()),
+        ];
+        for (left, reset, is_all_we_know) in used_up {
+            if let (Some(0), Some(reset), true) = (left, reset, is_all_we_know) {
+                self.pause(now + reset.min(LONGEST_PAUSE));
+            }
+        }
+    }
+}
+
+/// A provider that asks for a longer pause is asked again after this time.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(requests: Option<u64>, tokens: Option<u64>, now: Instant) -> Lane {
+        let limits = ModelLimits { max_in_flight: 2, requests_per_minute: requests, tokens_per_minute: tokens };
+        Lane::new(&limits, now)
+    }
+
+    #[test]
+    fn places_come_back_and_rates_do_not() {
+        let now = Instant::now();
+        let mut lane = lane(Some(3), None, now);
+        assert!(lane.enter(0, now) && lane.enter(0, now));
+        assert!(!lane.enter(0, now), "no place");
+        lane.leave(0, None);
+        assert!(lane.enter(0, now));
+        lane.leave(0, None);
+        assert!(!lane.enter(0, now), "three a minute");
+        assert_eq!(lane.wait(0, now), Duration::from_secs(20));
+        assert_eq!(lane.in_flight(), 1);
+    }
+
+    #[test]
+    fn tokens_are_reserved_and_settled() {
+        let now = Instant::now();
+        let mut lane = lane(None, Some(600), now);
+        assert!(lane.enter(600, now));
+        assert_eq!(lane.wait(100, now), Duration::from_secs(10));
+        lane.leave(600, Some(500));
+        assert!(lane.enter(100, now));
+        lane.leave(100, None);
+        assert_eq!(lane.wait(100, now), Duration::from_secs(10), "what nobody knows counts in full");
+    }
+
+    #[test]
+    fn a_pause_holds_for_everybody_and_the_longest_one_counts() {
+        let now = Instant::now();
+        let mut lane = lane(None, None, now);
+        lane.pause(now + Duration::from_secs(5));
+        lane.pause(now + Duration::from_secs(2));
+        assert!(!lane.enter(0, now + Duration::from_secs(4)));
+        assert!(lane.enter(0, now + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn what_the_provider_says_is_left_is_heeded() {
+        let now = Instant::now();
+        let (mut ours, mut theirs) = (lane(Some(60), None, now), lane(None, None, now));
+        let headroom =
+            Headroom { requests: Some(0), requests_reset: Some(Duration::from_secs(7)), ..Headroom::default() };
+        for lane in [&mut ours, &mut theirs] {
+            lane.heed(&headroom, now);
+        }
+        assert_eq!(ours.wait(0, now), Duration::from_secs(1));
+        assert_eq!(theirs.wait(0, now), Duration::from_secs(7));
+        let forever = Headroom { tokens: Some(0), tokens_reset: Some(Duration::MAX), ..Headroom::default() };
+        theirs.heed(&forever, now);
+        assert_eq!(theirs.wait(0, now), LONGEST_PAUSE);
+    }
+}

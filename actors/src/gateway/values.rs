@@ -1,0 +1,112 @@
+//! What does a program give to a gateway, and what does it get back?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actor::Progress;
+use super::limits::ModelLimits;
+use super::prices::Price;
+use crate::chat::ChatReply;
+use crate::ports::ChatModel;
+
+/// A model behind a gateway.
+#[derive(Clone)]
+pub struct ServedModel {
+    /// Its whole name, such as `openai/NAME`.
+    pub name: String,
+    /// Who makes its calls.
+    pub model: Arc<dyn ChatModel>,
+    /// Its bounds.
+    pub limits: ModelLimits,
+    /// What it costs; `None` when nobody knows.
+    pub price: Option<Price>,
+}
+
+impl ServedModel {
+    /// A model with the default bounds, whose price nobody knows.
+    pub fn new(name: impl Into<String>, model: Arc<dyn ChatModel>) -> Self {
+        Self { name: name.into(), model, limits: ModelLimits::default(), price: None }
+    }
+}
+
+impl std::fmt::Debug for ServedModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ServedModel({}, {:?})", self.name, self.limits)
+    }
+}
+
+/// What a gateway is like at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayInfo {
+    /// Attempts that are being made.
+    pub in_flight: usize,
+    /// The most that there ever were at a time.
+    pub peak_in_flight: usize,
+    /// Calls that wait for a place, a rate, or their next attempt.
+    pub waiting: usize,
+    /// Each model, in the order in which they were given.
+    pub models: Vec<ModelInfo>,
+}
+
+/// What a gateway knows of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its whole name.
+    pub name: String,
+    /// Attempts that are being made.
+    pub in_flight: usize,
+    /// Attempts that were begun.
+    pub attempts: u64,
+    /// Those of them that were not the first of their call.
+    pub retries: u64,
+    /// Calls that ended with an error after an attempt.
+    pub failed: u64,
+    /// Calls that were refused without an attempt.
+    pub refused: u64,
+    /// How often the provider made everybody wait.
+    pub pauses: u64,
+}
+
+impl ModelInfo {
+    pub(super) fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), in_flight: 0, attempts: 0, retries: 0, failed: 0, refused: 0, pauses: 0 }
+    }
+}
+
+/// Where the time of a call went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallTimes {
+    /// In line: for a place, for a rate, for the next attempt.
+    pub queue: Duration,
+    /// At the provider, in all attempts.
+    pub provider: Duration,
+    /// From the call until the first piece, of a call that is [streamed](super::ChatCall::streamed).
+    pub first_token: Option<Duration>,
+    /// Everything else: what the gateway itself and the way to it and back took.
+    pub overhead: Duration,
+    /// How many attempts there were.
+    pub attempts: u32,
+}
+
+/// A call that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The answer.
+    pub reply: ChatReply,
+    /// Where the time went.
+    pub times: CallTimes,
+}
+
+impl Completed {
+    pub(super) fn new(reply: ChatReply, progress: Progress, first_token: Option<Duration>) -> Self {
+        let Progress { queued, provider, attempts, .. } = progress;
+        let times = CallTimes { queue: queued, provider, first_token, overhead: Duration::ZERO, attempts };
+        Self { reply, times }
+    }
+
+    /// Its caller has it after so long.
+    pub(super) fn seen_after(mut self, total: Duration) -> Self {
+        self.times.overhead = total.saturating_sub(self.times.queue).saturating_sub(self.times.provider);
+        self
+    }
+}
