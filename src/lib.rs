@@ -11,6 +11,7 @@
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
 //! - [`telemetry`]: what agents and shards are like, as metrics
+//! - [`providers`]: language models behind the gateway, in the formats of their vendors
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
 //! ```text
@@ -29,6 +30,7 @@ pub mod corpus;
 mod error;
 mod exit;
 pub mod prelude;
+pub mod providers;
 pub mod report;
 pub mod research;
 pub mod telemetry;

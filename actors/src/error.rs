@@ -333,6 +333,27 @@ impl ModelError {
         }
     }
 
+    /// The same error with other words of the provider.
+    #[must_use]
+    pub fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
+        match &mut self {
+            Self::BudgetExhausted(message)
+            | Self::NotFound(message)
+            | Self::ContextTooLong(message)
+            | Self::ContentRefused(message)
+            | Self::Malformed(message)
+            | Self::Provider(message)
+            | Self::Unauthorized { message, .. }
+            | Self::Rejected { message, .. }
+            | Self::RateLimited { message, .. }
+            | Self::Unavailable { message, .. }
+            | Self::Network { message, .. }
+            | Self::Broken { message, .. } => *message = map(message),
+            Self::Overloaded { .. } | Self::Timeout(_) | Self::Stopped => {}
+        }
+        self
+    }
+
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

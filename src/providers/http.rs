@@ -1,0 +1,120 @@
+//! How does a request reach a provider, and its reply come back within bounds? One pool of connections for each provider.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use callboard_actors::error::{ModelError, Waiting};
+use reqwest::{Client, Response, Url, redirect};
+use rustls_platform_verifier::BuilderVerifierExt;
+use thiserror::Error;
+use tokio::time::timeout;
+
+/// The longest reply in one piece, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// A provider cannot be used as it is configured.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// Its address is none.
+    #[error("{variable} is `{address}`: {what}; it looks like https://HOST/v1")]
+    Address {
+        /// Where the address comes from.
+        variable: String,
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The key cannot be sent as a header.
+    #[error("{variable} cannot be sent: it holds a line break or another sign that no header may have")]
+    Key {
+        /// Where the key comes from.
+        variable: String,
+    },
+    /// The certificates of this machine cannot be read.
+    #[error("no secure connection is possible: {0}")]
+    Tls(String),
+}
+
+/// The connections to one provider.
+#[derive(Debug)]
+pub(super) struct Http {
+    /// With the time-out for a connection that it was made for.
+    client: Mutex<(Duration, Client)>,
+}
+
+impl Http {
+    pub(super) fn new(connect: Duration) -> Result<Self, ProviderError> {
+        Ok(Self { client: Mutex::new((connect, client(connect)?)) })
+    }
+
+    /// The pool. Another time-out for connections makes another one.
+    pub(super) fn client(&self, connect: Duration) -> Result<Client, ModelError> {
+        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != connect {
+            *known = (connect, client(connect).map_err(|error| ModelError::Provider(error.to_string()))?);
+        }
+        Ok(known.1.clone())
+    }
+}
+
+fn client(connect: Duration) -> Result<Client, ProviderError> {
+    let tls = |error: &dyn Error| ProviderError::Tls(root(error));
+    // The provider of cryptography is named here: a library does not choose one for its whole process.
+    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| tls(&error))?
+        .with_platform_verifier()
+        .map_err(|error| tls(&error))?
+        .with_no_client_auth();
+    let client = Client::builder()
+        .tls_backend_preconfigured(config)
+        .connect_timeout(connect)
+        // A key is never handed on to where a reply points.
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")));
+    client.build().map_err(|error| tls(&error))
+}
+
+/// What a reply could not be had for, in words that name where it was asked for.
+pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
+    if error.is_connect() && error.is_timeout() {
+        return ModelError::Timeout(Waiting::Connection);
+    }
+    let (host, cause) = (host(url), root(error));
+    match error.is_connect() {
+        true => ModelError::Network { sent: false, message: format!("no connection to {host}: {cause}") },
+        false => ModelError::Network { sent: true, message: format!("the connection to {host} broke: {cause}") },
+    }
+}
+
+/// Scheme, host and port: nothing that could hold a secret.
+pub(super) fn host(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// The innermost cause: what the system, the name server or the certificate said.
+fn root(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// The whole body, as long as its pieces come in time and it is not endless.
+pub(super) async fn body(mut response: Response, between: Duration) -> Result<Vec<u8>, ModelError> {
+    let url = response.url().clone();
+    let mut body = Vec::new();
+    loop {
+        let piece = timeout(between, response.chunk()).await.map_err(|_| ModelError::Timeout(Waiting::NextToken))?;
+        let Some(piece) = piece.map_err(|error| failed(&url, &error))? else { return Ok(body) };
+        if body.len() + piece.len() > LONGEST {
+            return Err(ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20)));
+        }
+        body.extend_from_slice(&piece);
+    }
+}

@@ -1,0 +1,111 @@
+//! What did the provider refuse, and what can the caller do about it?
+
+use std::time::Duration;
+
+use callboard_actors::error::{Limited, ModelError};
+use serde_json::Value;
+
+/// As much of a provider's words as is shown, in characters.
+const SHORT: usize = 300;
+
+/// The beginning of what a provider says, in one line.
+pub(super) fn short(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// What a provider says of an error, in the places where servers put it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    message: String,
+    /// Codes and types together, in small letters.
+    codes: String,
+}
+
+impl Said {
+    fn of(error: &Value) -> Self {
+        let inner = error.get("error").unwrap_or(error);
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let message = text(inner)
+            .or_else(|| ["message", "detail", "error_description"].iter().find_map(|key| text(inner.get(key)?)))
+            .unwrap_or_default();
+        let code = |key: &str| match inner.get(key) {
+            Some(Value::String(code)) => code.to_lowercase(),
+            Some(Value::Number(code)) => code.to_string(),
+            _ => String::new(),
+        };
+        Self { message: short(&message), codes: format!("{} {}", code("code"), code("type")) }
+    }
+
+    fn of_body(body: &[u8]) -> Self {
+        match serde_json::from_slice(body) {
+            Ok(error) => Self::of(&error),
+            Err(_) => Self { message: short(&String::from_utf8_lossy(body)), codes: String::new() },
+        }
+    }
+
+    fn names(&self, words: &[&str]) -> bool {
+        let message = self.message.to_lowercase();
+        words.iter().any(|word| self.codes.contains(word) || message.contains(word))
+    }
+
+    fn message(&self) -> String {
+        if self.message.is_empty() { "it does not say why".to_owned() } else { self.message.clone() }
+    }
+}
+
+/// The error behind a status other than success. `key` says where the key comes from, if there is one.
+pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: Option<&str>) -> ModelError {
+    let said = Said::of_body(body);
+    let message = said.message();
+    match status {
+        300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
+        401 | 403 => {
+            let look = key.map_or_else(
+                || "no key was sent: set OPENAI_API_KEY".to_owned(),
+                |variable| format!("look at {variable}"),
+            );
+            ModelError::Unauthorized { status, message: format!("{message}; {look}") }
+        }
+        404 => ModelError::NotFound(message),
+        408 | 409 | 425 => ModelError::Unavailable { status, retry_after, message },
+        // No waiting puts that right.
+        429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
+        429 => {
+            let limited = if said.names(&["concurren", "parallel", "simultaneous"]) {
+                Limited::Concurrency
+            } else {
+                Limited::Rate
+            };
+            ModelError::RateLimited { limited, retry_after, message }
+        }
+        500.. => ModelError::Unavailable { status, retry_after, message },
+        _ => refused(&said).unwrap_or(ModelError::Rejected { status, message }),
+    }
+}
+
+/// What a 400 means that says more than that.
+fn refused(said: &Said) -> Option<ModelError> {
+    if said.names(&["context_length", "context length", "maximum context", "too many tokens", "string_above_max"]) {
+        return Some(ModelError::ContextTooLong(said.message()));
+    }
+    said.names(&["content_policy", "content_filter", "content policy", "safety"])
+        .then(|| ModelError::ContentRefused(said.message()))
+}
+
+/// An error that comes with status 200, whole or in a stream.
+pub(super) fn in_a_reply(error: &Value) -> ModelError {
+    let said = Said::of(error);
+    let message = said.message();
+    let code = said.codes.split_whitespace().find_map(|code| code.parse().ok());
+    match code {
+        Some(status @ 400..) => of_status(status, error.to_string().as_bytes(), None, Some("the key")),
+        _ if said.names(&["rate_limit", "overloaded", "server_error", "unavailable"]) => {
+            ModelError::Unavailable { status: 503, retry_after: None, message }
+        }
+        _ => refused(&said).unwrap_or(ModelError::Malformed(format!("it holds an error: {message}"))),
+    }
+}

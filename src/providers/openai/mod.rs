@@ -1,0 +1,234 @@
+//! How is a model called that speaks OpenAI's Chat Completions? OpenAI itself, and every server that follows it.
+//!
+//! After the vendor's [reference](https://platform.openai.com/docs/api-reference/chat). What is read is read tolerantly:
+//! servers that follow it leave fields out and invent values.
+
+mod errors;
+mod reply;
+mod request;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use callboard_actors::chat::ChatReply;
+use callboard_actors::error::{ModelError, Waiting};
+use callboard_actors::gateway::{Chunks, Timeouts};
+use callboard_actors::ports::{ChatModel, ModelCall};
+use futures_util::future::BoxFuture;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout_at};
+
+use super::headers::{headroom, retry_after};
+use super::http::{Http, ProviderError, body, failed, host};
+use super::sse::Events;
+use reply::{Growing, whole};
+
+/// Where OpenAI itself is.
+const OPENAI: &str = "https://api.openai.com/v1";
+/// The variable that holds the key.
+pub const KEY: &str = "OPENAI_API_KEY";
+/// The variable that names another address.
+pub const BASE_URL: &str = "OPENAI_BASE_URL";
+
+/// The longest streamed reply, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// A model of OpenAI, or of a server that speaks as OpenAI does. It is called through a
+/// [`Gateway`](callboard_actors::gateway::Gateway).
+///
+/// # Cancellation
+/// Dropping a call closes its connection.
+#[derive(Debug, Clone)]
+pub struct OpenAi(Arc<Shared>);
+
+struct Shared {
+    model: String,
+    url: Url,
+    is_openai: bool,
+    key: Option<SecretString>,
+    authorization: Option<HeaderValue>,
+    http: Http,
+}
+
+impl std::fmt::Debug for Shared {
+    /// Never the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.model, host(&self.url))
+    }
+}
+
+impl OpenAi {
+    /// The model with this name at `base_url`, such as `https://api.openai.com/v1`; `None` is that. Without a key none is
+    /// sent, which servers on one's own machine accept.
+    ///
+    /// # Errors
+    /// [`ProviderError`] when the address is none, or the key cannot be sent.
+    pub fn new(
+        model: impl Into<String>,
+        key: Option<SecretString>,
+        base_url: Option<&str>,
+    ) -> Result<Self, ProviderError> {
+        let base = base_url.unwrap_or(OPENAI);
+        let wrong =
+            |what: String| ProviderError::Address { variable: BASE_URL.to_owned(), address: base.to_owned(), what };
+        let url = Url::parse(&format!("{}/chat/completions", base.trim_end_matches('/')));
+        let url = url.map_err(|error| wrong(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong(format!("{} is no scheme that is spoken here", url.scheme())));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ProviderError::Address {
+                variable: BASE_URL.to_owned(),
+                address: host(&url),
+                what: "it holds a name or a password, and a key is sent otherwise".to_owned(),
+            });
+        }
+        let authorization = key.as_ref().map(authorization).transpose()?;
+        let is_openai = url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
+        let http = Http::new(Timeouts::default().connect)?;
+        Ok(Self(Arc::new(Shared { model: model.into(), url, is_openai, key, authorization, http })))
+    }
+}
+
+fn authorization(key: &SecretString) -> Result<HeaderValue, ProviderError> {
+    let value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()));
+    let mut value = value.map_err(|_| ProviderError::Key { variable: KEY.to_owned() })?;
+    // So that nothing that prints headers prints it.
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl ChatModel for OpenAi {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let shared = self.0.clone();
+        Box::pin(async move { shared.complete(call).await.map_err(|error| shared.without_key(error)) })
+    }
+}
+
+impl Shared {
+    async fn complete(&self, call: ModelCall) -> Result<ChatReply, ModelError> {
+        let Timeouts { first_token, between_tokens, .. } = call.timeouts;
+        let first = Instant::now() + first_token;
+        let response = self.ask(&call, first).await?;
+        let status = response.status().as_u16();
+        let (wait, room) = (retry_after(response.headers(), SystemTime::now()), headroom(response.headers()));
+        if !response.status().is_success() {
+            // Their reset is better than nothing.
+            let wait = wait.or_else(|| (status == 429).then(|| room.requests_reset.max(room.tokens_reset)).flatten());
+            let said = body(response, between_tokens).await.unwrap_or_default();
+            return Err(errors::of_status(status, &said, wait, self.key.as_ref().map(|_| KEY)));
+        }
+        let kind =
+            response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase();
+        let reply = match &call.chunks {
+            Some(chunks) if kind.starts_with("text/event-stream") => {
+                streamed(response, chunks, first, between_tokens).await
+            }
+            // Some servers do not stream, whatever they are asked.
+            chunks if is_json(&kind) => in_one_piece(response, chunks.as_ref(), between_tokens).await,
+            _ => {
+                let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
+                Err(ModelError::Malformed(format!("it is {what}; does {} speak as OpenAI does?", host(&self.url))))
+            }
+        };
+        reply.map(|reply| ChatReply { headroom: room, ..reply })
+    }
+
+    /// Sends the request, and waits for the head of the reply.
+    async fn ask(&self, call: &ModelCall, first: Instant) -> Result<Response, ModelError> {
+        let body = request::body(&call.request, &self.model, self.is_openai, call.chunks.is_some());
+        let body = serde_json::to_vec(&body).map_err(|error| ModelError::Provider(error.to_string()))?;
+        let client = self.http.client(call.timeouts.connect)?;
+        let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = timeout_at(first, request.send()).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?;
+        response.map_err(|error| failed(&self.url, &error))
+    }
+
+    /// A provider may repeat the key in what it says.
+    fn without_key(&self, error: ModelError) -> ModelError {
+        let Some(key) = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3) else {
+            return error;
+        };
+        error.map_message(|message| message.replace(key, "(key)"))
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    kind.starts_with("application/json") || kind.contains("+json") || kind.is_empty()
+}
+
+async fn in_one_piece(response: Response, chunks: Option<&Chunks>, between: Duration) -> Result<ChatReply, ModelError> {
+    let json = body(response, between).await?;
+    let Some(chunks) = chunks else { return whole(&json) };
+    let mut growing = Growing::default();
+    for chunk in growing.take(&json)? {
+        chunks.send(chunk).await;
+    }
+    whole(&json)
+}
+
+/// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
+async fn streamed(
+    mut response: Response,
+    chunks: &Chunks,
+    first: Instant,
+    between: Duration,
+) -> Result<ChatReply, ModelError> {
+    let url = response.url().clone();
+    let (mut events, mut growing, mut bytes) = (Events::default(), Growing::default(), 0);
+    let broken = |growing: &Growing, message: String| ModelError::Broken { received: growing.received(), message };
+    let mut deadline = first;
+    loop {
+        let waiting = if growing.received() == 0 { Waiting::FirstToken } else { Waiting::NextToken };
+        let piece = timeout_at(deadline, response.chunk()).await.map_err(|_| ModelError::Timeout(waiting))?;
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(_) if growing.is_finished() => None,
+            Err(error) => return Err(broken(&growing, failed(&url, &error).to_string())),
+        };
+        let Some(piece) = piece else { break };
+        bytes += piece.len();
+        let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
+        if bytes > LONGEST {
+            return Err(too_long());
+        }
+        for event in events.take(&piece).map_err(|_| too_long())? {
+            if event == b"[DONE]" {
+                return finish(growing);
+            }
+            take(&mut growing, &event, chunks).await?;
+        }
+        if growing.received() > 0 {
+            deadline = Instant::now() + between;
+        }
+    }
+    if let Some(event) = events.rest().filter(|event| event != b"[DONE]") {
+        // A piece that was cut is no piece.
+        let _cut = take(&mut growing, &event, chunks).await;
+    }
+    match growing.is_finished() {
+        true => growing.end(),
+        false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
+    }
+}
+
+/// The server says that this is all.
+fn finish(growing: Growing) -> Result<ChatReply, ModelError> {
+    if !growing.is_finished() && growing.received() == 0 {
+        return Err(ModelError::Malformed("it is empty".to_owned()));
+    }
+    growing.end()
+}
+
+async fn take(growing: &mut Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {
+    for chunk in growing.take(event)? {
+        // Whoever reads has left: the gateway sees that and drops this call.
+        chunks.send(chunk).await;
+    }
+    Ok(())
+}

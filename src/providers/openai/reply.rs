@@ -1,0 +1,214 @@
+//! What does a reply of Chat Completions say? Read tolerantly: servers leave fields out, and invent values.
+
+use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall};
+use callboard_actors::error::ModelError;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::errors;
+
+/// The most tool calls that one reply may have.
+const MOST_CALLS: usize = 128;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Completion {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Usage>,
+    error: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Choice {
+    index: Option<u64>,
+    /// Of a reply in one piece.
+    message: Option<Message>,
+    /// Of a piece.
+    delta: Option<Message>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Option<Content>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<Call>>,
+}
+
+/// Text, or the list of parts that some servers send.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+    Other(IgnoredAny),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    text: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Call {
+    index: Option<usize>,
+    id: Option<String>,
+    function: Option<Function>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Function {
+    name: Option<String>,
+    /// A string as it should be, or the object that some servers send.
+    arguments: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Usage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+impl Content {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+            Self::Other(_) => String::new(),
+        }
+    }
+}
+
+impl Usage {
+    /// Unknown unless both are said: half of it would be less than what was used.
+    fn known(self) -> Option<TokenUsage> {
+        Some(TokenUsage { input: self.prompt_tokens?, output: self.completion_tokens? })
+    }
+}
+
+/// A reply that grows, from one piece or from many.
+#[derive(Debug, Default)]
+pub(super) struct Growing {
+    reply: ChatReply,
+    refusal: String,
+    finish: Option<String>,
+}
+
+impl Growing {
+    /// Takes in a reply, or a piece of one. Gives what is new in it.
+    pub(super) fn take(&mut self, json: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
+        let completion: Completion = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
+        if let Some(error) = completion.error.filter(|error| !error.is_null()) {
+            return Err(errors::in_a_reply(&error));
+        }
+        if let Some(usage) = completion.usage.and_then(Usage::known) {
+            self.reply.usage = Some(usage);
+        }
+        let mut chunks = Vec::new();
+        // One choice is asked for; what a server sends beyond it is not ours.
+        let first = completion.choices.unwrap_or_default().into_iter().find(|choice| choice.index.unwrap_or(0) == 0);
+        let Some(choice) = first else { return Ok(chunks) };
+        if let Some(message) = choice.message.or(choice.delta) {
+            let text = message.content.map(Content::text).unwrap_or_default();
+            if !text.is_empty() {
+                self.reply.text.push_str(&text);
+                chunks.push(ChatChunk::Text(text));
+            }
+            self.refusal.push_str(&message.refusal.unwrap_or_default());
+            for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
+                chunks.push(self.take_call(call, place)?);
+            }
+        }
+        if choice.finish_reason.as_ref().is_some_and(|reason| !reason.is_empty()) {
+            self.finish = choice.finish_reason;
+        }
+        Ok(chunks)
+    }
+
+    fn take_call(&mut self, call: Call, place: usize) -> Result<ChatChunk, ModelError> {
+        let calls = &mut self.reply.tool_calls;
+        // A server that does not number its calls sends each of them whole.
+        let index = call.index.unwrap_or(if call.id.is_some() { calls.len() } else { place });
+        if index >= MOST_CALLS {
+            return Err(ModelError::Malformed(format!("it calls more than {MOST_CALLS} tools")));
+        }
+        while calls.len() <= index {
+            calls.push(ToolCall { id: String::new(), name: String::new(), arguments: String::new() });
+        }
+        let known = &mut calls[index];
+        if let Some(id) = call.id.filter(|id| !id.is_empty()) {
+            known.id = id;
+        }
+        let function = call.function.unwrap_or_default();
+        let name = function.name.filter(|name| !name.is_empty());
+        if let Some(name) = &name {
+            known.name.clone_from(name);
+        }
+        let arguments = match function.arguments {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text,
+            Some(object) => object.to_string(),
+        };
+        known.arguments.push_str(&arguments);
+        Ok(ChatChunk::ToolCall { index, name, arguments })
+    }
+
+    /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// How much text and how many arguments have come.
+    pub(super) fn received(&self) -> usize {
+        let arguments: usize = self.reply.tool_calls.iter().map(|call| call.arguments.len()).sum();
+        self.reply.text.len() + arguments
+    }
+
+    /// The whole reply.
+    pub(super) fn end(mut self) -> Result<ChatReply, ModelError> {
+        if !self.refusal.is_empty() && self.reply.text.is_empty() {
+            return Err(ModelError::ContentRefused(errors::short(&self.refusal)));
+        }
+        self.reply.finish = match self.finish.as_deref() {
+            Some("stop") => Finish::Done,
+            Some("length" | "max_tokens") => Finish::Length,
+            Some("tool_calls" | "function_call") => Finish::ToolCalls,
+            Some("content_filter") => {
+                return Err(ModelError::ContentRefused("the provider's filter cut the reply".to_owned()));
+            }
+            Some(other) => Finish::Other(other.to_owned()),
+            None => Finish::Other("unknown".to_owned()),
+        };
+        for (number, call) in self.reply.tool_calls.iter_mut().enumerate() {
+            if call.id.is_empty() {
+                call.id = format!("call_{number}");
+            }
+        }
+        Ok(self.reply)
+    }
+}
+
+fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
+    if json.iter().all(u8::is_ascii_whitespace) {
+        return ModelError::Malformed("it is empty".to_owned());
+    }
+    // Without its text, which may be a document's.
+    ModelError::Malformed(format!("it is not the JSON of a chat completion: {error}"))
+}
+
+/// A reply in one piece. One without a choice is none.
+pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
+    let mut growing = Growing::default();
+    growing.take(json)?;
+    if growing.finish.is_none() && growing.received() == 0 && growing.refusal.is_empty() {
+        return Err(ModelError::Malformed("it holds no choice".to_owned()));
+    }
+    growing.end()
+}
