@@ -11,6 +11,7 @@
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
 //! - [`telemetry`]: what agents and shards are like, as metrics
+//! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
 //! ```text
@@ -28,6 +29,7 @@ pub use research::{Finished, Research, ResearchRun, plan, research};
 pub mod corpus;
 mod error;
 mod exit;
+pub mod mock_llm;
 pub mod prelude;
 pub mod report;
 pub mod research;
