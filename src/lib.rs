@@ -12,6 +12,7 @@
 //! - [`testkit`]: one scenario under many seeds
 //! - [`telemetry`]: what agents and shards are like, as metrics
 //! - [`providers`]: language models behind the gateway, in the formats of their vendors
+//! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
 //! ```text
@@ -29,6 +30,7 @@ pub use research::{Finished, Research, ResearchRun, plan, research};
 pub mod corpus;
 mod error;
 mod exit;
+pub mod mock_llm;
 pub mod prelude;
 pub mod providers;
 pub mod report;

@@ -7,11 +7,13 @@ use callboard::research::RESEARCHERS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::duration;
+use super::mock_args::MockArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   callboard research \"How does a supervisor learn that an agent died?\" --corpus docs
-  callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only";
+  callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
+  callboard mock-llm --latency 200ms --fault status_503=0.05";
 
 const RESEARCH_EXAMPLES: &str = "\
 Examples:
@@ -49,6 +51,13 @@ pub(super) enum Command {
     /// stored text and arranged. No language model is called and nothing leaves the machine. The report goes to
     /// standard output, progress to standard error.
     Research(ResearchArgs),
+
+    /// Serve a model's interface on loopback, to test programs that call one.
+    ///
+    /// It answers OpenAI's Chat Completions, plain and streamed, embeddings and the list of models, with the latencies,
+    /// limits and faults that you choose. Its address goes to standard output when it listens; Ctrl-C ends it. What it
+    /// counts is at /stats, and POST /reset begins anew.
+    MockLlm(MockArgs),
 }
 
 /// The arguments of `callboard research`.

@@ -5,6 +5,8 @@
 mod args;
 mod duration;
 mod keys;
+mod mock_args;
+mod mock_llm;
 mod output;
 mod panics;
 mod progress;
@@ -16,7 +18,7 @@ mod usage;
 use callboard::ExitStatus;
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Output};
 
 /// Runs the program with the arguments of the process.
 pub(crate) fn main() -> ExitStatus {
@@ -24,6 +26,7 @@ pub(crate) fn main() -> ExitStatus {
     let words: Vec<_> = std::env::args_os().collect();
     match Cli::try_parse_from(&words) {
         Ok(Cli { command: Command::Research(args) }) => panics::caught(args.output, || research::run(args)),
+        Ok(Cli { command: Command::MockLlm(args) }) => panics::caught(Output::Text, || mock_llm::run(&args)),
         Err(error) => usage::report(&error, &words),
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
             let _ = error.print();
             ExitStatus::Usage
         }
-        _ => output::failure(wanted(words), entry(&error.to_string(), is_unquoted(error)), ExitStatus::Usage),
+        _ => output::failure(
+            wanted(words),
+            entry(&error.to_string(), is_unquoted(error) && command(words) == "research", command(words)),
+            ExitStatus::Usage,
+        ),
     }
 }
 
@@ -41,14 +45,23 @@ fn wanted(words: &[OsString]) -> Output {
 }
 
 /// clap's text in our form: its first paragraph is the message, its tips and the way to the help are the hint.
-fn entry(text: &str, unquoted: bool) -> ErrorEntry {
+fn entry(text: &str, unquoted: bool, command: &str) -> ErrorEntry {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let message = text.split("\n\n").next().unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
     let quotes = unquoted.then_some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs");
     let tips = quotes.into_iter().chain(tips);
-    let help = ["callboard research --help shows what can be said"];
-    ErrorEntry { code: "usage".into(), message, hint: tips.chain(help).collect::<Vec<_>>().join("; ") }
+    let help = format!("callboard {command} --help shows what can be said");
+    let hint = tips.map(str::to_owned).chain([help]).collect::<Vec<_>>().join("; ");
+    ErrorEntry { code: "usage".into(), message, hint }
+}
+
+/// Whose help is pointed to.
+fn command(words: &[OsString]) -> &'static str {
+    match words.get(1).is_some_and(|word| word == "mock-llm") {
+        true => "mock-llm",
+        false => "research",
+    }
 }
 
 /// Whether a word too many came after the question: most likely the question's own second word.
@@ -81,7 +94,7 @@ mod tests {
     fn the_message_of_the_parser_is_taken_apart() {
         let text =
             "error: unexpected argument '--corpos' found\n\n  tip: a similar argument exists: '--corpus'\n\nUsage: x\n";
-        let entry = entry(text, false);
+        let entry = entry(text, false, "research");
         assert_eq!(entry.message, "unexpected argument '--corpos' found");
         assert!(
             entry.hint.starts_with("a similar argument exists: '--corpus'; callboard research --help"),

@@ -212,3 +212,92 @@ pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
     }
     growing.end()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USED: Option<TokenUsage> = Some(TokenUsage { input: 3, output: 2 });
+
+    #[test]
+    fn replies_of_every_server_are_read() {
+        let done = |text: &str, usage| ChatReply { usage, ..ChatReply::text(text) };
+        let table = [
+            (
+                r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":
+                {"role":"assistant","content":"Hello","refusal":null},"logprobs":null,"finish_reason":"stop"}],
+                "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#,
+                done("Hello", USED),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}"#,
+                done("Hello", None),
+            ),
+            (
+                r#"{"choices":[{"message":{"content":[{"type":"text","text":"Hel"},{"text":"lo"}]},"finish_reason":"eos"}]}"#,
+                ChatReply { finish: Finish::Other("eos".to_owned()), ..done("Hello", None) },
+            ),
+            (
+                r#"{"choices":[{"index":1,"message":{"content":"No"}},{"index":0,"message":{"content":"Hello"},
+                "finish_reason":"max_tokens"}],"usage":null,"error":null}"#,
+                ChatReply { finish: Finish::Length, ..done("Hello", None) },
+            ),
+        ];
+        for (json, reply) in table {
+            assert_eq!(whole(json.as_bytes()), Ok(reply), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_says_so_without_its_text() {
+        let table = [
+            ("", "it is empty"),
+            ("{\"choices\":[]}", "it holds no choice"),
+            ("{\"object\":\"secret\"", "it is not the JSON of a chat completion: EOF"),
+            (r#"{"error":{"message":"Broken","code":"odd"}}"#, "it holds an error: Broken"),
+        ];
+        for (json, message) in table {
+            let error = whole(json.as_bytes()).unwrap_err();
+            assert!(matches!(&error, ModelError::Malformed(text) if text.starts_with(message)), "{json}: {error:?}");
+            assert!(!error.to_string().contains("secret"));
+        }
+        let filtered = r#"{"choices":[{"message":{"content":"x"},"finish_reason":"content_filter"}]}"#;
+        let refused = r#"{"choices":[{"message":{"content":null,"refusal":"I will not"},"finish_reason":"stop"}]}"#;
+        for json in [filtered, refused] {
+            assert!(matches!(whole(json.as_bytes()), Err(ModelError::ContentRefused(_))), "{json}");
+        }
+        let busy = r#"{"error":{"message":"Busy","code":503}}"#;
+        assert!(matches!(whole(busy.as_bytes()), Err(ModelError::Unavailable { status: 503, .. })));
+    }
+
+    #[test]
+    fn tool_calls_grow_from_pieces_and_come_whole() {
+        let mut growing = Growing::default();
+        let pieces = [
+            r#"{"choices":[{"delta":{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"a","type":"function",
+            "function":{"name":"add","arguments":""}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"sub","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#,
+        ];
+        let chunks: Vec<_> = pieces.iter().flat_map(|piece| growing.take(piece.as_bytes()).unwrap()).collect();
+        assert_eq!(chunks.len(), 4);
+        let call = |id: &str, name: &str, arguments: &str| ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        let calls = vec![call("a", "add", r#"{"x":1}"#), call("b", "sub", "{}")];
+        let expected = ChatReply { tool_calls: calls, finish: Finish::ToolCalls, usage: USED, ..ChatReply::default() };
+        assert_eq!(growing.end(), Ok(expected));
+
+        let unnumbered = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"add","arguments":{"x":1}}},
+            {"function":{"name":"sub"}}]},"finish_reason":"tool_calls"}]}"#;
+        let calls = vec![call("call_0", "add", r#"{"x":1}"#), call("call_1", "sub", "")];
+        assert_eq!(whole(unnumbered.as_bytes()).unwrap().tool_calls, calls);
+        let many = r#"{"choices":[{"message":{"tool_calls":[{"index":4000000000}]}}]}"#;
+        assert!(matches!(whole(many.as_bytes()), Err(ModelError::Malformed(_))));
+    }
+}

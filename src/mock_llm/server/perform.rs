@@ -1,0 +1,124 @@
+//! How are the steps of a reply performed on a socket? And is the client still there?
+
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::mock_llm::stats::InFlight;
+use crate::mock_llm::wire::steps::{Step, Wire};
+
+/// How long a client may take nothing before it counts as gone.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// How much a client may send ahead while it waits for its reply, in bytes.
+const AHEAD: usize = 64 * 1024;
+
+/// How a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// As it was meant.
+    Meant,
+    /// The client left before.
+    Aborted,
+}
+
+/// Performs all steps. What the client sends meanwhile is appended to `input`.
+pub(super) async fn perform(
+    wire: &Wire,
+    stream: &TcpStream,
+    input: &mut Vec<u8>,
+    mut in_flight: Option<InFlight<'_>>,
+) -> Ended {
+    for step in &wire.steps {
+        let is_there = match step {
+            Step::Release => {
+                in_flight = None;
+                true
+            }
+            Step::Wait(time) => is_there_after(*time, stream, input).await,
+            Step::Send(range) => send(stream, &wire.bytes[range.clone()]).await.is_ok(),
+            Step::Slow(range, every) => slow(wire, range.clone(), *every, stream, input).await,
+            Step::Repeat(range, every) => repeat(&wire.bytes[range.clone()], *every, stream, input).await,
+            // Whoever reads then finds the connection reset, when the stream is dropped.
+            Step::Reset => stream.set_zero_linger().is_ok(),
+            Step::Hang => {
+                left(stream, input).await;
+                false
+            }
+        };
+        if !is_there {
+            return Ended::Aborted;
+        }
+    }
+    drop(in_flight);
+    Ended::Meant
+}
+
+/// Writes everything, or fails when the client takes nothing for a long time.
+pub(super) async fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match stream.try_write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => timeout(STALLED, stream.writable()).await??,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn slow(wire: &Wire, range: Range<usize>, every: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
+    for byte in wire.bytes[range].chunks(1) {
+        if !is_there_after(every, stream, input).await || send(stream, byte).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+async fn repeat(bytes: &[u8], every: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
+    loop {
+        if !is_there_after(every, stream, input).await || send(stream, bytes).await.is_err() {
+            return false;
+        }
+        // A client that reads as fast as this writes must not keep the others waiting.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits; `false` as soon as the client is gone.
+async fn is_there_after(time: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
+    if time.is_zero() {
+        return true;
+    }
+    tokio::select! {
+        biased;
+        () = left(stream, input) => false,
+        () = sleep(time) => true,
+    }
+}
+
+/// Returns when the client has left. One that only closed its half counts as gone, as with other servers.
+async fn left(stream: &TcpStream, input: &mut Vec<u8>) {
+    loop {
+        if input.len() >= AHEAD {
+            // It sends what nobody reads; that it left is seen when the reply is written.
+            std::future::pending::<()>().await;
+        }
+        if stream.readable().await.is_err() {
+            return;
+        }
+        input.reserve(1024);
+        match stream.try_read_buf(input) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

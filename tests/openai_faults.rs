@@ -1,0 +1,273 @@
+//! What becomes of each thing that can go wrong at a provider, through the real gateway and a real socket? After each
+//! row nothing is left: no place taken, nobody in line, no connection open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::actors::chat::{ChatRequest, Finish, Turn};
+use callboard::actors::error::{ModelError, Waiting};
+use callboard::actors::gateway::{ChunkStream, Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel, Timeouts};
+use callboard::mock_llm::{MockConfig, MockLlm, Script};
+use callboard::prelude::*;
+use callboard::providers::openai::OpenAi;
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(300);
+
+struct Stage {
+    runtime: Runtime,
+    gateway: Gateway,
+    server: MockLlm,
+}
+
+/// A gateway in front of a server that follows a script. Each call is made `attempts` times at most.
+fn stage(script: &str, attempts: u32) -> Stage {
+    let script = Some(Script::parse(script).unwrap_or_else(|error| panic!("{error}: {script}")));
+    let config = MockConfig { script, slow_byte: Duration::from_millis(50), ..MockConfig::default() };
+    let server = MockLlm::start(config).unwrap();
+    let (runtime, gateway) = front(&server.base_url(), attempts);
+    Stage { runtime, gateway, server }
+}
+
+fn front(base_url: &str, attempts: u32) -> (Runtime, Gateway) {
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let model = OpenAi::new("mock", Some("sk-secret-of-the-test".into()), Some(base_url)).unwrap();
+    let timeouts = Timeouts { connect: LONG, first_token: SHORT, between_tokens: SHORT, total: LONG };
+    let first = Duration::from_millis(1);
+    let retry = RetryPolicy { attempts, first, ..RetryPolicy::default() };
+    let limits = GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() };
+    let gateway = Gateway::start(&runtime, vec![ServedModel::new("openai/mock", Arc::new(model))], limits).unwrap();
+    (runtime, gateway)
+}
+
+fn request() -> ChatRequest {
+    ChatRequest::new(vec![Turn::user("Say something.")], 200)
+}
+
+async fn read(mut pieces: ChunkStream) {
+    while pieces.next().await.is_some() {}
+}
+
+async fn call(gateway: &Gateway, is_streamed: bool) -> Result<Completed, ModelError> {
+    let call = gateway.call("openai/mock", request());
+    if !is_streamed {
+        return call.send().await;
+    }
+    let (call, pieces) = call.streamed();
+    let (answer, ()) = tokio::join!(call.send(), read(pieces));
+    answer
+}
+
+impl Stage {
+    /// Nothing is left of any call, here and at the server.
+    async fn ends(self) {
+        let deadline = tokio::time::Instant::now() + LONG;
+        loop {
+            // A caller has its answer before the gateway has its place.
+            let info = self.gateway.info().await.unwrap();
+            if (info.in_flight, info.waiting, info.models[0].in_flight) == (0, 0, 0) {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{info:?}");
+        }
+        assert!(self.runtime.stop(LONG).await.is_clean());
+        while self.server.stats().in_flight > 0 || self.server.stats().connections.open > 0 {
+            assert!(tokio::time::Instant::now() < deadline, "{:?}", self.server.stats());
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What is expected of a call: whole and streamed.
+type Expected = fn(&Result<Completed, ModelError>) -> bool;
+
+fn is_answer(answer: &Result<Completed, ModelError>) -> bool {
+    answer.as_ref().is_ok_and(|ok| !ok.reply.text.is_empty() && ok.reply.usage.is_some())
+}
+
+fn is_unavailable(answer: &Result<Completed, ModelError>) -> bool {
+    matches!(answer, Err(ModelError::Unavailable { status: 500 | 503 | 529, .. }))
+}
+
+fn is_malformed(answer: &Result<Completed, ModelError>) -> bool {
+    matches!(answer, Err(ModelError::Malformed(_)))
+}
+
+fn is_broken(answer: &Result<Completed, ModelError>) -> bool {
+    matches!(answer, Err(ModelError::Broken { received: 1.., .. }))
+}
+
+fn is_broken_connection(answer: &Result<Completed, ModelError>) -> bool {
+    matches!(answer, Err(ModelError::Network { sent: true, message }) if message.contains("http://127.0.0.1"))
+}
+
+fn is_silence(answer: &Result<Completed, ModelError>) -> bool {
+    matches!(answer, Err(ModelError::Timeout(Waiting::FirstToken)))
+}
+
+#[tokio::test]
+async fn each_fault_has_its_outcome_and_leaves_nothing_behind() {
+    let rows: [(&str, Expected, Expected); 15] = [
+        ("status_500", is_unavailable, is_unavailable),
+        ("status_503", is_unavailable, is_unavailable),
+        ("status_529", is_unavailable, is_unavailable),
+        ("reset", is_broken_connection, is_broken_connection),
+        ("cut_before", is_broken_connection, is_broken_connection),
+        ("hang", is_silence, is_silence),
+        ("slow_headers", is_silence, is_silence),
+        ("cut", is_broken_connection, is_broken),
+        ("malformed_json", is_malformed, is_malformed),
+        ("malformed_chunk", is_broken_connection, |answer| matches!(answer, Err(ModelError::Broken { .. }))),
+        ("wrong_content_type", is_malformed, is_malformed),
+        ("empty_body", is_malformed, |answer| matches!(answer, Err(ModelError::Broken { received: 0, .. }))),
+        ("missing_done", is_answer, is_answer),
+        ("split_utf8", is_answer, is_answer),
+        (
+            "wrong_finish",
+            |answer| answer.as_ref().is_ok_and(|ok| ok.reply.finish == Finish::Length),
+            |answer| answer.as_ref().is_ok_and(|ok| ok.reply.finish == Finish::Length),
+        ),
+    ];
+    for (fault, whole, streamed) in rows {
+        let stage = stage(&format!("[{{\"fault\": \"{fault}\"}}]"), 1);
+        for (is_streamed, expected) in [(false, whole), (true, streamed)] {
+            let answer = call(&stage.gateway, is_streamed).await;
+            assert!(expected(&answer), "{fault}, streamed: {is_streamed}: {answer:?}");
+        }
+        stage.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_body_an_endless_one_and_no_usage() {
+    let stage = stage(r#"[{"fault": "missing_usage"}]"#, 1);
+    for is_streamed in [false, true] {
+        let completed = call(&stage.gateway, is_streamed).await.unwrap();
+        assert_eq!(completed.reply.usage, None, "unknown, and not 0");
+        assert!(!completed.reply.text.is_empty());
+    }
+    stage.ends().await;
+    let stage = self::stage(r#"[{"fault": "duplicate_chunks"}]"#, 1);
+    assert!(call(&stage.gateway, false).await.is_err(), "two replies in one are none");
+    let twice = call(&stage.gateway, true).await.unwrap();
+    assert!(twice.reply.usage.is_some(), "nothing tells a piece that came twice from one that was meant twice");
+    stage.ends().await;
+    // A byte each 50 ms is no silence: the call ends with its own time.
+    let stage = self::stage(r#"[{"fault": "slow_body"}]"#, 1);
+    let slow = stage.gateway.call("openai/mock", request()).within(Duration::from_secs(1)).send().await;
+    assert_eq!(slow.unwrap_err(), ModelError::Timeout(Waiting::Total));
+    stage.ends().await;
+    let stage = self::stage(r#"[{"fault": "endless_body"}]"#, 1);
+    let (endless, pieces) = stage.gateway.call("openai/mock", request()).within(Duration::from_secs(1)).streamed();
+    let (endless, ()) = tokio::join!(endless.send(), read(pieces));
+    assert!(matches!(endless, Err(ModelError::Timeout(Waiting::Total) | ModelError::Malformed(_))), "{endless:?}");
+    let whole = stage.gateway.call("openai/mock", request()).within(Duration::from_secs(2)).send().await;
+    assert!(matches!(whole, Err(ModelError::Timeout(Waiting::Total) | ModelError::Malformed(_))), "{whole:?}");
+    stage.ends().await;
+}
+
+#[tokio::test]
+async fn statuses_say_what_to_do() {
+    let status = |status: u16, headers: &str, body: &str| {
+        format!(r#"[{{"status": {status}, "headers": {headers}, "body": {body}}}, {{"text": "Then it works."}}]"#)
+    };
+    let error = |message: &str, code: &str| format!(r#"{{"error": {{"message": "{message}", "code": "{code}"}}}}"#);
+    let no_headers = "{}";
+    let rows: [(String, Expected); 7] = [
+        (status(401, no_headers, &error("Incorrect key: sk-secret-of-the-test", "invalid_api_key")), |answer| {
+            matches!(answer, Err(ModelError::Unauthorized { status: 401, message })
+                if message.contains("OPENAI_API_KEY") && !message.contains("secret"))
+        }),
+        (status(403, no_headers, &error("Not allowed", "forbidden")), |answer| {
+            matches!(answer, Err(ModelError::Unauthorized { status: 403, .. }))
+        }),
+        (
+            status(404, no_headers, &error("No such model", "model_not_found")),
+            |answer| matches!(answer, Err(ModelError::NotFound(message)) if message == "No such model"),
+        ),
+        (status(400, no_headers, &error("Too long", "context_length_exceeded")), |answer| {
+            matches!(answer, Err(ModelError::ContextTooLong(_)))
+        }),
+        (status(400, no_headers, &error("No", "content_policy_violation")), |answer| {
+            matches!(answer, Err(ModelError::ContentRefused(_)))
+        }),
+        (status(422, no_headers, &error("Bad field", "invalid")), |answer| {
+            matches!(answer, Err(ModelError::Rejected { status: 422, .. }))
+        }),
+        (status(429, no_headers, &error("You exceeded your quota", "insufficient_quota")), |answer| {
+            matches!(answer, Err(ModelError::Rejected { status: 429, .. }))
+        }),
+    ];
+    for (script, expected) in rows {
+        let stage = stage(&script, 5);
+        let answer = call(&stage.gateway, false).await;
+        assert!(expected(&answer), "{script}: {answer:?}");
+        assert_eq!(stage.server.stats().requests, 1, "{script}: it is not made again");
+        stage.ends().await;
+    }
+    let limited = error("Slow down", "rate_limit_exceeded");
+    for headers in [
+        "{}",
+        r#"{"retry-after": "1"}"#,
+        r#"{"retry-after-ms": "20"}"#,
+        r#"{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}"#,
+    ] {
+        for (code, pauses) in [(429, 1), (503, 0)] {
+            let stage = stage(&status(code, headers, &limited), 5);
+            let completed = call(&stage.gateway, true).await.unwrap();
+            assert_eq!(
+                (completed.reply.text.as_str(), completed.times.attempts),
+                ("Then it works.", 2),
+                "{code} {headers}"
+            );
+            let waited = headers.contains(r#""1""#);
+            assert!(!waited || completed.times.queue >= Duration::from_secs(1), "{code} {headers}");
+            assert_eq!(stage.gateway.info().await.unwrap().models[0].pauses, pauses, "{code} {headers}");
+            stage.ends().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_answers_it_says_what_was_tried() {
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let is_named = |error: &ModelError, host: &str| matches!(error, ModelError::Network { sent: false, message } if message.contains(host));
+    let (runtime, gateway) = front(&format!("http://{nobody}/v1"), 1);
+    let refused = call(&gateway, false).await.unwrap_err();
+    assert!(is_named(&refused, &nobody.to_string()), "{refused:?}");
+    runtime.stop(LONG).await;
+    let (runtime, gateway) = front("http://no-such-host.invalid/v1", 1);
+    let unknown = call(&gateway, false).await.unwrap_err();
+    assert!(is_named(&unknown, "no-such-host.invalid"), "{unknown:?}");
+    runtime.stop(LONG).await;
+    // TLS with a server that does not speak it.
+    let stage = stage(r#"[{"text": "x"}]"#, 1);
+    let base = stage.server.base_url().replace("http://", "https://");
+    let (runtime, gateway) = front(&base, 1);
+    let no_tls = call(&gateway, false).await.unwrap_err();
+    assert!(is_named(&no_tls, "https://127.0.0.1"), "{no_tls:?}");
+    runtime.stop(LONG).await;
+    stage.ends().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_closes_its_connection() {
+    let stage = stage(r#"[{"fault": "hang"}]"#, 1);
+    let left = stage.gateway.call("openai/mock", request()).send();
+    let mut left = Box::pin(left);
+    let deadline = tokio::time::Instant::now() + LONG;
+    while stage.server.stats().in_flight == 0 {
+        assert!(tokio::time::Instant::now() < deadline);
+        let _pending = futures_util::poll!(left.as_mut());
+        tokio::task::yield_now().await;
+    }
+    drop(left);
+    while stage.server.stats().aborted == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", stage.server.stats());
+        tokio::task::yield_now().await;
+    }
+    stage.ends().await;
+}
