@@ -23,7 +23,7 @@ fn what_cannot_be_is_a_usage_error() {
         (&["--port", "70000"][..], "70000"),
         (&["--host", "0.0.0.0"], "loopback only"),
         (&["--latency", "soon"], "write a number with a unit"),
-        (&["--latency-sigma", "-1"], "sigma"),
+        (&["--latency-sigma", "11"], "from 0 to 10"),
         (&["--max-in-flight", "0"], "0"),
         (&["--fault", "explode=0.1"], "no fault is called `explode`"),
         (&["--fault", "help"], "there are: status_500"),
