@@ -52,3 +52,8 @@ struct Testing;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
+
+/// The program of docs/mock-llm.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/mock-llm.md")]
+struct Mock;

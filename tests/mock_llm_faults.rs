@@ -18,7 +18,7 @@ enum Way {
 
 fn server(way: Way, fault: Fault) -> MockLlm {
     start(|config: &mut MockConfig| {
-        config.slow_byte = Duration::from_micros(1);
+        config.slow_byte = Duration::ZERO;
         config.reply_tokens = 12;
         match way {
             Way::Header => {}

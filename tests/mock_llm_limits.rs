@@ -170,13 +170,8 @@ async fn a_script_is_followed_and_its_last_reply_repeats() {
     let text = r#"[
         {"match": {"contains": "plan"}, "replies": [{"tool_calls": [
             {"name": "a", "arguments": {"x": 1}}, {"name": "b", "arguments": "{broken"}]}]},
-        {"match": {"model": "tea"}, "replies": [{"status": 418, "body": {"short": true}, "headers": {"x-pot": "1"}}]},
+        {"match": {"model": "tea"}, "replies": [{"status": 418, "body": {"short": true}, "headers": {"x-pot": "1", "Content-Type": "text/tea"}}]},
         {"replies": ["one", {"text": "two", "fault": "missing_usage"}, {"fault": "cut_before"}, "last"]}]"#;
-    let server = start(|config| {
-        config.script = Some(Script::parse(text).unwrap());
-        config.latency.reply = EVER;
-    });
-    drop(server);
     let server = start(|config| config.script = Some(Script::parse(text).unwrap()));
     for _ in 0..2 {
         let mut client = Client::to(&server).await;
@@ -190,6 +185,7 @@ async fn a_script_is_followed_and_its_last_reply_repeats() {
         }
         let tea = client.post(&chat(json!({"model": "tea"}))).await;
         assert_eq!((tea.status, tea.header("x-pot"), tea.text()), (418, Some("1"), r#"{"short":true}"#));
+        assert!(tea.header("content-type") == Some("text/tea") && !tea.head.contains("json"), "{}", tea.head);
         let plan = client.post(&chat(json!({"messages": [{"role": "user", "content": "a plan"}]}))).await.json();
         let calls = plan["choices"][0]["message"]["tool_calls"].as_array().unwrap();
         let called: Vec<_> = calls.iter().map(|call| call["function"]["arguments"].as_str().unwrap()).collect();

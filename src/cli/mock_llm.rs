@@ -5,7 +5,6 @@ use callboard::mock_llm::{FaultRates, Latency, Limits, MockConfig, MockError, Mo
 use callboard::report::json::ErrorEntry;
 use tokio::runtime::Builder;
 
-use super::args::Output;
 use super::mock_args::MockArgs;
 use super::output;
 use super::signals::Signals;

@@ -53,18 +53,13 @@ pub(super) fn cut(text: &str, tokens: u64) -> (&str, bool) {
     }
 }
 
-/// The text as a stream's pieces: about one token each, never inside of a character.
+/// The text as a stream's pieces: one for each token, never inside of a character.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = &text[at..];
-        let aim = (at / BYTES + 1) * BYTES - at;
-        let end = match rest.floor_char_boundary(aim) {
-            0 => rest.chars().next()?.len_utf8(),
-            end => end,
-        };
-        at += end;
-        (!rest.is_empty()).then(|| &rest[..end])
+    // A character has at most four bytes, so that each bound is beyond the last.
+    let bound = |token: usize| text.floor_char_boundary(token * BYTES);
+    (0..text.len().div_ceil(BYTES)).map(move |token| match (token + 1) * BYTES < text.len() {
+        true => &text[bound(token)..bound(token + 1)],
+        false => &text[bound(token)..],
     })
 }
 
@@ -109,7 +104,7 @@ mod tests {
     fn pieces_make_the_text() {
         for text in ["", "a", "äöü", "🦀", "a🦀b🦀", "größere Agenten 🦀 fragen"] {
             let parts: Vec<_> = pieces(text).collect();
-            assert_eq!(parts.concat(), text);
+            assert_eq!((parts.concat().as_str(), parts.len() as u64), (text, tokens_of(text.len())));
             assert!(parts.iter().all(|part| !part.is_empty() && part.len() < 8), "{parts:?}");
         }
     }

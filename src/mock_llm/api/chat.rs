@@ -132,8 +132,11 @@ pub(crate) fn decode(body: &[u8]) -> Result<Chat<'_>, ApiError> {
     })
 }
 
+/// A field of a message, and what is wrong with it.
+type Problem = (&'static str, &'static str);
+
 /// Role and text of a message, or the field that is wrong and what is expected.
-fn message(raw: &RawValue) -> Result<(Cow<'_, str>, Cow<'_, str>), (&'static str, &'static str)> {
+fn message(raw: &RawValue) -> Result<(Cow<'_, str>, Cow<'_, str>), Problem> {
     let message: Message<'_> = serde_json::from_str(raw.get()).map_err(|_| ("", "expected an object"))?;
     let role = message.role.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok());
     let role = role.map(|role| role.0).filter(|role| ROLES.contains(&&**role));
@@ -154,7 +157,7 @@ fn message(raw: &RawValue) -> Result<(Cow<'_, str>, Cow<'_, str>), (&'static str
 }
 
 /// The text in a list of parts; pictures and sounds have none.
-fn parts(text: &str) -> Result<String, (&'static str, &'static str)> {
+fn parts(text: &str) -> Result<String, Problem> {
     let parts: Vec<Value> = serde_json::from_str(text).map_err(|_| ("content", "expected a list of parts"))?;
     let texts = parts.iter().map(|part| match part.get("type").and_then(Value::as_str) {
         Some("text" | "refusal") => {

@@ -135,7 +135,8 @@ impl Maker<'_> {
             let is_needed = required.contains(name.as_str());
             let room = most.saturating_sub(required.len());
             let others = made.keys().filter(|name| !required.contains(name.as_str())).count();
-            if !is_needed && !(optional && others < room || made.len() < least) {
+            let is_welcome = optional && others < room || made.len() < least;
+            if !is_needed && !is_welcome {
                 continue;
             }
             match self.make(schema, depth + 1, vary) {

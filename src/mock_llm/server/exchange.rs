@@ -22,6 +22,8 @@ const JSON: &str = "application/json";
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     headers: String,
+    /// Whether the headers say what the body is.
+    has_type: bool,
     body: Vec<u8>,
 }
 
@@ -43,6 +45,7 @@ pub(super) fn answer<'s>(
 ) -> Option<InFlight<'s>> {
     scratch.headers.clear();
     scratch.body.clear();
+    scratch.has_type = false;
     Exchange { state, head, wire, scratch }.answer(body)
 }
 
@@ -143,7 +146,7 @@ impl<'s> Exchange<'s, '_> {
         }
         let events = Events::of(&answer, chat.include_usage);
         self.count(200, manner.fault);
-        let head = reply_head(self.head, 200, "text/event-stream; charset=utf-8", &self.scratch.headers);
+        let head = reply_head(self.head, 200, "text/event-stream; charset=utf-8", self.scratch);
         plan::stream(self.wire, head, &events, manner, |token| config.latency.of_token(config.seed, number, token));
         Ok(())
     }
@@ -181,6 +184,7 @@ impl<'s> Exchange<'s, '_> {
         let config = &self.state.config;
         let by_rate = || config.faults.choose(config.seed, number);
         for (name, value) in scripted.iter().flat_map(|scripted| &scripted.headers) {
+            self.scratch.has_type |= name.eq_ignore_ascii_case("content-type");
             let _ = write!(self.scratch.headers, "{name}: {value}\r\n");
         }
         Manner {
@@ -199,10 +203,11 @@ impl<'s> Exchange<'s, '_> {
             self.whole(error.status, JSON, manner);
             return true;
         }
-        let Some(Scripted { says: Some(Says::Status { status, body }), headers, .. }) = scripted else { return false };
-        let own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let Some(Says::Status { status, body }) = scripted.and_then(|scripted| scripted.says.as_ref()) else {
+            return false;
+        };
         self.scratch.body.extend(body.as_bytes());
-        self.whole(*status, if own { "" } else { JSON }, manner);
+        self.whole(*status, JSON, manner);
         true
     }
 
@@ -217,14 +222,14 @@ impl<'s> Exchange<'s, '_> {
 
     /// A reply about the mock itself: no fault, and it does not count.
     fn sent(&mut self, status: u16, body: Vec<u8>) -> Result<(), ApiError> {
-        let head = reply_head(self.head, status, JSON, &self.scratch.headers);
+        let head = reply_head(self.head, status, JSON, self.scratch);
         plan::plain(self.wire, head, &body, Manner::default());
         Ok(())
     }
 
     fn whole(&mut self, status: u16, content_type: &'static str, manner: Manner) {
         self.count(status, manner.fault);
-        let head = reply_head(self.head, status, content_type, &self.scratch.headers);
+        let head = reply_head(self.head, status, content_type, self.scratch);
         plan::plain(self.wire, head, &self.scratch.body, manner);
     }
 
@@ -238,6 +243,12 @@ impl<'s> Exchange<'s, '_> {
     }
 }
 
-fn reply_head<'a>(head: &Head, status: u16, content_type: &'a str, headers: &'a str) -> ReplyHead<'a> {
-    ReplyHead { status, content_type, headers, is_old: head.is_old, is_bodiless: head.method == Method::Head }
+fn reply_head<'a>(head: &Head, status: u16, content_type: &'a str, scratch: &'a Scratch) -> ReplyHead<'a> {
+    ReplyHead {
+        status,
+        content_type: if scratch.has_type { "" } else { content_type },
+        headers: &scratch.headers,
+        is_old: head.is_old,
+        is_bodiless: head.method == Method::Head,
+    }
 }

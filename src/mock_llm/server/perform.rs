@@ -13,8 +13,8 @@ use crate::mock_llm::wire::steps::{Step, Wire};
 /// How long a client may take nothing before it counts as gone.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// How much a client may send ahead while it waits for its reply, in bytes.
-const AHEAD: usize = 64 * 1024;
+/// How much a client may send ahead while it waits for its reply, in bytes. One that sends more is not listening.
+const AHEAD: usize = 1024 * 1024;
 
 /// How a reply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ async fn slow(wire: &Wire, range: Range<usize>, every: Duration, stream: &TcpStr
         if !is_there_after(every, stream, input).await || send(stream, byte).await.is_err() {
             return false;
         }
+        // Without a wait this is many small writes; the others have their turn between them.
+        tokio::task::yield_now().await;
     }
     true
 }
@@ -107,8 +109,7 @@ async fn is_there_after(time: Duration, stream: &TcpStream, input: &mut Vec<u8>)
 async fn left(stream: &TcpStream, input: &mut Vec<u8>) {
     loop {
         if input.len() >= AHEAD {
-            // It sends what nobody reads; that it left is seen when the reply is written.
-            std::future::pending::<()>().await;
+            return;
         }
         if stream.readable().await.is_err() {
             return;

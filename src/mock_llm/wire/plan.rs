@@ -177,18 +177,18 @@ fn events_in_turn(wire: &mut Wire, events: &Events, fault: Option<Fault>, wait: 
             wire.wait(wait(tokens));
             tokens += 1;
         }
+        // A reply without a token has its fault at its end.
+        let is_first = tokens == 1 && kind == Kind::Token || tokens == 0 && kind == Kind::End;
         match (fault, kind) {
             (Some(Fault::MissingDone), Kind::Done) => {}
-            (Some(Fault::MalformedJson), Kind::Token) if tokens == 1 => {
+            (Some(Fault::MalformedJson), _) if is_first => {
                 wire.chunk(&[&event[..event.len() / 2], b"\n\n"].concat());
             }
             (Some(Fault::DuplicateChunks), Kind::Token) => (0..2).for_each(|_| wire.chunk(event)),
             (Some(Fault::SplitUtf8), _) => split(wire, event),
-            (Some(Fault::EndlessBody), Kind::Token) => return repeat_chunk(wire, wait(1), event),
+            (Some(Fault::EndlessBody), _) if is_first => return repeat_chunk(wire, wait(1), event),
             _ => wire.chunk(event),
         }
-        // A reply without a token is cut at its end.
-        let is_first = tokens == 1 && kind == Kind::Token || tokens == 0 && kind == Kind::End;
         match fault {
             Some(Fault::Cut) if is_first => {
                 wire.keep = false;
