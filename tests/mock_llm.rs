@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn a_plain_client_gets_a_completion_with_its_usage() {
     let server = start(|config| config.reply_tokens = 20);
+    // The client is built with TLS, and without anybody's cryptography.
+    let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
     let url = format!("{}/chat/completions", server.base_url());
     let reply: Value = client.post(&url).json(&chat(json!({}))).send().await.unwrap().json().await.unwrap();
