@@ -129,7 +129,18 @@ async fn the_head_of_a_stream_comes_before_its_first_token() {
     assert!(!client.unread().contains("finish_reason\":\"stop"));
     drop(client);
     let stats = until(&server, |stats| stats["aborted"] == 1).await;
-    assert_eq!(stats["in_flight"], 0);
+    assert_eq!((&stats["in_flight"], &stats["by_status"]), (&json!(0), &json!({"200": 1})));
+}
+
+#[tokio::test]
+async fn a_reply_that_was_never_begun_has_no_status() {
+    let server = start(|config| config.latency.reply = EVER);
+    let mut client = Client::to(&server).await;
+    client.request("POST", CHAT, "", &chat(json!({})).to_string()).await;
+    until(&server, |stats| stats["in_flight"] == 1).await;
+    drop(client);
+    let stats = until(&server, |stats| stats["aborted"] == 1).await;
+    assert_eq!((&stats["requests"], &stats["by_status"]), (&json!(1), &json!({})));
 }
 
 /// Statuses of plain calls, or how they ended.

@@ -22,17 +22,20 @@ struct Stage {
 
 /// A gateway in front of a server that follows a script. Each call is made `attempts` times at most.
 fn stage(script: &str, attempts: u32) -> Stage {
+    stage_with(script, attempts, Timeouts { connect: LONG, first_token: LONG, between_tokens: LONG, total: LONG })
+}
+
+fn stage_with(script: &str, attempts: u32, timeouts: Timeouts) -> Stage {
     let script = Some(Script::parse(script).unwrap_or_else(|error| panic!("{error}: {script}")));
     let config = MockConfig { script, slow_byte: Duration::from_millis(50), ..MockConfig::default() };
     let server = MockLlm::start(config).unwrap();
-    let (runtime, gateway) = front(&server.base_url(), attempts);
+    let (runtime, gateway) = front(&server.base_url(), attempts, timeouts);
     Stage { runtime, gateway, server }
 }
 
-fn front(base_url: &str, attempts: u32) -> (Runtime, Gateway) {
+fn front(base_url: &str, attempts: u32, timeouts: Timeouts) -> (Runtime, Gateway) {
     let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
     let model = OpenAi::new("mock", Some("sk-secret-of-the-test".into()), Some(base_url)).unwrap();
-    let timeouts = Timeouts { connect: LONG, first_token: SHORT, between_tokens: SHORT, total: LONG };
     let first = Duration::from_millis(1);
     let retry = RetryPolicy { attempts, first, ..RetryPolicy::default() };
     let limits = GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() };
@@ -107,14 +110,12 @@ fn is_silence(answer: &Result<Completed, ModelError>) -> bool {
 
 #[tokio::test]
 async fn each_fault_has_its_outcome_and_leaves_nothing_behind() {
-    let rows: [(&str, Expected, Expected); 15] = [
+    let rows: [(&str, Expected, Expected); 13] = [
         ("status_500", is_unavailable, is_unavailable),
         ("status_503", is_unavailable, is_unavailable),
         ("status_529", is_unavailable, is_unavailable),
         ("reset", is_broken_connection, is_broken_connection),
         ("cut_before", is_broken_connection, is_broken_connection),
-        ("hang", is_silence, is_silence),
-        ("slow_headers", is_silence, is_silence),
         ("cut", is_broken_connection, is_broken),
         ("malformed_json", is_malformed, is_malformed),
         ("malformed_chunk", is_broken_connection, |answer| matches!(answer, Err(ModelError::Broken { .. }))),
@@ -136,6 +137,30 @@ async fn each_fault_has_its_outcome_and_leaves_nothing_behind() {
         }
         stage.ends().await;
     }
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_time_for_the_first_token_or_of_the_call() {
+    for fault in ["hang", "slow_headers"] {
+        let timeouts = Timeouts { first_token: SHORT, ..Timeouts::default() };
+        let stage = stage_with(&format!("[{{\"fault\": \"{fault}\"}}]"), 1, timeouts);
+        let streamed = call(&stage.gateway, true).await;
+        assert!(is_silence(&streamed), "{fault}: {streamed:?}");
+        // A reply in one piece comes when the model has said everything, however long that takes.
+        let whole = stage.gateway.call("openai/mock", request()).within(3 * SHORT).send().await;
+        assert_eq!(whole.unwrap_err(), ModelError::Timeout(Waiting::Total), "{fault}");
+        stage.ends().await;
+    }
+    let late = r#"[{"text": "Late.", "delay_ms": 900}]"#;
+    let stage = stage_with(late, 5, Timeouts { first_token: SHORT, ..Timeouts::default() });
+    let whole = call(&stage.gateway, false).await.unwrap();
+    assert_eq!(
+        (whole.reply.text.as_str(), whole.times.attempts),
+        ("Late.", 1),
+        "it is not made again, and paid for again"
+    );
+    assert_eq!(stage.server.stats().requests, 1);
+    stage.ends().await;
 }
 
 #[tokio::test]
@@ -235,18 +260,18 @@ async fn where_nobody_answers_it_says_what_was_tried() {
         listener.local_addr().unwrap()
     };
     let is_named = |error: &ModelError, host: &str| matches!(error, ModelError::Network { sent: false, message } if message.contains(host));
-    let (runtime, gateway) = front(&format!("http://{nobody}/v1"), 1);
+    let (runtime, gateway) = front(&format!("http://{nobody}/v1"), 1, Timeouts::default());
     let refused = call(&gateway, false).await.unwrap_err();
     assert!(is_named(&refused, &nobody.to_string()), "{refused:?}");
     runtime.stop(LONG).await;
-    let (runtime, gateway) = front("http://no-such-host.invalid/v1", 1);
+    let (runtime, gateway) = front("http://no-such-host.invalid/v1", 1, Timeouts::default());
     let unknown = call(&gateway, false).await.unwrap_err();
     assert!(is_named(&unknown, "no-such-host.invalid"), "{unknown:?}");
     runtime.stop(LONG).await;
     // TLS with a server that does not speak it.
     let stage = stage(r#"[{"text": "x"}]"#, 1);
     let base = stage.server.base_url().replace("http://", "https://");
-    let (runtime, gateway) = front(&base, 1);
+    let (runtime, gateway) = front(&base, 1, Timeouts::default());
     let no_tls = call(&gateway, false).await.unwrap_err();
     assert!(is_named(&no_tls, "https://127.0.0.1"), "{no_tls:?}");
     runtime.stop(LONG).await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use callboard_actors::agent::{Agent, Turn};
 use callboard_actors::error::{AskError, StartError};
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
-use callboard_actors::runtime::simulated;
+use callboard_actors::runtime::{Runtime, simulated};
+use callboard_actors::supervision::Group;
 use callboard_actors::supervision::tree::{GroupSpec, Lifetime, Strategy};
 use callboard_actors::supervision::{Backoff, Next, RestartPolicy};
 use callboard_actors::testkit::{Log, explore};
@@ -112,19 +113,29 @@ fn what_a_group_cannot_put_right_is_its_parents_affair() {
     });
 }
 
-#[test]
-fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() {
-    let runtime = runtime(8);
+/// Six agents of one group, all up, that may take 20 ms to end.
+fn six(runtime: &Runtime) -> (Group, Vec<AgentRef<common::Count>>) {
     let group = runtime.group(spec(Strategy::OneForAll, 5));
     let child = || common::counter().stop_within(Duration::from_millis(20));
     let children: Vec<_> = (0..6).map(|_| group.spawn(child(), Lifetime::Permanent).unwrap()).collect();
     for child in &children {
         wait(child.ask(LONG, common::Count::Get)).unwrap();
     }
-    let release = common::hold(&children[5]);
-    // Ids are spread over the shards: somebody lives elsewhere.
+    (group, children)
+}
+
+/// One that does not share the shard of the last: ids are spread over the shards.
+fn elsewhere(children: &[AgentRef<common::Count>]) -> &AgentRef<common::Count> {
     let is_free = |child: &&AgentRef<common::Count>| child.info().shard != children[5].info().shard;
-    let free = children.iter().find(is_free).expect("one does not share the shard of the blocked one");
+    children.iter().find(is_free).expect("one lives elsewhere")
+}
+
+#[test]
+fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() {
+    let runtime = runtime(8);
+    let (group, children) = six(&runtime);
+    let release = common::hold(&children[5]);
+    let free = elsewhere(&children);
     free.tell(common::Count::Add).unwrap();
     free.tell(common::Count::Quiet).unwrap();
     assert_eq!(wait(free.ask(LONG, common::Count::Get)), Ok((0, 0)), "it is back although one did not end");
@@ -140,15 +151,9 @@ fn an_agent_that_does_not_end_in_time_holds_up_neither_a_restart_nor_the_stop() 
 #[test]
 fn a_group_that_is_stopped_while_it_halts_a_blocked_agent_ends_without_it() {
     let runtime = runtime(8);
-    let group = runtime.group(spec(Strategy::OneForAll, 5));
-    let child = || common::counter().stop_within(Duration::from_millis(20));
-    let children: Vec<_> = (0..6).map(|_| group.spawn(child(), Lifetime::Permanent).unwrap()).collect();
-    for child in &children {
-        wait(child.ask(LONG, common::Count::Get)).unwrap();
-    }
+    let (group, children) = six(&runtime);
     let release = common::hold(&children[5]);
-    let is_free = |child: &&AgentRef<common::Count>| child.info().shard != children[5].info().shard;
-    let free = children.iter().find(is_free).expect("one does not share the shard of the blocked one");
+    let free = elsewhere(&children);
     free.tell(common::Count::Quiet).unwrap();
     while free.info().restarts == 0 {
         std::thread::yield_now();

@@ -33,12 +33,12 @@ pub(super) fn run(args: &MockArgs) -> ExitStatus {
             Ok(server) => server,
             Err(error) => return refused(&error),
         };
-        if let Err(fault) = output::data(&format!("{}\n", server.base_url())) {
-            return failed(&internal(&format!("cannot write to standard output: {fault}")), ExitStatus::Internal);
+        let told = output::answer(&format!("{}\n", server.base_url()), ExitStatus::Complete);
+        if told == ExitStatus::Complete {
+            signals.first().await;
         }
-        signals.first().await;
         server.stop().await;
-        ExitStatus::Complete
+        told
     })
 }
 
@@ -92,7 +92,10 @@ fn scripted(error: &ScriptError) -> ErrorEntry {
         ScriptError::Read { source, .. } => {
             (format!("{error}: {source}"), "name a file that can be read after --script")
         }
-        _ => (error.to_string(), "docs/mock-llm.md shows what a script may say; mend the line that is named"),
+        _ => (
+            error.to_string(),
+            "a script is a list of replies such as [\"a text\", {\"status\": 503}]; docs/mock-llm.md has all that it may say",
+        ),
     };
     ErrorEntry { code: "bad_script".into(), message, hint: hint.into() }
 }

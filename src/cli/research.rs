@@ -28,6 +28,9 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Ok(runtime) => runtime,
         Err(fault) => return failed(args.output, &Error::Internal(format!("no thread could be started: {fault}"))),
     };
+    if args.plan_only {
+        return plan(&args);
+    }
     let status = runtime.block_on(async {
         let progress = Progress::new(&args);
         let teller = progress.clone();
@@ -47,13 +50,9 @@ fn describe(args: &ResearchArgs) -> Research {
 }
 
 async fn research(args: &ResearchArgs, described: Research, signals: Signals, progress: &Progress) -> ExitStatus {
-    if args.plan_only {
-        return plan(args);
-    }
-    if let Err(error) = described.validate() {
-        return failed(args.output, &error);
-    }
-    if let Some(error) = args.corpus.iter().find_map(|path| missing(path)) {
+    let missing = || args.corpus.iter().find_map(|path| missing(path));
+    if let Some(error) = described.validate().err().or_else(missing) {
+        progress.end();
         return failed(args.output, &error);
     }
     let made = args.out.as_deref().map(not_yet_there).unwrap_or_default();

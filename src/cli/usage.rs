@@ -23,7 +23,7 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
         }
         _ => output::failure(
             wanted(words),
-            entry(&error.to_string(), is_unquoted(error) && command(words) == "research", command(words)),
+            entry(&error.to_string(), is_unquoted(error) && command(words) == " research", command(words)),
             ExitStatus::Usage,
         ),
     }
@@ -51,16 +51,17 @@ fn entry(text: &str, unquoted: bool, command: &str) -> ErrorEntry {
     let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
     let quotes = unquoted.then_some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs");
     let tips = quotes.into_iter().chain(tips);
-    let help = format!("callboard {command} --help shows what can be said");
+    let help = format!("callboard{command} --help shows what can be said");
     let hint = tips.map(str::to_owned).chain([help]).collect::<Vec<_>>().join("; ");
     ErrorEntry { code: "usage".into(), message, hint }
 }
 
 /// Whose help is pointed to.
 fn command(words: &[OsString]) -> &'static str {
-    match words.get(1).is_some_and(|word| word == "mock-llm") {
-        true => "mock-llm",
-        false => "research",
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("mock-llm") => " mock-llm",
+        Some("research") => " research",
+        _ => "",
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
     fn the_message_of_the_parser_is_taken_apart() {
         let text =
             "error: unexpected argument '--corpos' found\n\n  tip: a similar argument exists: '--corpus'\n\nUsage: x\n";
-        let entry = entry(text, false, "research");
+        let entry = entry(text, false, " research");
         assert_eq!(entry.message, "unexpected argument '--corpos' found");
         assert!(
             entry.hint.starts_with("a similar argument exists: '--corpus'; callboard research --help"),

@@ -24,11 +24,11 @@ pub struct MockStats {
     pub aborted: u64,
     /// Replies that began, by status.
     pub by_status: BTreeMap<u16, u64>,
-    /// Faults, by name.
+    /// Faults that were chosen, by name, also where they change nothing.
     pub by_fault: BTreeMap<&'static str, u64>,
-    /// Tokens of all prompts that were answered.
+    /// Tokens of the prompts of all calls that were let in and not answered with another status than 200.
     pub prompt_tokens: u64,
-    /// Tokens of all replies.
+    /// Tokens of the replies that were made for them, whether or not they were sent to their end.
     pub completion_tokens: u64,
 }
 

@@ -30,7 +30,7 @@ impl Default for ModelLimits {
 pub struct Timeouts {
     /// For a connection. The default is 10 seconds.
     pub connect: Duration,
-    /// From the connection until the first token of a streamed reply. The default is 60 seconds.
+    /// From the begin of an attempt until the first token of a streamed reply. The default is 60 seconds.
     pub first_token: Duration,
     /// Between two pieces of a reply. The default is 30 seconds.
     pub between_tokens: Duration,

@@ -28,7 +28,8 @@ pub enum Next {
     Gone,
 }
 
-/// The notice that an incarnation ended: exactly one for each incarnation and watcher.
+/// The notice that an incarnation ended: one for each incarnation and watcher. To an agent that does not keep up, notices of
+/// agents that come back are dead letters beyond a bound; the last notice of an agent never is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Down {
     /// Who.

@@ -120,7 +120,7 @@ impl Connection<'_> {
         };
         let in_flight = answer(self.state, &head, text, &mut self.wire, &mut self.scratch);
         self.consume(used);
-        match perform(&self.wire, &self.stream, &mut self.input, in_flight).await {
+        match perform(&self.wire, &self.stream, &mut self.input, in_flight, &self.state.counters).await {
             Ended::Meant => self.wire.keep,
             Ended::Aborted => {
                 self.state.counters.aborted.fetch_add(1, Relaxed);
@@ -170,9 +170,9 @@ impl Connection<'_> {
     }
 
     async fn refused(&mut self, error: &ApiError) {
-        refuse(self.state, error, &mut self.wire);
+        refuse(error, &mut self.wire);
         self.input.clear();
-        if perform(&self.wire, &self.stream, &mut self.input, None).await == Ended::Aborted {
+        if perform(&self.wire, &self.stream, &mut self.input, None, &self.state.counters).await == Ended::Aborted {
             return;
         }
         // What fails here fails on a connection that is over.

@@ -50,9 +50,9 @@ pub(super) fn answer<'s>(
 }
 
 /// A reply to what cannot be understood as a request.
-pub(super) fn refuse(state: &State, error: &ApiError, wire: &mut Wire) {
+pub(super) fn refuse(error: &ApiError, wire: &mut Wire) {
     wire.clear(false);
-    state.counters.status(error.status);
+    wire.status = Some(error.status);
     let head = ReplyHead { status: error.status, content_type: JSON, headers: "", is_old: false, is_bodiless: false };
     plan::plain(wire, head, &error.body(), Manner::default());
 }
@@ -233,13 +233,11 @@ impl<'s> Exchange<'s, '_> {
         plan::plain(self.wire, head, &self.scratch.body, manner);
     }
 
-    fn count(&self, status: u16, fault: Option<Fault>) {
+    fn count(&mut self, status: u16, fault: Option<Fault>) {
         if let Some(fault) = fault {
             self.state.counters.fault(fault);
         }
-        if !matches!(fault, Some(Fault::Reset | Fault::Hang | Fault::CutBefore)) {
-            self.state.counters.status(status);
-        }
+        self.wire.status = Some(status);
     }
 }
 

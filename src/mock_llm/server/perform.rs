@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::mock_llm::stats::InFlight;
+use crate::mock_llm::stats::{Counters, InFlight};
 use crate::mock_llm::wire::steps::{Step, Wire};
 
 /// How long a client may take nothing before it counts as gone.
@@ -31,14 +31,25 @@ pub(super) async fn perform(
     stream: &TcpStream,
     input: &mut Vec<u8>,
     mut in_flight: Option<InFlight<'_>>,
+    counters: &Counters,
 ) -> Ended {
+    let mut status = wire.status;
+    // Each wait ends where it would without what was sent and waited before: being late does not add up.
+    let mut due = Instant::now();
     for step in &wire.steps {
+        if matches!(step, Step::Send(_) | Step::Slow(..) | Step::Repeat(..)) {
+            // Before the first byte: whoever has the reply finds it counted.
+            status.take().into_iter().for_each(|status| counters.status(status));
+        }
         let is_there = match step {
             Step::Release => {
                 in_flight = None;
                 true
             }
-            Step::Wait(time) => is_there_after(*time, stream, input).await,
+            Step::Wait(time) => {
+                due += *time;
+                is_there_at(due, stream, input).await
+            }
             Step::Send(range) => send(stream, &wire.bytes[range.clone()]).await.is_ok(),
             Step::Slow(range, every) => slow(wire, range.clone(), *every, stream, input).await,
             Step::Repeat(range, every) => repeat(&wire.bytes[range.clone()], *every, stream, input).await,
@@ -74,7 +85,7 @@ pub(super) async fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
 
 async fn slow(wire: &Wire, range: Range<usize>, every: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
     for byte in wire.bytes[range].chunks(1) {
-        if !is_there_after(every, stream, input).await || send(stream, byte).await.is_err() {
+        if !is_there_at(Instant::now() + every, stream, input).await || send(stream, byte).await.is_err() {
             return false;
         }
         // Without a wait this is many small writes; the others have their turn between them.
@@ -85,7 +96,7 @@ async fn slow(wire: &Wire, range: Range<usize>, every: Duration, stream: &TcpStr
 
 async fn repeat(bytes: &[u8], every: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
     loop {
-        if !is_there_after(every, stream, input).await || send(stream, bytes).await.is_err() {
+        if !is_there_at(Instant::now() + every, stream, input).await || send(stream, bytes).await.is_err() {
             return false;
         }
         // A client that reads as fast as this writes must not keep the others waiting.
@@ -94,14 +105,14 @@ async fn repeat(bytes: &[u8], every: Duration, stream: &TcpStream, input: &mut V
 }
 
 /// Waits; `false` as soon as the client is gone.
-async fn is_there_after(time: Duration, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
-    if time.is_zero() {
+async fn is_there_at(time: Instant, stream: &TcpStream, input: &mut Vec<u8>) -> bool {
+    if time <= Instant::now() {
         return true;
     }
     tokio::select! {
         biased;
         () = left(stream, input) => false,
-        () = sleep(time) => true,
+        () = sleep_until(time) => true,
     }
 }
 

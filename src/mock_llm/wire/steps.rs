@@ -27,6 +27,8 @@ pub(crate) enum Step {
 pub(crate) struct Wire {
     pub(crate) bytes: Vec<u8>,
     pub(crate) steps: Vec<Step>,
+    /// What is counted when the first byte is sent.
+    pub(crate) status: Option<u16>,
     /// Whether the connection stays open afterwards.
     pub(crate) keep: bool,
     /// Whether the reply has a whole end. One that is cut on purpose has none.
@@ -47,7 +49,7 @@ impl Wire {
         }
         self.bytes.clear();
         self.steps.clear();
-        (self.keep, self.is_chunked, self.is_flushed) = (keep, false, false);
+        (self.status, self.keep, self.is_chunked, self.is_flushed) = (None, keep, false, false);
     }
 
     /// Waits before what follows.

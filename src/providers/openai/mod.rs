@@ -110,7 +110,8 @@ impl ChatModel for OpenAi {
 impl Shared {
     async fn complete(&self, call: ModelCall) -> Result<ChatReply, ModelError> {
         let Timeouts { first_token, between_tokens, .. } = call.timeouts;
-        let first = Instant::now() + first_token;
+        // A reply in one piece has no first token: its head comes when the model has said everything.
+        let first = call.chunks.is_some().then(|| Instant::now() + first_token);
         let response = self.ask(&call, first).await?;
         let status = response.status().as_u16();
         let (wait, room) = (retry_after(response.headers(), SystemTime::now()), headroom(response.headers()));
@@ -122,12 +123,12 @@ impl Shared {
         }
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase();
-        let reply = match &call.chunks {
-            Some(chunks) if kind.starts_with("text/event-stream") => {
+        let reply = match call.chunks.as_ref().zip(first) {
+            Some((chunks, first)) if kind.starts_with("text/event-stream") => {
                 streamed(response, chunks, first, between_tokens).await
             }
             // Some servers do not stream, whatever they are asked.
-            chunks if is_json(&kind) => in_one_piece(response, chunks.as_ref(), between_tokens).await,
+            asked if is_json(&kind) => in_one_piece(response, asked.map(|(chunks, _)| chunks), between_tokens).await,
             _ => {
                 let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
                 Err(ModelError::Malformed(format!("it is {what}; does {} speak as OpenAI does?", host(&self.url))))
@@ -136,8 +137,8 @@ impl Shared {
         reply.map(|reply| ChatReply { headroom: room, ..reply })
     }
 
-    /// Sends the request, and waits for the head of the reply.
-    async fn ask(&self, call: &ModelCall, first: Instant) -> Result<Response, ModelError> {
+    /// Sends the request, and waits for the head of the reply: until `first`, or as long as the call may take.
+    async fn ask(&self, call: &ModelCall, first: Option<Instant>) -> Result<Response, ModelError> {
         let body = request::body(&call.request, &self.model, self.is_openai, call.chunks.is_some());
         let body = serde_json::to_vec(&body).map_err(|error| ModelError::Provider(error.to_string()))?;
         let client = self.http.client(call.timeouts.connect)?;
@@ -145,7 +146,12 @@ impl Shared {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let response = timeout_at(first, request.send()).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?;
+        let response = match first {
+            Some(first) => {
+                timeout_at(first, request.send()).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?
+            }
+            None => request.send().await,
+        };
         response.map_err(|error| failed(&self.url, &error))
     }
 
