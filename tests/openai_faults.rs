@@ -296,3 +296,61 @@ async fn a_caller_that_leaves_closes_its_connection() {
     }
     stage.ends().await;
 }
+
+#[tokio::test]
+async fn the_key_is_struck_wherever_it_stands_in_what_a_provider_says() {
+    let filler = "x".repeat(290);
+    let script =
+        format!(r#"[{{"status": 400, "body": {{"error": {{"message": "{filler} sk-secret-of-the-test"}}}}}}]"#);
+    let stage = stage(&script, 1);
+    let error = format!("{:?}", call(&stage.gateway, false).await.unwrap_err());
+    assert!(error.contains(&filler) && !error.contains("sk-"), "{error}");
+    stage.ends().await;
+}
+
+/// Answers one request with these bytes, and keeps the connection open until the client leaves.
+async fn says(bytes: &'static str) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answers = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 65_536];
+        let _head_and_body = stream.read(&mut request).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
+    });
+    (address, answers)
+}
+
+#[tokio::test]
+async fn a_stream_that_is_complete_is_not_lost_because_its_connection_stays_open() {
+    let (address, answers) = says(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
+         data: {\"choices\":[{\"delta\":{\"content\":\"All.\"},\"finish_reason\":\"stop\"}]}\n\n",
+    )
+    .await;
+    let timeouts = Timeouts { between_tokens: SHORT, ..Timeouts::default() };
+    let (runtime, gateway) = front(&format!("http://{address}/v1"), 1, timeouts);
+    let completed = call(&gateway, true).await.unwrap();
+    assert_eq!((completed.reply.text.as_str(), completed.reply.finish), ("All.", Finish::Done));
+    runtime.stop(LONG).await;
+    answers.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tool_whose_name_was_seen_is_not_called_again_behind_its_readers_back() {
+    let (address, answers) = says(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 1000\r\n\r\n\
+         data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"pay\",\
+         \"arguments\":\"\"}}]}}]}\n\n",
+    )
+    .await;
+    let timeouts = Timeouts { first_token: SHORT, between_tokens: SHORT, ..Timeouts::default() };
+    let (runtime, gateway) = front(&format!("http://{address}/v1"), 5, timeouts);
+    let silent = call(&gateway, true).await.unwrap_err();
+    assert_eq!(silent, ModelError::Timeout(Waiting::NextToken));
+    assert_eq!(gateway.info().await.unwrap().models[0].attempts, 1);
+    runtime.stop(LONG).await;
+    answers.await.unwrap();
+}

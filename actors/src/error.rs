@@ -328,30 +328,10 @@ impl ModelError {
         match self {
             Self::Network { sent, .. } => !sent,
             Self::Timeout(waiting) => matches!(waiting, Waiting::Queue | Waiting::Connection),
-            Self::Broken { .. } | Self::Malformed(_) | Self::Provider(_) => false,
+            // A reply that was refused halfway was made, and is paid for.
+            Self::Broken { .. } | Self::Malformed(_) | Self::Provider(_) | Self::ContentRefused(_) => false,
             _ => true,
         }
-    }
-
-    /// The same error with other words of the provider.
-    #[must_use]
-    pub fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
-        match &mut self {
-            Self::BudgetExhausted(message)
-            | Self::NotFound(message)
-            | Self::ContextTooLong(message)
-            | Self::ContentRefused(message)
-            | Self::Malformed(message)
-            | Self::Provider(message)
-            | Self::Unauthorized { message, .. }
-            | Self::Rejected { message, .. }
-            | Self::RateLimited { message, .. }
-            | Self::Unavailable { message, .. }
-            | Self::Network { message, .. }
-            | Self::Broken { message, .. } => *message = map(message),
-            Self::Overloaded { .. } | Self::Timeout(_) | Self::Stopped => {}
-        }
-        self
     }
 
     /// How long the provider, or the gateway, asks to wait.

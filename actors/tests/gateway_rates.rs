@@ -216,3 +216,113 @@ fn time_is_over_at_the_deadline_also_between_two_attempts() {
         assert_idle(&gateway, &model).await;
     });
 }
+
+#[test]
+fn whoever_waits_for_a_time_is_woken_however_many_timers_were_set_before() {
+    simulated(1, |runtime| async move {
+        let (slow, flaky) = (Arc::new(Scripted::default()), Arc::new(Scripted::default()));
+        let one = ModelLimits { max_in_flight: 1, ..ModelLimits::default() };
+        let second = ServedModel { name: "scripted/flaky".to_owned(), ..served(&flaky, one.clone()) };
+        let mut bounds = limits(100);
+        (bounds.deadline, bounds.max_in_flight) = (600 * SECOND, 2);
+        let gateway = Gateway::start(&runtime, vec![served(&slow, one), second], bounds).unwrap();
+        let hangs = gateway.call(MODEL, request("hang")).send();
+        let waits = gateway.call(MODEL, request("x")).send();
+        while gateway.info().await.unwrap().waiting == 0 {}
+        let began = Instant::now();
+        for _ in 0..200 {
+            flaky.attempts.store(0, Ordering::SeqCst);
+            let again = gateway.call("scripted/flaky", request("down, x")).send().await.unwrap();
+            assert_eq!(again.times.attempts, 2);
+        }
+        assert!(began.elapsed() < 400 * SECOND, "{:?}", began.elapsed());
+        drop((hangs, waits));
+    });
+}
+
+#[test]
+fn each_deadline_is_kept_although_each_comes_before_the_one_that_was_set() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let one = ModelLimits { max_in_flight: 1, ..ModelLimits::default() };
+        let mut bounds = limits(200);
+        bounds.deadline = 600 * SECOND;
+        let gateway = Gateway::start(&runtime, vec![served(&model, one)], bounds).unwrap();
+        let hangs = gateway.call(MODEL, request("hang")).send();
+        let began = Instant::now();
+        let mut calls = Vec::new();
+        for number in 0..150 {
+            calls.push(gateway.call(MODEL, request("x")).within((200 - number) * SECOND).send());
+            gateway.info().await.unwrap();
+        }
+        for (number, call) in calls.into_iter().enumerate().rev() {
+            assert_eq!(call.await, Err(ModelError::Timeout(Waiting::Queue)));
+            assert_eq!(began.elapsed().as_secs(), 200 - number as u64);
+        }
+        drop(hangs);
+    });
+}
+
+#[test]
+fn calls_that_fail_at_once_do_not_pile_up_while_they_wait_to_be_made_again() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let gateway = gateway(&runtime, &model, 4, 5);
+        let mut calls = Vec::new();
+        for _ in 0..200 {
+            calls.push(gateway.call(MODEL, request("down 5")).send());
+            gateway.info().await.unwrap();
+        }
+        let waiting = gateway.info().await.unwrap().waiting;
+        assert!(waiting <= 64 + 5 + 4, "{waiting} wait");
+        drop(calls);
+    });
+}
+
+#[test]
+fn who_has_left_holds_up_nobody_in_line() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let rate = ModelLimits { tokens_per_minute: Some(1_000), ..ModelLimits::default() };
+        let gateway = Gateway::start(&runtime, vec![served(&model, rate)], limits(100)).unwrap();
+        gateway.call(MODEL, request("silent x")).send().await.unwrap();
+        let mut large = request("x");
+        large.max_output_tokens = 1_000;
+        let large = gateway.call(MODEL, large).send();
+        let small = gateway.call(MODEL, request("x")).send();
+        while gateway.info().await.unwrap().waiting < 2 {}
+        drop(large);
+        assert!(small.await.unwrap().times.queue < SECOND);
+    });
+}
+
+#[test]
+fn what_was_made_and_refused_or_broken_is_paid_for() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let gateway = gateway(&runtime, &model, 1, 10);
+        let budget = Budget::new(BudgetLimits { tokens: Some(1_000), micros: None });
+        gateway.call(MODEL, request("refused")).budget(&budget).send().await.unwrap_err();
+        assert_eq!(budget.spent().tokens, most("refused"));
+        let (call, _pieces) = gateway.call(MODEL, request("busy after ab")).budget(&budget).streamed();
+        assert!(matches!(call.send().await, Err(ModelError::Broken { received: 2, .. })));
+        assert_eq!(budget.spent().tokens, most("refused") + most("busy after ab"));
+        let late = gateway.call(MODEL, request("x")).within(Duration::ZERO).send().await;
+        assert_eq!(late, Err(ModelError::Timeout(Waiting::Queue)), "no time is no overload");
+        assert_idle(&gateway, &model).await;
+    });
+}
+
+#[test]
+fn a_call_beyond_the_budget_uses_up_no_rate_and_is_counted() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let rate = ModelLimits { requests_per_minute: Some(1), ..ModelLimits::default() };
+        let gateway = Gateway::start(&runtime, vec![served(&model, rate)], limits(100)).unwrap();
+        let nothing = Budget::new(BudgetLimits { tokens: Some(0), micros: None });
+        let refused = gateway.call(MODEL, request("x")).budget(&nothing).send().await;
+        assert!(matches!(refused, Err(ModelError::BudgetExhausted(_))));
+        assert_eq!(gateway.info().await.unwrap().models[0].failed, 1);
+        assert!(gateway.call(MODEL, request("x")).send().await.is_ok(), "the one request of this minute is there");
+    });
+}

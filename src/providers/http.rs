@@ -43,24 +43,27 @@ pub enum ProviderError {
 pub(super) struct Http {
     /// With the time-out for a connection that it was made for.
     client: Mutex<(Duration, Client)>,
+    is_secure: bool,
 }
 
 impl Http {
-    pub(super) fn new(connect: Duration) -> Result<Self, ProviderError> {
-        Ok(Self { client: Mutex::new((connect, client(connect)?)) })
+    /// Proxies of the environment are for secure connections only: through others they could read key and text.
+    pub(super) fn new(connect: Duration, is_secure: bool) -> Result<Self, ProviderError> {
+        Ok(Self { client: Mutex::new((connect, client(connect, is_secure)?)), is_secure })
     }
 
     /// The pool. Another time-out for connections makes another one.
     pub(super) fn client(&self, connect: Duration) -> Result<Client, ModelError> {
         let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != connect {
-            *known = (connect, client(connect).map_err(|error| ModelError::Provider(error.to_string()))?);
+            *known =
+                (connect, client(connect, self.is_secure).map_err(|error| ModelError::Provider(error.to_string()))?);
         }
         Ok(known.1.clone())
     }
 }
 
-fn client(connect: Duration) -> Result<Client, ProviderError> {
+fn client(connect: Duration, is_secure: bool) -> Result<Client, ProviderError> {
     let tls = |error: &dyn Error| ProviderError::Tls(root(error));
     // The provider of cryptography is named here: a library does not choose one for its whole process.
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
@@ -76,6 +79,7 @@ fn client(connect: Duration) -> Result<Client, ProviderError> {
         // A key is never handed on to where a reply points.
         .redirect(redirect::Policy::none())
         .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")));
+    let client = if is_secure { client } else { client.no_proxy() };
     client.build().map_err(|error| tls(&error))
 }
 

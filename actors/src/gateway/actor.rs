@@ -1,5 +1,6 @@
 //! The gateway's shell: it starts calls that have a place, and takes place and reservation back on every path.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::lane::Lane;
 use super::limits::GatewayLimits;
 use super::{Completed, GatewayInfo, ModelInfo, ServedModel};
 use crate::agent::{Agent, Turn, WorkError};
-use crate::chat::{ChatReply, ChatRequest, Headroom};
+use crate::chat::{ChatReply, ChatRequest, Headroom, TokenUsage};
 use crate::error::{Limited, ModelError, Waiting};
 use crate::mailbox::Reply;
 use crate::ports::ModelCall;
@@ -26,6 +27,8 @@ pub(super) struct Call {
     /// The number of its model.
     pub(super) lane: usize,
     pub(super) request: Arc<ChatRequest>,
+    /// What it can use at most.
+    pub(super) most: TokenUsage,
     pub(super) deadline: Instant,
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
@@ -54,8 +57,10 @@ pub(super) enum GatewayMessage {
     Complete(Call),
     /// An attempt is over, whichever way. When there is a call in it, that did not succeed and its caller knows nothing.
     Over(Ticket, Ended),
-    /// A time has come that somebody waits for.
-    Wake,
+    /// A caller has left.
+    Left,
+    /// A time has come that was set.
+    Wake(Instant),
     Info(Reply<GatewayInfo>),
 }
 
@@ -73,7 +78,8 @@ pub(super) struct GatewayActor {
     models: Arc<[ServedModel]>,
     limits: GatewayLimits,
     admission: Admission<Call>,
-    wake: Option<Instant>,
+    /// The timers that are set and have not gone off.
+    timers: BTreeSet<Instant>,
     counts: Vec<ModelInfo>,
     peak: usize,
 }
@@ -84,15 +90,17 @@ impl GatewayActor {
         let lanes = models.iter().map(|model| Lane::new(&model.limits, now)).collect();
         let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
         let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
-        Self { models, limits, admission, wake: None, counts, peak: 0 }
+        Self { models, limits, admission, timers: BTreeSet::new(), counts, peak: 0 }
     }
 
     fn arrive(&mut self, mut call: Call) {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        let tokens = call.request.most_tokens().total();
-        let claim = Claim { lane: call.lane, deadline: call.deadline, tokens };
+        if now >= call.deadline {
+            return self.fail(call, ModelError::Timeout(Waiting::Queue));
+        }
+        let claim = Claim { lane: call.lane, deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
             Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
@@ -106,7 +114,7 @@ impl GatewayActor {
     fn advance(&mut self, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
         for call in self.admission.expire(now) {
-            call.reply.send(Err(ModelError::Timeout(Waiting::Queue)));
+            self.fail(call, ModelError::Timeout(Waiting::Queue));
         }
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
             self.begin(ticket, call, now, turn);
@@ -114,27 +122,33 @@ impl GatewayActor {
         self.set_timer(now, turn);
     }
 
+    /// Sees to it that somebody looks again when it is time. A timer cannot be taken back; but each new one is at most half as
+    /// far away as the next one that is set, so that there are never more than some dozens. Looking early does no harm.
     fn set_timer(&mut self, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
         let Some(next) = self.admission.wake_at(now) else { return };
-        if self.wake.is_none_or(|wake| next < wake) {
-            let delay = next.saturating_duration_since(now);
-            // Refused, an earlier timer looks again; there are few at a time.
-            if turn.after(delay, GatewayMessage::Wake).is_ok() {
-                self.wake = Some(next);
+        let mut delay = next.saturating_duration_since(now);
+        if let Some(first) = self.timers.first() {
+            if *first <= next {
+                return;
             }
+            delay = delay.min(first.saturating_duration_since(now) / 2);
+        }
+        let at = now + delay;
+        if turn.after(delay, GatewayMessage::Wake(at)).is_ok() {
+            self.timers.insert(at);
         }
     }
 
     /// Makes one attempt beside the agent. What it took comes back with [`GatewayMessage::Over`].
     fn begin(&mut self, ticket: Ticket, mut call: Call, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
         let model = &self.models[call.lane];
-        let most = call.request.most_tokens();
-        let reserved = call.budget.as_ref().map(|budget| budget.reserve(&model.name, most, model.price)).transpose();
+        let reserved =
+            call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(exhausted) => {
-                self.admission.over(ticket, Some(0));
-                return call.reply.send(Err(exhausted));
+                self.admission.not_made(ticket);
+                return self.fail(call, exhausted);
             }
         };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
@@ -154,7 +168,7 @@ impl GatewayActor {
         };
         if turn.start(work, over).is_err() {
             // There is room for as many as may be in flight.
-            self.admission.over(ticket, Some(0));
+            self.admission.not_made(ticket);
         }
     }
 
@@ -175,11 +189,13 @@ impl GatewayActor {
                 call.times.lined_up = now;
                 self.admission.again(ticket, call, now + wait);
             }
-            None => {
-                self.counts[lane].failed += 1;
-                call.reply.send(Err(error));
-            }
+            None => self.fail(call, error),
         }
+    }
+
+    fn fail(&mut self, call: Call, error: ModelError) {
+        self.counts[call.lane].failed += 1;
+        call.reply.send(Err(error));
     }
 
     fn info(&self) -> GatewayInfo {
@@ -232,7 +248,9 @@ fn succeed(call: Call, reply: ChatReply, reservation: Option<Reservation>) -> En
 }
 
 fn fail(call: Call, error: ModelError, reservation: Option<Reservation>) -> Ended {
-    let used_nothing = error.used_nothing();
+    // What its reader has seen was made.
+    let received = call.chunks.as_ref().map_or(0, Chunks::sent);
+    let used_nothing = received == 0 && error.used_nothing();
     if let Some(reservation) = reservation {
         match used_nothing {
             true => reservation.take_back(),
@@ -240,7 +258,7 @@ fn fail(call: Call, error: ModelError, reservation: Option<Reservation>) -> Ende
         }
     }
     // What its reader has seen is not made again behind his back.
-    let error = match call.chunks.as_ref().map_or(0, Chunks::sent) {
+    let error = match received {
         0 => error,
         received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
@@ -255,7 +273,8 @@ impl Agent for GatewayActor {
         match message {
             GatewayMessage::Complete(call) => self.arrive(call),
             GatewayMessage::Over(ticket, ended) => self.over(ticket, ended, turn),
-            GatewayMessage::Wake => self.wake = None,
+            GatewayMessage::Wake(at) => drop(self.timers.remove(&at)),
+            GatewayMessage::Left => {}
             GatewayMessage::Info(reply) => return reply.send(self.info()),
         }
         self.advance(turn);

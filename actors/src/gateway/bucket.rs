@@ -49,8 +49,10 @@ impl Bucket {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// The call is over: what it did not use of its reservation comes back, what it used beyond it is owed.
+    /// The call is over: what it did not use of its reservation comes back, what it used beyond it is owed, a minute's worth
+    /// at most: a provider that says nonsense closes nothing for ever.
     pub(super) fn settle(&mut self, reserved: u64, used: u64) {
+        let used = used.min(reserved.saturating_add(self.per_minute));
         self.credit = (self.credit + (i128::from(reserved) - i128::from(used)) * MINUTE).min(self.full());
     }
 
@@ -101,6 +103,15 @@ mod tests {
         assert!(bucket.reserve(70, now) && !bucket.reserve(1, now));
         bucket.settle(70, 75);
         assert_eq!(bucket.wait(1, now), Duration::from_millis(3_600), "five owed and one asked for, at 100 a minute");
+    }
+
+    #[test]
+    fn nonsense_is_owed_for_a_minute_and_no_longer() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(60, now);
+        assert!(bucket.reserve(60, now));
+        bucket.settle(60, u64::MAX);
+        assert_eq!(bucket.wait(60, now), Duration::from_secs(120));
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl Budget {
                 return exhausted(format!("{what}; raise the budget of money"));
             }
         }
-        spent.reserved_tokens += tokens;
-        spent.reserved_micros += micros;
+        spent.reserved_tokens = spent.reserved_tokens.saturating_add(tokens);
+        spent.reserved_micros = spent.reserved_micros.saturating_add(micros);
         drop(spent);
         Ok(Reservation { budget: self.clone(), most, price, is_settled: false })
     }

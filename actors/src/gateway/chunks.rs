@@ -26,11 +26,12 @@ struct Progress {
     began: Instant,
     /// Nanoseconds until the first piece, plus one; 0 before it.
     first: AtomicU64,
-    /// Bytes of text and arguments.
+    /// Bytes of text, names and arguments.
     bytes: AtomicUsize,
 }
 
-/// The pieces of one reply, in order. It ends with the call; dropping it leaves the call.
+/// The pieces of one reply, in order. It ends with the call. Dropping it only means that nobody reads: to leave the call,
+/// drop the future of [`ChatCall::send`](super::ChatCall::send).
 #[derive(Debug)]
 pub struct ChunkStream {
     receiver: mpsc::Receiver<ChatChunk>,
@@ -47,7 +48,7 @@ impl Chunks {
     pub async fn send(&self, chunk: ChatChunk) -> bool {
         let bytes = match &chunk {
             ChatChunk::Text(text) => text.len(),
-            ChatChunk::ToolCall { arguments, .. } => arguments.len(),
+            ChatChunk::ToolCall { name, arguments, .. } => arguments.len() + name.as_ref().map_or(0, String::len),
         };
         if self.progress.first.load(Ordering::Relaxed) == 0 {
             let nanos = u64::try_from(self.progress.began.elapsed().as_nanos()).unwrap_or(u64::MAX - 1);
@@ -57,7 +58,7 @@ impl Chunks {
         self.sender.send(chunk).await.is_ok()
     }
 
-    /// Bytes of text and arguments that were sent.
+    /// Bytes of text, names and arguments that were sent.
     pub fn sent(&self) -> usize {
         self.progress.bytes.load(Ordering::Relaxed)
     }

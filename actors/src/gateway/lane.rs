@@ -67,6 +67,14 @@ impl Lane {
         }
     }
 
+    /// Gives back all that was taken: nothing was made.
+    pub(super) fn take_back(&mut self, reserved: u64) {
+        self.leave(reserved, Some(0));
+        if let Some(requests) = &mut self.requests {
+            requests.settle(1, 0);
+        }
+    }
+
     /// Nobody starts before `until`. A shorter pause does not end a longer one.
     pub(super) fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(Some(until));
@@ -87,11 +95,15 @@ impl Lane {
         ];
         for (left, reset, is_all_we_know) in used_up {
             if let (Some(0), Some(reset), true) = (left, reset, is_all_we_know) {
-                self.pause(now + reset.min(LONGEST_PAUSE));
+                // The reset is when all is there again, and some of it flows in before.
+                self.pause(now + reset.min(LONGEST_GUESS));
             }
         }
     }
 }
+
+/// Nobody is kept waiting for longer by a guess.
+const LONGEST_GUESS: Duration = Duration::from_secs(5);
 
 /// A provider that asks for a longer pause is asked again after this time.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -151,9 +163,19 @@ mod tests {
             lane.heed(&headroom, now);
         }
         assert_eq!(ours.wait(0, now), Duration::from_secs(1));
-        assert_eq!(theirs.wait(0, now), Duration::from_secs(7));
-        let forever = Headroom { tokens: Some(0), tokens_reset: Some(Duration::MAX), ..Headroom::default() };
-        theirs.heed(&forever, now);
-        assert_eq!(theirs.wait(0, now), LONGEST_PAUSE);
+        assert_eq!(theirs.wait(0, now), LONGEST_GUESS);
+        let soon = Headroom { tokens: Some(0), tokens_reset: Some(Duration::from_secs(1)), ..Headroom::default() };
+        let mut fresh = lane(None, None, now);
+        fresh.heed(&soon, now);
+        assert_eq!(fresh.wait(0, now), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_call_that_was_not_made_takes_nothing() {
+        let now = Instant::now();
+        let mut lane = lane(Some(1), Some(100), now);
+        assert!(lane.enter(100, now));
+        lane.take_back(100);
+        assert_eq!((lane.in_flight(), lane.wait(100, now)), (0, Duration::ZERO));
     }
 }

@@ -9,6 +9,7 @@ mod actor;
 mod admission;
 mod bucket;
 mod budget;
+mod call;
 mod chunks;
 mod lane;
 mod limits;
@@ -19,23 +20,22 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::chat::ChatRequest;
 use crate::error::{AskError, ModelError, StartError};
-use crate::mailbox::{AgentRef, AgentSpec, Ask};
+use crate::mailbox::{AgentRef, AgentSpec};
 use crate::runtime::Runtime;
 use crate::supervision::RestartPolicy;
-use actor::{Call, GatewayMessage, Progress};
+use actor::GatewayMessage;
 
 pub use budget::{Budget, BudgetLimits, Spent};
+pub use call::ChatCall;
 pub use chunks::{ChunkStream, Chunks};
 pub use limits::{GatewayLimits, ModelLimits, Timeouts};
 pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel};
 
-/// Room for the timers of waiting calls beside the calls in flight; one or two are set at a time.
+/// Room for the timers of waiting calls beside the calls in flight: each is at most half as far away as the next.
 const TIMERS: usize = 64;
 
 /// The door. Clones are the same door.
@@ -69,8 +69,9 @@ impl Gateway {
             }
         }
         let (models, deadline): (Arc<[_]>, _) = (models.into(), limits.deadline);
-        // Every waiting call is one message on its way or one entry of a line; every call in flight is one future.
-        let mailbox = limits.max_waiting + limits.max_in_flight;
+        // Every waiting call is one message on its way or one entry of a line, and one more when its caller leaves; every
+        // call in flight is one future.
+        let mailbox = 2 * (limits.max_waiting + limits.max_in_flight);
         let work = limits.max_in_flight + TIMERS;
         let served = models.clone();
         let factory = move || actor::GatewayActor::new(served.clone(), limits.clone());
@@ -82,14 +83,7 @@ impl Gateway {
     /// A call of the model with this name, such as `openai/NAME`. It is made by [`ChatCall::send`].
     pub fn call(&self, model: &str, request: ChatRequest) -> ChatCall<'_> {
         let lane = self.models.iter().position(|served| served.name == model).ok_or_else(|| model.to_owned());
-        ChatCall {
-            gateway: self,
-            lane,
-            request: Arc::new(request),
-            deadline: self.deadline,
-            budget: None,
-            chunks: None,
-        }
+        ChatCall::new(self, lane, request)
     }
 
     /// What the gateway is like right now.
@@ -98,64 +92,6 @@ impl Gateway {
     /// [`ModelError`] when it does not answer.
     pub async fn info(&self) -> Result<GatewayInfo, ModelError> {
         self.agent.ask(self.deadline, GatewayMessage::Info).await.map_err(refused)
-    }
-}
-
-/// One call, about to be made.
-#[derive(Debug)]
-#[must_use = "it is made by `send`"]
-pub struct ChatCall<'a> {
-    gateway: &'a Gateway,
-    /// The number of its model, or the name that no model has.
-    lane: Result<usize, String>,
-    request: Arc<ChatRequest>,
-    deadline: Duration,
-    budget: Option<Budget>,
-    chunks: Option<Chunks>,
-}
-
-impl ChatCall<'_> {
-    /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
-    pub fn within(mut self, deadline: Duration) -> Self {
-        self.deadline = self.deadline.min(deadline);
-        self
-    }
-
-    /// What it uses is taken from this budget.
-    pub fn budget(mut self, budget: &Budget) -> Self {
-        self.budget = Some(budget.clone());
-        self
-    }
-
-    /// Its pieces are to be read as they come. Read them beside the call: the provider waits for their reader.
-    pub fn streamed(mut self) -> (Self, ChunkStream) {
-        let (chunks, stream) = chunks::chunks();
-        self.chunks = Some(chunks);
-        (self, stream)
-    }
-
-    /// Makes the call. Dropping the future leaves it: it is not made any more, or its connection is closed.
-    ///
-    /// # Errors
-    /// [`ModelError`] says what the caller can do about it.
-    pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
-        let Self { gateway, lane, request, deadline, budget, chunks } = self;
-        let began = Instant::now();
-        let answer: Result<Ask<Result<Completed, ModelError>>, ModelError> = match lane {
-            Ok(lane) => {
-                let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
-                let until = began + deadline;
-                // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
-                Ok(gateway.agent.ask(deadline + Duration::from_secs(1), |reply| {
-                    GatewayMessage::Complete(Call { lane, request, deadline: until, budget, chunks, reply, times })
-                }))
-            }
-            Err(name) => Err(gateway.unknown(&name)),
-        };
-        async move {
-            let completed = answer?.await.unwrap_or_else(|error| Err(refused(error)));
-            completed.map(|completed| completed.seen_after(began.elapsed()))
-        }
     }
 }
 

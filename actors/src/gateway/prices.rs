@@ -16,7 +16,8 @@ pub struct Price {
 impl Price {
     /// What so many tokens cost, in millionths of a US dollar, rounded up.
     pub fn of(self, usage: TokenUsage) -> u64 {
-        let sum = u128::from(self.input) * u128::from(usage.input) + u128::from(self.output) * u128::from(usage.output);
+        let of = |price: u64, tokens: u64| u128::from(price) * u128::from(tokens);
+        let sum = of(self.input, usage.input).saturating_add(of(self.output, usage.output));
         u64::try_from(sum.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }

@@ -59,7 +59,7 @@ pub struct ModelInfo {
     pub attempts: u64,
     /// Those of them that were not the first of their call.
     pub retries: u64,
-    /// Calls that ended with an error after an attempt.
+    /// Calls that ended with an error after they were let in, made or not.
     pub failed: u64,
     /// Calls that were refused without an attempt.
     pub refused: u64,

@@ -11,7 +11,8 @@ use callboard_actors::ports::{ChatModel, ModelCall};
 use callboard_actors::runtime::Runtime;
 use futures_util::future::BoxFuture;
 
-/// The script of a call is a list of steps, one for each attempt; the last one is for all further attempts.
+/// The script of a call is a list of steps, of which the number of attempts so far, over all calls, chooses one; the last one
+/// is for all further attempts. Scripts of several steps are for tests with one call at a time.
 #[derive(Default)]
 pub(crate) struct Scripted {
     pub(crate) now: Arc<AtomicUsize>,
@@ -55,6 +56,7 @@ async fn step_of(step: &str, call: &ModelCall) -> Result<ChatReply, ModelError> 
     let after = |text: &str| text.parse().ok().map(Duration::from_secs);
     match step.split_once(' ').unwrap_or((step, "")) {
         ("hang", _) => std::future::pending().await,
+        ("refused", _) => Err(ModelError::ContentRefused(message())),
         ("reject", _) => Err(ModelError::Rejected { status: 400, message: message() }),
         ("down", seconds) => {
             Err(ModelError::Unavailable { status: 503, retry_after: after(seconds), message: message() })
@@ -62,6 +64,12 @@ async fn step_of(step: &str, call: &ModelCall) -> Result<ChatReply, ModelError> 
         ("rate", seconds) => {
             let (limited, retry_after) = (Limited::Rate, after(seconds));
             Err(ModelError::RateLimited { limited, retry_after, message: message() })
+        }
+        ("busy", "after ab") => {
+            if let Some(chunks) = &call.chunks {
+                assert!(chunks.send(ChatChunk::Text("ab".to_owned())).await);
+            }
+            Err(ModelError::Unavailable { status: 503, retry_after: None, message: message() })
         }
         ("busy", seconds) => {
             let (limited, retry_after) = (Limited::Concurrency, after(seconds));

@@ -38,8 +38,16 @@ pub(crate) struct Threads {
 
 /// Listens and starts the threads.
 pub(crate) fn start(state: &Arc<State>) -> Result<Threads, MockError> {
-    let runtimes: Result<Vec<_>, _> = (0..state.config.threads).map(|_| runtime()).collect();
-    let mut runtimes = runtimes.map_err(MockError::Thread)?;
+    let mut runtimes = Vec::new();
+    for _ in 0..state.config.threads {
+        match runtime() {
+            Ok(runtime) => runtimes.push(runtime),
+            Err(source) => {
+                runtimes.into_iter().for_each(Runtime::shutdown_background);
+                return Err(MockError::Thread(source));
+            }
+        }
+    }
     let first = runtimes.remove(0);
     let (listener, address) = match listen(&first, state.config.listen) {
         Ok(listening) => listening,

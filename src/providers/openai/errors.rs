@@ -47,9 +47,11 @@ impl Said {
         }
     }
 
+    /// Whether its codes name one of these, or its message if it has no codes.
     fn names(&self, words: &[&str]) -> bool {
         let message = self.message.to_lowercase();
-        words.iter().any(|word| self.codes.contains(word) || message.contains(word))
+        let said = if self.codes.trim().is_empty() { &message } else { &self.codes };
+        words.iter().any(|word| said.contains(word))
     }
 
     fn message(&self) -> String {
@@ -102,7 +104,7 @@ pub(super) fn in_a_reply(error: &Value) -> ModelError {
     let message = said.message();
     let code = said.codes.split_whitespace().find_map(|code| code.parse().ok());
     match code {
-        Some(status @ 400..) => of_status(status, error.to_string().as_bytes(), None, Some("the key")),
+        Some(status @ 400..=599) => of_status(status, error.to_string().as_bytes(), None, Some("the key")),
         _ if said.names(&["rate_limit", "overloaded", "server_error", "unavailable"]) => {
             ModelError::Unavailable { status: 503, retry_after: None, message }
         }

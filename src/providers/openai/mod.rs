@@ -7,6 +7,7 @@ mod errors;
 mod reply;
 mod request;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -71,25 +72,33 @@ impl OpenAi {
         base_url: Option<&str>,
     ) -> Result<Self, ProviderError> {
         let base = base_url.unwrap_or(OPENAI);
-        let wrong =
-            |what: String| ProviderError::Address { variable: BASE_URL.to_owned(), address: base.to_owned(), what };
+        let wrong = |what: &str| ProviderError::Address {
+            variable: BASE_URL.to_owned(),
+            address: without_secrets(base),
+            what: what.to_owned(),
+        };
         let url = Url::parse(&format!("{}/chat/completions", base.trim_end_matches('/')));
-        let url = url.map_err(|error| wrong(error.to_string()))?;
+        let url = url.map_err(|error| wrong(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(format!("{} is no scheme that is spoken here", url.scheme())));
+            return Err(wrong("it must begin with http:// or https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(ProviderError::Address {
-                variable: BASE_URL.to_owned(),
-                address: host(&url),
-                what: "it holds a name or a password, and a key is sent otherwise".to_owned(),
-            });
+            return Err(wrong("it holds a name or a password; hand the key over instead"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("it holds a `?` or a `#`, and more is appended to it"));
         }
         let authorization = key.as_ref().map(authorization).transpose()?;
         let is_openai = url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
-        let http = Http::new(Timeouts::default().connect)?;
+        let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
         Ok(Self(Arc::new(Shared { model: model.into(), url, is_openai, key, authorization, http })))
     }
+}
+
+/// An address that can be shown: what stands before an `@` or after a `?` may be a secret.
+fn without_secrets(address: &str) -> String {
+    let shown = address.rsplit('@').next().unwrap_or_default();
+    shown.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 fn authorization(key: &SecretString) -> Result<HeaderValue, ProviderError> {
@@ -103,7 +112,7 @@ fn authorization(key: &SecretString) -> Result<HeaderValue, ProviderError> {
 impl ChatModel for OpenAi {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         let shared = self.0.clone();
-        Box::pin(async move { shared.complete(call).await.map_err(|error| shared.without_key(error)) })
+        Box::pin(async move { shared.complete(call).await })
     }
 }
 
@@ -117,18 +126,23 @@ impl Shared {
         let (wait, room) = (retry_after(response.headers(), SystemTime::now()), headroom(response.headers()));
         if !response.status().is_success() {
             // Their reset is better than nothing.
-            let wait = wait.or_else(|| (status == 429).then(|| room.requests_reset.max(room.tokens_reset)).flatten());
+            let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
+            let reset =
+                || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
+            let wait = wait.or_else(|| (status == 429).then(reset).flatten());
             let said = body(response, between_tokens).await.unwrap_or_default();
-            return Err(errors::of_status(status, &said, wait, self.key.as_ref().map(|_| KEY)));
+            return Err(errors::of_status(status, &self.without_key(&said), wait, self.key.as_ref().map(|_| KEY)));
         }
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase();
         let reply = match call.chunks.as_ref().zip(first) {
             Some((chunks, first)) if kind.starts_with("text/event-stream") => {
-                streamed(response, chunks, first, between_tokens).await
+                self.streamed(response, chunks, first, between_tokens).await
             }
             // Some servers do not stream, whatever they are asked.
-            asked if is_json(&kind) => in_one_piece(response, asked.map(|(chunks, _)| chunks), between_tokens).await,
+            asked if is_json(&kind) => {
+                self.in_one_piece(response, asked.map(|(chunks, _)| chunks), between_tokens).await
+            }
             _ => {
                 let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
                 Err(ModelError::Malformed(format!("it is {what}; does {} speak as OpenAI does?", host(&self.url))))
@@ -155,72 +169,83 @@ impl Shared {
         response.map_err(|error| failed(&self.url, &error))
     }
 
-    /// A provider may repeat the key in what it says.
-    fn without_key(&self, error: ModelError) -> ModelError {
-        let Some(key) = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3) else {
-            return error;
-        };
-        error.map_message(|message| message.replace(key, "(key)"))
+    /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.
+    fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
+        match key {
+            Some(key) if said.windows(key.len()).any(|part| part == key.as_bytes()) => {
+                String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
+            }
+            _ => said.into(),
+        }
+    }
+
+    async fn in_one_piece(
+        &self,
+        response: Response,
+        chunks: Option<&Chunks>,
+        between: Duration,
+    ) -> Result<ChatReply, ModelError> {
+        let json = body(response, between).await?;
+        let (reply, pieces) = whole(&self.without_key(&json))?;
+        if let Some(chunks) = chunks {
+            for piece in pieces {
+                let _nobody_reads = chunks.send(piece).await;
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
+    async fn streamed(
+        &self,
+        mut response: Response,
+        chunks: &Chunks,
+        first: Instant,
+        between: Duration,
+    ) -> Result<ChatReply, ModelError> {
+        let url = response.url().clone();
+        let (mut events, mut growing, mut bytes) = (Events::default(), Growing::default(), 0);
+        let broken = |growing: &Growing, message: String| ModelError::Broken { received: growing.received(), message };
+        let mut deadline = first;
+        loop {
+            let waiting = if growing.received() == 0 { Waiting::FirstToken } else { Waiting::NextToken };
+            let piece = match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(piece)) => piece,
+                // The model has said that this is all; what the connection does afterwards is of no interest.
+                _ if growing.is_finished() => None,
+                Ok(Err(error)) => return Err(broken(&growing, failed(&url, &error).to_string())),
+                Err(_) => return Err(ModelError::Timeout(waiting)),
+            };
+            let Some(piece) = piece else { break };
+            bytes += piece.len();
+            let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
+            if bytes > LONGEST {
+                return Err(too_long());
+            }
+            for event in events.take(&piece).map_err(|_| too_long())? {
+                if event == b"[DONE]" {
+                    return finish(growing);
+                }
+                take(&mut growing, &self.without_key(&event), chunks).await?;
+            }
+            if growing.received() > 0 {
+                deadline = Instant::now() + between;
+            }
+        }
+        if let Some(event) = events.rest().filter(|event| event != b"[DONE]") {
+            // A piece that was cut is no piece.
+            let _cut = take(&mut growing, &self.without_key(&event), chunks).await;
+        }
+        match growing.is_finished() {
+            true => growing.end(),
+            false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
+        }
     }
 }
 
 fn is_json(kind: &str) -> bool {
     kind.starts_with("application/json") || kind.contains("+json") || kind.is_empty()
-}
-
-async fn in_one_piece(response: Response, chunks: Option<&Chunks>, between: Duration) -> Result<ChatReply, ModelError> {
-    let json = body(response, between).await?;
-    let Some(chunks) = chunks else { return whole(&json) };
-    let mut growing = Growing::default();
-    for chunk in growing.take(&json)? {
-        chunks.send(chunk).await;
-    }
-    whole(&json)
-}
-
-/// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
-async fn streamed(
-    mut response: Response,
-    chunks: &Chunks,
-    first: Instant,
-    between: Duration,
-) -> Result<ChatReply, ModelError> {
-    let url = response.url().clone();
-    let (mut events, mut growing, mut bytes) = (Events::default(), Growing::default(), 0);
-    let broken = |growing: &Growing, message: String| ModelError::Broken { received: growing.received(), message };
-    let mut deadline = first;
-    loop {
-        let waiting = if growing.received() == 0 { Waiting::FirstToken } else { Waiting::NextToken };
-        let piece = timeout_at(deadline, response.chunk()).await.map_err(|_| ModelError::Timeout(waiting))?;
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(_) if growing.is_finished() => None,
-            Err(error) => return Err(broken(&growing, failed(&url, &error).to_string())),
-        };
-        let Some(piece) = piece else { break };
-        bytes += piece.len();
-        let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
-        if bytes > LONGEST {
-            return Err(too_long());
-        }
-        for event in events.take(&piece).map_err(|_| too_long())? {
-            if event == b"[DONE]" {
-                return finish(growing);
-            }
-            take(&mut growing, &event, chunks).await?;
-        }
-        if growing.received() > 0 {
-            deadline = Instant::now() + between;
-        }
-    }
-    if let Some(event) = events.rest().filter(|event| event != b"[DONE]") {
-        // A piece that was cut is no piece.
-        let _cut = take(&mut growing, &event, chunks).await;
-    }
-    match growing.is_finished() {
-        true => growing.end(),
-        false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
-    }
 }
 
 /// The server says that this is all.
@@ -233,8 +258,33 @@ fn finish(growing: Growing) -> Result<ChatReply, ModelError> {
 
 async fn take(growing: &mut Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {
     for chunk in growing.take(event)? {
-        // Whoever reads has left: the gateway sees that and drops this call.
-        chunks.send(chunk).await;
+        // Whoever reads may have left; the caller still waits for the whole.
+        let _nobody_reads = chunks.send(chunk).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_refused_without_its_secrets() {
+        let refused = |base| OpenAi::new("m", None, Some(base)).unwrap_err().to_string();
+        for base in [
+            "https://me:secret@host:99999/v1",
+            "ftp://me:secret@host/v1",
+            "https://me:secret@host/v1",
+            "https://host/v1?api-key=secret",
+            "https://host/v1#secret",
+            "not an address",
+        ] {
+            let message = refused(base);
+            assert!(message.starts_with("OPENAI_BASE_URL is `") && !message.contains("secret"), "{message}");
+        }
+        let key = OpenAi::new("m", Some("a\nb".into()), None).unwrap_err().to_string();
+        assert!(key.starts_with("OPENAI_API_KEY cannot be sent"), "{key}");
+        let shown = format!("{:?}", OpenAi::new("m", Some("sk-secret".into()), Some("http://localhost:1/v1")).unwrap());
+        assert_eq!(shown, "OpenAi(m at http://localhost:1)");
+    }
 }

@@ -165,10 +165,10 @@ impl Growing {
         self.finish.is_some()
     }
 
-    /// How much text and how many arguments have come.
+    /// How much has come: bytes of text, and of the names and arguments of tool calls.
     pub(super) fn received(&self) -> usize {
-        let arguments: usize = self.reply.tool_calls.iter().map(|call| call.arguments.len()).sum();
-        self.reply.text.len() + arguments
+        let calls: usize = self.reply.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
+        self.reply.text.len() + calls
     }
 
     /// The whole reply.
@@ -203,14 +203,14 @@ fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
     ModelError::Malformed(format!("it is not the JSON of a chat completion: {error}"))
 }
 
-/// A reply in one piece. One without a choice is none.
-pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
+/// A reply in one piece, and the same as pieces. One without a choice is none.
+pub(super) fn whole(json: &[u8]) -> Result<(ChatReply, Vec<ChatChunk>), ModelError> {
     let mut growing = Growing::default();
-    growing.take(json)?;
+    let pieces = growing.take(json)?;
     if growing.finish.is_none() && growing.received() == 0 && growing.refusal.is_empty() {
         return Err(ModelError::Malformed("it holds no choice".to_owned()));
     }
-    growing.end()
+    Ok((growing.end()?, pieces))
 }
 
 #[cfg(test)]
@@ -244,7 +244,7 @@ mod tests {
             ),
         ];
         for (json, reply) in table {
-            assert_eq!(whole(json.as_bytes()), Ok(reply), "{json}");
+            assert_eq!(whole(json.as_bytes()).map(|(reply, _)| reply), Ok(reply), "{json}");
         }
     }
 
@@ -296,7 +296,7 @@ mod tests {
         let unnumbered = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"add","arguments":{"x":1}}},
             {"function":{"name":"sub"}}]},"finish_reason":"tool_calls"}]}"#;
         let calls = vec![call("call_0", "add", r#"{"x":1}"#), call("call_1", "sub", "")];
-        assert_eq!(whole(unnumbered.as_bytes()).unwrap().tool_calls, calls);
+        assert_eq!(whole(unnumbered.as_bytes()).unwrap().0.tool_calls, calls);
         let many = r#"{"choices":[{"message":{"tool_calls":[{"index":4000000000}]}}]}"#;
         assert!(matches!(whole(many.as_bytes()), Err(ModelError::Malformed(_))));
     }

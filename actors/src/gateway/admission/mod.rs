@@ -98,7 +98,9 @@ impl<C> Admission<C> {
             return Verdict::Refuse(call, wait);
         }
         // Whoever could start now does not wait, however long the line may be.
-        let can_start = self.can_start(claim.lane) && wait.is_zero();
+        // Calls that are to be made again came through the bound, and as many as may be in flight may become such.
+        let has_room = self.sleeping.len() < self.max_waiting.max(self.max_in_flight);
+        let can_start = self.can_start(claim.lane) && wait.is_zero() && has_room;
         if !can_start && self.waiting.len() >= self.max_waiting {
             self.sweep(is_abandoned);
             if self.waiting.len() >= self.max_waiting {
@@ -149,20 +151,31 @@ impl<C> Admission<C> {
     /// The next call that may start; a place is taken. What nobody waits for is passed over.
     pub(super) fn next(&mut self, now: Instant, is_abandoned: impl Fn(&C) -> bool) -> Option<(Ticket, C)> {
         self.wake(now);
-        while self.in_flight < self.max_in_flight {
-            let number = self.first(now)?;
-            let Waiting { claim, call, .. } = self.take(number)?;
-            if is_abandoned(&call) {
-                continue;
-            }
-            if self.lanes[claim.lane].enter(claim.tokens, now) {
-                self.in_flight += 1;
-                return Some((Ticket { claim, number }, call));
-            }
-            self.put(number, Waiting { claim, call, not_before: None });
+        self.pass_over(&is_abandoned);
+        if self.in_flight >= self.max_in_flight {
             return None;
         }
+        let number = self.first(now)?;
+        let Waiting { claim, call, .. } = self.take(number)?;
+        if self.lanes[claim.lane].enter(claim.tokens, now) {
+            self.in_flight += 1;
+            return Some((Ticket { claim, number }, call));
+        }
+        self.put(number, Waiting { claim, call, not_before: None });
         None
+    }
+
+    /// Nobody waits behind a call that nobody waits for.
+    fn pass_over(&mut self, is_abandoned: &impl Fn(&C) -> bool) {
+        for lane in 0..self.lines.len() {
+            while let Some(number) = self.lines[lane].first().copied() {
+                if !self.waiting.get(&number).is_none_or(|waiting| is_abandoned(&waiting.call)) {
+                    break;
+                }
+                self.lines[lane].remove(&number);
+                drop(self.take(number));
+            }
+        }
     }
 
     /// Those who have slept long enough stand in line again.
@@ -191,6 +204,12 @@ impl<C> Admission<C> {
     pub(super) fn over(&mut self, ticket: Ticket, used: Option<u64>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.lanes[ticket.claim.lane].leave(ticket.claim.tokens, used);
+    }
+
+    /// A call that had a place was not made after all.
+    pub(super) fn not_made(&mut self, ticket: Ticket) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.lanes[ticket.claim.lane].take_back(ticket.claim.tokens);
     }
 
     /// A call whose place was given back is made again, not before this time. It may exceed the bound of the line: it came
