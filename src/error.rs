@@ -42,6 +42,12 @@ pub enum Error {
     /// The caller stopped the indexing.
     #[error("interrupted while the corpus was being indexed")]
     Interrupted,
+    /// The language model cannot be used: its provider, its name or its key.
+    #[error("the language model cannot be used: {0}")]
+    Provider(String),
+    /// The budget does not allow the first call of the language model.
+    #[error("the budget does not allow it: {0}")]
+    Budget(String),
     /// The actors could not be started.
     #[error("the run could not be started")]
     Start(#[from] StartError),
@@ -64,6 +70,8 @@ impl Error {
             Self::Corpus(error) => error.code(),
             Self::IndexDeadline => "deadline",
             Self::Interrupted => "interrupted",
+            Self::Provider(_) => "provider",
+            Self::Budget(_) => "budget",
             Self::Start(error) => error.code(),
             Self::Sources(error) => error.code(),
             Self::Internal(_) => "internal",
@@ -86,6 +94,10 @@ impl Error {
                 "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".into()
             }
             Self::Interrupted => "run the command again; an index that is not finished is not kept".into(),
+            Self::Provider(_) => {
+                "check the model's name, its key and its address; without --model no language model is asked".into()
+            }
+            Self::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".into(),
             Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
             Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
             Self::Internal(_) => "please report this with the command that you ran".into(),
@@ -109,7 +121,8 @@ impl Error {
                 ExitStatus::Usage
             }
             Self::Corpus(_) | Self::Sources(_) => ExitStatus::Input,
-            Self::IndexDeadline => ExitStatus::Limit,
+            Self::Provider(_) => ExitStatus::Provider,
+            Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,
         }

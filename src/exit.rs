@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use callboard_actors::event::CancelReason;
 use callboard_actors::research::{MissingCause, Outcome, Status};
 
-/// How the program ends. The numbers are stable; 4 and 8 are kept for providers and for checks.
+/// How the program ends. The numbers are stable; 8 is kept for checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -18,7 +18,9 @@ pub enum ExitStatus {
     Usage = 2,
     /// An input cannot be used: a missing or empty corpus, a folder that cannot be written.
     Input = 3,
-    /// A limit, such as the deadline, was reached and nothing was found.
+    /// A language model's provider, or its key.
+    Provider = 4,
+    /// A limit, such as the deadline or a budget, was reached and nothing was found.
     Limit = 5,
     /// A report with a part missing, whatever the cause.
     Partial = 6,
@@ -62,7 +64,7 @@ impl From<ExitStatus> for ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use callboard_actors::research::{Draft, Missing, Plan, TaskId, Usage};
+    use callboard_actors::research::{Draft, Generator, Missing, Plan, TaskId, Usage};
 
     use super::*;
 
@@ -77,6 +79,8 @@ mod tests {
             status,
             cancelled,
             failure: None,
+            notes: Vec::new(),
+            generator: Generator::extractive(),
             struck: 0,
             usage: Usage::default(),
         }

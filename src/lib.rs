@@ -1,5 +1,6 @@
 //! Callboard: an actor-model multi-agent framework. A question goes in; a supervisor, a planner, researchers, a writer
-//! and a verifier, each an actor, make a cited report of your documents. Nothing leaves the machine.
+//! and a verifier, each an actor, make a cited report of your documents. Nothing leaves the machine, unless a language model
+//! is named.
 //!
 //! - [`research`](fn@research): start here; describes a research and starts it
 //! - [`ResearchRun`]: a run that has started: its events, its cancellation, its end
@@ -25,7 +26,7 @@ pub use callboard_actors::event::{CancelReason, Event, RunEvent};
 pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, TaskId};
 pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;
-pub use research::{Finished, Research, ResearchRun, plan, research};
+pub use research::{Finished, ModelChoice, Research, ResearchRun, plan, research};
 
 pub mod corpus;
 mod error;

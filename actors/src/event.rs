@@ -96,6 +96,21 @@ pub enum Event {
         /// Why.
         reason: CancelReason,
     },
+    /// A language model was no use for one step, and the rules decided it instead.
+    RulesInstead {
+        /// Who asked the model: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A piece of the answer while a language model writes it. It is not checked yet: what the verifier strikes is not in the
+    /// report.
+    AnswerText {
+        /// The next words.
+        text: String,
+    },
     /// The fan-out is over.
     CollectionFinished {
         /// How many tasks replied.
@@ -105,8 +120,11 @@ pub enum Event {
     ReportVerified {
         /// Claims whose quotes all stand in the stored text.
         kept: usize,
-        /// Claims that were struck.
+        /// Claims that were struck, and sentences of a model that rest on nothing.
         struck: usize,
+        /// Claims of a model that said more than their quotes, and show the quote instead.
+        #[serde(default)]
+        quoted: usize,
     },
     /// The run's end, recorded exactly once and always last.
     RunFinished {

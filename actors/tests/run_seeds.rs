@@ -195,6 +195,7 @@ fn some_scenario(dice: &mut Dice) -> Scenario {
         task_deadline: dice.pick(&[None, Some(Duration::from_millis(20))]),
         attempts: 1 + u32::try_from(dice.roll(3)).unwrap(),
         collect: dice.pick(&[Collect::All, Collect::All, Collect::Any, Collect::First(2), Collect::Quorum]),
+        iterations: 2,
         on_reply: adds.then_some(Arc::new(|reply| {
             let first = reply.replies == 1;
             first.then(|| FollowUp::Add("What is the birch protocol?".to_owned())).into_iter().collect()

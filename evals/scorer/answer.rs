@@ -42,7 +42,8 @@ pub(crate) fn answer(corpus: &Corpus, question: &str) -> Result<Answer, String> 
         findings.push(find::find(task, &retrieve(corpus, task, question)?));
     }
     let draft = write::write(&plan, &findings);
-    let (draft, struck) = verify::verify(draft, &|source| corpus.stored_text(source).ok().flatten());
+    let verified = verify::verify(draft, question, &|source| corpus.stored_text(source).ok().flatten());
+    let (draft, struck) = (verified.draft, verified.struck);
     let mut cited = Vec::new();
     for evidence in draft.sections.iter().flat_map(|section| &section.claims).flat_map(|claim| &claim.evidence) {
         cited.push(Cited {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use callboard_actors::research::assemble::{Headings, sections};
+use callboard_actors::research::assemble::{Headings, is_quote, sections};
 use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, FindingEntry, Report, SkippedFile, Status};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ pub fn html(report: &Report, sources: &Sources) -> String {
     page.push_str("<main>\n");
     answer(&mut page, report);
     list(&mut page, "missing", words::NOT_FOUND, report.not_found.iter().map(|sentence| escape(sentence)));
+    list(&mut page, "notes", words::NOTES, report.notes.iter().map(|sentence| escape(sentence)));
     citations(&mut page, report, sources);
     skipped(&mut page, &report.skipped);
     let (time, run) = (escape(&words::time(report)), escape(&report.run_id));
@@ -59,17 +60,18 @@ fn answer(page: &mut String, report: &Report) {
             let _ = writeln!(page, "<h2 dir=\"auto\">{}</h2>", escape(heading));
         }
         for finding in findings {
-            claim(page, finding);
+            claim(page, finding, is_quote(report, finding));
         }
         page.push_str("</section>\n");
     }
 }
 
-fn claim(page: &mut String, finding: &FindingEntry) {
+fn claim(page: &mut String, finding: &FindingEntry, is_quote: bool) {
     let marker = |id: &u32| format!("<a class=\"marker\" href=\"#source-{id}\">[{id}]</a>");
     let markers: Vec<_> = finding.citations.iter().map(marker).collect();
-    let _ =
-        writeln!(page, "<p class=\"claim\" dir=\"auto\"><q>{}</q> {}</p>", escape(&finding.text), markers.join(" "));
+    let (open, close) = if is_quote { ("<q>", "</q>") } else { ("", "") };
+    let (text, markers) = (escape(&finding.text), markers.join(" "));
+    let _ = writeln!(page, "<p class=\"claim\" dir=\"auto\">{open}{text}{close} {markers}</p>");
 }
 
 fn list(page: &mut String, class: &str, heading: &str, items: impl ExactSizeIterator<Item = String>) {

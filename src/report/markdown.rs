@@ -13,12 +13,8 @@ use super::words;
 pub fn markdown(report: &Report, sources: &Sources) -> String {
     let mut page = format!("# {}\n\n", inert(report.question.trim()));
     page.push_str(&answer_markdown(report, Headings::UnlessAlone));
-    if !report.not_found.is_empty() {
-        let _ = writeln!(page, "\n## {}\n", words::NOT_FOUND);
-        for sentence in &report.not_found {
-            let _ = writeln!(page, "- {}", inert(sentence));
-        }
-    }
+    list(&mut page, words::NOT_FOUND, &report.not_found);
+    list(&mut page, words::NOTES, &report.notes);
     if !report.citations.is_empty() {
         let _ = writeln!(page, "\n## {}", words::SOURCES);
     }
@@ -32,6 +28,15 @@ pub fn markdown(report: &Report, sources: &Sources) -> String {
     let (status, time) = (words::status(report.status), words::time(report));
     let _ = writeln!(page, "{status}, in {time}. Run {}.", inert(&report.run_id));
     page
+}
+
+fn list(page: &mut String, heading: &str, sentences: &[String]) {
+    if !sentences.is_empty() {
+        let _ = writeln!(page, "\n## {heading}\n");
+    }
+    for sentence in sentences {
+        let _ = writeln!(page, "- {}", inert(sentence));
+    }
 }
 
 /// Every file that was not read, with its reason.

@@ -40,6 +40,7 @@ pub(super) fn report() -> (Report, Sources) {
         findings: vec![FindingEntry { task: TaskId(1), text: quote.into(), citations: vec![1, 2] }],
         citations,
         not_found: vec!["No evidence was found for “what is a dead letter?”.".into()],
+        notes: Vec::new(),
         skipped: vec![SkippedFile { file: "logo.png".into(), reason: "binary".into() }],
         usage: Usage::default(),
         timing_ms: Timing { index: 204, total: 1234 },
@@ -65,6 +66,7 @@ pub(super) fn hostile() -> (Report, Sources) {
         citation.quote = attack();
     }
     report.not_found = vec![attack()];
+    report.notes = vec![attack()];
     report.skipped = vec![SkippedFile { file: attack(), reason: attack() }];
     report.answer_markdown = answer_markdown(&report, Headings::Always);
     (report, sources)

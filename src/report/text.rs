@@ -1,6 +1,6 @@
 //! How does a report look on a terminal? Question, answer, what was not found, sources, and who made it.
 
-use callboard_actors::research::assemble::{Headings, markers, sections};
+use callboard_actors::research::assemble::{Headings, is_quote, markers, sections};
 use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, Plan, Report};
 
@@ -21,7 +21,8 @@ pub fn text(report: &Report, sources: &Sources, style: TextStyle) -> String {
     let mut page = Page { out: String::new(), style };
     page.title(&report.question);
     page.answer(report);
-    page.not_found(report);
+    page.list(words::NOT_FOUND, &report.not_found);
+    page.list(words::NOTES, &report.notes);
     page.sources(report, sources);
     page.footer(report);
     page.out
@@ -75,17 +76,19 @@ impl Page {
                 None => self.out.push('\n'),
             }
             for finding in findings {
-                self.paragraph(&format!("“{}” {}", finding.text, markers(&finding.citations)), "  - ", "    ");
+                let (open, close) = if is_quote(report, finding) { ("“", "”") } else { ("", "") };
+                let text = format!("{open}{}{close} {}", finding.text, markers(&finding.citations));
+                self.paragraph(&text, "  - ", "    ");
             }
         }
     }
 
-    fn not_found(&mut self, report: &Report) {
-        if report.not_found.is_empty() {
+    fn list(&mut self, heading: &str, sentences: &[String]) {
+        if sentences.is_empty() {
             return;
         }
-        self.heading(words::NOT_FOUND);
-        for sentence in &report.not_found {
+        self.heading(heading);
+        for sentence in sentences {
             self.paragraph(sentence, "  - ", "    ");
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use callboard_actors::research::{Report, SkippedFile, Status};
+use callboard_actors::research::{Report, SkippedFile, Status, Usage};
 
 pub(super) const NOT_FOUND: &str = "What was not found";
+pub(super) const NOTES: &str = "What was done otherwise";
 pub(super) const SKIPPED: &str = "Skipped files";
 pub(super) const SOURCES: &str = "Sources";
 pub(super) const NOTHING: &str = "No passage was found that answers the question.";
@@ -22,12 +23,30 @@ pub(super) fn status(status: Status) -> &'static str {
 /// Who made the text, in one sentence.
 pub(super) fn generator(report: &Report) -> String {
     match report.generator.kind.as_str() {
-        "extractive" => "Extractive: quotes and arranges sentences; no language model was called.".into(),
-        _ => {
-            let Report { generator, usage, .. } = report;
-            format!("Written by the language model {}; model calls: {}.", generator.model, usage.model_calls)
+        "extractive" if report.usage.model_calls == 0 => {
+            "Extractive: quotes and arranges sentences; no language model was called.".into()
         }
+        "extractive" => {
+            format!("Extractive: quotes and arranges sentences; no language model wrote any of it. {}.", usage(report))
+        }
+        _ => format!(
+            "Written by the language model {} from the quotes below. {}.",
+            report.generator.model,
+            usage(report)
+        ),
     }
+}
+
+/// `7 model calls, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
+fn usage(report: &Report) -> String {
+    let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
+    let calls = if *model_calls == 1 { "1 model call".to_owned() } else { format!("{model_calls} model calls") };
+    let untold = match calls_without_usage {
+        0 => String::new(),
+        n => format!(", without {n} of them that did not say"),
+    };
+    let cost = cost_usd.map_or_else(|| "at an unknown price".to_owned(), |cost| format!("${cost:.4}"));
+    format!("{calls}, {input_tokens} tokens sent and {output_tokens} received{untold}, {cost}")
 }
 
 /// `2.3 s, of which 0.4 s for the index`.
@@ -66,6 +85,18 @@ fn kind(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_model_cost_is_said_and_what_nobody_knows_is_unknown() {
+        let (mut report, _) = super::super::sample::report();
+        report.usage = Usage { model_calls: 3, input_tokens: 900, output_tokens: 80, ..Usage::default() };
+        assert!(generator(&report).starts_with("Extractive: quotes and arranges sentences; no language model wrote"));
+        report.generator = callboard_actors::research::Generator::llm("openai/x");
+        let said = "Written by the language model openai/x from the quotes below. 3 model calls, 900 tokens sent and 80 received";
+        assert_eq!(generator(&report), format!("{said}, at an unknown price."));
+        (report.usage.cost_usd, report.usage.calls_without_usage) = (Some(0.0123), 1);
+        assert_eq!(generator(&report), format!("{said}, without 1 of them that did not say, $0.0123."));
+    }
 
     #[test]
     fn skipped_files_are_counted_by_reason() {

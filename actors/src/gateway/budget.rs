@@ -21,8 +21,14 @@ pub struct BudgetLimits {
 /// What was spent, and what is reserved for calls that are not over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
+    /// Attempts that were begun.
+    pub calls: u64,
     /// Tokens, as the providers count them; the upper bound of calls whose usage is unknown.
     pub tokens: u64,
+    /// Tokens of requests that the providers counted.
+    pub input_tokens: u64,
+    /// Tokens of replies that the providers counted.
+    pub output_tokens: u64,
     /// Millionths of a US dollar, of the calls whose price is known.
     pub micros: u64,
     /// Calls whose usage the provider did not tell.
@@ -93,6 +99,7 @@ impl Budget {
                 return exhausted(format!("{what}; raise the budget of money"));
             }
         }
+        spent.calls += 1;
         spent.reserved_tokens = spent.reserved_tokens.saturating_add(tokens);
         spent.reserved_micros = spent.reserved_micros.saturating_add(micros);
         drop(spent);
@@ -121,7 +128,9 @@ impl Reservation {
         spent.reserved_tokens = spent.reserved_tokens.saturating_sub(self.most.total());
         spent.reserved_micros = spent.reserved_micros.saturating_sub(self.price.map_or(0, |price| price.of(self.most)));
         let Some(usage) = made else { return };
-        let used = usage.unwrap_or(self.most);
+        let (used, counted) = (usage.unwrap_or(self.most), usage.unwrap_or_default());
+        spent.input_tokens = spent.input_tokens.saturating_add(counted.input);
+        spent.output_tokens = spent.output_tokens.saturating_add(counted.output);
         spent.tokens = spent.tokens.saturating_add(used.total());
         spent.micros = spent.micros.saturating_add(self.price.map_or(0, |price| price.of(used)));
         spent.unknown_usage += u64::from(usage.is_none());
@@ -165,7 +174,8 @@ mod tests {
         );
         first.settle(Some(TokenUsage { input: 20, output: 5 }));
         budget.reserve("m", MOST, None).unwrap().take_back();
-        assert_eq!(budget.spent(), Spent { tokens: 25, unknown_price: 1, ..Spent::default() });
+        let spent = Spent { calls: 2, tokens: 25, input_tokens: 20, output_tokens: 5, ..Spent::default() };
+        assert_eq!(budget.spent(), Spent { unknown_price: 1, ..spent });
     }
 
     #[test]
@@ -173,7 +183,8 @@ mod tests {
         let budget = tokens(1_000);
         budget.reserve("m", MOST, None).unwrap().settle(None);
         drop(budget.reserve("m", MOST, None).unwrap());
-        assert_eq!(budget.spent(), Spent { tokens: 200, unknown_usage: 2, unknown_price: 2, ..Spent::default() });
+        let spent = Spent { calls: 2, tokens: 200, unknown_usage: 2, unknown_price: 2, ..Spent::default() };
+        assert_eq!(budget.spent(), spent);
         let money = Budget::new(BudgetLimits { tokens: None, micros: Some(1_000_000) });
         let refused = money.reserve("m", MOST, None).unwrap_err().to_string();
         assert!(refused.starts_with("nobody knows what m costs"), "{refused}");

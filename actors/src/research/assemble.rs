@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use super::inert::markdown;
 use super::{
-    Citation, Draft, Evidence, FindingEntry, Generator, MissingCause, Outcome, PlanEntry, Report, SCHEMA_VERSION,
-    SkippedFile, Timing,
+    Citation, Draft, Evidence, FindingEntry, MissingCause, Outcome, PlanEntry, Report, SCHEMA_VERSION, SkippedFile,
+    Timing,
 };
 use crate::event::CancelReason;
 
@@ -19,7 +19,7 @@ use crate::event::CancelReason;
 /// rest on them. Quotes and claims are taken over as they are.
 pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> Report {
     let not_found = not_found(&outcome);
-    let Outcome { run_id, question, plan, draft, status, usage, .. } = outcome;
+    let Outcome { run_id, question, plan, draft, status, usage, notes, generator, .. } = outcome;
     let (findings, citations) = number(draft);
     let plan: Vec<PlanEntry> =
         plan.tasks.into_iter().map(|task| PlanEntry { id: task.id, question: task.question }).collect();
@@ -28,12 +28,13 @@ pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> 
         run_id,
         question,
         status,
-        generator: Generator::extractive(),
+        generator,
         plan,
         answer_markdown: String::new(),
         findings,
         citations,
         not_found,
+        notes,
         skipped,
         usage,
         timing_ms: timing,
@@ -60,7 +61,8 @@ pub fn answer_markdown(report: &Report, headings: Headings) -> String {
             let _ = writeln!(answer, "{}## {}\n", if answer.is_empty() { "" } else { "\n" }, markdown(heading));
         }
         for claim in claims {
-            let _ = writeln!(answer, "- “{}” {}", markdown(&claim.text), markers(&claim.citations));
+            let (open, close) = if is_quote(report, claim) { ("“", "”") } else { ("", "") };
+            let _ = writeln!(answer, "- {open}{}{close} {}", markdown(&claim.text), markers(&claim.citations));
         }
     }
     if answer.is_empty() {
@@ -77,6 +79,12 @@ pub fn sections(report: &Report, headings: Headings) -> Vec<(Option<&str>, Vec<&
         |entry: &PlanEntry| report.findings.iter().filter(|finding| finding.task == entry.id).collect::<Vec<_>>();
     let parts = report.plan.iter().map(|entry| ((!alone).then_some(entry.question.as_str()), part(entry)));
     parts.filter(|(_, findings)| !findings.is_empty()).collect()
+}
+
+/// Whether a claim is a quote, and not a model's own words.
+pub fn is_quote(report: &Report, claim: &FindingEntry) -> bool {
+    let cited = |citation: &&Citation| claim.citations.contains(&citation.id);
+    report.citations.iter().filter(cited).any(|citation| citation.quote == claim.text)
 }
 
 /// `[1] [4]`.
@@ -132,7 +140,9 @@ fn citation(id: u32, evidence: Evidence) -> Citation {
 fn not_found(outcome: &Outcome) -> Vec<String> {
     if outcome.plan.tasks.is_empty() && outcome.missing.is_empty() {
         let cut_short = outcome.cancelled.map(|reason| cut_short(reason).to_owned());
-        let why = cut_short.or_else(|| outcome.failure.clone()).unwrap_or_else(|| "planning failed".to_owned());
+        let why = cut_short
+            .or_else(|| outcome.failure.as_ref().map(|failure| failure.message.clone()))
+            .unwrap_or_else(|| "planning failed".to_owned());
         return vec![format!("“{}” was not worked on: {why}.", outcome.question.trim())];
     }
     outcome.missing.iter().map(|missing| sentence(missing.question.trim(), &missing.cause)).collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::research::{Claim, Missing, Plan, Section, Status, Task, TaskId, Usage};
+use crate::research::{Claim, Generator, Missing, Plan, Section, Status, Task, TaskId, Usage};
 
 fn evidence(file: &str, start: usize, quote: &str) -> Evidence {
     Evidence {
@@ -41,6 +41,8 @@ fn outcome(tasks: &[&str], sections: Vec<(u32, Vec<Claim>)>, missing: Vec<(u32, 
         status: Status::Partial,
         cancelled: None,
         failure: None,
+        notes: Vec::new(),
+        generator: Generator::extractive(),
         struck: 0,
         usage: Usage::default(),
     }

@@ -4,14 +4,16 @@
 //! [`crate::supervisor`], and the bytes behind a passage with whoever implements [`crate::ports::Retriever`].
 
 pub mod assemble;
+pub(crate) mod grounding;
 pub mod inert;
+pub(crate) mod model;
 mod outcome;
 mod report;
 pub mod rules;
 mod values;
 
 pub use assemble::assemble;
-pub use outcome::{Missing, MissingCause, Outcome};
+pub use outcome::{Failure, FailureCause, Missing, MissingCause, Outcome};
 pub use report::{
     Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage,
 };

@@ -1,6 +1,6 @@
 //! How did a run end? What the supervisor hands back; the facade makes the [`Report`](super::Report) of it.
 
-use super::{Draft, Plan, Status, TaskId, Usage};
+use super::{Draft, Generator, Plan, Status, TaskId, Usage};
 use crate::event::CancelReason;
 
 /// Why a part of the plan has no section in the draft.
@@ -30,6 +30,33 @@ pub struct Missing {
     pub cause: MissingCause,
 }
 
+/// Whose fault it is that a run did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// Something of ours broke.
+    Internal,
+    /// The language model's provider, or the key.
+    Provider,
+    /// The budget did not allow the first call.
+    Budget,
+}
+
+/// What went wrong with a run as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose fault it is.
+    pub cause: FailureCause,
+    /// For people.
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self { cause: FailureCause::Internal, message: message.into() }
+    }
+}
+
 /// The end of a run. There is always one, also after a failure or a cancellation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -47,8 +74,12 @@ pub struct Outcome {
     pub status: Status,
     /// Set when it was cut short.
     pub cancelled: Option<CancelReason>,
-    /// What went wrong with the run as a whole, for people; `None` when its parts say it all.
-    pub failure: Option<String>,
+    /// What went wrong with the run as a whole; `None` when its parts say it all.
+    pub failure: Option<Failure>,
+    /// What was not done as it was asked for, in sentences for people.
+    pub notes: Vec<String>,
+    /// Who made the text.
+    pub generator: Generator,
     /// Claims that the verifier struck.
     pub struck: usize,
     /// What language models were used for.

@@ -35,6 +35,11 @@ impl Generator {
     pub fn extractive() -> Self {
         Self { kind: "extractive".into(), model: "builtin/extractive".into() }
     }
+
+    /// A language model, by its whole name.
+    pub fn llm(model: impl Into<String>) -> Self {
+        Self { kind: "llm".into(), model: model.into() }
+    }
 }
 
 /// A task as the report lists it.
@@ -92,12 +97,15 @@ pub struct SkippedFile {
 /// What the run used of language models. All zero when the rules did everything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Calls that passed the gateway.
+    /// Calls that passed the gateway, those included that were made again.
     pub model_calls: u64,
-    /// Tokens sent.
+    /// Tokens sent, as the provider counts them.
     pub input_tokens: u64,
-    /// Tokens received.
+    /// Tokens received, as the provider counts them.
     pub output_tokens: u64,
+    /// Calls whose tokens the provider did not tell: they are not in the sums.
+    #[serde(default)]
+    pub calls_without_usage: u64,
     /// US dollars; `None` when unknown, and when no model was called.
     pub cost_usd: Option<f64>,
 }
@@ -134,10 +142,27 @@ pub struct Report {
     pub citations: Vec<Citation>,
     /// One sentence for each part that is missing, with its cause.
     pub not_found: Vec<String>,
+    /// What was not done as it was asked for, in sentences; empty with the rules.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Files of the corpus that were not read.
     pub skipped: Vec<SkippedFile>,
     /// What language models cost.
     pub usage: Usage,
     /// How long it took.
     pub timing_ms: Timing,
+}
+
+impl Usage {
+    /// What a run's budget has seen.
+    pub(crate) fn of(spent: &crate::gateway::Spent) -> Self {
+        let is_known = spent.unknown_price == 0 && spent.unknown_usage == 0 && spent.calls > 0;
+        Self {
+            model_calls: spent.calls,
+            input_tokens: spent.input_tokens,
+            output_tokens: spent.output_tokens,
+            calls_without_usage: spent.unknown_usage,
+            cost_usd: is_known.then(|| spent.micros as f64 / 1e6),
+        }
+    }
 }

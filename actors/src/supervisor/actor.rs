@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::crew::{
-    Crew, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft, WriteDraft, Writer,
+    Crew, Made, OnText, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft,
+    WriteDraft, Writer, Written,
 };
 use super::log::EventLog;
 use super::machine::{Command, Input, Machine};
@@ -15,14 +16,20 @@ use crate::agent::{Agent, Turn, WorkError};
 use crate::error::{AskError, StartError};
 use crate::event::{CancelReason, Event};
 use crate::mailbox::{AgentRef, AgentSpec, Reply};
-use crate::research::{Draft, Findings, Outcome, Plan, Task, TaskId};
+use crate::research::rules::verify::Verified;
+use crate::research::{Draft, Failure, Findings, Outcome, Plan, Task, TaskId, Usage};
 use crate::scope::Scope;
 use crate::supervision::{Backoff, RestartPolicy};
 
 /// What the supervisor understands: inputs of its machine, and notes on the way.
 pub(super) enum RunMessage {
     Input(Input),
-    Progress { task: TaskId, note: String },
+    Progress {
+        task: TaskId,
+        note: String,
+    },
+    /// A piece of the answer, while a model writes it.
+    Text(String),
     Wake,
 }
 
@@ -83,6 +90,7 @@ impl Supervisor {
                 Command::AskPlanner => self.ask_planner(turn),
                 Command::Research { task, attempt } => self.research(task, attempt, turn),
                 Command::Abandon { task, reason } => self.abandon(task, reason),
+                Command::LookBack { tasks, findings } => self.look_back(tasks, findings, turn),
                 Command::AskWriter { plan, findings } => self.ask_writer(plan, findings, turn),
                 Command::AskVerifier { draft } => self.ask_verifier(draft, turn),
                 Command::Finish(outcome) => self.finish(*outcome, turn),
@@ -97,19 +105,41 @@ impl Supervisor {
     }
 
     fn ask_planner(&mut self, turn: &mut Turn<'_, RunMessage>) {
-        let Some(duties) = &self.duties else { return };
-        let (strategy, question) = (duties.crew.planner, duties.question.clone());
-        let spec = AgentSpec::new("planner", move || Planner { strategy }).restart(patient());
-        let question = |reply| PlanQuestion { question, reply };
-        self.ask("planner", spec, question, |plan: Result<Plan, String>| Input::Planned(plan), turn);
+        let Some((planner, question)) = self.planner() else { return };
+        let within = self.machine.model_patience(Instant::now());
+        let question = |reply| PlanQuestion::Begin { question, within, reply };
+        let input = |planned: Result<Result<Made<Plan>, Failure>, String>| {
+            Input::Planned(planned.unwrap_or_else(|reason| Err(Failure::internal(reason))))
+        };
+        self.ask("planner", planner, question, input, turn);
+    }
+
+    fn look_back(&mut self, tasks: Vec<Task>, findings: Vec<Findings>, turn: &mut Turn<'_, RunMessage>) {
+        let Some((planner, question)) = self.planner() else { return };
+        let within = self.machine.model_patience(Instant::now());
+        let question = |reply| PlanQuestion::LookBack { question, tasks, findings, within, reply };
+        self.ask("planner", planner, question, |more: Result<Made<Vec<String>>, String>| Input::LookedBack(more), turn);
+    }
+
+    fn planner(&self) -> Option<(AgentSpec<Planner>, String)> {
+        let duties = self.duties.as_ref()?;
+        let strategy = duties.crew.planner.clone();
+        let spec = AgentSpec::new("planner", move || Planner { strategy: strategy.clone() }).restart(patient());
+        Some((spec, duties.question.clone()))
     }
 
     fn ask_writer(&mut self, plan: Plan, findings: Vec<Findings>, turn: &mut Turn<'_, RunMessage>) {
         let Some(duties) = &self.duties else { return };
-        let strategy = duties.crew.writer;
-        let spec = AgentSpec::new("writer", move || Writer { strategy }).restart(patient());
-        let question = |reply| WriteDraft { plan, findings, reply };
-        self.ask("writer", spec, question, |draft: Result<Draft, String>| Input::Written(draft), turn);
+        let strategy = duties.crew.writer.clone();
+        let spec = AgentSpec::new("writer", move || Writer { strategy: strategy.clone() }).restart(patient());
+        let (within, me) = (self.machine.model_patience(Instant::now()), turn.me());
+        let on_text: OnText = Arc::new(move |text| {
+            // The text is a preview: the report does not depend on it.
+            let _left_out = me.tell(RunMessage::Text(text));
+        });
+        let (plan, findings) = (Arc::new(plan), findings.into());
+        let question = |reply| WriteDraft::Begin { plan, findings, within, on_text, reply };
+        self.ask("writer", spec, question, |written: Result<Written, String>| Input::Written(written), turn);
     }
 
     fn ask_verifier(&mut self, draft: Draft, turn: &mut Turn<'_, RunMessage>) {
@@ -117,8 +147,9 @@ impl Supervisor {
         let sources = duties.crew.sources.clone();
         let spec = AgentSpec::new("verifier", move || Verifier::new(sources.clone())).restart(patient());
         let within = self.machine.patience(Instant::now()) / 2;
-        let question = |reply| VerifyDraft::Begin { draft, within, reply };
-        self.ask("verifier", spec, question, |checked: Result<(Draft, usize), String>| Input::Verified(checked), turn);
+        let asked = duties.question.clone();
+        let question = |reply| VerifyDraft::Begin { draft, question: asked, within, reply };
+        self.ask("verifier", spec, question, |checked: Result<Verified, String>| Input::Verified(checked), turn);
     }
 
     /// How long to wait for one of the crew. The machine's own deadline comes first, and says what follows.
@@ -172,8 +203,10 @@ impl Supervisor {
         // Below the run's span, which this turn is inside of.
         let span = tracing::info_span!("task", task = %id, attempt);
         let patience = self.patience();
-        let answer = researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, progress, span, reply });
-        let begun = turn.start(answer, move |outcome: Outcomes<Result<Findings, TaskFailure>>| match outcome {
+        let within = self.machine.model_patience(Instant::now());
+        let answer =
+            researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, within, progress, span, reply });
+        let begun = turn.start(answer, move |outcome: Outcomes<Result<Made<Findings>, TaskFailure>>| match outcome {
             Ok(Ok(Ok(findings))) => RunMessage::Input(Input::Replied { task: id, attempt, findings }),
             Ok(Ok(Err(failure))) => failed(failure.reason, failure.retry),
             // After a restart the next try asks the same researcher; after its policy gave it up, a new one.
@@ -196,9 +229,9 @@ impl Supervisor {
             return Ok(researcher.clone());
         }
         let Some(duties) = &self.duties else { return Err(StartError::RuntimeStopped) };
-        let (strategy, retriever) = (duties.crew.researcher, duties.crew.retriever.clone());
+        let (strategy, retriever) = (duties.crew.researcher.clone(), duties.crew.retriever.clone());
         let scope = self.scope.child();
-        let factory = move || Researcher::new(strategy, retriever.clone());
+        let factory = move || Researcher::new(strategy.clone(), retriever.clone());
         let spec = AgentSpec::new(format!("researcher-{task}"), factory).restart(patient()).scope(scope.clone());
         let researcher = turn.spawn(spec)?;
         self.researchers.insert(task, (researcher.clone(), scope));
@@ -211,11 +244,14 @@ impl Supervisor {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome, turn: &mut Turn<'_, RunMessage>) {
+    fn finish(&mut self, mut outcome: Outcome, turn: &mut Turn<'_, RunMessage>) {
         for task in self.researchers.keys().copied().collect::<Vec<_>>() {
             self.abandon(task, CancelReason::Parent);
         }
         if let Some(duties) = self.duties.take() {
+            if let Some(model) = duties.crew.models().next() {
+                outcome.usage = Usage::of(&model.budget.spent());
+            }
             let (status, cancelled) = (outcome.status, outcome.cancelled);
             tracing::info!(?status, "run finished");
             duties.log.close(status, cancelled, Some(outcome));
@@ -253,6 +289,7 @@ impl Agent for Supervisor {
                     self.emit(Event::TaskProgress { task, note });
                 }
             }
+            RunMessage::Text(text) => self.emit(Event::AnswerText { text }),
             RunMessage::Wake => {
                 self.wake = None;
                 self.feed(Input::Tick, turn);

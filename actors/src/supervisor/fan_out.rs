@@ -146,6 +146,14 @@ impl<T, R> FanOut<T, R> {
         Ok((self.tasks.len() - 1, self.start_waiting(Vec::new(), now)))
     }
 
+    /// Goes on with further tasks after every one has come to its end; as many as the limits allow.
+    pub(super) fn resume(&mut self, tasks: impl IntoIterator<Item = T>, now: Instant) -> Vec<Step> {
+        self.finished = false;
+        let room = self.limits.max_tasks.saturating_sub(self.tasks.len());
+        self.tasks.extend(tasks.into_iter().take(room).map(|task| (task, TaskState::Queued)));
+        self.settle(now)
+    }
+
     /// Takes a reply in, without deciding whether the fan-out is over: the caller may add and cancel tasks first, and
     /// then [`settle`](Self::settle)s. `false` for a reply that comes too late.
     pub fn record(&mut self, task: usize, attempt: u32, reply: R) -> bool {

@@ -44,7 +44,8 @@ impl EventLog {
     pub(crate) fn append(&self, event: Event) {
         let log = self.lock();
         let ended = log.has_ended();
-        let is_full = log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. });
+        let is_full =
+            log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. } | Event::AnswerText { .. });
         if ended || is_full {
             return;
         }

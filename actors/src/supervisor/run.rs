@@ -14,7 +14,7 @@ use super::machine::{Machine, MachinePlan, OnReply};
 use crate::error::StartError;
 use crate::event::{CancelReason, RunEvent};
 use crate::mailbox::AgentSpec;
-use crate::research::{Draft, Findings, Outcome, Plan, Status, Usage};
+use crate::research::{Draft, Failure, Findings, Generator, Outcome, Plan, Status, Usage};
 use crate::runtime::{Runtime, Shared};
 use crate::scope::Scope;
 use crate::supervision::{Next, RestartPolicy};
@@ -33,6 +33,10 @@ pub struct RunOptions {
     pub attempts: u32,
     /// When the fan-out has what it needs. The default is [`Collect::All`].
     pub collect: Collect<Findings>,
+    /// How often tasks are planned, with a language model as planner: 1 to 10. After each round it looks back at what was
+    /// found and may add tasks, unless the fan-out was ended early or does not wait for all. The rules plan once. The default
+    /// is 2.
+    pub iterations: u32,
     /// Decides about each reply when it arrives.
     pub on_reply: Option<OnReply>,
 }
@@ -45,6 +49,7 @@ impl Default for RunOptions {
             task_deadline: None,
             attempts: 2,
             collect: Collect::All,
+            iterations: 2,
             on_reply: None,
         }
     }
@@ -63,6 +68,9 @@ impl RunOptions {
         if !(1..=100).contains(&self.attempts) {
             return invalid(format!("attempts is {}; it must be between 1 and 100", self.attempts));
         }
+        if !(1..=10).contains(&self.iterations) {
+            return invalid(format!("iterations is {}; it must be between 1 and 10", self.iterations));
+        }
         if self.deadline.is_zero() || self.deadline > LONGEST {
             return invalid(format!("deadline is {:?}; it must be above zero and at most 24 hours", self.deadline));
         }
@@ -75,6 +83,10 @@ impl RunOptions {
 
 /// When a run is over at the latest, counted from its deadline.
 const WRAP_UP: Duration = Duration::from_secs(1);
+
+/// The share of the deadline that is kept for a language model to write, and at most so much.
+const WRITING_SHARE: u32 = 5;
+const LONGEST_WRITING: Duration = Duration::from_secs(60);
 
 /// The longest deadline of a run.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -122,6 +134,12 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         limits,
         collect: options.collect,
         deadline: started + options.deadline,
+        writing: match crew.writer.is_model() {
+            true => (options.deadline / WRITING_SHARE).min(LONGEST_WRITING),
+            false => Duration::ZERO,
+        },
+        looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
+        model: crew.models().next().map(|model| model.name.clone()),
         on_reply: options.on_reply,
     };
     let duties = Duties { crew, question: question.to_owned(), log: log.clone(), scope: scope.clone() };
@@ -203,7 +221,9 @@ impl Run {
             missing: Vec::new(),
             status: Status::Failed,
             cancelled: self.log.cancelled_because(),
-            failure: Some("the run's supervisor did not come to its end".to_owned()),
+            failure: Some(Failure::internal("the run's supervisor did not come to its end")),
+            notes: Vec::new(),
+            generator: Generator::extractive(),
             struck: 0,
             usage: Usage::default(),
         })

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 pub(crate) mod chance;
+pub(crate) mod crew;
 pub(crate) mod library;
 pub(crate) mod model;
 pub(crate) mod obeys;

@@ -8,6 +8,7 @@ use callboard::corpus::IndexProgress;
 use callboard::{Event, Task, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::draft::Draft;
 use super::words;
 
 const TICK: Duration = Duration::from_millis(100);
@@ -17,6 +18,8 @@ pub(super) struct Bars {
     all: MultiProgress,
     corpus: ProgressBar,
     tasks: BTreeMap<TaskId, Researcher>,
+    /// The answer while a model writes it; it goes when the report comes.
+    answer: Option<(ProgressBar, Draft)>,
 }
 
 struct Researcher {
@@ -28,7 +31,7 @@ impl Bars {
     pub(super) fn new() -> Self {
         let all = MultiProgress::new();
         let corpus = all.add(line("corpus"));
-        Self { all, corpus, tasks: BTreeMap::new() }
+        Self { all, corpus, tasks: BTreeMap::new(), answer: None }
     }
 
     pub(super) fn index(&mut self, step: &IndexProgress) {
@@ -63,8 +66,19 @@ impl Bars {
             Event::TaskFinished { task, .. } | Event::TaskFailed { task, .. } | Event::TaskCancelled { task, .. } => {
                 self.say(*task, event, true);
             }
+            Event::AnswerText { text } => self.write(text),
             _ => {}
         }
+    }
+
+    fn write(&mut self, text: &str) {
+        let (bar, draft) = self.answer.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{msg:.dim}").expect("the template is a constant");
+            (self.all.add(ProgressBar::new_spinner().with_style(style)), Draft::default())
+        });
+        draft.push(text);
+        let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        bar.set_message(draft.tail(columns.saturating_sub(1).clamp(20, 100)));
     }
 
     /// Shows something above the bars.
@@ -74,6 +88,9 @@ impl Bars {
 
     /// Stops every bar where it is. The cursor stands behind the last one.
     pub(super) fn end(&mut self) {
+        if let Some((bar, _)) = self.answer.take() {
+            bar.finish_and_clear();
+        }
         for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
             if !bar.is_finished() {
                 bar.abandon();

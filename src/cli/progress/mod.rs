@@ -1,6 +1,7 @@
 //! How does a person see what goes on? Live bars on a terminal, one line per change elsewhere, nothing when quiet.
 
 mod bars;
+mod draft;
 mod words;
 
 use std::io::IsTerminal;

@@ -49,8 +49,11 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::TaskFailed { task, .. } | Event::TaskRetried { task, .. } | Event::TaskCancelled { task, .. } => {
             format!("{task}: {}", phrase(event)?)
         }
-        Event::ReportVerified { kept, struck: 0 } => format!("verified: {} kept", count(*kept, "claim")),
-        Event::ReportVerified { kept, struck } => format!("verified: {} kept, {struck} struck", count(*kept, "claim")),
+        Event::RulesInstead { role, task, reason } => {
+            let who = task.map_or_else(|| role.clone(), |task| task.to_string());
+            format!("{who}: decided by rules, because the language model was no use: {reason}")
+        }
+        Event::ReportVerified { kept, struck, quoted } => verified(*kept, *struck, *quoted),
         Event::RunFinished { status, .. } => format!("finished: {}", self::status(*status)),
         _ => return None,
     })
@@ -84,6 +87,12 @@ pub(super) fn interrupted(running: bool) -> &'static str {
             "ending in order; the corpus is still being indexed, so there is nothing to report. Once more to stop at once"
         }
     }
+}
+
+fn verified(kept: usize, struck: usize, quoted: usize) -> String {
+    let some = |number: usize, what: &str| if number > 0 { format!(", {number} {what}") } else { String::new() };
+    let kept = format!("verified: {} kept", count(kept, "claim"));
+    format!("{kept}{}{}", some(struck, "struck"), some(quoted, "shown as the quote, because they said more"))
 }
 
 fn status(status: Status) -> &'static str {

@@ -6,4 +6,4 @@ pub mod verify;
 pub mod write;
 
 #[cfg(test)]
-mod fixtures;
+pub(in crate::research) mod fixtures;

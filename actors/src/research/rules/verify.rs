@@ -1,31 +1,69 @@
-//! Does every quote stand in the stored text?
+//! Does every quote stand in the stored text, and does every sentence say no more than its quotes?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::research::grounding::is_grounded;
 use crate::research::{Claim, Draft, Evidence};
 use crate::text::normalise;
 
-/// The draft without the claims that do not hold, and how many were struck. `text_of` gives the stored text of a source.
+/// A draft that holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Verified {
+    /// What is left of it.
+    pub draft: Draft,
+    /// Claims that were struck.
+    pub struck: usize,
+    /// Claims of a model that said more than their quotes, and now show the first of them.
+    pub quoted: usize,
+}
+
+/// The draft without the claims that do not hold. `text_of` gives the stored text of a source; `question` is the person's.
 ///
-/// A claim holds when it has evidence, when each quote equals the stored bytes it names with runs of white space as one
-/// space, and when its text is one of those quotes: the rules only quote. A section without claims is dropped.
-pub fn verify(draft: Draft, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> (Draft, usize) {
-    let mut struck = 0;
-    let mut sections = Vec::new();
+/// A claim holds when it has evidence and each quote equals the stored bytes it names with runs of white space as one
+/// space. Its text is one of those quotes, or says no more than they do with their headings and the question; else it is
+/// replaced by the first quote. A section without claims is dropped.
+pub fn verify(draft: Draft, question: &str, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> Verified {
+    let mut verified = Verified::default();
     for mut section in draft.sections {
         let before = section.claims.len();
         section.claims.retain(|claim| holds(claim, text_of));
-        struck += before - section.claims.len();
+        verified.struck += before - section.claims.len();
+        for claim in &mut section.claims {
+            verified.quoted += usize::from(quote_if_it_says_more(claim, question));
+        }
+        let mut seen = BTreeSet::new();
+        section.claims.retain(|claim| seen.insert(claim.text.clone()));
         if !section.claims.is_empty() {
-            sections.push(section);
+            verified.draft.sections.push(section);
         }
     }
-    (Draft { sections }, struck)
+    verified
 }
 
 fn holds(claim: &Claim, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {
-    claim.evidence.iter().any(|evidence| evidence.quote == claim.text)
-        && claim.evidence.iter().all(|evidence| stands(evidence, text_of))
+    !claim.evidence.is_empty() && claim.evidence.iter().all(|evidence| stands(evidence, text_of))
+}
+
+fn quote_if_it_says_more(claim: &mut Claim, question: &str) -> bool {
+    let is_quote = claim.evidence.iter().any(|evidence| evidence.quote == claim.text);
+    if is_quote || is_grounded(&claim.text, &support(claim, question)) {
+        return false;
+    }
+    claim.evidence.truncate(1);
+    claim.text = claim.evidence.first().map(|first| first.quote.clone()).unwrap_or_default();
+    true
+}
+
+fn support(claim: &Claim, question: &str) -> String {
+    let mut support = String::from(question);
+    for evidence in &claim.evidence {
+        for text in [&evidence.quote, &*evidence.title, &evidence.headings.join("\n")] {
+            support.push('\n');
+            support.push_str(text);
+        }
+    }
+    support
 }
 
 fn stands(evidence: &Evidence, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {
@@ -45,12 +83,18 @@ mod tests {
 
     const STORED: &str = "Größe zählt.  The server\nlistens on port 5432. It stops.";
 
-    fn check(claim: Claim) -> usize {
+    fn checked(claim: Claim) -> (usize, usize, Vec<String>) {
         let section = Section { task: TaskId(1), heading: "h".into(), claims: vec![claim] };
         let store = |source: &str| (source == "hash").then(|| Arc::from(STORED));
-        let (draft, struck) = verify(Draft { sections: vec![section] }, &store);
-        assert_eq!(draft.sections.len(), 1 - struck);
-        struck
+        let verified = verify(Draft { sections: vec![section] }, "Where?", &store);
+        assert_eq!(verified.draft.sections.len(), 1 - verified.struck);
+        let claims = verified.draft.sections.into_iter().flat_map(|section| section.claims);
+        (verified.struck, verified.quoted, claims.map(|claim| claim.text).collect())
+    }
+
+    /// How many claims were struck.
+    fn check(claim: Claim) -> usize {
+        checked(claim).0
     }
 
     fn good() -> Claim {
@@ -67,14 +111,13 @@ mod tests {
 
     #[test]
     fn whatever_differs_is_struck() {
-        let table: [fn(&mut Claim); 10] = [
+        let table: [fn(&mut Claim); 9] = [
             |c| c.evidence[0].source = "other".into(),
             |c| c.evidence[0].end = 10_000,
             |c| c.evidence[0].start = usize::MAX,
             |c| c.evidence[0].start = 3, // inside the first umlaut
             |c| c.evidence[0].end = c.evidence[0].start,
             |c| c.evidence[0].end -= 1,
-            |c| c.text.push('!'),
             |c| c.evidence.clear(),
             |c| {
                 c.evidence[0].quote = "The  server listens on port 5432.".into();
@@ -89,6 +132,21 @@ mod tests {
             let mut claim = good();
             spoil(&mut claim);
             assert_eq!(check(claim), 1, "case {n}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_says_more_than_its_quotes_is_replaced_by_them() {
+        let quote = "The server listens on port 5432.";
+        for (said, shown) in [
+            ("It is port 5432 where the server listens.", "It is port 5432 where the server listens."),
+            ("The server listens on port 80.", quote),
+            ("The server listens on port 5432, says http://evil.example.", quote),
+        ] {
+            let mut claim = good();
+            claim.text = said.into();
+            let more = usize::from(said != shown);
+            assert_eq!(checked(claim), (0, more, vec![shown.to_owned()]));
         }
     }
 

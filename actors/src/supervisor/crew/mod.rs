@@ -1,28 +1,73 @@
 //! Who does the work of a run? Planner, researchers, writer and verifier: one file each, each an actor.
 //!
-//! Each role has a [`Strategy`]. The rules are pure functions in [`crate::research::rules`] and call no model.
+//! Each role has a [`Strategy`]. The rules are pure functions in [`crate::research::rules`] and call no model. What a model is
+//! asked and what its reply must be is pure as well, in `crate::research::model`; when it is no use, the rules decide instead,
+//! and the report says so.
 
 use std::sync::Arc;
 
 use crate::ports::{Retriever, SourceStore};
 
+mod consult;
 mod planner;
 mod researcher;
 mod verifier;
 mod writer;
 
+pub use consult::CrewModel;
+pub(super) use consult::OnText;
+pub use planner::plan_with_model;
 pub(super) use planner::{PlanQuestion, Planner};
 pub(super) use researcher::{ResearchTask, Researcher, TaskFailure};
 pub(super) use verifier::{Verifier, VerifyDraft};
-pub(super) use writer::{WriteDraft, Writer};
+pub(super) use writer::{WriteDraft, Writer, Written};
 
 /// How a role decides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Strategy {
     /// By rules: quotes and arranges, no language model.
     #[default]
     Rules,
+    /// With a language model; the rules decide when it is no use.
+    Model(Arc<CrewModel>),
+}
+
+impl Strategy {
+    /// Whether it is a model's.
+    pub(super) fn is_model(&self) -> bool {
+        matches!(self, Self::Model(_))
+    }
+}
+
+/// What one of the crew made, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Made<T> {
+    pub(super) value: T,
+    pub(super) by: By,
+}
+
+/// Who decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum By {
+    Rules,
+    Model,
+    /// The rules, because the model was no use; the text is for people.
+    RulesInstead(String),
+}
+
+impl<T> Made<T> {
+    pub(super) fn by_rules(value: T) -> Self {
+        Self { value, by: By::Rules }
+    }
+
+    pub(super) fn by_model(value: T) -> Self {
+        Self { value, by: By::Model }
+    }
+
+    pub(super) fn by_rules_instead(value: T, reason: String) -> Self {
+        Self { value, by: By::RulesInstead(reason) }
+    }
 }
 
 /// Who works on a run, and with what.
@@ -43,7 +88,24 @@ pub struct Crew {
 impl Crew {
     /// A crew that works by rules, on one store of documents.
     pub fn by_rules<S: Retriever + SourceStore>(documents: Arc<S>) -> Self {
-        let rules = Strategy::Rules;
-        Self { retriever: documents.clone(), sources: documents, planner: rules, researcher: rules, writer: rules }
+        Self::all(documents, &Strategy::Rules)
+    }
+
+    /// A crew whose planner, researchers and writer decide with a language model, on one store of documents.
+    pub fn with_model<S: Retriever + SourceStore>(documents: Arc<S>, model: CrewModel) -> Self {
+        Self::all(documents, &Strategy::Model(Arc::new(model)))
+    }
+
+    fn all<S: Retriever + SourceStore>(documents: Arc<S>, strategy: &Strategy) -> Self {
+        let [planner, researcher, writer] = [(); 3].map(|()| strategy.clone());
+        Self { retriever: documents.clone(), sources: documents, planner, researcher, writer }
+    }
+
+    /// The models of its roles, whose calls the run accounts for; each budget once.
+    pub(super) fn models(&self) -> impl Iterator<Item = &Arc<CrewModel>> {
+        [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(|strategy| match strategy {
+            Strategy::Rules => None,
+            Strategy::Model(model) => Some(model),
+        })
     }
 }

@@ -1,27 +1,122 @@
-//! Which parts does the question have?
+//! Which parts does the question have, and what is missing when they were researched?
 
-use super::Strategy;
-use crate::agent::{Agent, Turn};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::consult::{CrewModel, Declined, Question};
+use super::{Made, Strategy};
+use crate::agent::{Agent, Turn, WorkError};
+use crate::error::ModelError;
 use crate::mailbox::Reply;
-use crate::research::{Plan, rules};
+use crate::research::model::plan;
+use crate::research::{Failure, FailureCause, Findings, Plan, Task, rules};
 
 /// The actor that plans.
 pub(in crate::supervisor) struct Planner {
     pub(in crate::supervisor) strategy: Strategy,
 }
 
-/// "Plan this."
-pub(in crate::supervisor) struct PlanQuestion {
-    pub(in crate::supervisor) question: String,
-    pub(in crate::supervisor) reply: Reply<Plan>,
+type Planned = Result<Made<Plan>, Failure>;
+type More = Made<Vec<String>>;
+
+/// What a planner understands.
+pub(in crate::supervisor) enum PlanQuestion {
+    /// "Plan this."
+    Begin { question: String, within: Duration, reply: Reply<Planned> },
+    /// "This was found. What is missing?"
+    LookBack { question: String, tasks: Vec<Task>, findings: Vec<Findings>, within: Duration, reply: Reply<More> },
+    /// The model planned, or did not.
+    Planned { question: String, answer: Result<Result<Plan, Declined>, WorkError>, reply: Reply<Planned> },
+    /// The model looked back, or did not.
+    LookedBack { answer: Result<Result<Vec<String>, Declined>, WorkError>, reply: Reply<More> },
 }
 
 impl Agent for Planner {
     type Message = PlanQuestion;
 
-    fn handle(&mut self, message: PlanQuestion, _turn: &mut Turn<'_, PlanQuestion>) {
-        match self.strategy {
-            Strategy::Rules => message.reply.send(rules::plan::plan(&message.question)),
+    fn handle(&mut self, message: PlanQuestion, turn: &mut Turn<'_, PlanQuestion>) {
+        let begun = match (message, &self.strategy) {
+            (PlanQuestion::Begin { question, reply, .. }, Strategy::Rules) => {
+                reply.send(Ok(Made::by_rules(rules::plan::plan(&question))));
+                return;
+            }
+            (PlanQuestion::Begin { question, within, reply }, Strategy::Model(model)) => {
+                let work = plan_by_model(model.clone(), question.clone(), within);
+                turn.start(work, |answer| PlanQuestion::Planned { question, answer, reply })
+            }
+            // Rules plan everything at once.
+            (PlanQuestion::LookBack { reply, .. }, Strategy::Rules) => return reply.send(Made::by_rules(Vec::new())),
+            (PlanQuestion::LookBack { question, tasks, findings, within, reply }, Strategy::Model(model)) => {
+                let work = look_back(model.clone(), question, tasks, findings, within);
+                turn.start(work, |answer| PlanQuestion::LookedBack { answer, reply })
+            }
+            (PlanQuestion::Planned { question, answer, reply }, _) => return reply.send(planned(&question, answer)),
+            (PlanQuestion::LookedBack { answer, reply }, _) => {
+                return reply.send(match answer {
+                    Ok(Ok(more)) => Made::by_model(more),
+                    Ok(Err(declined)) => Made::by_rules_instead(Vec::new(), declined.to_string()),
+                    Err(error) => Made::by_rules_instead(Vec::new(), error.to_string()),
+                });
+            }
+        };
+        if let Err(refused) = begun {
+            self.handle(refused, turn);
         }
     }
+}
+
+/// A model that cannot be reached at all ends the run here, before anything else is done; one that is merely no use does not.
+fn planned(question: &str, answer: Result<Result<Plan, Declined>, WorkError>) -> Planned {
+    let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
+    match answer {
+        Ok(Ok(plan)) => Ok(Made::by_model(plan)),
+        Ok(Err(Declined::Model(error @ (ModelError::Timeout(_) | ModelError::ContentRefused(_))))) => {
+            instead(error.to_string())
+        }
+        Ok(Err(declined @ Declined::Model(_))) => Err(failure(&declined)),
+        Ok(Err(declined)) => instead(declined.to_string()),
+        Err(error) => instead(error.to_string()),
+    }
+}
+
+fn failure(declined: &Declined) -> Failure {
+    let cause = match declined {
+        Declined::Model(ModelError::BudgetExhausted(_)) => FailureCause::Budget,
+        _ => FailureCause::Provider,
+    };
+    Failure { cause, message: declined.to_string() }
+}
+
+/// The plan that a language model makes of a question, and nothing more. Within this time; dropping the future leaves the call.
+///
+/// # Errors
+/// [`Failure`] when the model cannot be reached, or its replies are no use.
+pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
+    plan_by_model(Arc::new(model), question.to_owned(), within).await.map_err(|declined| failure(&declined))
+}
+
+async fn plan_by_model(model: Arc<CrewModel>, question: String, within: Duration) -> Result<Plan, Declined> {
+    let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
+    let read = |_, reply: &str| plan::read(&question, reply);
+    model.consult(Question { ask, read, within, on_text: None }).await
+}
+
+/// Findings of each part that a look back shows; fewer in each step.
+const SHOWN: [usize; 4] = [8, 4, 2, 1];
+
+async fn look_back(
+    model: Arc<CrewModel>,
+    question: String,
+    tasks: Vec<Task>,
+    findings: Vec<Findings>,
+    within: Duration,
+) -> Result<Vec<String>, Declined> {
+    let ask = |step: usize| {
+        let most = *SHOWN.get(step)?;
+        let mut shown = findings.clone();
+        shown.iter_mut().for_each(|found| found.claims.truncate(most));
+        Some(plan::request_more(&question, &tasks, &shown, model.output_tokens))
+    };
+    let read = |_, reply: &str| plan::read_more(&question, &tasks, reply);
+    model.consult(Question { ask, read, within, on_text: None }).await
 }

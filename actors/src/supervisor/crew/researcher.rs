@@ -1,14 +1,18 @@
 //! What do the documents say about one task? One researcher works on one task at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::Strategy;
+use super::consult::{CrewModel, Declined, Question};
+use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::RetrieveError;
 use crate::mailbox::Reply;
 use crate::ports::Retriever;
+use crate::research::model::find;
 use crate::research::{Findings, Query, Retrieved, Task, rules};
 
 /// Why a task has no findings.
@@ -30,20 +34,27 @@ pub(in crate::supervisor) enum ResearchTask {
         task: Task,
         /// The whole question of the run.
         whole: String,
+        /// How long it may take with a model; then the rules decide.
+        within: Duration,
         progress: Progress,
         /// The task's span: what the researcher does is recorded below it.
         span: tracing::Span,
-        reply: Reply<Result<Findings, TaskFailure>>,
+        reply: Reply<Result<Made<Findings>, TaskFailure>>,
     },
     /// The search is over.
     Retrieved(Result<Result<Retrieved, RetrieveError>, WorkError>),
+    /// The model chose, or did not.
+    Chosen(Result<Result<Findings, Declined>, WorkError>, Arc<Retrieved>),
 }
 
 /// The task in hand.
 struct Current {
     task: Task,
+    whole: String,
+    until: Instant,
     progress: Progress,
-    reply: Reply<Result<Findings, TaskFailure>>,
+    span: tracing::Span,
+    reply: Reply<Result<Made<Findings>, TaskFailure>>,
 }
 
 /// The actor that researches.
@@ -58,13 +69,38 @@ impl Researcher {
         Self { strategy, retriever, current: None }
     }
 
-    fn conclude(&self, current: Current, retrieved: &Retrieved) {
+    /// The passages are there: decides, or asks the model to.
+    fn read(&mut self, current: Current, retrieved: Retrieved, turn: &mut Turn<'_, ResearchTask>) {
         (current.progress)(format!("read {} passages", retrieved.passages.len()));
-        let findings = match self.strategy {
-            Strategy::Rules => rules::find::find(&current.task, retrieved),
+        let Strategy::Model(model) = &self.strategy else {
+            return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
         };
-        current.reply.send(Ok(findings));
+        if retrieved.passages.is_empty() {
+            // There is nothing that a model could choose from.
+            return current.reply.send(Ok(Made::by_model(rules::find::find(&current.task, &retrieved))));
+        }
+        (current.progress)("asking the model".to_owned());
+        let retrieved = Arc::new(retrieved);
+        let within = current.until.saturating_duration_since(Instant::now());
+        let (task, whole) = (current.task.clone(), current.whole.clone());
+        let work = choose(model.clone(), task, whole, retrieved.clone(), within).instrument(current.span.clone());
+        self.current = Some(current);
+        if let Err(refused) = turn.start(work, |chosen| ResearchTask::Chosen(chosen, retrieved)) {
+            self.handle(refused, turn);
+        }
     }
+}
+
+async fn choose(
+    model: Arc<CrewModel>,
+    task: Task,
+    whole: String,
+    retrieved: Arc<Retrieved>,
+    within: Duration,
+) -> Result<Findings, Declined> {
+    let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
+    let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
+    model.consult(Question { ask, read, within, on_text: None }).await
 }
 
 impl Agent for Researcher {
@@ -72,12 +108,14 @@ impl Agent for Researcher {
 
     fn handle(&mut self, message: ResearchTask, turn: &mut Turn<'_, ResearchTask>) {
         match message {
-            ResearchTask::Begin { task, whole, progress, span, reply } => {
-                let _inside = span.enter();
+            ResearchTask::Begin { task, whole, within, progress, span, reply } => {
+                let inside = span.clone();
+                let _inside = inside.enter();
                 progress("searching".to_owned());
-                let query = Query { text: task.question.clone(), whole, limit: rules::find::PASSAGES };
+                let query = Query { text: task.question.clone(), whole: whole.clone(), limit: rules::find::PASSAGES };
                 let search = self.retriever.search(query).instrument(tracing::info_span!("retrieval"));
-                self.current = Some(Current { task, progress, reply });
+                let until = Instant::now() + within;
+                self.current = Some(Current { task, whole, until, progress, span, reply });
                 if let Err(refused) = turn.start(search, ResearchTask::Retrieved) {
                     self.handle(refused, turn);
                 }
@@ -85,7 +123,7 @@ impl Agent for Researcher {
             ResearchTask::Retrieved(result) => {
                 let Some(current) = self.current.take() else { return };
                 match result {
-                    Ok(Ok(retrieved)) => self.conclude(current, &retrieved),
+                    Ok(Ok(retrieved)) => self.read(current, retrieved, turn),
                     Ok(Err(error)) => {
                         let retry = error.is_retryable();
                         current.reply.send(Err(TaskFailure { reason: error.to_string(), retry }));
@@ -95,6 +133,16 @@ impl Agent for Researcher {
                         current.reply.send(Err(TaskFailure { reason, retry: true }));
                     }
                 }
+            }
+            ResearchTask::Chosen(chosen, retrieved) => {
+                let Some(current) = self.current.take() else { return };
+                let reason = match chosen {
+                    Ok(Ok(findings)) => return current.reply.send(Ok(Made::by_model(findings))),
+                    Ok(Err(declined)) => declined.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                let findings = rules::find::find(&current.task, &retrieved);
+                current.reply.send(Ok(Made::by_rules_instead(findings, reason)));
             }
         }
     }

@@ -9,10 +9,10 @@ use futures_util::future::join_all;
 use crate::agent::{Agent, Turn, WorkError};
 use crate::mailbox::Reply;
 use crate::ports::SourceStore;
-use crate::research::{Draft, rules};
+use crate::research::Draft;
+use crate::research::rules::verify::{Verified, verify};
 
 type Texts = BTreeMap<Arc<str>, Arc<str>>;
-type Verified = (Draft, usize);
 
 /// The actor that verifies. Its only strategy is to look.
 pub(in crate::supervisor) struct Verifier {
@@ -24,12 +24,14 @@ pub(in crate::supervisor) enum VerifyDraft {
     /// "Strike what does not hold."
     Begin {
         draft: Draft,
+        /// The person's, whose words a sentence may use.
+        question: String,
         /// How long reading one source may take; the claims of one that takes longer are struck.
         within: Duration,
         reply: Reply<Verified>,
     },
     /// The texts of the cited sources are here; those that could not be read are not among them.
-    Read { texts: Result<Texts, WorkError>, draft: Draft, reply: Reply<Verified> },
+    Read { texts: Result<Texts, WorkError>, draft: Draft, question: String, reply: Reply<Verified> },
 }
 
 impl Verifier {
@@ -67,15 +69,15 @@ impl Agent for Verifier {
 
     fn handle(&mut self, message: VerifyDraft, turn: &mut Turn<'_, VerifyDraft>) {
         match message {
-            VerifyDraft::Begin { draft, within, reply } => {
+            VerifyDraft::Begin { draft, question, within, reply } => {
                 let read = self.read(&draft, within);
-                if let Err(refused) = turn.start(read, |texts| VerifyDraft::Read { texts, draft, reply }) {
+                if let Err(refused) = turn.start(read, |texts| VerifyDraft::Read { texts, draft, question, reply }) {
                     self.handle(refused, turn);
                 }
             }
-            VerifyDraft::Read { texts, draft, reply } => {
+            VerifyDraft::Read { texts, draft, question, reply } => {
                 let texts = texts.unwrap_or_default();
-                reply.send(rules::verify::verify(draft, &|source| texts.get(source).cloned()));
+                reply.send(verify(draft, &question, &|source| texts.get(source).cloned()));
             }
         }
     }

@@ -1,8 +1,13 @@
 //! How are the findings arranged?
 
-use super::Strategy;
-use crate::agent::{Agent, Turn};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::consult::{CrewModel, Declined, OnText, Question};
+use super::{Made, Strategy};
+use crate::agent::{Agent, Turn, WorkError};
 use crate::mailbox::Reply;
+use crate::research::model::write;
 use crate::research::{Draft, Findings, Plan, rules};
 
 /// The actor that writes.
@@ -10,19 +15,64 @@ pub(in crate::supervisor) struct Writer {
     pub(in crate::supervisor) strategy: Strategy,
 }
 
-/// "Make a draft of this."
-pub(in crate::supervisor) struct WriteDraft {
-    pub(in crate::supervisor) plan: Plan,
-    pub(in crate::supervisor) findings: Vec<Findings>,
-    pub(in crate::supervisor) reply: Reply<Draft>,
+/// A draft, and how many sentences were left out of it because they rest on nothing.
+pub(in crate::supervisor) type Written = Made<(Draft, usize)>;
+
+/// What a writer understands.
+pub(in crate::supervisor) enum WriteDraft {
+    /// "Make a draft of this."
+    Begin {
+        plan: Arc<Plan>,
+        findings: Arc<[Findings]>,
+        /// How long a model may take; then the rules write.
+        within: Duration,
+        on_text: OnText,
+        reply: Reply<Written>,
+    },
+    /// The model wrote, or did not.
+    Written {
+        answer: Result<Result<(Draft, usize), Declined>, WorkError>,
+        plan: Arc<Plan>,
+        findings: Arc<[Findings]>,
+        reply: Reply<Written>,
+    },
 }
 
 impl Agent for Writer {
     type Message = WriteDraft;
 
-    fn handle(&mut self, message: WriteDraft, _turn: &mut Turn<'_, WriteDraft>) {
-        match self.strategy {
-            Strategy::Rules => message.reply.send(rules::write::write(&message.plan, &message.findings)),
+    fn handle(&mut self, message: WriteDraft, turn: &mut Turn<'_, WriteDraft>) {
+        match (message, &self.strategy) {
+            (WriteDraft::Begin { plan, findings, reply, .. }, Strategy::Rules) => {
+                reply.send(Made::by_rules((rules::write::write(&plan, &findings), 0)));
+            }
+            (WriteDraft::Begin { plan, findings, within, on_text, reply }, Strategy::Model(model)) => {
+                let work = write_by_model(model.clone(), plan.clone(), findings.clone(), within, on_text);
+                let begun = turn.start(work, |answer| WriteDraft::Written { answer, plan, findings, reply });
+                if let Err(refused) = begun {
+                    self.handle(refused, turn);
+                }
+            }
+            (WriteDraft::Written { answer, plan, findings, reply }, _) => {
+                let reason = match answer {
+                    Ok(Ok(draft)) => return reply.send(Made::by_model(draft)),
+                    Ok(Err(declined)) => declined.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                reply.send(Made::by_rules_instead((rules::write::write(&plan, &findings), 0), reason));
+            }
         }
     }
+}
+
+async fn write_by_model(
+    model: Arc<CrewModel>,
+    plan: Arc<Plan>,
+    findings: Arc<[Findings]>,
+    within: Duration,
+    on_text: OnText,
+) -> Result<(Draft, usize), Declined> {
+    let ask = |step| write::request(&plan, &findings, step, model.output_tokens);
+    let read = |step, reply: &str| write::read(&plan, &findings, step, reply);
+    model.consult(Question { ask, read, within, on_text: Some(on_text) }).await
 }

@@ -9,35 +9,44 @@
 //! # }
 //! ```
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use callboard_actors::event::{CancelReason, RunEvent};
-use callboard_actors::ports::SourceStore;
-use callboard_actors::research::{Outcome, Plan, Report, SkippedFile, Timing, assemble, inert, rules};
+use callboard_actors::research::{
+    Failure, FailureCause, Plan, Report, SkippedFile, Status, Timing, assemble, inert, rules,
+};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
-use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions};
+use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions, plan_with_model};
 
-use crate::corpus::{Corpus, CorpusError, CorpusOptions, IndexProgress};
+use crate::corpus::{Corpus, CorpusOptions, IndexProgress};
 use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
 use crate::report::{Sources, files};
 
+mod choice;
+mod open;
+
+pub use choice::ModelChoice;
+use open::{open, sources};
+
 /// How many researchers may work at once.
 pub const RESEARCHERS: std::ops::RangeInclusive<usize> = 1..=64;
+
+/// How often a language model may plan.
+pub const ITERATIONS: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// The deadline when none is given, without and with a language model.
+const BY_RULES: Duration = Duration::from_secs(60);
+const WITH_MODEL: Duration = Duration::from_secs(300);
 
 /// How much time a research may have.
 pub const DEADLINE: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// How long the actors may take to stop when the report is there.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long after the deadline the indexing may take to break off in order.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// Starts to describe a research: add a corpus, then [`start`](Research::start) it.
 pub fn research(question: impl Into<String>) -> Research {
@@ -46,7 +55,9 @@ pub fn research(question: impl Into<String>) -> Research {
         corpus: Vec::new(),
         corpus_options: CorpusOptions::default(),
         max_researchers: 4,
-        deadline: Duration::from_secs(60),
+        deadline: None,
+        model: None,
+        iterations: 2,
         watch: Box::new(|_| ControlFlow::Continue(())),
         started: Instant::now(),
     }
@@ -67,7 +78,9 @@ pub struct Research {
     corpus: Vec<PathBuf>,
     corpus_options: CorpusOptions,
     max_researchers: usize,
-    deadline: Duration,
+    deadline: Option<Duration>,
+    model: Option<ModelChoice>,
+    iterations: u32,
     watch: Box<dyn FnMut(IndexProgress) -> ControlFlow<()> + Send>,
     /// The deadline and the report's time count from here.
     started: Instant,
@@ -92,10 +105,43 @@ impl Research {
         self
     }
 
-    /// The time for everything, indexing included, counted from [`research`]. Within [`DEADLINE`], 60 s by default.
+    /// The time for everything, indexing included, counted from [`research`]. Within [`DEADLINE`]; 60 s by default, and
+    /// 5 minutes with a language model.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = Some(deadline);
         self
+    }
+
+    /// Plans, chooses evidence and writes with a language model, each step with the rules in its place when the model is no
+    /// use. Without it nothing leaves the machine.
+    pub fn model(mut self, model: ModelChoice) -> Self {
+        self.model = Some(model);
+        self
+    }
+
+    /// How often a language model plans: after each round it looks back at what was found and may add parts. Within
+    /// [`ITERATIONS`], 2 by default. The rules plan once.
+    pub fn iterations(mut self, iterations: u32) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
+    /// Only the plan, by the model if there is one. Needs no corpus, and a tokio runtime around it if there is a model.
+    ///
+    /// # Errors
+    /// [`Error`] for a question without a word, and when the model cannot be used.
+    pub async fn plan(self) -> Result<Plan> {
+        let within = self.time();
+        let Some(model) = self.model else { return plan(&self.question) };
+        check(&self.question)?;
+        let runtime = Runtime::start(RuntimeConfig::default())?;
+        let planned = plan_with_model(model.start(&runtime)?, &self.question, within).await;
+        runtime.stop(STOP_WITHIN).await;
+        planned.map_err(|failure| unusable(&failure))
+    }
+
+    fn time(&self) -> Duration {
+        self.deadline.unwrap_or(if self.model.is_some() { WITH_MODEL } else { BY_RULES })
     }
 
     /// Watches the indexing, on the thread that does it. `Break` ends it with [`Error::Interrupted`].
@@ -112,14 +158,17 @@ impl Research {
     /// [`Error`], before anything is read when a value is out of its range.
     pub async fn start(self) -> Result<ResearchRun> {
         self.validate()?;
-        let Self { question, corpus, corpus_options, max_researchers, deadline, watch, started } = self;
-        let end = started + deadline;
+        let end = self.started + self.time();
+        let Self { question, corpus, corpus_options, max_researchers, model, iterations, watch, started, .. } = self;
         let corpus = open(corpus, corpus_options, watch, end).await?;
         let index = started.elapsed();
         let runtime = Runtime::start(RuntimeConfig::default())?;
-        let crew = Crew::by_rules(corpus.clone());
+        let crew = match model {
+            None => Crew::by_rules(corpus.clone()),
+            Some(model) => Crew::with_model(corpus.clone(), model.start(&runtime)?),
+        };
         let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let options = RunOptions { max_researchers, deadline, ..Default::default() };
+        let options = RunOptions { max_researchers, deadline, iterations, ..Default::default() };
         let run = runtime.research(&question, crew, options)?;
         Ok(ResearchRun { run, runtime, corpus, started, index })
     }
@@ -137,8 +186,12 @@ impl Research {
             let (low, high) = (RESEARCHERS.start(), RESEARCHERS.end());
             return Err(Error::OutOfRange(format!("{} researchers; choose {low} to {high}", self.max_researchers)));
         }
-        if !DEADLINE.contains(&self.deadline) {
-            let message = format!("a deadline of {:?}; choose 1 ms to 24 h", self.deadline);
+        if !ITERATIONS.contains(&self.iterations) {
+            let (low, high) = (ITERATIONS.start(), ITERATIONS.end());
+            return Err(Error::OutOfRange(format!("{} iterations; choose {low} to {high}", self.iterations)));
+        }
+        if !DEADLINE.contains(&self.time()) {
+            let message = format!("a deadline of {:?}; choose 1 ms to 24 h", self.time());
             return Err(Error::OutOfRange(message));
         }
         Ok(())
@@ -178,11 +231,17 @@ impl ResearchRun {
     /// Waits for the end, within the deadline and about a second more, and makes the report.
     ///
     /// # Errors
+    /// [`Error::Provider`] and [`Error::Budget`] when the language model could not be asked even once;
     /// [`Error::Sources`] when a stored text that the report cites cannot be read.
     pub async fn finish(mut self) -> Result<Finished> {
         let outcome = self.run.outcome().await;
         let events = self.run.log();
         self.runtime.stop(STOP_WITHIN).await;
+        if let (Status::Failed, Some(failure)) = (outcome.status, &outcome.failure)
+            && failure.cause != FailureCause::Internal
+        {
+            return Err(unusable(failure));
+        }
         let exit = ExitStatus::of(&outcome);
         let sources = sources(&outcome, self.corpus.as_ref()).await?;
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -215,6 +274,13 @@ impl Finished {
     }
 }
 
+fn unusable(failure: &Failure) -> Error {
+    match failure.cause {
+        FailureCause::Budget => Error::Budget(failure.message.clone()),
+        _ => Error::Provider(failure.message.clone()),
+    }
+}
+
 fn check(question: &str) -> Result<()> {
     // Without a letter or a digit there is no word to search for.
     if !question.chars().any(|c| c.is_alphanumeric() && !inert::is_hostile(c)) {
@@ -224,58 +290,4 @@ fn check(question: &str) -> Result<()> {
         ..=MAX_QUESTION_BYTES => Ok(()),
         bytes => Err(Error::QuestionTooLong { bytes }),
     }
-}
-
-/// Opens the corpus on the blocking pool, until `end`, and stops when nobody waits for it any more.
-async fn open(
-    paths: Vec<PathBuf>,
-    options: CorpusOptions,
-    mut watch: Box<dyn FnMut(IndexProgress) -> ControlFlow<()> + Send>,
-    end: Instant,
-) -> Result<Arc<Corpus>> {
-    let abandoned = Abandon(Arc::new(AtomicBool::new(false)));
-    let stop = abandoned.0.clone();
-    let opening = tokio::task::spawn_blocking(move || {
-        let mut late = false;
-        let opened = Corpus::open(&paths, &options, &mut |progress| {
-            late = Instant::now() >= end;
-            if late || stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { watch(progress) }
-        });
-        match opened {
-            Err(CorpusError::Interrupted) if late => Err(Error::IndexDeadline),
-            Err(CorpusError::Interrupted) => Err(Error::Interrupted),
-            opened => Ok(Arc::new(opened?)),
-        }
-    });
-    // A step of the indexing may be long: it is not waited for beyond the grace, and stops when it is over.
-    let late = tokio::time::sleep_until((end + GRACE).into());
-    tokio::select! {
-        biased;
-        opened = opening => match opened {
-            Ok(opened) => opened,
-            Err(fault) => Err(Error::Internal(format!("indexing ended early: {fault}"))),
-        },
-        () = late => Err(Error::IndexDeadline),
-    }
-}
-
-struct Abandon(Arc<AtomicBool>);
-
-impl Drop for Abandon {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The stored text of every source that the outcome cites.
-async fn sources(outcome: &Outcome, store: &dyn SourceStore) -> Result<Sources> {
-    let claims = outcome.draft.sections.iter().flat_map(|section| &section.claims);
-    let cited: BTreeSet<&str> = claims.flat_map(|claim| &claim.evidence).map(|evidence| &*evidence.source).collect();
-    let mut texts = Vec::with_capacity(cited.len());
-    for source in cited {
-        if let Some(text) = store.text(source).await? {
-            texts.push((source.to_owned(), text));
-        }
-    }
-    Ok(texts.into_iter().collect())
 }

@@ -1,6 +1,6 @@
 //! Who works on which task, and what came back? A run as a pure state machine: inputs and the time in, commands out.
 //!
-//! Plan, fan out, write, verify, end. The supervisor's shell carries out the commands and brings what comes back.
+//! Plan, fan out, look back, write, verify, end. The supervisor's shell carries out the commands and brings what comes back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +9,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::collect::Collect;
+use super::crew::{By, Made, Written};
 use super::fan_out::{FanOut, FanOutLimits, Step, TaskState};
 use crate::event::{CancelReason, Event};
-use crate::research::{Draft, Findings, Missing, MissingCause, Outcome, Plan, Status, Task, TaskId, Usage};
+use crate::research::rules::verify::Verified;
+use crate::research::{Draft, Failure, Findings, Outcome, Plan, Task, TaskId};
+
+mod end;
 
 /// How long writing and verifying may take after the deadline: a run ends within its deadline plus one second.
 const WRAP_UP: Duration = Duration::from_millis(900);
@@ -50,16 +54,23 @@ pub(super) struct MachinePlan {
     pub(super) limits: FanOutLimits,
     pub(super) collect: Collect<Findings>,
     pub(super) deadline: Instant,
+    /// How much of the time is kept for writing.
+    pub(super) writing: Duration,
+    /// How often the planner looks back at what was found and may add tasks.
+    pub(super) looks_back: u32,
+    /// The model of the crew, by its name.
+    pub(super) model: Option<String>,
     pub(super) on_reply: Option<OnReply>,
 }
 
 /// What happened.
 pub(super) enum Input {
-    Planned(Result<Plan, String>),
-    Replied { task: TaskId, attempt: u32, findings: Findings },
+    Planned(Result<Made<Plan>, Failure>),
+    Replied { task: TaskId, attempt: u32, findings: Made<Findings> },
     Failed { task: TaskId, attempt: u32, reason: String, retry: bool },
-    Written(Result<Draft, String>),
-    Verified(Result<(Draft, usize), String>),
+    LookedBack(Result<Made<Vec<String>>, String>),
+    Written(Result<Written, String>),
+    Verified(Result<Verified, String>),
     Cancel(CancelReason),
     Tick,
 }
@@ -71,6 +82,7 @@ pub(super) enum Command {
     AskPlanner,
     Research { task: Task, attempt: u32 },
     Abandon { task: TaskId, reason: CancelReason },
+    LookBack { tasks: Vec<Task>, findings: Vec<Findings> },
     AskWriter { plan: Plan, findings: Vec<Findings> },
     AskVerifier { draft: Draft },
     Finish(Box<Outcome>),
@@ -80,6 +92,7 @@ pub(super) enum Command {
 enum Phase {
     Planning,
     Collecting,
+    LookingBack,
     Writing,
     Verifying,
     Finished,
@@ -91,7 +104,19 @@ pub(super) struct Machine {
     phase: Phase,
     fan_out: FanOut<Task, Findings>,
     /// Why a part that was found is not in the draft, when it is not the verifier.
-    lost: Option<String>,
+    lost: Option<Failure>,
+    /// How often the planner may still look back.
+    looks_back: u32,
+    /// What was not done as it was asked for.
+    notes: Vec<String>,
+    /// Whether any of the text is a model's.
+    model_wrote: bool,
+    /// Sentences of a model that rest on nothing.
+    left_out: usize,
+    /// What the writer was asked to write.
+    unwritten: (Plan, Vec<Findings>),
+    /// How many writers were asked and have not failed.
+    writers: u32,
     written: BTreeMap<TaskId, usize>,
     /// What the verifier was asked about.
     unverified: Draft,
@@ -108,11 +133,18 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(made_of: MachinePlan) -> Self {
         let fan_out = FanOut::new(made_of.collect.clone(), made_of.limits.clone(), []);
+        let unwritten = (Plan { question: String::new(), tasks: Vec::new() }, Vec::new());
         Self {
+            looks_back: made_of.looks_back,
             made_of,
             phase: Phase::Planning,
             fan_out,
             lost: None,
+            notes: Vec::new(),
+            model_wrote: false,
+            left_out: 0,
+            unwritten,
+            writers: 0,
             written: BTreeMap::new(),
             unverified: Draft::default(),
             verifiers: 0,
@@ -137,8 +169,8 @@ impl Machine {
             (_, Input::Cancel(reason)) => self.cancel(reason, now),
             (_, Input::Tick) => self.tick(now),
             (Phase::Planning, Input::Planned(Ok(plan))) => self.planned(plan, now),
-            (Phase::Planning, Input::Planned(Err(reason))) => {
-                self.lost = Some(reason);
+            (Phase::Planning, Input::Planned(Err(failure))) => {
+                self.lost = Some(failure);
                 self.finish();
             }
             (Phase::Collecting, Input::Replied { task, attempt, findings }) => {
@@ -149,11 +181,13 @@ impl Machine {
                 steps.extend(self.fan_out.settle(now));
                 self.take(steps, now);
             }
-            (Phase::Writing, Input::Written(Ok(draft))) => self.has_written(draft),
-            (Phase::Verifying, Input::Verified(Ok((draft, struck)))) => self.has_verified(draft, struck),
+            (Phase::LookingBack, Input::LookedBack(answer)) => self.looked_back(answer, now),
+            (Phase::Writing, Input::Written(Ok(written))) => self.has_written(written),
+            (Phase::Writing, Input::Written(Err(_))) if self.writers > 1 => self.writers -= 1,
+            (Phase::Verifying, Input::Verified(Ok(verified))) => self.has_verified(verified),
             (Phase::Verifying, Input::Verified(Err(_))) if self.verifiers > 1 => self.verifiers -= 1,
             (Phase::Writing, Input::Written(Err(reason))) | (Phase::Verifying, Input::Verified(Err(reason))) => {
-                self.lost = Some(reason);
+                self.lost = Some(Failure::internal(reason));
                 self.finish();
             }
             // An answer to a question that nobody asks any more.
@@ -166,7 +200,8 @@ impl Machine {
     pub(super) fn next_wake(&self) -> Option<Instant> {
         match self.phase {
             Phase::Planning => Some(self.made_of.deadline),
-            Phase::Collecting => self.fan_out.next_wake().into_iter().chain([self.made_of.deadline]).min(),
+            Phase::Collecting => self.fan_out.next_wake().into_iter().chain([self.collect_until()]).min(),
+            Phase::LookingBack => Some(self.collect_until()),
             Phase::Writing | Phase::Verifying => self.wrap_up,
             Phase::Finished => None,
         }
@@ -178,12 +213,39 @@ impl Machine {
         until.saturating_duration_since(now)
     }
 
+    /// How much of it a language model may take; then there is still time to decide by rules.
+    pub(super) fn model_patience(&self, now: Instant) -> Duration {
+        let left = self.collect_until().saturating_duration_since(now);
+        match self.phase {
+            Phase::Planning | Phase::LookingBack => left / 3,
+            Phase::Collecting => left * 9 / 10,
+            _ => self.patience(now).saturating_sub(WRAP_UP),
+        }
+    }
+
+    /// When the fan-out is over at the latest.
+    fn collect_until(&self) -> Instant {
+        self.made_of.deadline.checked_sub(self.made_of.writing).unwrap_or(self.made_of.deadline)
+    }
+
+    /// Notes who decided, and says so when it is not who was asked.
+    fn credit(&mut self, by: By, role: &str, task: Option<TaskId>, what: String) {
+        if let By::RulesInstead(reason) = by {
+            let why = reason.trim_end_matches('.');
+            self.notes.push(format!("{what}, because the language model was no use: {why}."));
+            self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
+        } else {
+            self.model_wrote |= by == By::Model && role != "planner";
+        }
+    }
+
     fn emit(&mut self, event: Event) {
         self.commands.push(Command::Emit(event));
     }
 
-    fn planned(&mut self, plan: Plan, now: Instant) {
+    fn planned(&mut self, Made { value: plan, by }: Made<Plan>, now: Instant) {
         self.phase = Phase::Collecting;
+        self.credit(by, "planner", None, "The question was planned by rules".to_owned());
         // The machine numbers the tasks itself, whatever the planner wrote.
         let numbered = plan.tasks.into_iter().enumerate().map(|(number, task)| Task { id: id(number), ..task });
         let tasks: Vec<Task> = numbered.collect();
@@ -194,11 +256,13 @@ impl Machine {
         self.take(steps, now);
     }
 
-    fn replied(&mut self, task: TaskId, attempt: u32, findings: Findings, now: Instant) {
+    fn replied(&mut self, task: TaskId, attempt: u32, Made { value: findings, by }: Made<Findings>, now: Instant) {
         let claims = findings.claims.len();
         if !self.fan_out.record(number(task), attempt, findings) {
             return;
         }
+        let question = self.fan_out.task(number(task)).map(|task| task.question.clone()).unwrap_or_default();
+        self.credit(by, "researcher", Some(task), format!("“{question}” was answered by rules"));
         self.emit(Event::TaskFinished { task, claims });
         for follow_up in self.follow_ups(task) {
             self.follow(follow_up, now);
@@ -255,24 +319,74 @@ impl Machine {
                     self.emit(Event::TaskCancelled { task: id(task), reason });
                     self.commands.push(Command::Abandon { task: id(task), reason });
                 }
+                Step::Finish if self.may_look_back(now) => self.look_back(),
                 Step::Finish => self.collected(now),
             }
         }
     }
 
+    /// Whether there is time, and every task came to its end by itself: a fan-out that has what it needs needs no more.
+    fn may_look_back(&self, now: Instant) -> bool {
+        let was_cancelled = |state: &TaskState<Findings>| matches!(state, TaskState::Cancelled(_));
+        self.looks_back > 0
+            && self.cancelled.is_none()
+            && now < self.collect_until()
+            && matches!(self.made_of.collect, Collect::All)
+            && !self.fan_out.tasks().any(|(_, state)| was_cancelled(state))
+    }
+
+    fn look_back(&mut self) {
+        self.looks_back -= 1;
+        self.phase = Phase::LookingBack;
+        let (tasks, findings) = (self.plan().tasks, self.findings());
+        self.commands.push(Command::LookBack { tasks, findings });
+    }
+
+    fn looked_back(&mut self, answer: Result<Made<Vec<String>>, String>, now: Instant) {
+        let Made { value: more, by } = answer.unwrap_or_else(|reason| Made::by_rules_instead(Vec::new(), reason));
+        self.credit(by, "planner", None, "Nobody looked back for what is missing".to_owned());
+        if more.is_empty() {
+            return self.collected(now);
+        }
+        self.phase = Phase::Collecting;
+        let numbered = more.into_iter().zip(self.fan_out.tasks().count()..);
+        let tasks: Vec<Task> = numbered.map(|(question, number)| Task { id: id(number), question }).collect();
+        tasks.iter().for_each(|task| self.emit(Event::TaskAdded { task: task.clone() }));
+        let steps = self.fan_out.resume(tasks, now);
+        self.take(steps, now);
+    }
+
+    /// In the order of the plan.
+    fn findings(&self) -> Vec<Findings> {
+        let mut findings: Vec<Findings> = self.fan_out.replies().into_iter().cloned().collect();
+        findings.sort_by_key(|findings| findings.task);
+        findings
+    }
+
     fn collected(&mut self, now: Instant) {
         self.emit(Event::CollectionFinished { replies: self.fan_out.replies().len() });
         self.phase = Phase::Writing;
-        self.wrap_up = Some(if self.cancelled.is_some() { now + WRAP_UP } else { self.made_of.deadline + WRAP_UP });
-        let mut findings: Vec<Findings> = self.fan_out.replies().into_iter().cloned().collect();
-        findings.sort_by_key(|findings| findings.task);
+        self.wrap_up = Some(match self.cancelled {
+            None | Some(CancelReason::Deadline) => self.made_of.deadline + WRAP_UP,
+            Some(_) => now + WRAP_UP,
+        });
+        let findings = self.findings();
         if findings.iter().all(|findings| findings.claims.is_empty()) {
             return self.finish();
         }
-        self.commands.push(Command::AskWriter { plan: self.plan(), findings });
+        self.unwritten = (self.plan(), findings);
+        self.ask_writer();
     }
 
-    fn has_written(&mut self, draft: Draft) {
+    fn ask_writer(&mut self) {
+        self.writers += 1;
+        let (plan, findings) = self.unwritten.clone();
+        self.commands.push(Command::AskWriter { plan, findings });
+    }
+
+    fn has_written(&mut self, Made { value: (draft, left_out), by }: Written) {
+        self.credit(by, "writer", None, "The answer was written by rules".to_owned());
+        self.left_out = left_out;
         self.written = draft.sections.iter().map(|section| (section.task, section.claims.len())).collect();
         self.phase = Phase::Verifying;
         self.unverified = draft.clone();
@@ -280,10 +394,10 @@ impl Machine {
         self.commands.push(Command::AskVerifier { draft });
     }
 
-    fn has_verified(&mut self, draft: Draft, struck: usize) {
+    fn has_verified(&mut self, Verified { draft, struck, quoted }: Verified) {
         let kept = draft.sections.iter().map(|section| section.claims.len()).sum();
-        self.emit(Event::ReportVerified { kept, struck });
-        (self.draft, self.struck) = (draft, struck);
+        (self.draft, self.struck) = (draft, struck + self.left_out);
+        self.emit(Event::ReportVerified { kept, struck: self.struck, quoted });
         self.finish();
     }
 
@@ -295,10 +409,15 @@ impl Machine {
                 let steps = self.fan_out.cancel_all(reason, now);
                 self.take(steps, now);
             }
+            Phase::LookingBack => self.collected(now),
             Phase::Writing | Phase::Verifying => {
                 let soon = now + WRAP_UP;
                 let hurries = self.wrap_up.is_none_or(|wrap_up| soon < wrap_up);
                 self.wrap_up = if hurries { Some(soon) } else { self.wrap_up };
+                if hurries && self.phase == Phase::Writing {
+                    // The first writer may wait for a model. A second one, without time for that, writes by rules.
+                    self.ask_writer();
+                }
                 if hurries && self.phase == Phase::Verifying {
                     // The first verifier may wait for a slow source longer than there is time now. A second one, in
                     // less time, strikes what it cannot see.
@@ -312,78 +431,19 @@ impl Machine {
 
     fn tick(&mut self, now: Instant) {
         match self.phase {
-            Phase::Planning | Phase::Collecting if self.made_of.deadline <= now => {
-                self.cancel(CancelReason::Deadline, now);
-            }
+            Phase::Planning if self.made_of.deadline <= now => self.cancel(CancelReason::Deadline, now),
+            Phase::Collecting if self.collect_until() <= now => self.cancel(CancelReason::Deadline, now),
+            Phase::LookingBack if self.collect_until() <= now => self.collected(now),
             Phase::Collecting => {
                 let steps = self.fan_out.tick(now);
                 self.take(steps, now);
             }
             Phase::Writing | Phase::Verifying if self.wrap_up.is_some_and(|wrap_up| wrap_up <= now) => {
                 self.cancelled.get_or_insert(CancelReason::Deadline);
-                self.lost = Some("there was no time left to write and check it".to_owned());
+                self.lost = Some(Failure::internal("there was no time left to write and check it"));
                 self.finish();
             }
             _ => {}
-        }
-    }
-
-    fn finish(&mut self) {
-        self.phase = Phase::Finished;
-        let missing = self.missing();
-        let found = !self.draft.sections.is_empty();
-        let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);
-        let status = match (found, missing.is_empty()) {
-            (true, true) => Status::Complete,
-            (true, false) => Status::Partial,
-            (false, _) if self.lost.is_none() && !missing.is_empty() && missing.iter().all(worked_out) => {
-                Status::NoEvidence
-            }
-            (false, _) => Status::Failed,
-        };
-        self.commands.push(Command::Finish(Box::new(Outcome {
-            run_id: self.made_of.run_id.clone(),
-            question: self.made_of.question.clone(),
-            plan: self.plan(),
-            draft: std::mem::take(&mut self.draft),
-            missing,
-            status,
-            cancelled: self.cancelled,
-            failure: self.lost.clone(),
-            struck: self.struck,
-            usage: Usage::default(),
-        })));
-    }
-
-    /// The plan with every task that was added.
-    fn plan(&self) -> Plan {
-        let tasks = self.fan_out.tasks().map(|(task, _)| task.clone()).collect();
-        Plan { question: self.made_of.question.clone(), tasks }
-    }
-
-    /// The parts that the draft does not have. A task that was redundant is not missed.
-    fn missing(&self) -> Vec<Missing> {
-        let has_section = |task: TaskId| self.draft.sections.iter().any(|section| section.task == task);
-        let missing = |(task, state): (&Task, &TaskState<Findings>)| {
-            let cause = match state {
-                _ if has_section(task.id) => return None,
-                TaskState::Cancelled(CancelReason::Redundant) => return None,
-                TaskState::Cancelled(reason) => MissingCause::Cancelled(*reason),
-                TaskState::Failed(reason) => MissingCause::Failed(reason.clone()),
-                TaskState::Replied(findings) if findings.claims.is_empty() => MissingCause::NoEvidence,
-                TaskState::Replied(_) => self.why_left_out(task.id),
-                TaskState::Queued | TaskState::Running { .. } => MissingCause::Cancelled(CancelReason::Parent),
-            };
-            Some(Missing { task: task.id, question: task.question.clone(), cause })
-        };
-        self.fan_out.tasks().filter_map(missing).collect()
-    }
-
-    fn why_left_out(&self, task: TaskId) -> MissingCause {
-        match &self.lost {
-            Some(reason) => MissingCause::Failed(reason.clone()),
-            None if self.written.contains_key(&task) => MissingCause::Struck,
-            None => MissingCause::NoRoom,
         }
     }
 }

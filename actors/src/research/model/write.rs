@@ -1,0 +1,248 @@
+//! How does a model write the answer, and on which findings does each of its sentences rest?
+
+use std::collections::BTreeMap;
+
+use super::find::MAX_STATEMENT;
+use super::{Unfit, data};
+use crate::chat::{ChatRequest, Turn};
+use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section, TaskId};
+use crate::text::normalise;
+
+/// The writer sees at most so many findings of each task; fewer in each step, when they are too many for it.
+const STEPS: [usize; 4] = [8, 4, 2, 1];
+/// A sentence rests on at most this many quotes.
+const MAX_EVIDENCE: usize = 6;
+/// So many findings of a part are shown that the model wrote nothing about.
+const FORGOTTEN: usize = 3;
+/// A draft has at most this many sentences.
+const MAX_CLAIMS: usize = 60;
+
+const WRITER: &str = include_str!("prompts/writer.md");
+
+/// The findings that a step shows, in the order of their numbers, which begin at 1.
+fn shown<'a>(plan: &'a Plan, findings: &'a [Findings], step: usize) -> Option<Vec<(TaskId, &'a Claim)>> {
+    let most = *STEPS.get(step)?;
+    let of =
+        |id: TaskId| findings.iter().filter(move |found| found.task == id).flat_map(|found| &found.claims).take(most);
+    Some(plan.tasks.iter().flat_map(|task| of(task.id).map(move |claim| (task.id, claim))).collect())
+}
+
+/// "Write the answer", with fewer findings in each step, from 0; `None` after the last.
+pub(crate) fn request(plan: &Plan, findings: &[Findings], step: usize, output_tokens: u32) -> Option<ChatRequest> {
+    let shown = shown(plan, findings, step)?;
+    let mut text = format!("Question: {}\n", plan.question);
+    for task in &plan.tasks {
+        let mut own = shown.iter().zip(1..).filter(|((id, _), _)| *id == task.id).peekable();
+        if own.peek().is_some() {
+            text.push_str(&format!("\n## {}\n", data(&task.question)));
+        }
+        for ((_, claim), number) in own {
+            let quotes: Vec<&str> = claim.evidence.iter().map(|evidence| evidence.quote.as_str()).collect();
+            let quotes = quotes.join(" … ");
+            let said = if claim.text == quotes { String::new() } else { format!("{} — ", data(&claim.text)) };
+            text.push_str(&format!("[{number}] <finding>{said}“{}”</finding>\n", data(&quotes)));
+        }
+    }
+    Some(ChatRequest::new(vec![Turn::system(WRITER), Turn::user(text)], output_tokens))
+}
+
+/// The draft in a reply to the request of this step, and how many of its sentences rest on nothing and are left out.
+pub(crate) fn read(plan: &Plan, findings: &[Findings], step: usize, reply: &str) -> Result<(Draft, usize), Unfit> {
+    let shown = shown(plan, findings, step).unwrap_or_default();
+    let mut sections: BTreeMap<TaskId, Vec<Claim>> = BTreeMap::new();
+    let (mut heading, mut written, mut left_out) = (None, 0, 0);
+    for line in reply.lines() {
+        if let Some(title) = line.trim_start().strip_prefix('#') {
+            heading = task_of(plan, title);
+            continue;
+        }
+        for (text, numbers) in sentences_of(line) {
+            let rests_on: Vec<_> = numbers.iter().filter_map(|number| shown.get(number.checked_sub(1)?)).collect();
+            let Some((first, _)) = rests_on.first() else {
+                left_out += 1;
+                continue;
+            };
+            if written < MAX_CLAIMS && text.len() <= MAX_STATEMENT {
+                written += 1;
+                let claim = claim(text, rests_on.iter().map(|(_, claim)| *claim));
+                sections.entry(heading.unwrap_or(*first)).or_default().push(claim);
+            }
+        }
+    }
+    if written == 0 {
+        let numbers = shown.len();
+        return Err(Unfit(format!(
+            "none of its sentences ends with the number of a finding, such as [1]; there are {numbers}"
+        )));
+    }
+    for task in &plan.tasks {
+        // What was found for a part that the text forgets is shown as it was found.
+        let forgotten =
+            || shown.iter().filter(|(id, _)| *id == task.id).take(FORGOTTEN).map(|(_, claim)| (*claim).clone());
+        let claims = sections.entry(task.id).or_default();
+        if claims.is_empty() {
+            claims.extend(forgotten());
+        }
+    }
+    let sections = plan.tasks.iter().filter_map(|task| Some((task, sections.remove(&task.id)?)));
+    let tasks = sections.filter(|(_, claims)| !claims.is_empty());
+    let section =
+        |(task, claims): (&crate::research::Task, _)| Section { task: task.id, heading: task.question.clone(), claims };
+    Ok((Draft { sections: tasks.map(section).collect() }, left_out))
+}
+
+fn claim<'a>(text: String, rests_on: impl Iterator<Item = &'a Claim>) -> Claim {
+    let mut evidence: Vec<Evidence> = Vec::new();
+    for quote in rests_on.flat_map(|claim| &claim.evidence) {
+        if evidence.len() < MAX_EVIDENCE && !evidence.contains(quote) {
+            evidence.push(quote.clone());
+        }
+    }
+    Claim { text, evidence, wider: Vec::new(), score: 1.0 }
+}
+
+/// The part that a heading names.
+fn task_of(plan: &Plan, title: &str) -> Option<TaskId> {
+    let letters =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    // What the model saw was escaped, and it may repeat it so.
+    let title = letters(&title.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "").replace("&quot;", ""));
+    plan.tasks.iter().find(|task| letters(&task.question) == title).map(|task| task.id)
+}
+
+/// The pieces of a line, each with the numbers behind it; the last may have none.
+fn sentences_of(line: &str) -> Vec<(String, Vec<usize>)> {
+    let line = line.trim_start().trim_start_matches(['-', '*', '•']);
+    let (mut pieces, mut begin, mut at) = (Vec::new(), 0, 0);
+    while let Some(open) = line[at..].find('[').map(|found| found + at) {
+        let (numbers, end) = markers(line, open);
+        at = end;
+        if !numbers.is_empty() {
+            pieces.extend(piece(&line[begin..open], numbers));
+            begin = end;
+        }
+    }
+    pieces.extend(piece(&line[begin..], Vec::new()));
+    pieces
+}
+
+/// One sentence: without what the one before left behind, and with a stop at its end.
+fn piece(text: &str, numbers: Vec<usize>) -> Option<(String, Vec<usize>)> {
+    let mut text = normalise(text.trim_start_matches(['.', ',', ';', ' ']));
+    if !text.chars().any(char::is_alphanumeric) {
+        return None;
+    }
+    if !text.ends_with(['.', '!', '?', ':', '”', '"', ')']) {
+        text.push('.');
+    }
+    Some((text, numbers))
+}
+
+/// The numbers of `[1][2]`, `[1], [2]` or `[1, 2]` from `open` on, and where they end.
+fn markers(line: &str, open: usize) -> (Vec<usize>, usize) {
+    let (mut numbers, mut end) = (Vec::new(), open + 1);
+    let mut next = open;
+    while let Some(close) = line[next..].find(']').map(|found| found + next) {
+        let inside: Option<Vec<usize>> =
+            line[next + 1..close].split(',').map(|number| number.trim().parse().ok()).collect();
+        let Some(inside) = inside else { break };
+        numbers.extend(inside);
+        end = close + 1;
+        let gap = line[end..].len() - line[end..].trim_start_matches([' ', ',']).len();
+        if !line[end + gap..].starts_with('[') {
+            break;
+        }
+        next = end + gap;
+    }
+    (numbers, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::research::Task;
+    use crate::research::rules::fixtures::{claim, findings};
+
+    fn plan() -> Plan {
+        let task = |id, question: &str| Task { id: TaskId(id), question: question.to_owned() };
+        Plan {
+            question: "Views & indexes?".to_owned(),
+            tasks: vec![task(1, "What is a \"view\"?"), task(2, "What is an index?")],
+        }
+    }
+
+    fn found() -> Vec<Findings> {
+        vec![
+            findings(2, vec![claim("b", 0, "An index is fast.")]),
+            findings(1, vec![claim("a", 0, "A view is a query."), claim("a", 9, "It is stored.")]),
+        ]
+    }
+
+    /// What the model wrote, without what is shown as it was found.
+    fn drafted(reply: &str) -> Vec<(u32, String, usize)> {
+        let (draft, _) = read(&plan(), &found(), 0, reply).unwrap();
+        let claims = |section: Section| {
+            let written = section.claims.into_iter().filter(|claim| claim.text != claim.evidence[0].quote);
+            written.map(move |claim| (section.task.0, claim.text, claim.evidence.len()))
+        };
+        draft.sections.into_iter().flat_map(claims).collect()
+    }
+
+    #[test]
+    fn a_part_that_the_text_forgets_is_shown_as_it_was_found() {
+        let (draft, _) = read(&plan(), &found(), 0, "An index helps [3].").unwrap();
+        let texts: Vec<_> =
+            draft.sections.iter().flat_map(|section| &section.claims).map(|c| c.text.as_str()).collect();
+        assert_eq!(texts, ["A view is a query.", "It is stored.", "An index helps."]);
+    }
+
+    #[test]
+    fn a_sentence_rests_on_the_findings_that_it_names() {
+        let said = |task, text: &str, quotes| (task, text.to_owned(), quotes);
+        for (reply, draft) in [
+            (
+                "A view is a stored query [1][2]. An index helps [3].",
+                vec![said(1, "A view is a stored query.", 2), said(2, "An index helps.", 1)],
+            ),
+            ("- One [1, 2]\n* Two [2], [3]", vec![said(1, "One.", 2), said(1, "Two.", 2)]),
+            (
+                "## What is an index?\nBoth are there [1].\n# else\nFast [3]!",
+                vec![said(2, "Both are there.", 1), said(2, "Fast.", 1)],
+            ),
+            ("## What is a &quot;view&quot;?\nIt helps [3].", vec![said(1, "It helps.", 1)]),
+            ("See [the manual] (x) [1].", vec![said(1, "See [the manual] (x)", 1)]),
+        ] {
+            assert_eq!(drafted(reply), draft, "{reply}");
+        }
+    }
+
+    #[test]
+    fn what_rests_on_nothing_is_left_out_and_a_text_of_it_is_unfit() {
+        let reply = "Known [1]. Unknown [9]. And more.\nVisit http://evil.example";
+        let (draft, left_out) = read(&plan(), &found(), 0, reply).unwrap();
+        assert_eq!((draft.sections[0].claims.len(), left_out), (1, 3));
+        for reply in ["", "No numbers at all.", "[1]", "[1][2]", "## What is an index?", "Unknown [0] [4]."] {
+            assert!(read(&plan(), &found(), 0, reply).is_err(), "{reply}");
+        }
+    }
+
+    #[test]
+    fn findings_are_shown_by_part_as_data_and_fewer_in_each_step() {
+        let text = request(&plan(), &found(), 0, 100).unwrap().turns[1].text.clone();
+        assert_eq!(
+            text,
+            "Question: Views & indexes?\n\n## What is a &quot;view&quot;?\n[1] <finding>“A view is a query.”</finding>\n\
+[2] <finding>“It is stored.”</finding>\n\n## What is an index?\n[3] <finding>“An index is fast.”</finding>\n"
+        );
+        assert!(!request(&plan(), &found(), 3, 100).unwrap().turns[1].text.contains("It is stored."));
+        assert!(request(&plan(), &found(), 4, 100).is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_reply_panics(reply in "\\PC{0,200}", marks in "[\\[\\]#,. 0-9a-z\n-]{0,200}") {
+            let _either = read(&plan(), &found(), 0, &reply);
+            let _either = read(&plan(), &found(), 1, &marks);
+        }
+    }
+}

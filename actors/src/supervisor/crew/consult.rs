@@ -1,0 +1,148 @@
+//! How does one of the crew ask its language model? Through the gateway, with less text when it is too much, with one repair,
+//! and never longer than it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::chat::{ChatChunk, ChatReply, ChatRequest, ReplyForm};
+use crate::error::{ModelError, Waiting};
+use crate::gateway::{Budget, ChunkStream, Gateway};
+use crate::research::model::{Unfit, about_tokens, repair};
+
+/// The language model of a crew, and what it may use.
+#[derive(Debug, Clone)]
+pub struct CrewModel {
+    /// The one door to it.
+    pub gateway: Gateway,
+    /// Its whole name, as the gateway knows it.
+    pub name: String,
+    /// What the run may spend.
+    pub budget: Budget,
+    /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. The default is 16,000.
+    pub input_tokens: u64,
+    /// How long a reply may be, in tokens. The default is 2,048.
+    pub output_tokens: u32,
+}
+
+impl CrewModel {
+    /// A model with the default lengths.
+    pub fn new(gateway: Gateway, name: impl Into<String>, budget: Budget) -> Self {
+        Self { gateway, name: name.into(), budget, input_tokens: 16_000, output_tokens: 2_048 }
+    }
+}
+
+/// Why there is no usable reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::supervisor) enum Declined {
+    /// The call did not work.
+    Model(ModelError),
+    /// The reply was no use, twice.
+    Unfit(String),
+    /// Nothing of the evidence is short enough for the model.
+    TooLong,
+}
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Model(error) => write!(f, "{error}"),
+            Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
+            Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
+        }
+    }
+}
+
+/// Takes the text of a reply in pieces, while it is written.
+pub(in crate::supervisor) type OnText = Arc<dyn Fn(String) + Send + Sync>;
+
+/// What is asked and how a reply is read; `step`, from 0, says how much less than everything is shown.
+pub(in crate::supervisor) struct Question<A, R> {
+    /// The request of a step; `None` after the last.
+    pub(in crate::supervisor) ask: A,
+    /// Reads the reply to the request of a step.
+    pub(in crate::supervisor) read: R,
+    /// How long all of it may take.
+    pub(in crate::supervisor) within: Duration,
+    /// Who reads the text while it is written.
+    pub(in crate::supervisor) on_text: Option<OnText>,
+}
+
+impl CrewModel {
+    /// A usable reply: the first, or a second one after a repair.
+    pub(in crate::supervisor) async fn consult<T>(
+        &self,
+        question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
+    ) -> Result<T, Declined> {
+        let Question { ask, read, within, on_text } = question;
+        let until = Instant::now() + within;
+        let (mut step, mut is_repaired) = (0, false);
+        let mut next: Option<ChatRequest> = None;
+        loop {
+            let request = match next.take() {
+                Some(request) => request,
+                None => ask(step).ok_or(Declined::TooLong)?,
+            };
+            if !is_repaired && about_tokens(&request) > self.input_tokens {
+                step += 1;
+                continue;
+            }
+            match self.call(request.clone(), until, on_text.as_ref()).await {
+                Ok(reply) => match read(step, &reply.text) {
+                    Ok(value) => return Ok(value),
+                    Err(Unfit(reason)) if is_repaired => return Err(Declined::Unfit(reason)),
+                    Err(unfit) => {
+                        tracing::debug!(reason = unfit.0, "a reply is asked for again");
+                        is_repaired = true;
+                        next = Some(repair(&request, &reply.text, &unfit));
+                    }
+                },
+                Err(ModelError::ContextTooLong(_)) => step += 1,
+                // A server that knows no schemas refuses the request for one; the prompt asks for JSON as well.
+                Err(ModelError::Rejected { .. }) if !is_repaired && request.form != ReplyForm::Text => {
+                    is_repaired = true;
+                    next = Some(ChatRequest { form: ReplyForm::Text, ..request });
+                }
+                Err(error) => return Err(Declined::Model(error)),
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        request: ChatRequest,
+        until: Instant,
+        on_text: Option<&OnText>,
+    ) -> Result<ChatReply, ModelError> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ModelError::Timeout(Waiting::Total));
+        }
+        let call = self.gateway.call(&self.name, request).budget(&self.budget).within(left);
+        let completed = match on_text {
+            None => call.send().await?,
+            Some(on_text) => {
+                let (call, pieces) = call.streamed();
+                futures_util::future::join(call.send(), pass_on(pieces, on_text)).await.0?
+            }
+        };
+        Ok(completed.reply)
+    }
+}
+
+/// Hands on what was written, a few words at a time.
+async fn pass_on(mut pieces: ChunkStream, on_text: &OnText) {
+    const WORDS: usize = 40;
+    let mut text = String::new();
+    while let Some(piece) = pieces.next().await {
+        let ChatChunk::Text(more) = piece else { continue };
+        text.push_str(&more);
+        if text.len() >= WORDS || text.ends_with('\n') {
+            on_text(std::mem::take(&mut text));
+        }
+    }
+    if !text.is_empty() {
+        on_text(text);
+    }
+}

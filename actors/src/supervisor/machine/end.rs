@@ -1,0 +1,73 @@
+//! How did the run end, and which parts of the plan are missing, for which reason?
+
+use super::{Command, Machine, Phase};
+use crate::event::CancelReason;
+use crate::research::{Findings, Generator, Missing, MissingCause, Outcome, Plan, Status, Task, TaskId, Usage};
+use crate::supervisor::fan_out::TaskState;
+
+impl Machine {
+    pub(super) fn finish(&mut self) {
+        self.phase = Phase::Finished;
+        let missing = self.missing();
+        let found = !self.draft.sections.is_empty();
+        let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);
+        let status = match (found, missing.is_empty()) {
+            (true, true) => Status::Complete,
+            (true, false) => Status::Partial,
+            (false, _) if self.lost.is_none() && !missing.is_empty() && missing.iter().all(worked_out) => {
+                Status::NoEvidence
+            }
+            (false, _) => Status::Failed,
+        };
+        let generator = match &self.made_of.model {
+            Some(model) if self.model_wrote && found => Generator::llm(model.clone()),
+            _ => Generator::extractive(),
+        };
+        self.commands.push(Command::Finish(Box::new(Outcome {
+            run_id: self.made_of.run_id.clone(),
+            question: self.made_of.question.clone(),
+            plan: self.plan(),
+            draft: std::mem::take(&mut self.draft),
+            missing,
+            status,
+            cancelled: self.cancelled,
+            failure: self.lost.clone(),
+            struck: self.struck,
+            notes: std::mem::take(&mut self.notes),
+            generator,
+            usage: Usage::default(),
+        })));
+    }
+
+    /// The plan with every task that was added.
+    pub(super) fn plan(&self) -> Plan {
+        let tasks = self.fan_out.tasks().map(|(task, _)| task.clone()).collect();
+        Plan { question: self.made_of.question.clone(), tasks }
+    }
+
+    /// The parts that the draft does not have. A task that was redundant is not missed.
+    fn missing(&self) -> Vec<Missing> {
+        let has_section = |task: TaskId| self.draft.sections.iter().any(|section| section.task == task);
+        let missing = |(task, state): (&Task, &TaskState<Findings>)| {
+            let cause = match state {
+                _ if has_section(task.id) => return None,
+                TaskState::Cancelled(CancelReason::Redundant) => return None,
+                TaskState::Cancelled(reason) => MissingCause::Cancelled(*reason),
+                TaskState::Failed(reason) => MissingCause::Failed(reason.clone()),
+                TaskState::Replied(findings) if findings.claims.is_empty() => MissingCause::NoEvidence,
+                TaskState::Replied(_) => self.why_left_out(task.id),
+                TaskState::Queued | TaskState::Running { .. } => MissingCause::Cancelled(CancelReason::Parent),
+            };
+            Some(Missing { task: task.id, question: task.question.clone(), cause })
+        };
+        self.fan_out.tasks().filter_map(missing).collect()
+    }
+
+    fn why_left_out(&self, task: TaskId) -> MissingCause {
+        match &self.lost {
+            Some(failure) => MissingCause::Failed(failure.message.clone()),
+            None if self.written.contains_key(&task) => MissingCause::Struck,
+            None => MissingCause::NoRoom,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A language model that plays the parts of a crew: it knows its role by the prompt, and answers as it is told.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, TokenUsage};
+use callboard_actors::error::ModelError;
+use callboard_actors::event::RunEvent;
+use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, GatewayLimits, RetryPolicy, ServedModel};
+use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::research::Outcome;
+use callboard_actors::runtime::Runtime;
+use callboard_actors::supervisor::{Crew, CrewModel, RunOptions};
+use futures_util::future::BoxFuture;
+
+use super::library::{Library, assert_ends_once};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Planner,
+    LooksBack,
+    Researcher,
+    Writer,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Does {
+    Says(String),
+    SaysAfter(Duration, String),
+    Fails(ModelError),
+    Hangs,
+    Panics,
+}
+
+pub(crate) fn says(text: impl Into<String>) -> Does {
+    Does::Says(text.into())
+}
+
+/// What it does when this role asks this, for the nth time, from 0.
+pub(crate) type Script = Box<dyn Fn(Role, &ChatRequest, usize) -> Does + Send + Sync>;
+
+pub(crate) struct Player {
+    script: Script,
+    /// Who asked for what, in order.
+    pub(crate) asked: Mutex<Vec<(Role, ChatRequest)>>,
+}
+
+/// What each reply used.
+pub(crate) const USED: TokenUsage = TokenUsage { input: 100, output: 10 };
+
+pub(crate) fn role_of(request: &ChatRequest) -> Role {
+    let prompt = &request.turns[0].text;
+    match () {
+        () if prompt.starts_with("You plan") => Role::Planner,
+        () if prompt.starts_with("You look at") => Role::LooksBack,
+        () if prompt.starts_with("You answer") => Role::Researcher,
+        () if prompt.starts_with("You write") => Role::Writer,
+        () => panic!("no role has this prompt: {prompt}"),
+    }
+}
+
+impl ChatModel for Player {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let role = role_of(&call.request);
+        let mut asked = self.asked.lock().unwrap();
+        let before = asked.iter().filter(|(other, _)| *other == role).count();
+        asked.push((role, (*call.request).clone()));
+        drop(asked);
+        let does = (self.script)(role, &call.request, before);
+        Box::pin(async move {
+            let text = match does {
+                Does::Says(text) => text,
+                Does::SaysAfter(wait, text) => {
+                    tokio::time::sleep(wait).await;
+                    text
+                }
+                Does::Fails(error) => return Err(error),
+                Does::Hangs => std::future::pending().await,
+                Does::Panics => std::panic::resume_unwind(Box::new("the model panics on purpose")),
+            };
+            if let Some(chunks) = &call.chunks {
+                for word in text.split_inclusive(' ') {
+                    chunks.send(ChatChunk::Text(word.to_owned())).await;
+                }
+            }
+            Ok(ChatReply { usage: Some(USED), ..ChatReply::text(text) })
+        })
+    }
+}
+
+/// What came of a run, and what the model saw.
+pub(crate) struct Played {
+    pub(crate) outcome: Outcome,
+    pub(crate) log: Vec<RunEvent>,
+    pub(crate) asked: Vec<(Role, ChatRequest)>,
+}
+
+impl Played {
+    /// The roles that asked, in order.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        self.asked.iter().map(|(role, _)| *role).collect()
+    }
+
+    /// All sentences of the answer.
+    pub(crate) fn said(&self) -> Vec<&str> {
+        let claims = self.outcome.draft.sections.iter().flat_map(|section| &section.claims);
+        claims.map(|claim| claim.text.as_str()).collect()
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) gateway: Gateway,
+    pub(crate) player: Arc<Player>,
+    pub(crate) crew: Crew,
+}
+
+/// A crew with a model that plays this script, which may spend so much.
+pub(crate) fn stage(runtime: &Runtime, library: &Arc<Library>, budget: BudgetLimits, script: Script) -> Stage {
+    let player = Arc::new(Player { script, asked: Mutex::default() });
+    let limits =
+        GatewayLimits { retry: RetryPolicy { attempts: 2, ..RetryPolicy::default() }, ..GatewayLimits::default() };
+    let gateway = Gateway::start(runtime, vec![ServedModel::new("played/one", player.clone())], limits).unwrap();
+    let model = CrewModel::new(gateway.clone(), "played/one", Budget::new(budget));
+    Stage { gateway, player, crew: Crew::with_model(library.clone(), model) }
+}
+
+/// A run to its end.
+pub(crate) async fn play(
+    runtime: &Runtime,
+    library: &Arc<Library>,
+    question: &str,
+    options: RunOptions,
+    script: impl Fn(Role, &ChatRequest, usize) -> Does + Send + Sync + 'static,
+) -> Played {
+    let Stage { gateway, player, crew } = stage(runtime, library, BudgetLimits::default(), Box::new(script));
+    let mut run = runtime.research(question, crew, options).unwrap();
+    let outcome = run.outcome().await;
+    let log = run.log();
+    assert_ends_once(&log);
+    let info = gateway.info().await.unwrap();
+    assert_eq!((info.in_flight, info.waiting), (0, 0), "no call goes on after a run");
+    let asked = player.asked.lock().unwrap().clone();
+    Played { outcome, log, asked }
+}

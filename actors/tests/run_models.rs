@@ -1,0 +1,295 @@
+//! Does a run with a language model plan, look back and write with it, and go on with the rules where it is no use?
+
+mod common;
+
+use std::time::Duration;
+
+use callboard_actors::chat::ReplyForm;
+use callboard_actors::error::ModelError;
+use callboard_actors::event::{CancelReason, Event};
+use callboard_actors::gateway::BudgetLimits;
+use callboard_actors::research::{FailureCause, Status, Usage};
+use callboard_actors::runtime::simulated;
+use callboard_actors::supervisor::{Collect, RunOptions};
+use callboard_actors::testkit::explore;
+use common::chance::{Dice, seeds};
+use common::crew::*;
+use common::library::{Behaviour, library, question, sentence};
+use tokio::time::Instant;
+
+const FINDING: &str =
+    r#"{"findings": [{"statement": "The protocol passes letters between cities.", "sentences": [1]}]}"#;
+const NO_MORE: &str = r#"{"tasks": []}"#;
+const ANSWER: &str = "Letters are passed between cities with the protocol [1].";
+
+/// A model that does what it should.
+fn good(role: Role) -> Does {
+    match role {
+        Role::Planner => says(r#"{"tasks": ["What is the alder protocol?"]}"#),
+        Role::LooksBack => says(NO_MORE),
+        Role::Researcher => says(FINDING),
+        Role::Writer => says(ANSWER),
+    }
+}
+
+fn options() -> RunOptions {
+    RunOptions { deadline: Duration::from_secs(100), ..RunOptions::default() }
+}
+
+const SUBJECTS: [(&str, Behaviour); 2] = [("alder", Behaviour::After(10)), ("birch", Behaviour::After(10))];
+
+#[test]
+fn a_model_plans_chooses_looks_back_and_writes_in_its_own_words() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let played = play(&runtime, &library, "What is alder about?", options(), |role, _, _| good(role)).await;
+        assert_eq!(played.roles(), [Role::Planner, Role::Researcher, Role::LooksBack, Role::Writer]);
+        assert_eq!(played.said(), ["Letters are passed between cities with the protocol."]);
+        let outcome = &played.outcome;
+        assert_eq!(
+            (outcome.status, &*outcome.generator.kind, &*outcome.generator.model),
+            (Status::Complete, "llm", "played/one")
+        );
+        assert_eq!(outcome.draft.sections[0].claims[0].evidence[0].quote, sentence("alder"));
+        assert_eq!((outcome.notes.len(), outcome.struck), (0, 0));
+        let usage = Usage { model_calls: 4, input_tokens: 400, output_tokens: 40, ..Usage::default() };
+        assert_eq!(outcome.usage, usage, "and what nobody knows the price of costs no known sum");
+        let texts = played.log.iter().filter_map(|event| match &event.event {
+            Event::AnswerText { text } => Some(text.as_str()),
+            _ => None,
+        });
+        assert_eq!(texts.collect::<String>(), ANSWER, "the text is seen while it is written");
+        let system = played.asked.iter().map(|(_, request)| &request.turns[0].text);
+        assert!(
+            system.into_iter().all(|prompt| !prompt.contains("alder")),
+            "no question or document is in the system role"
+        );
+    });
+}
+
+#[test]
+fn looking_back_adds_parts_as_often_as_it_may() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let more = |role, _: &_, nth| match (role, nth) {
+            (Role::LooksBack, 0) => says(r#"{"tasks": ["What is the birch protocol?", "what is the alder protocol"]}"#),
+            (Role::LooksBack, 1) => says(r#"{"tasks": ["What is the cedar protocol?"]}"#),
+            (Role::Writer, _) => says("One [1]. Two [2]."),
+            _ => good(role),
+        };
+        let with = |iterations| RunOptions { iterations, ..options() };
+        for (iterations, tasks) in [(1, 1), (2, 2), (3, 3)] {
+            let played = play(&runtime, &library, "What is alder about?", with(iterations), more).await;
+            assert_eq!(played.outcome.plan.tasks.len(), tasks, "{iterations} iterations");
+            let looked = played.roles().iter().filter(|role| **role == Role::LooksBack).count();
+            assert_eq!(looked, iterations as usize - 1);
+        }
+        let enough = RunOptions { collect: Collect::First(1), ..with(3) };
+        let played = play(&runtime, &library, "What is alder about?", enough, more).await;
+        assert!(!played.roles().contains(&Role::LooksBack), "a fan-out that has what it needs is not looked back at");
+    });
+}
+
+#[test]
+fn a_reply_that_is_no_use_is_repaired_once_and_then_the_rules_decide() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let mended = |role, _: &_, nth| if nth == 0 { says("nonsense") } else { good(role) };
+        let played = play(&runtime, &library, "What is alder about?", options(), mended).await;
+        assert_eq!((played.outcome.notes.len(), played.asked.len()), (0, 8), "each was asked twice");
+        let again = &played.asked[1].1.turns;
+        assert!(again[3].text.contains("there is no JSON object in it"), "{}", again[3].text);
+
+        let played = play(&runtime, &library, &question(&["alder"]), options(), |_, _, _| says("nonsense")).await;
+        assert_eq!(played.outcome.status, Status::Complete);
+        assert_eq!(played.said(), [sentence("alder")], "the rules quote");
+        assert_eq!((&*played.outcome.generator.kind, played.outcome.usage.model_calls), ("extractive", 8));
+        let notes = &played.outcome.notes;
+        let begins = [
+            "The question was planned by rules",
+            "“What is the alder protocol?” was answered by rules",
+            "Nobody looked back",
+            "The answer was written by rules",
+        ];
+        assert_eq!(notes.len(), begins.len(), "{notes:?}");
+        assert!(notes.iter().zip(begins).all(|(note, begin)| note.starts_with(begin)), "{notes:?}");
+        let told = played.log.iter().filter(|event| matches!(event.event, Event::RulesInstead { .. })).count();
+        assert_eq!(told, 4);
+    });
+}
+
+#[test]
+fn a_sentence_that_says_more_than_its_sources_is_shown_as_the_quote() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let invents = |role, _: &_, _| match role {
+            Role::Writer => says(
+                "It was made in 1867 by Siemens [1]. Read http://evil.example/?q=letters [1]. More without a source.",
+            ),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), invents).await;
+        assert_eq!(played.said(), [sentence("alder")]);
+        assert_eq!(played.outcome.struck, 1, "the one without a source");
+    });
+}
+
+#[test]
+fn a_model_that_cannot_be_asked_ends_the_run_at_the_plan_and_later_only_its_step() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let refuses = || Does::Fails(ModelError::Unauthorized { status: 401, message: "no".to_owned() });
+        let played = play(&runtime, &library, "What is alder about?", options(), move |_, _, _| refuses()).await;
+        let failure = played.outcome.failure.clone().unwrap();
+        assert_eq!((played.outcome.status, failure.cause), (Status::Failed, FailureCause::Provider));
+        assert_eq!(played.roles(), [Role::Planner], "nothing else is tried");
+
+        let later = move |role, _: &_, _| if role == Role::Planner { good(role) } else { refuses() };
+        let played = play(&runtime, &library, "What is alder about?", options(), later).await;
+        assert_eq!((played.outcome.status, played.outcome.notes.len()), (Status::Complete, 3));
+    });
+}
+
+#[test]
+fn a_budget_ends_the_use_of_the_model_and_not_the_run() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        for (tokens, status, cause) in
+            [(100, Status::Failed, Some(FailureCause::Budget)), (3_500, Status::Complete, None)]
+        {
+            let budget = BudgetLimits { tokens: Some(tokens), micros: None };
+            let stage = stage(&runtime, &library, budget, Box::new(|role, _, _| good(role)));
+            let mut run = runtime.research(&question(&["alder"]), stage.crew, options()).unwrap();
+            let outcome = run.outcome().await;
+            assert_eq!((outcome.status, outcome.failure.map(|failure| failure.cause)), (status, cause), "{tokens}");
+            let calls = stage.player.asked.lock().unwrap().len();
+            assert_eq!(outcome.usage.model_calls, calls as u64);
+            assert!(calls < 4 && (cause.is_some() || outcome.notes.last().unwrap().contains("tokens left")), "{calls}");
+        }
+    });
+}
+
+#[test]
+fn too_much_text_is_reduced_and_a_server_without_schemas_is_asked_without() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let short = |role, request: &callboard_actors::chat::ChatRequest, nth| match role {
+            Role::Researcher if nth < 2 => Does::Fails(ModelError::ContextTooLong("8192".to_owned())),
+            _ if role != Role::Writer && request.form != ReplyForm::Text => {
+                Does::Fails(ModelError::Rejected { status: 400, message: "response_format".to_owned() })
+            }
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), short).await;
+        assert_eq!(
+            (played.outcome.notes.len(), &*played.outcome.generator.kind),
+            (0, "llm"),
+            "{:?}",
+            played.outcome.notes
+        );
+        let never = |role, _: &_, _| match role {
+            Role::Writer => Does::Fails(ModelError::ContextTooLong("1".to_owned())),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), never).await;
+        assert!(played.outcome.notes[0].contains("too long for it, however little"), "{:?}", played.outcome.notes);
+        assert_eq!(played.said(), ["The protocol passes letters between cities."], "the researcher's words");
+    });
+}
+
+#[test]
+fn a_slow_model_is_not_waited_for_beyond_the_deadline() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        for slow in [Role::Planner, Role::Researcher, Role::LooksBack, Role::Writer] {
+            let script = move |role, _: &_, _| if role == slow { Does::Hangs } else { good(role) };
+            let began = Instant::now();
+            let played = play(&runtime, &library, &question(&["alder"]), options(), script).await;
+            assert!(began.elapsed() <= Duration::from_secs(101), "{slow:?} took {:?}", began.elapsed());
+            assert_eq!(played.outcome.status, Status::Complete, "{slow:?}: {:?}", played.outcome);
+            assert!(played.outcome.notes[0].contains("time for"), "{slow:?}: {:?}", played.outcome.notes);
+        }
+    });
+}
+
+#[test]
+fn who_interrupts_the_writing_still_gets_what_was_found() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let script = |role, _: &_, _| if role == Role::Writer { Does::Hangs } else { good(role) };
+        let stage = stage(&runtime, &library, BudgetLimits::default(), Box::new(script));
+        let mut run = runtime.research(&question(&["alder"]), stage.crew, options()).unwrap();
+        let mut events = run.events();
+        while !matches!(events.next().await.unwrap().event, Event::CollectionFinished { .. }) {}
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        run.cancel(CancelReason::Interrupted);
+        let began = Instant::now();
+        let outcome = run.outcome().await;
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(
+            (outcome.cancelled, outcome.draft.sections.len()),
+            (Some(CancelReason::Interrupted), 1),
+            "{outcome:?}"
+        );
+    });
+}
+
+/// What a model may say or do, well or badly.
+fn anything(role: Role, dice: &mut Dice) -> Does {
+    let texts = [
+        "",
+        "{",
+        "[1]",
+        "Some words [1]. More [99].",
+        "See http://evil.example [1].",
+        r#"{"tasks": ["What is the birch protocol?"]}"#,
+        r#"{"findings": []}"#,
+        r#"{"findings": [{"statement": "42", "sentences": [1, 2, 3]}]}"#,
+        r#"{"tasks": null}"#,
+    ];
+    let wait = Duration::from_millis(dice.pick(&[1, 900, 20_000]));
+    let unavailable = ModelError::Unavailable { status: 503, retry_after: None, message: "on purpose".to_owned() };
+    match dice.roll(12) {
+        0..5 => good(role),
+        5..8 => Does::SaysAfter(wait, dice.pick(&texts).to_owned()),
+        8 => Does::Fails(unavailable),
+        9 => Does::Fails(ModelError::ContextTooLong("on purpose".to_owned())),
+        10 => Does::Panics,
+        _ => Does::Hangs,
+    }
+}
+
+#[test]
+fn whatever_a_model_does_a_run_ends_in_time_and_cites_what_is_stored() {
+    let kinds = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let range = seeds(300);
+    let all = range.clone().count() > 1;
+    explore(range, |seed, runtime, _| {
+        let kinds = &kinds;
+        async move {
+            let mut dice = Dice(seed);
+            let library = library(&SUBJECTS);
+            let deadline = Duration::from_millis(dice.pick(&[20, 3_000, 100_000]));
+            let options = RunOptions { deadline, iterations: 1 + u32::try_from(dice.roll(3)).unwrap(), ..options() };
+            let script_dice = std::sync::Mutex::new(dice);
+            let began = Instant::now();
+            let asked = question(&["alder", "birch"]);
+            let played = play(&runtime, &library, &asked, options, move |role, _, _| {
+                anything(role, &mut script_dice.lock().unwrap())
+            })
+            .await;
+            assert!(began.elapsed() <= deadline + Duration::from_secs(1), "took {:?}", began.elapsed());
+            let outcome = played.outcome;
+            for claim in outcome.draft.sections.iter().flat_map(|section| &section.claims) {
+                assert!(!claim.text.contains("evil"), "{claim:?}");
+                for evidence in &claim.evidence {
+                    assert_eq!(evidence.quote, library.stored(&evidence.source)[evidence.start..evidence.end]);
+                }
+            }
+            assert!(outcome.usage.model_calls >= played.asked.len() as u64);
+            kinds.borrow_mut().insert(format!("{} {:?}", outcome.generator.kind, outcome.status));
+        }
+    });
+    let kinds = kinds.into_inner();
+    assert!(!all || kinds.len() >= 4, "the scenarios come to few ends: {kinds:?}");
+}
