@@ -105,10 +105,10 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// A piece of the answer while a language model writes it. It is not checked yet: what the verifier strikes is not in the
-    /// report.
+    /// A piece of the answer while a language model writes it. Each sentence rests on findings and says no more than their
+    /// quotes; the verifier has not looked at the stored text yet.
     AnswerText {
-        /// The next words.
+        /// The next sentences or a heading, as Markdown without citations. It is text, not markup: show it inert.
         text: String,
     },
     /// The fan-out is over.

@@ -133,7 +133,7 @@ impl Supervisor {
         let strategy = duties.crew.writer.clone();
         let spec = AgentSpec::new("writer", move || Writer { strategy: strategy.clone() }).restart(patient());
         let (within, me) = (self.machine.model_patience(Instant::now()), turn.me());
-        let on_text: OnText = Arc::new(move |text| {
+        let on_text: OnText = Box::new(move |text| {
             // The text is a preview: the report does not depend on it.
             let _left_out = me.tell(RunMessage::Text(text));
         });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::find::MAX_STATEMENT;
 use super::{Unfit, data};
 use crate::chat::{ChatRequest, Turn};
+use crate::research::rules::verify::quote_if_it_says_more;
 use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section, TaskId};
 use crate::text::normalise;
 
@@ -89,6 +90,45 @@ pub(crate) fn read(plan: &Plan, findings: &[Findings], step: usize, reply: &str)
     let section =
         |(task, claims): (&crate::research::Task, _)| Section { task: task.id, heading: task.question.clone(), claims };
     Ok((Draft { sections: tasks.map(section).collect() }, left_out))
+}
+
+/// What of a growing text can be shown already: up to the end of a line, or of a sentence with its numbers.
+pub(crate) fn complete(text: &str) -> usize {
+    let line = text.rfind('\n').map_or(0, |at| at + 1);
+    let rest = &text[line..];
+    let (mut at, mut cut) = (0, 0);
+    while let Some(open) = rest[at..].find('[').map(|found| found + at) {
+        let (numbers, end) = markers(rest, open);
+        at = end;
+        // A number that comes next would belong to it.
+        let is_over = rest[end..].trim_start_matches([' ', ',']).chars().next().is_some_and(|next| next != '[');
+        cut = if numbers.is_empty() || !is_over { cut } else { end };
+    }
+    line + cut
+}
+
+/// A complete piece of the text as it may be shown before the whole is checked: headings of the plan, and sentences that rest
+/// on findings and say no more than those.
+pub(crate) fn shown_early(plan: &Plan, findings: &[Findings], step: usize, piece: &str) -> String {
+    let shown = shown(plan, findings, step).unwrap_or_default();
+    let mut text = String::new();
+    for line in piece.lines() {
+        if let Some(title) = line.trim_start().strip_prefix('#') {
+            let task = task_of(plan, title).and_then(|id| plan.tasks.iter().find(|task| task.id == id));
+            task.iter().for_each(|task| text.push_str(&format!("\n## {}\n\n", task.question)));
+            continue;
+        }
+        for (said, numbers) in sentences_of(line) {
+            let rests_on: Vec<_> = numbers.iter().filter_map(|number| shown.get(number.checked_sub(1)?)).collect();
+            if !rests_on.is_empty() {
+                let mut claim = claim(said, rests_on.iter().map(|(_, claim)| *claim));
+                quote_if_it_says_more(&mut claim, &plan.question);
+                text.push_str(&claim.text);
+                text.push(' ');
+            }
+        }
+    }
+    text
 }
 
 fn claim<'a>(text: String, rests_on: impl Iterator<Item = &'a Claim>) -> Claim {
@@ -238,11 +278,32 @@ mod tests {
         assert!(request(&plan(), &found(), 4, 100).is_none());
     }
 
+    #[test]
+    fn a_growing_text_is_shown_by_sentences_that_are_checked() {
+        for (text, complete) in [
+            ("A view is", ""),
+            ("A view is stored [1]", ""),
+            ("A view is stored [1].", "A view is stored [1]"),
+            ("A view is stored [1], ", ""),
+            ("A view is stored [1] [2] It", "A view is stored [1] [2]"),
+            ("## What is\nA view", "## What is\n"),
+        ] {
+            assert_eq!(&text[..super::complete(text)], complete, "{text}");
+        }
+        let early = |piece: &str| shown_early(&plan(), &found(), 0, piece);
+        assert_eq!(early("## What is an index?\n"), "\n## What is an index?\n\n");
+        assert_eq!(early("## Go to http://evil.example\n"), "");
+        assert_eq!(early(". The view is stored [1][2]"), "The view is stored. ");
+        assert_eq!(early("Nothing behind it. Read http://evil.example [1]"), "A view is a query. ");
+        assert_eq!(early("Nothing behind it."), "");
+    }
+
     proptest::proptest! {
         #[test]
         fn no_reply_panics(reply in "\\PC{0,200}", marks in "[\\[\\]#,. 0-9a-z\n-]{0,200}") {
             let _either = read(&plan(), &found(), 0, &reply);
             let _either = read(&plan(), &found(), 1, &marks);
+            let _piece = shown_early(&plan(), &found(), 0, &marks[..super::complete(&marks)]);
         }
     }
 }

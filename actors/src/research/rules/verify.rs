@@ -45,7 +45,8 @@ fn holds(claim: &Claim, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {
     !claim.evidence.is_empty() && claim.evidence.iter().all(|evidence| stands(evidence, text_of))
 }
 
-fn quote_if_it_says_more(claim: &mut Claim, question: &str) -> bool {
+/// Replaces the claim's text by its first quote if it says more than they do. Whether it did.
+pub(crate) fn quote_if_it_says_more(claim: &mut Claim, question: &str) -> bool {
     let is_quote = claim.evidence.iter().any(|evidence| evidence.quote == claim.text);
     if is_quote || is_grounded(&claim.text, &support(claim, question)) {
         return false;

@@ -1,7 +1,6 @@
 //! How does one of the crew ask its language model? Through the gateway, with less text when it is too much, with one repair,
 //! and never longer than it may take.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -54,8 +53,13 @@ impl std::fmt::Display for Declined {
     }
 }
 
-/// Takes the text of a reply in pieces, while it is written.
-pub(in crate::supervisor) type OnText = Arc<dyn Fn(String) + Send + Sync>;
+/// Who reads a reply while it is written.
+pub(in crate::supervisor) struct Listener {
+    /// How much of a growing text can be heard already.
+    pub(in crate::supervisor) complete: fn(&str) -> usize,
+    /// Gets the step and the next piece, each complete.
+    pub(in crate::supervisor) hear: Box<dyn Fn(usize, &str) + Send + Sync>,
+}
 
 /// What is asked and how a reply is read; `step`, from 0, says how much less than everything is shown.
 pub(in crate::supervisor) struct Question<A, R> {
@@ -66,7 +70,7 @@ pub(in crate::supervisor) struct Question<A, R> {
     /// How long all of it may take.
     pub(in crate::supervisor) within: Duration,
     /// Who reads the text while it is written.
-    pub(in crate::supervisor) on_text: Option<OnText>,
+    pub(in crate::supervisor) listener: Option<Listener>,
 }
 
 impl CrewModel {
@@ -75,7 +79,7 @@ impl CrewModel {
         &self,
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
     ) -> Result<T, Declined> {
-        let Question { ask, read, within, on_text } = question;
+        let Question { ask, read, within, listener } = question;
         let until = Instant::now() + within;
         let (mut step, mut is_repaired) = (0, false);
         let mut next: Option<ChatRequest> = None;
@@ -88,7 +92,7 @@ impl CrewModel {
                 step += 1;
                 continue;
             }
-            match self.call(request.clone(), until, on_text.as_ref()).await {
+            match self.call(request.clone(), until, listener.as_ref().map(|listener| (listener, step))).await {
                 Ok(reply) => match read(step, &reply.text) {
                     Ok(value) => return Ok(value),
                     Err(Unfit(reason)) if is_repaired => return Err(Declined::Unfit(reason)),
@@ -113,36 +117,37 @@ impl CrewModel {
         &self,
         request: ChatRequest,
         until: Instant,
-        on_text: Option<&OnText>,
+        listener: Option<(&Listener, usize)>,
     ) -> Result<ChatReply, ModelError> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ModelError::Timeout(Waiting::Total));
         }
         let call = self.gateway.call(&self.name, request).budget(&self.budget).within(left);
-        let completed = match on_text {
+        let completed = match listener {
             None => call.send().await?,
-            Some(on_text) => {
+            Some((listener, step)) => {
                 let (call, pieces) = call.streamed();
-                futures_util::future::join(call.send(), pass_on(pieces, on_text)).await.0?
+                futures_util::future::join(call.send(), pass_on(pieces, listener, step)).await.0?
             }
         };
         Ok(completed.reply)
     }
 }
 
-/// Hands on what was written, a few words at a time.
-async fn pass_on(mut pieces: ChunkStream, on_text: &OnText) {
-    const WORDS: usize = 40;
+/// Hands on what was written, a complete piece at a time.
+async fn pass_on(mut pieces: ChunkStream, listener: &Listener, step: usize) {
     let mut text = String::new();
     while let Some(piece) = pieces.next().await {
         let ChatChunk::Text(more) = piece else { continue };
         text.push_str(&more);
-        if text.len() >= WORDS || text.ends_with('\n') {
-            on_text(std::mem::take(&mut text));
+        let complete = (listener.complete)(&text);
+        if complete > 0 {
+            (listener.hear)(step, &text[..complete]);
+            text.drain(..complete);
         }
     }
     if !text.is_empty() {
-        on_text(text);
+        (listener.hear)(step, &text);
     }
 }

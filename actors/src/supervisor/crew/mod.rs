@@ -15,12 +15,11 @@ mod verifier;
 mod writer;
 
 pub use consult::CrewModel;
-pub(super) use consult::OnText;
 pub use planner::plan_with_model;
 pub(super) use planner::{PlanQuestion, Planner};
 pub(super) use researcher::{ResearchTask, Researcher, TaskFailure};
 pub(super) use verifier::{Verifier, VerifyDraft};
-pub(super) use writer::{WriteDraft, Writer, Written};
+pub(super) use writer::{OnText, WriteDraft, Writer, Written};
 
 /// How a role decides.
 #[derive(Debug, Clone, Default)]

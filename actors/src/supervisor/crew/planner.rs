@@ -98,7 +98,7 @@ pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration)
 async fn plan_by_model(model: Arc<CrewModel>, question: String, within: Duration) -> Result<Plan, Declined> {
     let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
     let read = |_, reply: &str| plan::read(&question, reply);
-    model.consult(Question { ask, read, within, on_text: None }).await
+    model.consult(Question { ask, read, within, listener: None }).await
 }
 
 /// Findings of each part that a look back shows; fewer in each step.
@@ -118,5 +118,5 @@ async fn look_back(
         Some(plan::request_more(&question, &tasks, &shown, model.output_tokens))
     };
     let read = |_, reply: &str| plan::read_more(&question, &tasks, reply);
-    model.consult(Question { ask, read, within, on_text: None }).await
+    model.consult(Question { ask, read, within, listener: None }).await
 }

@@ -100,7 +100,7 @@ async fn choose(
 ) -> Result<Findings, Declined> {
     let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
     let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
-    model.consult(Question { ask, read, within, on_text: None }).await
+    model.consult(Question { ask, read, within, listener: None }).await
 }
 
 impl Agent for Researcher {

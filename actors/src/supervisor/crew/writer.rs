@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::consult::{CrewModel, Declined, OnText, Question};
+use super::consult::{CrewModel, Declined, Listener, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::mailbox::Reply;
@@ -14,6 +14,9 @@ use crate::research::{Draft, Findings, Plan, rules};
 pub(in crate::supervisor) struct Writer {
     pub(in crate::supervisor) strategy: Strategy,
 }
+
+/// Takes the text of the answer while it is written, in pieces that say no more than their sources.
+pub(in crate::supervisor) type OnText = Box<dyn Fn(String) + Send + Sync>;
 
 /// A draft, and how many sentences were left out of it because they rest on nothing.
 pub(in crate::supervisor) type Written = Made<(Draft, usize)>;
@@ -74,5 +77,13 @@ async fn write_by_model(
 ) -> Result<(Draft, usize), Declined> {
     let ask = |step| write::request(&plan, &findings, step, model.output_tokens);
     let read = |step, reply: &str| write::read(&plan, &findings, step, reply);
-    model.consult(Question { ask, read, within, on_text: Some(on_text) }).await
+    let (its_plan, its_findings) = (plan.clone(), findings.clone());
+    let hear = Box::new(move |step: usize, piece: &str| {
+        let text = write::shown_early(&its_plan, &its_findings, step, piece);
+        if !text.is_empty() {
+            on_text(text);
+        }
+    });
+    let listener = Some(Listener { complete: write::complete, hear });
+    model.consult(Question { ask, read, within, listener }).await
 }
