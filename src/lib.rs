@@ -54,6 +54,11 @@ struct Testing;
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
 
+/// The program of docs/models.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/models.md")]
+struct Models;
+
 /// The program of docs/mock-llm.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/mock-llm.md")]

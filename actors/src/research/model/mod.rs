@@ -12,6 +12,7 @@ pub(crate) mod plan;
 pub(crate) mod write;
 
 use crate::chat::{ChatRequest, Turn};
+use crate::research::Claim;
 use crate::research::inert::plain;
 
 /// Why a reply cannot be used, in words that the model can act on.
@@ -36,6 +37,13 @@ pub(crate) fn about_tokens(request: &ChatRequest) -> u64 {
 /// `text` as one line that stays inside its wrapping: no control character, no character that hides or reorders, no tag.
 fn data(text: &str) -> String {
     plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Where a claim is from: the files of its quotes, each once.
+fn origin(claim: &Claim) -> String {
+    let mut files: Vec<&str> = claim.evidence.iter().map(|evidence| &*evidence.file).collect();
+    files.dedup();
+    data(&files.join(", "))
 }
 
 #[cfg(test)]

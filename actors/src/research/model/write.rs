@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::find::MAX_STATEMENT;
-use super::{Unfit, data};
+use super::{Unfit, data, origin};
 use crate::chat::{ChatRequest, Turn};
 use crate::research::rules::verify::quote_if_it_says_more;
 use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section, TaskId};
@@ -41,7 +41,8 @@ pub(crate) fn request(plan: &Plan, findings: &[Findings], step: usize, output_to
             let quotes: Vec<&str> = claim.evidence.iter().map(|evidence| evidence.quote.as_str()).collect();
             let quotes = quotes.join(" … ");
             let said = if claim.text == quotes { String::new() } else { format!("{} — ", data(&claim.text)) };
-            text.push_str(&format!("[{number}] <finding>{said}“{}”</finding>\n", data(&quotes)));
+            let (from, quotes) = (origin(claim), data(&quotes));
+            text.push_str(&format!("[{number}] <finding from=\"{from}\">{said}“{quotes}”</finding>\n"));
         }
     }
     Some(ChatRequest::new(vec![Turn::system(WRITER), Turn::user(text)], output_tokens))
@@ -271,8 +272,8 @@ mod tests {
         let text = request(&plan(), &found(), 0, 100).unwrap().turns[1].text.clone();
         assert_eq!(
             text,
-            "Question: Views & indexes?\n\n## What is a &quot;view&quot;?\n[1] <finding>“A view is a query.”</finding>\n\
-[2] <finding>“It is stored.”</finding>\n\n## What is an index?\n[3] <finding>“An index is fast.”</finding>\n"
+            "Question: Views & indexes?\n\n## What is a &quot;view&quot;?\n[1] <finding from=\"a\">“A view is a query.”</finding>\n\
+[2] <finding from=\"a\">“It is stored.”</finding>\n\n## What is an index?\n[3] <finding from=\"b\">“An index is fast.”</finding>\n"
         );
         assert!(!request(&plan(), &found(), 3, 100).unwrap().turns[1].text.contains("It is stored."));
         assert!(request(&plan(), &found(), 4, 100).is_none());
