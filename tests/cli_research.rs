@@ -42,6 +42,7 @@ fn the_json_has_the_documented_shape() {
         "findings",
         "citations",
         "not_found",
+        "notes",
         "skipped",
         "usage",
         "timing_ms",

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use callboard_actors::research::assemble::{Headings, is_quote, sections};
+use callboard_actors::research::assemble::{Block, Headings, blocks, sections};
 use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, FindingEntry, Report, SkippedFile, Status};
 use sha2::{Digest, Sha256};
@@ -59,19 +59,21 @@ fn answer(page: &mut String, report: &Report) {
         if let Some(heading) = heading {
             let _ = writeln!(page, "<h2 dir=\"auto\">{}</h2>", escape(heading));
         }
-        for finding in findings {
-            claim(page, finding, is_quote(report, finding));
+        for block in blocks(report, &findings) {
+            let said = match block {
+                Block::Quote(quote) => claim(quote, "<q>", "</q>"),
+                Block::Words(claims) => claims.iter().map(|words| claim(words, "", "")).collect::<Vec<_>>().join(" "),
+            };
+            let _ = writeln!(page, "<p class=\"claim\" dir=\"auto\">{said}</p>");
         }
         page.push_str("</section>\n");
     }
 }
 
-fn claim(page: &mut String, finding: &FindingEntry, is_quote: bool) {
+fn claim(finding: &FindingEntry, open: &str, close: &str) -> String {
     let marker = |id: &u32| format!("<a class=\"marker\" href=\"#source-{id}\">[{id}]</a>");
     let markers: Vec<_> = finding.citations.iter().map(marker).collect();
-    let (open, close) = if is_quote { ("<q>", "</q>") } else { ("", "") };
-    let (text, markers) = (escape(&finding.text), markers.join(" "));
-    let _ = writeln!(page, "<p class=\"claim\" dir=\"auto\">{open}{text}{close} {markers}</p>");
+    format!("{open}{}{close} {}", escape(&finding.text), markers.join(" "))
 }
 
 fn list(page: &mut String, class: &str, heading: &str, items: impl ExactSizeIterator<Item = String>) {
@@ -190,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_hostile_document_adds_no_markup() {
-        let (honest, sources) = sample::report();
+        let (mut honest, sources) = sample::report();
+        honest.notes = vec!["a note".into()];
         let (hostile, _) = sample::hostile();
         // The same tags with the same attributes, whatever the documents say.
         assert_eq!(tags(&html(&hostile, &sources)), tags(&html(&honest, &sources)));

@@ -1,8 +1,8 @@
 //! How does a report look on a terminal? Question, answer, what was not found, sources, and who made it.
 
-use callboard_actors::research::assemble::{Headings, is_quote, markers, sections};
+use callboard_actors::research::assemble::{Block, Headings, blocks, markers, sections};
 use callboard_actors::research::inert::plain;
-use callboard_actors::research::{Citation, Plan, Report};
+use callboard_actors::research::{Citation, FindingEntry, Plan, Report};
 
 use super::sources::{Sources, path, trail};
 use super::{words, wrap};
@@ -75,10 +75,18 @@ impl Page {
                 Some(heading) => self.heading(heading),
                 None => self.out.push('\n'),
             }
-            for finding in findings {
-                let (open, close) = if is_quote(report, finding) { ("“", "”") } else { ("", "") };
-                let text = format!("{open}{}{close} {}", finding.text, markers(&finding.citations));
-                self.paragraph(&text, "  - ", "    ");
+            for block in blocks(report, &findings) {
+                let said = |claim: &&FindingEntry| format!("{} {}", claim.text, markers(&claim.citations));
+                match block {
+                    Block::Quote(quote) => {
+                        let text = format!("“{}” {}", quote.text, markers(&quote.citations));
+                        self.paragraph(&text, "  - ", "    ");
+                    }
+                    Block::Words(claims) => {
+                        let text = claims.iter().map(said).collect::<Vec<_>>().join(" ");
+                        self.paragraph(&text, "  ", "  ");
+                    }
+                }
             }
         }
     }

@@ -60,9 +60,18 @@ pub fn answer_markdown(report: &Report, headings: Headings) -> String {
         if let Some(heading) = heading {
             let _ = writeln!(answer, "{}## {}\n", if answer.is_empty() { "" } else { "\n" }, markdown(heading));
         }
-        for claim in claims {
-            let (open, close) = if is_quote(report, claim) { ("“", "”") } else { ("", "") };
-            let _ = writeln!(answer, "- {open}{}{close} {}", markdown(&claim.text), markers(&claim.citations));
+        for block in blocks(report, &claims) {
+            let said = |claim: &&FindingEntry| format!("{} {}", markdown(&claim.text), markers(&claim.citations));
+            let _ = match block {
+                Block::Quote(quote) => {
+                    writeln!(answer, "- “{}” {}", markdown(&quote.text), markers(&quote.citations))
+                }
+                Block::Words(claims) => {
+                    // A line behind a list would belong to its last item.
+                    let apart = if answer.is_empty() || answer.ends_with("\n\n") { "" } else { "\n" };
+                    writeln!(answer, "{apart}{}\n", claims.iter().map(said).collect::<Vec<_>>().join(" "))
+                }
+            };
         }
     }
     if answer.is_empty() {
@@ -81,10 +90,28 @@ pub fn sections(report: &Report, headings: Headings) -> Vec<(Option<&str>, Vec<&
     parts.filter(|(_, findings)| !findings.is_empty()).collect()
 }
 
-/// Whether a claim is a quote, and not a model's own words.
-pub fn is_quote(report: &Report, claim: &FindingEntry) -> bool {
-    let cited = |citation: &&Citation| claim.citations.contains(&citation.id);
-    report.citations.iter().filter(cited).any(|citation| citation.quote == claim.text)
+/// What is read as one: a quote, or sentences in a language model's words that follow each other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block<'a> {
+    /// A quote.
+    Quote(&'a FindingEntry),
+    /// A paragraph.
+    Words(Vec<&'a FindingEntry>),
+}
+
+/// The claims of a section as they are read.
+pub fn blocks<'a>(report: &Report, claims: &[&'a FindingEntry]) -> Vec<Block<'a>> {
+    let quotes: BTreeMap<u32, &str> = report.citations.iter().map(|cited| (cited.id, cited.quote.as_str())).collect();
+    let is_quote = |claim: &FindingEntry| claim.citations.iter().any(|id| quotes.get(id) == Some(&claim.text.as_str()));
+    let mut blocks: Vec<Block<'a>> = Vec::new();
+    for claim in claims.iter().copied() {
+        match blocks.last_mut() {
+            _ if is_quote(claim) => blocks.push(Block::Quote(claim)),
+            Some(Block::Words(words)) => words.push(claim),
+            _ => blocks.push(Block::Words(vec![claim])),
+        }
+    }
+    blocks
 }
 
 /// `[1] [4]`.

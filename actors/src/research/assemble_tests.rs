@@ -134,3 +134,13 @@ fn a_run_without_a_plan_says_why() {
     assert_eq!(report.not_found, ["“the whole question” was not worked on: the deadline passed."]);
     assert!(report.findings.is_empty() && report.answer_markdown.contains("No passage was found"));
 }
+
+#[test]
+fn a_models_words_are_a_paragraph_and_quotes_are_a_list() {
+    let words = |text: &str| Claim { text: text.into(), ..claim(vec![evidence("a.md", 5, "quoted")]) };
+    let sections =
+        vec![(1, vec![words("One."), words("*Two*."), claim(vec![evidence("a.md", 5, "quoted")]), words("Three.")])];
+    let report = report(outcome(&["the whole question"], sections, Vec::new()));
+    let answer = answer_markdown(&report, Headings::UnlessAlone);
+    assert_eq!(answer, "One. [1] \\*Two\\*. [1]\n\n- “quoted” [1]\n\nThree. [1]\n\n");
+}
