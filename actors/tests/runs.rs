@@ -241,6 +241,10 @@ fn options_out_of_range_name_the_value_and_the_range() {
     assert_eq!(message(researchers), "max_researchers is 0; it must be between 1 and 1000");
     let deadline = RunOptions { deadline: Duration::ZERO, ..RunOptions::default() };
     assert_eq!(message(deadline), "deadline is 0ns; it must be above zero and at most 24 hours");
+    for iterations in [0, 11] {
+        let wrong = message(RunOptions { iterations, ..RunOptions::default() });
+        assert_eq!(wrong, format!("iterations is {iterations}; it must be between 1 and 10"));
+    }
 }
 
 #[test]
