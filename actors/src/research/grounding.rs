@@ -3,7 +3,7 @@
 //!
 //! Whether a sentence follows from another nobody can decide by rules. But what does harm can be seen: a number, a name, an
 //! address or a term that stands in no source, and a sentence that shares hardly a word with them. What is not seen: a
-//! "not" that was dropped, and sources joined wrongly.
+//! "not" that was dropped, sources joined wrongly, and a name that begins a sentence, where every word has a capital.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(crate) fn is_grounded(text: &str, support: &str) -> bool {
         let stands = match kind(token, begins) {
             Kind::Plain => true,
             Kind::Name => known.contains(&stem(&token.to_lowercase(), language)) || stands_in(token, &lower),
-            Kind::Particular => stands_in(token, &lower),
+            Kind::Particular => stands_in(token, &lower) || plural(token).is_some_and(|one| stands_in(one, &lower)),
         };
         if !stands {
             return false;
@@ -64,6 +64,11 @@ fn kind(token: &str, begins: bool) -> Kind {
         Some(first) if first.is_uppercase() && !begins => Kind::Name,
         Some(_) => Kind::Plain,
     }
+}
+
+/// The `API` of `APIs`.
+fn plural(token: &str) -> Option<&str> {
+    token.strip_suffix('s').filter(|one| one.len() > 1 && one.chars().all(char::is_uppercase))
 }
 
 /// A word without the marks around it.
@@ -111,6 +116,7 @@ postgresql.conf. Networking › PostgreSQL. How many clients can connect at once
             "Clients connect to port 5432, unless PGPORT is set.",
             "“max_connections” is set in postgresql.conf.",
             "PostgreSQL's server listens on a port.",
+            "Unless PGPORTs say otherwise, the server listens on 5432.",
             "How many clients may connect is said by `max_connections`.",
         ] {
             assert!(is_grounded(text, SUPPORT), "{text}");
