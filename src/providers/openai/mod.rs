@@ -72,27 +72,34 @@ impl OpenAi {
         base_url: Option<&str>,
     ) -> Result<Self, ProviderError> {
         let base = base_url.unwrap_or(OPENAI);
-        let wrong = |what: &str| ProviderError::Address {
+        let url = endpoint(base, "/chat/completions").map_err(|what| ProviderError::Address {
             variable: BASE_URL.to_owned(),
             address: without_secrets(base),
-            what: what.to_owned(),
-        };
-        let url = Url::parse(&format!("{}/chat/completions", base.trim_end_matches('/')));
-        let url = url.map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("it must begin with http:// or https://"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("it holds a name or a password; hand the key over instead"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("it holds a `?` or a `#`, and more is appended to it"));
-        }
+            what,
+        })?;
         let authorization = key.as_ref().map(authorization).transpose()?;
         let is_openai = url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
         Ok(Self(Arc::new(Shared { model: model.into(), url, is_openai, key, authorization, http })))
     }
+}
+
+/// The address of a part of the interface, such as `/models`, below a base URL.
+///
+/// # Errors
+/// What is wrong with the base URL; nothing that stands in it.
+pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
+    let url = Url::parse(&format!("{}{part}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a name or a password; hand the key over instead".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it holds a `?` or a `#`, and more is appended to it".to_owned());
+    }
+    Ok(url)
 }
 
 /// An address that can be shown: what stands before an `@` or after a `?` may be a secret.

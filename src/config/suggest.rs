@@ -1,0 +1,93 @@
+//! Which key was meant? The one whose name is nearest to what was written; pure.
+
+use strsim::damerau_levenshtein;
+
+use super::keys::{KEYS, sections};
+
+/// Words that look as if a key of a provider stood in the file.
+const SECRETS: [&str; 6] = ["api_key", "apikey", "key", "token", "secret", "openai_api_key"];
+
+/// What to tell somebody who wrote `name`.
+pub(super) fn advice(name: &str, is_table: bool) -> String {
+    if SECRETS.contains(&last(&name.to_lowercase())) {
+        return "a key never stands in a file: put it into an environment variable, and name that with \
+                providers.openai.key_env if it is not OPENAI_API_KEY"
+            .to_owned();
+    }
+    let meant = if is_table {
+        nearest(name, sections()).map(|section| format!("[{section}]"))
+    } else {
+        nearest(name, KEYS.iter().map(|key| key.name)).map(ToOwned::to_owned)
+    };
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`? docs/configuration.md has every key"),
+        None => "remove it; docs/configuration.md has every key".to_owned(),
+    }
+}
+
+/// The nearest of `known`, whole or by its last part, if it is near enough. The same section wins a tie.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let distance = |known: &str| {
+        let (whole, part) = (damerau_levenshtein(name, known), damerau_levenshtein(last(name), last(known)));
+        (whole.min(part), whole)
+    };
+    let near = known.map(|known| (distance(known), known)).min()?;
+    let ((steps, _), known) = near;
+    // A third of the shorter word may be wrong.
+    (steps <= last(known).len().min(last(name).len()).div_ceil(3)).then_some(known)
+}
+
+/// A variable that looks like one of ours and is none, with the one that was most likely meant.
+pub(super) fn misspelt<'a>(
+    variables: impl Iterator<Item = &'a str>,
+    others: &[&'static str],
+) -> Vec<(&'a str, &'static str)> {
+    let known = || KEYS.iter().filter_map(|key| key.variable).chain(others.iter().copied());
+    let unknown = variables.filter(|name| name.starts_with("CALLBOARD_") && known().all(|known| known != *name));
+    let near = |name: &str| known().map(|known| (damerau_levenshtein(name, known), known)).min();
+    unknown.filter_map(|name| near(name).filter(|(steps, _)| *steps <= 3).map(|(_, known)| (name, known))).collect()
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_that_was_meant_is_found() {
+        for (written, is_table, meant) in [
+            ("research.dedline", false, Some("research.deadline")),
+            ("gateway.dedline", false, Some("gateway.deadline")),
+            ("deadline", false, Some("gateway.deadline")),
+            ("max_researcher", false, Some("research.max_researchers")),
+            ("gateway.max_inflight", false, Some("gateway.max_in_flight")),
+            ("model.naem", false, Some("model.name")),
+            ("trust", false, Some("trusted")),
+            ("reserch", true, Some("[research]")),
+            ("provider.openai", true, Some("[providers.openai]")),
+            ("price", true, Some("[prices]")),
+            ("telemetry.endpoint", false, None),
+            ("x", false, None),
+            ("", false, None),
+        ] {
+            let advice = advice(written, is_table);
+            match meant {
+                Some(meant) => assert!(advice.starts_with(&format!("did you mean `{meant}`?")), "{written}: {advice}"),
+                None => assert!(advice.starts_with("remove it"), "{written}: {advice}"),
+            }
+            assert!(is_table || meant.is_none_or(|meant| super::super::keys::Key::find(meant).is_some()));
+        }
+        assert!(advice("providers.openai.api_key", false).contains("never stands in a file"));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_noticed_and_others_are_left_alone() {
+        let variables =
+            ["CALLBOARD_MODEL_NAM", "CALLBOARD_CACHE_DIR", "CALLBOARD_SERVICE_HOST", "CALLBOARD_MODEL_NAME"];
+        let noticed = misspelt(variables.into_iter().chain(["PATH"]), &["CALLBOARD_CACHE_DIR"]);
+        assert_eq!(noticed, [("CALLBOARD_MODEL_NAM", "CALLBOARD_MODEL_NAME")]);
+    }
+}
