@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use callboard::compose::{self, ModelSetup};
+use callboard::config::{Config, Loaded};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -11,7 +13,7 @@ use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
 use tokio::runtime::Builder;
 
 use super::args::{Output, ResearchArgs};
-use super::output::{self, layout};
+use super::output::{self, failed, layout};
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{keys, trace};
@@ -21,7 +23,6 @@ const BREAK_OFF: Duration = Duration::from_millis(500);
 
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
-    let described = describe(&args);
     trace::start(args.verbose);
     // The second thread hears a signal while this one writes.
     let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
@@ -31,11 +32,16 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     if args.plan_only {
         return plan(&args);
     }
+    let described = args.settings.load().and_then(|loaded| Ok((describe(&args, &loaded.config)?, loaded)));
+    let (described, loaded) = match described {
+        Ok(described) => described,
+        Err(error) => return failed(args.output, &error),
+    };
     let status = runtime.block_on(async {
         let progress = Progress::new(&args);
         let teller = progress.clone();
         match Signals::listen(move || teller.interrupted()) {
-            Ok(signals) => research(&args, described, signals, &progress).await,
+            Ok(signals) => research(&args, &loaded, described, signals, &progress).await,
             Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
         }
     });
@@ -44,13 +50,32 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     status
 }
 
-fn describe(args: &ResearchArgs) -> Research {
-    let described = callboard::research(&args.question).max_researchers(args.max_researchers).deadline(args.deadline);
-    args.corpus.iter().fold(described, Research::corpus)
+/// The research that the command line and the configuration describe. Nothing is read or sent.
+fn describe(args: &ResearchArgs, config: &Config) -> Result<Research, Error> {
+    let wanted = &config.research;
+    let described =
+        callboard::research(&args.question).max_researchers(wanted.max_researchers).deadline(wanted.deadline);
+    let described = wanted.corpus.iter().fold(described, Research::corpus);
+    Ok(match compose::model(config)? {
+        Some(setup) => with_model(described, setup),
+        None => described,
+    })
 }
 
-async fn research(args: &ResearchArgs, described: Research, signals: Signals, progress: &Progress) -> ExitStatus {
-    let missing = || args.corpus.iter().find_map(|path| missing(path));
+/// The same research, made with a language model.
+fn with_model(research: Research, _setup: ModelSetup) -> Research {
+    research
+}
+
+async fn research(
+    args: &ResearchArgs,
+    Loaded { config, notes, .. }: &Loaded,
+    described: Research,
+    signals: Signals,
+    progress: &Progress,
+) -> ExitStatus {
+    let corpus = &config.research.corpus;
+    let missing = || corpus.iter().find_map(|path| missing(path));
     if let Some(error) = described.validate().err().or_else(missing) {
         progress.end();
         return failed(args.output, &error);
@@ -59,8 +84,8 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
-    keys::note(keys::is_set).iter().for_each(|note| progress.note(note));
-    if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
+    notes.iter().chain(&keys::note(config, keys::is_set)).for_each(|note| progress.note(note));
+    if args.out.as_deref().is_some_and(|out| corpus.iter().any(|corpus| is_within(out, corpus))) {
         progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
     }
     let (watcher, stop, since) = (progress.clone(), signals.clone(), Instant::now());
@@ -202,10 +227,6 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
         _ => return None,
     };
     Some(ErrorEntry { code: code.into(), message: message.into(), hint: hint.into() })
-}
-
-fn failed(output: Output, error: &Error) -> ExitStatus {
-    output::failure(output, ErrorEntry::new(error.code(), error, error.hint()), error.exit_status())
 }
 
 fn unwritable(error: &WriteError) -> ErrorEntry {
