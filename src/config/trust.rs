@@ -69,8 +69,8 @@ fn broken(
         Rule::Never | Rule::UserFile => "may not be set".to_owned(),
     };
     let advice = format!(
-        "remove the line; or, if you trust whoever wrote this file, write trusted = [\"{folder}\"] as the first line of \
-         {user_file}"
+        "remove the line; or, if you trust whoever wrote this file, add its folder to the list at the top of {user_file}: \
+         trusted = [\"{folder}\"]"
     );
     Some((format!("{why}, because you have not trusted this folder"), advice))
 }

@@ -33,11 +33,15 @@ pub(super) fn cache() -> Check {
         Ok(root) => root,
         Err(error) => return Check::fail(NAME, error.to_string(), error.hint().to_string()),
     };
+    let hint = "name another folder with CALLBOARD_CACHE_DIR";
+    if root.exists() && !root.is_dir() {
+        return Check::fail(NAME, format!("{} is no folder", root.display()), hint);
+    }
     let there = existing(&root);
     // Made and gone: nothing is left behind.
     if let Err(fault) = tempfile::tempfile_in(&there) {
         let detail = format!("{} cannot be written: {fault}", there.display());
-        return Check::fail(NAME, detail, "name another folder with CALLBOARD_CACHE_DIR");
+        return Check::fail(NAME, detail, hint);
     }
     let state = match root.is_dir() {
         true => format!("{} of indexes", size(bytes_below(&root))),
@@ -108,6 +112,7 @@ fn size(bytes: u64) -> String {
     let (mebi, gibi) = (1_u64 << 20, 1_u64 << 30);
     match bytes {
         0 => "nothing".to_owned(),
+        _ if bytes < mebi => format!("{} KiB", bytes.div_ceil(1024)),
         _ if bytes >= gibi => format!("{}.{} GiB", bytes / gibi, bytes % gibi * 10 / gibi),
         _ => format!("{}.{} MiB", bytes / mebi, bytes % mebi * 10 / mebi),
     }
@@ -148,7 +153,9 @@ mod tests {
     fn sizes_are_read_and_said() {
         assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
         assert_eq!(available("MemTotal: 9 kB"), None);
-        for (bytes, said) in [(0, "nothing"), (1 << 19, "0.5 MiB"), (5 << 20, "5.0 MiB"), ((5 << 30) / 2, "2.5 GiB")] {
+        for (bytes, said) in
+            [(0, "nothing"), (1, "1 KiB"), (1 << 19, "512 KiB"), (5 << 20, "5.0 MiB"), ((5 << 30) / 2, "2.5 GiB")]
+        {
             assert_eq!(size(bytes), said);
         }
     }
