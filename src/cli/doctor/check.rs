@@ -84,11 +84,11 @@ pub(super) fn text(checks: &[Check], width: Option<usize>) -> String {
     }
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let (fail, warn) = (count(Status::Fail), count(Status::Warn));
-    text.push_str(&match (fail, warn) {
-        (0, 0) => "\nEverything is as it should be.\n".to_owned(),
-        (fail, warn) => format!("\n{fail} failed, {warn} to look at.\n"),
-    });
-    text
+    let sum = match (fail, warn) {
+        (0, 0) => "Everything is as it should be.".to_owned(),
+        (fail, warn) => format!("{fail} failed, {warn} to look at."),
+    };
+    text + "\n" + &wrap(&sum, Some(width), "", "")
 }
 
 fn status(status: Status) -> &'static str {
