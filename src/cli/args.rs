@@ -24,6 +24,7 @@ Examples:
   callboard research \"How do I back up a database?\" --corpus manual --corpus notes.md --out report
   callboard research \"What is a dead letter?\" --corpus docs --output json | jq .citations
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
+  callboard research \"What is a dead letter?\" --corpus docs --model openai/NAME --max-tokens 100000
 
 Exit codes:
   0    every part of the question has an answer
@@ -52,8 +53,8 @@ pub(super) enum Command {
     /// Answer a question from local documents, with verbatim quotes and their places.
     ///
     /// The question is split into parts; a researcher works on each; what they find is quoted, checked against the
-    /// stored text and arranged. No language model is called and nothing leaves the machine. The report goes to
-    /// standard output, progress to standard error.
+    /// stored text and arranged. Without --model no language model is called and nothing leaves the machine. The
+    /// report goes to standard output, progress to standard error.
     Research(ResearchArgs),
 
     /// Serve a model's interface on loopback, to test programs that call one.

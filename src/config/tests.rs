@@ -235,6 +235,19 @@ fn the_environment_is_over_the_files_and_paths_are_relative_to_their_file() {
     );
 }
 
+/// `OPENAI_BASE_URL` is read by other programs too: what is wrong with it is no matter of the rules.
+#[test]
+fn a_variable_of_others_is_an_error_only_for_who_calls_a_model() {
+    let mut world = World::new("[providers.openai]\nbase_url = \"http://localhost:1/v1\"", "");
+    world.variables.insert("OPENAI_BASE_URL".into(), "localhost:11434".into());
+    let loaded = world.load().unwrap();
+    let note = "variable OPENAI_BASE_URL: providers.openai.base_url cannot be what is written there: it must begin with http:// \
+                or https://";
+    assert_eq!(loaded.notes, [note]);
+    world.variables.insert("CALLBOARD_MODEL_NAME".into(), "openai/x".into());
+    assert!(world.load().unwrap_err().starts_with(note));
+}
+
 #[test]
 fn a_file_that_is_none_is_told() {
     let mut world = World::new("", "");
