@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use callboard_actors::error::{RetrieveError, StartError};
 use thiserror::Error;
 
+use crate::config::ConfigError;
 use crate::corpus::CorpusError;
 use crate::exit::ExitStatus;
+use crate::providers::ProviderError;
 
 /// What the facade's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +35,34 @@ pub enum Error {
     /// A number is outside its range.
     #[error("{0}")]
     OutOfRange(String),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No model is called so.
+    #[error("no model is called `{name}`")]
+    UnknownModel {
+        /// As it is configured.
+        name: String,
+        /// What to write instead.
+        advice: String,
+    },
+    /// The provider of the model wants a key, and there is none.
+    #[error("{model} needs a key, and the variable {variable} is not set")]
+    MissingKey {
+        /// The model.
+        model: String,
+        /// The variable that would hold the key.
+        variable: String,
+    },
+    /// A limit on costs needs the price of the model, which nobody knows.
+    #[error("nobody knows what {model} costs, and the run has a limit on costs")]
+    UnknownPrice {
+        /// The model.
+        model: String,
+    },
+    /// The provider cannot be used as it is configured.
+    #[error(transparent)]
+    Provider(ProviderError),
     /// The corpus cannot be used.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
@@ -44,7 +74,7 @@ pub enum Error {
     Interrupted,
     /// The language model cannot be used: its provider, its name or its key.
     #[error("the language model cannot be used: {0}")]
-    Provider(String),
+    Model(String),
     /// The budget does not allow the first call of the language model.
     #[error("the budget does not allow it: {0}")]
     Budget(String),
@@ -67,10 +97,15 @@ impl Error {
             Self::QuestionTooLong { .. } => "question_too_long",
             Self::NoCorpus => "missing_corpus",
             Self::OutOfRange(_) => "out_of_range",
+            Self::Config(error) => error.code(),
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::MissingKey { .. } => "missing_key",
+            Self::UnknownPrice { .. } => "unknown_price",
+            Self::Provider(_) => "provider",
             Self::Corpus(error) => error.code(),
             Self::IndexDeadline => "deadline",
             Self::Interrupted => "interrupted",
-            Self::Provider(_) => "provider",
+            Self::Model(_) => "model",
             Self::Budget(_) => "budget",
             Self::Start(error) => error.code(),
             Self::Sources(error) => error.code(),
@@ -86,16 +121,31 @@ impl Error {
             }
             Self::QuestionTooLong { .. } => "ask a shorter question, and put long material into the corpus".into(),
             Self::NoCorpus => {
-                "name a folder or a file to search, for example `--corpus docs`; it may be repeated".into()
+                "name a folder or a file to search, for example `--corpus docs`; it may be repeated, or stand in callboard.toml"
+                    .into()
             }
             Self::OutOfRange(_) => "choose a value within the range".into(),
+            Self::Config(error) => error.hint(),
+            Self::UnknownModel { advice, .. } => advice.clone(),
+            Self::MissingKey { variable, .. } => format!(
+                "put the key into it: export {variable}=...; a server that wants none is named with OPENAI_BASE_URL"
+            ),
+            Self::UnknownPrice { model } => format!(
+                "write [prices.\"{model}\"] into your callboard.toml, and below it input = ... and output = ... in US \
+                 dollars for a million tokens; or limit the run with --max-tokens instead"
+            ),
+            Self::Provider(ProviderError::Address { .. }) => {
+                "mend the address: it stands in OPENAI_BASE_URL or in providers.openai.base_url".into()
+            }
+            Self::Provider(ProviderError::Key { .. }) => "copy the key again, as one line".into(),
+            Self::Provider(_) => "install the certificates of your system (ca-certificates), and try again".into(),
             Self::Corpus(error) => error.hint().to_string(),
             Self::IndexDeadline => {
                 "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".into()
             }
             Self::Interrupted => "run the command again; an index that is not finished is not kept".into(),
-            Self::Provider(_) => {
-                "check the model's name, its key and its address; without --model no language model is asked".into()
+            Self::Model(_) => {
+                "check the model's name, its key and its address: `callboard doctor` asks the provider; without a model the rules answer".into()
             }
             Self::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".into(),
             Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
@@ -120,8 +170,10 @@ impl Error {
             Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::NoCorpus | Self::OutOfRange(_) => {
                 ExitStatus::Usage
             }
+            Self::Config(_) | Self::UnknownModel { .. } | Self::UnknownPrice { .. } => ExitStatus::Input,
+            Self::Provider(ProviderError::Address { .. }) => ExitStatus::Input,
+            Self::MissingKey { .. } | Self::Provider(_) | Self::Model(_) => ExitStatus::Provider,
             Self::Corpus(_) | Self::Sources(_) => ExitStatus::Input,
-            Self::Provider(_) => ExitStatus::Provider,
             Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,

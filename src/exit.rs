@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use callboard_actors::event::CancelReason;
 use callboard_actors::research::{MissingCause, Outcome, Status};
 
-/// How the program ends. The numbers are stable; 8 is kept for checks.
+/// How the program ends. The numbers are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -18,7 +18,7 @@ pub enum ExitStatus {
     Usage = 2,
     /// An input cannot be used: a missing or empty corpus, a folder that cannot be written.
     Input = 3,
-    /// A language model's provider, or its key.
+    /// A language model's provider or its key.
     Provider = 4,
     /// A limit, such as the deadline or a budget, was reached and nothing was found.
     Limit = 5,
@@ -26,6 +26,8 @@ pub enum ExitStatus {
     Partial = 6,
     /// Every part was worked on to its end, and nothing was found.
     NoEvidence = 7,
+    /// A check of `doctor` failed.
+    Check = 8,
     /// Interrupted by a signal; a partial report is still written.
     Interrupted = 130,
 }

@@ -8,6 +8,8 @@
 //! - [`Report`]: the report as a value; the documented JSON
 //! - [`report`]: the report as text, Markdown, HTML, JSON and as a folder of files
 //! - [`corpus`]: folders and files become passages that can be searched
+//! - [`config`]: the configuration: two files, the environment and flags, and where each value came from
+//! - [`compose`]: the adapters that a configuration asks for
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
@@ -28,6 +30,8 @@ pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;
 pub use research::{Finished, ModelChoice, Research, ResearchRun, plan, research};
 
+pub mod compose;
+pub mod config;
 pub mod corpus;
 mod error;
 mod exit;

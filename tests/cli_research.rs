@@ -173,7 +173,7 @@ fn a_key_is_named_and_never_used_or_shown() {
         Ran::of(command.args(arguments).env("OPENAI_API_KEY", canary).env("RUST_LOG", "trace").output().unwrap())
     };
     let ran = run(&[]);
-    assert!(ran.err.contains("note: OPENAI_API_KEY found and not used"), "{}", ran.err);
+    assert!(ran.err.contains("note: OPENAI_API_KEY found; add --model openai/NAME to use it"), "{}", ran.err);
     let files = ["report.md", "report.html", "report.json", "events.jsonl"];
     let written: String = files.map(|name| fs::read_to_string(place.path("report").join(name)).unwrap()).concat();
     assert!(![&ran.out, &ran.err, &written].iter().any(|text| text.contains(canary)));

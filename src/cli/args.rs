@@ -1,19 +1,22 @@
 //! Which words does the command line know? The flags with their help; their values are checked here.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use callboard::research::RESEARCHERS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::duration;
+use super::completions::CompletionArgs;
+use super::doctor::DoctorArgs;
 use super::mock_args::MockArgs;
+use super::settings::SettingArgs;
+use super::show::ConfigCommand;
 
 const EXAMPLES: &str = "\
 Examples:
   callboard research \"How does a supervisor learn that an agent died?\" --corpus docs
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
-  callboard mock-llm --latency 200ms --fault status_503=0.05";
+  callboard mock-llm --latency 200ms --fault status_503=0.05
+  callboard doctor
+  callboard config show --origin";
 
 const RESEARCH_EXAMPLES: &str = "\
 Examples:
@@ -21,13 +24,15 @@ Examples:
   callboard research \"How do I back up a database?\" --corpus manual --corpus notes.md --out report
   callboard research \"What is a dead letter?\" --corpus docs --output json | jq .citations
   callboard research \"What is a lifetime, and how does it differ from a scope?\" --plan-only
+  callboard research \"What is a dead letter?\" --corpus docs --model openai/NAME --max-tokens 100000
 
 Exit codes:
   0    every part of the question has an answer
   1    internal error, or standard output cannot be written
   2    usage: an unknown flag, an empty question, no corpus named
-  3    an input cannot be used: a missing or empty corpus, an --out that cannot be written
-  4    a language model's provider or its key: not used yet
+  3    configuration or input: a bad file, an unknown model, a missing or empty corpus,
+       an --out that cannot be written
+  4    a language model's provider or its key
   5    the deadline passed and nothing was found
   6    a report with a part missing, whatever the cause
   7    every part was worked on to its end, and nothing was found
@@ -48,8 +53,8 @@ pub(super) enum Command {
     /// Answer a question from local documents, with verbatim quotes and their places.
     ///
     /// The question is split into parts; a researcher works on each; what they find is quoted, checked against the
-    /// stored text and arranged. No language model is called and nothing leaves the machine. The report goes to
-    /// standard output, progress to standard error.
+    /// stored text and arranged. Without --model no language model is called and nothing leaves the machine. The
+    /// report goes to standard output, progress to standard error.
     Research(ResearchArgs),
 
     /// Serve a model's interface on loopback, to test programs that call one.
@@ -58,6 +63,19 @@ pub(super) enum Command {
     /// limits and faults that you choose. Its address goes to standard output when it listens; Ctrl-C ends it. What it
     /// counts is at /stats, and POST /reset begins anew.
     MockLlm(MockArgs),
+
+    /// See whether everything that a run depends on is as it should be.
+    ///
+    /// It looks at the configuration, the keys, the chosen provider, the cache, the disk and the limits of the system.
+    /// Of keys it says only whether they are set.
+    Doctor(DoctorArgs),
+
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+
+    /// Print a script that completes the words of this command line in a shell.
+    Completions(CompletionArgs),
 }
 
 /// The arguments of `callboard research`.
@@ -67,17 +85,8 @@ pub(super) struct ResearchArgs {
     /// What you want to know, in quotes.
     pub(super) question: String,
 
-    /// A folder or a file to search; may be repeated.
-    #[arg(long, value_name = "PATH")]
-    pub(super) corpus: Vec<PathBuf>,
-
-    /// How many researchers work at once, 1 to 64; more parts wait for their turn.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = researchers)]
-    pub(super) max_researchers: usize,
-
-    /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub(super) deadline: Duration,
+    #[command(flatten)]
+    pub(super) settings: SettingArgs,
 
     /// Show how the question is split into parts, and stop. Needs no corpus.
     #[arg(long, conflicts_with = "out", overrides_with = "plan_only")]
@@ -111,11 +120,6 @@ pub(super) enum Output {
     Jsonl,
 }
 
-fn researchers(text: &str) -> Result<usize, String> {
-    let number = text.trim().parse().ok().filter(|number| RESEARCHERS.contains(number));
-    number.ok_or_else(|| format!("write a whole number from {} to {}", RESEARCHERS.start(), RESEARCHERS.end()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,13 +128,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn researchers_are_a_whole_number_within_the_range() {
-        assert_eq!((researchers("1"), researchers("64")), (Ok(1), Ok(64)));
-        for text in ["", "0", "65", "x", "-1", "2.5", "99999999999999999999"] {
-            assert_eq!(researchers(text), Err("write a whole number from 1 to 64".into()), "{text}");
-        }
     }
 }

@@ -1,16 +1,22 @@
-//! Is there a key for a language model in the environment? It is named and not used; its value is never read out.
+//! Is there a key for a language model in the environment? It is named and sends nothing by itself; its value is never read
+//! out.
 
-const NAMES: [&str; 3] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"];
+use callboard::config::{BUILTIN, Config};
 
-/// One sentence about the keys that are set; `None` when there is none.
-pub(super) fn note(is_set: impl Fn(&str) -> bool) -> Option<String> {
-    let found: Vec<_> = NAMES.into_iter().filter(|name| is_set(name)).collect();
-    (!found.is_empty()).then(|| {
-        format!(
-            "{} found and not used: this version calls no language model, nothing leaves the machine",
-            found.join(", ")
-        )
-    })
+/// Variables of providers that this version does not have.
+pub(super) const OTHERS: [&str; 2] = ["ANTHROPIC_API_KEY", "GEMINI_API_KEY"];
+
+/// What is said about the keys that are set when the rules work; `None` when there is nothing to say.
+pub(super) fn note(config: &Config, is_set: impl Fn(&str) -> bool) -> Option<String> {
+    if config.model.name != BUILTIN {
+        return None;
+    }
+    let ours = &config.openai.key_env;
+    let ours = is_set(ours).then(|| format!("{ours} found; add --model openai/NAME to use it"));
+    let others: Vec<_> = OTHERS.into_iter().filter(|name| is_set(name)).collect();
+    let others = (!others.is_empty()).then(|| format!("{} found and not used", others.join(", ")));
+    let said: Vec<_> = ours.into_iter().chain(others).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Whether an environment variable is set to something.
@@ -23,9 +29,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_keys_that_are_set_are_named() {
-        assert_eq!(note(|_| false), None);
-        let sentence = note(|name| name != "ANTHROPIC_API_KEY").unwrap();
-        assert!(sentence.starts_with("OPENAI_API_KEY, GEMINI_API_KEY found and not used"), "{sentence}");
+    fn only_keys_that_are_set_are_named_and_only_beside_the_rules() {
+        let mut config = Config::default();
+        assert_eq!(note(&config, |_| false), None);
+        let said = note(&config, |name| name != "ANTHROPIC_API_KEY").unwrap();
+        assert_eq!(said, "OPENAI_API_KEY found; add --model openai/NAME to use it; GEMINI_API_KEY found and not used");
+        config.openai.key_env = "OTHER".into();
+        let said = note(&config, |name| name == "OTHER").unwrap();
+        assert_eq!(said, "OTHER found; add --model openai/NAME to use it");
+        config.model.name = "openai/x".into();
+        assert_eq!(note(&config, |_| true), None);
     }
 }

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use callboard::ExitStatus;
 use callboard::actors::research::inert::plain;
 use callboard::report::TextStyle;
 use callboard::report::json::{self, ErrorEntry, Layout};
+use callboard::{Error, ExitStatus};
 
 use super::args::Output;
 
@@ -47,6 +47,11 @@ pub(super) fn failure(output: Output, error: ErrorEntry, status: ExitStatus) -> 
         Some(layout) if !ANSWERED.load(Ordering::Relaxed) => answer(&json::failure(error, layout), status),
         _ => status,
     }
+}
+
+/// The same for an error of the library.
+pub(super) fn failed(output: Output, error: &Error) -> ExitStatus {
+    failure(output, ErrorEntry::new(error.code(), error, error.hint()), error.exit_status())
 }
 
 /// Says an error to people: what happened, and what to do.

@@ -4,6 +4,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use callboard::compose;
+use callboard::config::keys::Name;
+use callboard::config::{Loaded, Origin};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -11,7 +14,7 @@ use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
 use tokio::runtime::Builder;
 
 use super::args::{Output, ResearchArgs};
-use super::output::{self, layout};
+use super::output::{self, failed, layout};
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{keys, trace};
@@ -21,21 +24,27 @@ const BREAK_OFF: Duration = Duration::from_millis(500);
 
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
-    let described = describe(&args);
     trace::start(args.verbose);
     // The second thread hears a signal while this one writes.
     let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(fault) => return failed(args.output, &Error::Internal(format!("no thread could be started: {fault}"))),
     };
+    let described = args.settings.load().and_then(|loaded| Ok((describe(&args, &loaded)?, loaded)));
+    let (described, loaded) = match described {
+        Ok(described) => described,
+        Err(error) => return failed(args.output, &error),
+    };
     if args.plan_only {
-        return plan(&args);
+        let planned = runtime.block_on(plan(&args, described));
+        runtime.shutdown_background();
+        return planned;
     }
     let status = runtime.block_on(async {
         let progress = Progress::new(&args);
         let teller = progress.clone();
         match Signals::listen(move || teller.interrupted()) {
-            Ok(signals) => research(&args, described, signals, &progress).await,
+            Ok(signals) => research(&args, &loaded, described, signals, &progress).await,
             Err(fault) => failed(args.output, &Error::Internal(format!("signals cannot be heard: {fault}"))),
         }
     });
@@ -44,13 +53,29 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     status
 }
 
-fn describe(args: &ResearchArgs) -> Research {
-    let described = callboard::research(&args.question).max_researchers(args.max_researchers).deadline(args.deadline);
-    args.corpus.iter().fold(described, Research::corpus)
+/// The research that the command line and the configuration describe. Nothing is read or sent.
+fn describe(args: &ResearchArgs, loaded: &Loaded) -> Result<Research, Error> {
+    let wanted = &loaded.config.research;
+    let mut described = callboard::research(&args.question).max_researchers(wanted.max_researchers);
+    // What nobody said is for the research to choose: with a language model everything takes longer.
+    if loaded.settings.get(&Name::Key("research.deadline")).is_none_or(|setting| setting.origin != Origin::Default) {
+        described = described.deadline(wanted.deadline);
+    }
+    if let Some(model) = compose::model(&loaded.config)? {
+        described = described.model(model).iterations(wanted.iterations);
+    }
+    Ok(wanted.corpus.iter().fold(described, Research::corpus))
 }
 
-async fn research(args: &ResearchArgs, described: Research, signals: Signals, progress: &Progress) -> ExitStatus {
-    let missing = || args.corpus.iter().find_map(|path| missing(path));
+async fn research(
+    args: &ResearchArgs,
+    Loaded { config, notes, .. }: &Loaded,
+    described: Research,
+    signals: Signals,
+    progress: &Progress,
+) -> ExitStatus {
+    let corpus = &config.research.corpus;
+    let missing = || corpus.iter().find_map(|path| missing(path));
     if let Some(error) = described.validate().err().or_else(missing) {
         progress.end();
         return failed(args.output, &error);
@@ -59,8 +84,8 @@ async fn research(args: &ResearchArgs, described: Research, signals: Signals, pr
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
-    keys::note(keys::is_set).iter().for_each(|note| progress.note(note));
-    if args.out.as_deref().is_some_and(|out| args.corpus.iter().any(|corpus| is_within(out, corpus))) {
+    notes.iter().chain(&keys::note(config, keys::is_set)).for_each(|note| progress.note(note));
+    if args.out.as_deref().is_some_and(|out| corpus.iter().any(|corpus| is_within(out, corpus))) {
         progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
     }
     let (watcher, stop, since) = (progress.clone(), signals.clone(), Instant::now());
@@ -116,8 +141,9 @@ fn is_within(inner: &Path, outer: &Path) -> bool {
     matches!((inner.canonicalize(), outer.canonicalize()), (Ok(inner), Ok(outer)) if inner.starts_with(&outer))
 }
 
-fn plan(args: &ResearchArgs) -> ExitStatus {
-    match callboard::plan(&args.question) {
+/// Only the plan. Nobody listens to signals: there is nothing to end in order.
+async fn plan(args: &ResearchArgs, described: Research) -> ExitStatus {
+    match described.plan().await {
         Ok(plan) => {
             let text = match layout(args.output) {
                 Some(layout) => json::plan(&plan, layout),
@@ -202,10 +228,6 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
         _ => return None,
     };
     Some(ErrorEntry { code: code.into(), message: message.into(), hint: hint.into() })
-}
-
-fn failed(output: Output, error: &Error) -> ExitStatus {
-    output::failure(output, ErrorEntry::new(error.code(), error, error.hint()), error.exit_status())
 }
 
 fn unwritable(error: &WriteError) -> ErrorEntry {

@@ -32,6 +32,9 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
 /// The output that was asked for, as far as it can be told from words that do not parse.
 fn wanted(words: &[OsString]) -> Output {
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--").collect();
+    if words.iter().any(|word| word == "--json") {
+        return Output::Json;
+    }
     let value = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--output") {
         Some("") => words.get(at + 1).map(|value| value.to_string()),
         Some(rest) => rest.strip_prefix('=').map(str::to_owned),
@@ -61,6 +64,9 @@ fn command(words: &[OsString]) -> &'static str {
     match words.get(1).and_then(|word| word.to_str()) {
         Some("mock-llm") => " mock-llm",
         Some("research") => " research",
+        Some("doctor") => " doctor",
+        Some("config") => " config show",
+        Some("completions") => " completions",
         _ => "",
     }
 }
@@ -85,6 +91,8 @@ mod tests {
             (&["callboard", "research", "--output"], Output::Text),
             (&["callboard", "research", "--", "--output", "json"], Output::Text),
             (&["callboard", "research", "--outputs=json"], Output::Text),
+            (&["callboard", "doctor", "--nonsense", "--json"], Output::Json),
+            (&["callboard", "doctor", "--", "--json"], Output::Text),
         ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             assert_eq!(wanted(&words), output, "{words:?}");

@@ -54,8 +54,11 @@ impl CorpusOptions {
         Ok(())
     }
 
-    /// The directory under which every cache file of this program lies.
-    pub(super) fn cache_root(&self) -> Result<PathBuf, CorpusError> {
+    /// The directory under which every cache file of this program lies. It need not be there yet.
+    ///
+    /// # Errors
+    /// [`CorpusError::NoCacheDir`] when neither the caller nor the variable nor the system names one.
+    pub fn cache_root(&self) -> Result<PathBuf, CorpusError> {
         if let Some(dir) = &self.cache_dir {
             return Ok(dir.clone());
         }

@@ -6,6 +6,8 @@
 mod headers;
 mod http;
 pub mod openai;
+mod probe;
 mod sse;
 
 pub use http::ProviderError;
+pub use probe::{Answer, Probe};

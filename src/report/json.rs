@@ -92,6 +92,11 @@ pub fn event(event: &RunEvent) -> String {
     write(event, Layout::Line)
 }
 
+/// Any other object of ours, such as what `doctor` found.
+pub fn value(value: &impl Serialize, layout: Layout) -> String {
+    write(value, layout)
+}
+
 fn object(kind: &'static str, object: impl Serialize, error: Option<ErrorEntry>, layout: Layout) -> String {
     let kind = (layout == Layout::Line).then_some(kind);
     write(&Typed { kind, object, error }, layout)

@@ -231,7 +231,7 @@ impl ResearchRun {
     /// Waits for the end, within the deadline and about a second more, and makes the report.
     ///
     /// # Errors
-    /// [`Error::Provider`] and [`Error::Budget`] when the language model could not be asked even once;
+    /// [`Error::Model`] and [`Error::Budget`] when the language model could not be asked even once;
     /// [`Error::Sources`] when a stored text that the report cites cannot be read.
     pub async fn finish(mut self) -> Result<Finished> {
         let outcome = self.run.outcome().await;
@@ -277,7 +277,7 @@ impl Finished {
 fn unusable(failure: &Failure) -> Error {
     match failure.cause {
         FailureCause::Budget => Error::Budget(failure.message.clone()),
-        _ => Error::Provider(failure.message.clone()),
+        _ => Error::Model(failure.message.clone()),
     }
 }
 

@@ -67,14 +67,31 @@ impl Place {
 
     /// The binary, to be run in the folder, as `callboard research` with these arguments.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.callboard(["research"]);
+        command.args(arguments);
+        command
+    }
+
+    /// The binary, to be run in the folder with these arguments. Nothing of the user's home and environment reaches it.
+    pub(crate) fn callboard<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
-        command.arg("research").args(arguments).current_dir(self.folder.path());
-        for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"]
-        {
-            command.env_remove(name);
+        command.args(arguments).current_dir(self.folder.path());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let is_ours = ["CALLBOARD_", "OPENAI_", "ANTHROPIC_", "GEMINI_"].iter().any(|own| name.starts_with(own));
+            if is_ours || ["RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"].contains(&&*name) {
+                command.env_remove(&*name);
+            }
         }
+        command.env("HOME", self.path("home")).env("XDG_CONFIG_HOME", self.path("home/.config"));
         command.env("CALLBOARD_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
         command
+    }
+
+    /// Adds a user file.
+    pub(crate) fn user_file(self, content: &str) -> Self {
+        fs::create_dir_all(self.path("home/.config/callboard")).expect("a folder for the user file");
+        self.file("home/.config/callboard/callboard.toml", content)
     }
 
     /// Runs it to its end.

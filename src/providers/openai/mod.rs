@@ -8,6 +8,7 @@ mod reply;
 mod request;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::headers::{headroom, retry_after};
 use super::http::{Http, ProviderError, body, failed, host};
+use super::probe::{Answer, Probe};
 use super::sse::Events;
 use reply::{Growing, whole};
 
@@ -47,6 +49,8 @@ pub struct OpenAi(Arc<Shared>);
 struct Shared {
     model: String,
     url: Url,
+    /// Where the models are listed.
+    models: Url,
     is_openai: bool,
     key: Option<SecretString>,
     authorization: Option<HeaderValue>,
@@ -72,27 +76,65 @@ impl OpenAi {
         base_url: Option<&str>,
     ) -> Result<Self, ProviderError> {
         let base = base_url.unwrap_or(OPENAI);
-        let wrong = |what: &str| ProviderError::Address {
+        let url = endpoint(base, "/chat/completions").map_err(|what| ProviderError::Address {
             variable: BASE_URL.to_owned(),
             address: without_secrets(base),
-            what: what.to_owned(),
-        };
-        let url = Url::parse(&format!("{}/chat/completions", base.trim_end_matches('/')));
-        let url = url.map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("it must begin with http:// or https://"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("it holds a name or a password; hand the key over instead"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("it holds a `?` or a `#`, and more is appended to it"));
-        }
+            what,
+        })?;
+        let models = endpoint(base, "/models").unwrap_or_else(|_| url.clone());
         let authorization = key.as_ref().map(authorization).transpose()?;
-        let is_openai = url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
+        let is_openai = is_openai(&url);
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
-        Ok(Self(Arc::new(Shared { model: model.into(), url, is_openai, key, authorization, http })))
+        Ok(Self(Arc::new(Shared { model: model.into(), url, models, is_openai, key, authorization, http })))
     }
+}
+
+impl OpenAi {
+    /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
+    pub(crate) async fn probe(&self, model: &str, within: Duration) -> Probe {
+        let shared = &self.0;
+        let is_key_exposed = shared.key.is_some() && shared.url.scheme() == "http" && !is_local(&shared.url);
+        let start = Instant::now();
+        let asked = timeout_at(start + within, shared.models(within)).await;
+        let answer = match asked.unwrap_or(Err(ModelError::Timeout(Waiting::Total))) {
+            Ok((status, said)) => Answer::of(status, &said, model, start.elapsed()),
+            Err(error) => Answer::Unreachable(error),
+        };
+        Probe { host: host(&shared.models), is_key_exposed, answer }
+    }
+}
+
+/// Whether an address is on this machine.
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a base URL leads to OpenAI itself, which wants a key; `None` does.
+pub(crate) fn is_vendor(base: Option<&str>) -> bool {
+    base.is_none_or(|base| endpoint(base, "").is_ok_and(|url| is_openai(&url)))
+}
+
+fn is_openai(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"))
+}
+
+/// The address of a part of the interface, such as `/models`, below a base URL.
+///
+/// # Errors
+/// What is wrong with the base URL; nothing that stands in it.
+pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
+    let url = Url::parse(&format!("{}{part}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a name or a password; hand the key over instead".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it holds a `?` or a `#`, and more is appended to it".to_owned());
+    }
+    Ok(url)
 }
 
 /// An address that can be shown: what stands before an `@` or after a `?` may be a secret.
@@ -167,6 +209,16 @@ impl Shared {
             None => request.send().await,
         };
         response.map_err(|error| failed(&self.url, &error))
+    }
+
+    /// The list of models: its status and its body, read to its end or not at all.
+    async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
+        let mut request = self.http.client(Timeouts::default().connect)?.get(self.models.clone());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = request.send().await.map_err(|error| failed(&self.models, &error))?;
+        Ok((response.status().as_u16(), body(response, within).await?))
     }
 
     /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.

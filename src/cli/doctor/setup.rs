@@ -1,0 +1,162 @@
+//! Is the configuration valid, are the keys there, does the provider answer? Keys are named, and never read out.
+
+use std::time::Duration;
+
+use callboard::config::{BUILTIN, Config, Loaded};
+use callboard::providers::{Answer, Probe};
+use callboard::{Error, compose};
+
+use super::check::Check;
+use crate::cli::keys;
+
+/// How long a provider may take to list its models.
+pub(super) const WITHIN: Duration = Duration::from_secs(10);
+
+/// From here on an answer is slow.
+const SLOW: Duration = Duration::from_secs(2);
+
+const UNREAD: &str = "the configuration cannot be read";
+
+/// The files that were looked for.
+pub(super) fn configuration(loaded: &Result<Loaded, Error>) -> Check {
+    const NAME: &str = "configuration";
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => return Check::fail(NAME, whole(error), error.hint()),
+    };
+    let file = |file: &callboard::config::ReadFile| {
+        let state = match (file.is_found, file.whose, file.is_trusted) {
+            (false, ..) => "not there",
+            (true, "project", true) => "valid, trusted",
+            (true, "project", false) => "valid, not trusted",
+            (true, ..) => "valid",
+        };
+        format!("{} file {}: {state}", file.whose, file.path.display())
+    };
+    let detail = loaded.files.iter().map(file).collect::<Vec<_>>().join("; ");
+    match loaded.notes.is_empty() {
+        true => Check::ok(NAME, detail),
+        false => Check::warn(NAME, detail, loaded.notes.join("; ")),
+    }
+}
+
+/// Which keys are set; never what they are.
+pub(super) fn keys(config: Option<&Config>) -> Check {
+    let configured = config.map_or(callboard::providers::openai::KEY, |config| &config.openai.key_env);
+    let state = |name: &str| format!("{name} {}", if keys::is_set(name) { "is set" } else { "is not set" });
+    let unused =
+        keys::OTHERS.iter().filter(|name| keys::is_set(name)).map(|name| format!("{name} is set and not used"));
+    Check::ok("keys", [state(configured)].into_iter().chain(unused).collect::<Vec<_>>().join("; "))
+}
+
+/// Whether the configured model can be set up; nothing is sent.
+pub(super) fn model(config: Option<&Config>) -> Check {
+    const NAME: &str = "model";
+    let Some(config) = config else { return Check::skipped(NAME, UNREAD) };
+    match compose::model(config) {
+        Ok(None) => Check::ok(NAME, format!("{BUILTIN}: the rules, which send nothing anywhere")),
+        Ok(Some(setup)) => {
+            let price = if setup.model.price.is_some() { "its price is known" } else { "its price is unknown" };
+            Check::ok(NAME, format!("{}; {price}", setup.model.name))
+        }
+        Err(error) => Check::fail(NAME, whole(&error), error.hint()),
+    }
+}
+
+/// What came of asking the provider.
+pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) -> Check {
+    let Probe { host, is_key_exposed, answer } = match asked {
+        Ok(Some(probe)) => probe,
+        Ok(None) => return Check::skipped(name, "the rules need none"),
+        Err(_) => return Check::skipped(name, "not asked: see the check `model`"),
+    };
+    let ms = |latency: Duration| format!("{host} answers in {} ms", latency.as_millis());
+    match answer {
+        Answer::Unreachable(error) => Check::fail(
+            name,
+            format!("{host} does not answer: {error}"),
+            "see whether the server runs and the address is right: OPENAI_BASE_URL or providers.openai.base_url; \
+             --offline leaves this out",
+        ),
+        Answer::Refused { status, latency } => Check::fail(
+            name,
+            format!("{} and refuses the key (HTTP {status})", ms(latency)),
+            "see whether the key is right and still valid",
+        ),
+        Answer::Other { status, latency } if status >= 500 => Check::fail(
+            name,
+            format!("{} with HTTP {status}", ms(latency)),
+            "the provider has trouble of its own: try again later",
+        ),
+        Answer::Other { status, latency } => Check::warn(
+            name,
+            format!("{} with HTTP {status} to the question for its models", ms(latency)),
+            "some servers have no such list; if a run fails too, look at the address: it usually ends with /v1",
+        ),
+        Answer::Listed { latency, has_model: Some(false) } => Check::warn(
+            name,
+            format!("{}, and its list does not have the model", ms(latency)),
+            "look at the name after `openai/`: the provider lists its models at /models",
+        ),
+        Answer::Listed { latency, .. } if is_key_exposed => Check::warn(
+            name,
+            format!("{}, over plain http", ms(latency)),
+            "the key can be read on the way: write https:// in the address",
+        ),
+        Answer::Listed { latency, .. } if latency > SLOW => {
+            Check::warn(name, format!("{}, which is slow", ms(latency)), "look at the network, or try again later")
+        }
+        Answer::Listed { latency, .. } => Check::ok(name, ms(latency)),
+        _ => Check::warn(name, format!("{host} says something that is not understood"), "run a small question"),
+    }
+}
+
+/// Whether what is searched by default is there.
+pub(super) fn corpus(config: Option<&Config>) -> Check {
+    const NAME: &str = "corpus";
+    let Some(config) = config else { return Check::skipped(NAME, UNREAD) };
+    let paths = &config.research.corpus;
+    if let Some(missing) = paths.iter().find(|path| std::fs::metadata(path).is_err()) {
+        let hint = "mend research.corpus, or name another with --corpus";
+        return Check::fail(NAME, format!("{} cannot be reached", missing.display()), hint);
+    }
+    match paths.len() {
+        0 => Check::skipped(NAME, "none is configured: each research names its own with --corpus"),
+        _ => Check::ok(NAME, paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// An error with its causes.
+fn whole(error: &Error) -> String {
+    callboard::report::json::ErrorEntry::new(error.code(), error, String::new()).message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Status::{Fail, Ok, Skipped, Warn};
+    use super::*;
+    use callboard::actors::error::ModelError;
+
+    #[test]
+    fn each_answer_of_a_provider_has_its_status() {
+        let (quick, slow) = (Duration::from_millis(3), Duration::from_secs(3));
+        let answered = |answer, is_key_exposed| {
+            let probe = Probe { host: "https://host".into(), is_key_exposed, answer };
+            provider("provider", Result::Ok(Some(probe))).status
+        };
+        for (answer, is_key_exposed, status) in [
+            (Answer::Listed { latency: quick, has_model: Some(true) }, false, Ok),
+            (Answer::Listed { latency: quick, has_model: None }, false, Ok),
+            (Answer::Listed { latency: quick, has_model: None }, true, Warn),
+            (Answer::Listed { latency: slow, has_model: None }, false, Warn),
+            (Answer::Listed { latency: quick, has_model: Some(false) }, false, Warn),
+            (Answer::Refused { status: 401, latency: quick }, false, Fail),
+            (Answer::Other { status: 404, latency: quick }, false, Warn),
+            (Answer::Other { status: 503, latency: quick }, false, Fail),
+            (Answer::Unreachable(ModelError::Stopped), false, Fail),
+        ] {
+            assert_eq!(answered(answer.clone(), is_key_exposed), status, "{answer:?}");
+        }
+        assert_eq!(provider("provider", Result::Ok(None)).status, Skipped);
+    }
+}

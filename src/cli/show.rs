@@ -1,0 +1,168 @@
+//! What does `callboard config show` print? The configuration as a file that could be read again, or as one JSON object.
+
+use callboard::ExitStatus;
+use callboard::actors::research::inert;
+use callboard::config::keys::Name;
+use callboard::config::{Loaded, Setting, Value};
+use callboard::report::json::{self, Layout};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::output::{self, failed};
+use super::settings::SettingArgs;
+
+/// What can be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print the configuration that a command would have here, as a callboard.toml.
+    ///
+    /// A flag is over the environment, that over callboard.toml in the current folder, that over the user's file. Keys
+    /// of providers are never shown, because they are never part of it.
+    Show(ShowArgs),
+}
+
+/// The arguments of `callboard config show`.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Say where each value came from: its file with the line, its variable, its flag.
+    #[arg(long, overrides_with = "origin")]
+    origin: bool,
+
+    /// Print one JSON object, which always has the origins.
+    #[arg(long, overrides_with = "json")]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+/// Runs the command to its end.
+pub(super) fn run(args: &ShowArgs) -> ExitStatus {
+    match args.settings.load() {
+        Ok(loaded) => {
+            loaded.notes.iter().for_each(|note| output::line(&format!("note: {note}")));
+            output::answer(&shown(args, &loaded), ExitStatus::Complete)
+        }
+        Err(error) => failed(super::json_or_text(args.json), &error),
+    }
+}
+
+fn shown(args: &ShowArgs, loaded: &Loaded) -> String {
+    if args.json { object(loaded) } else { text(loaded, args.origin) }
+}
+
+/// As a file. A value that nobody set stands in a comment.
+fn text(loaded: &Loaded, origin: bool) -> String {
+    let lines: Vec<_> =
+        loaded.settings.all().map(|(name, setting)| (section(name), line(name, setting), setting)).collect();
+    let width = lines.iter().map(|(_, line, _)| line.chars().count()).max().unwrap_or_default();
+    let (mut text, mut open) = (String::new(), String::new());
+    for (section, line, setting) in lines {
+        if section != open {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text.push_str(&format!("{gap}[{section}]\n"));
+            open = section;
+        }
+        match origin {
+            true => text.push_str(&format!("{line:width$}  # {}\n", inert::plain(&setting.origin.to_string()))),
+            false => text.push_str(&format!("{line}\n")),
+        }
+    }
+    text
+}
+
+/// The table in which a key stands; of the first keys none.
+fn section(name: &Name) -> String {
+    match name {
+        Name::Key(name) => name.rsplit_once('.').map(|(section, _)| section.to_owned()).unwrap_or_default(),
+        Name::Price(model, _) => format!("prices.{}", quoted(model)),
+    }
+}
+
+fn line(name: &Name, setting: &Setting) -> String {
+    let name = name.to_string();
+    let key = name.rsplit('.').next().unwrap_or(&name);
+    match &setting.value {
+        Some(value) => format!("{key} = {}", written(value)),
+        None => format!("# {key} is not set"),
+    }
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::Count(_) | Value::Money(_) => value.to_string(),
+        Value::Text(_) | Value::Time(_) => quoted(&value.to_string()),
+        Value::Paths(paths) => {
+            let paths: Vec<_> = paths.iter().map(|path| quoted(&path.display().to_string())).collect();
+            format!("[{}]", paths.join(", "))
+        }
+    }
+}
+
+/// A basic string of TOML: JSON's escapes are among TOML's, and what a terminal would act on is one.
+fn quoted(text: &str) -> String {
+    json::value(&text, Layout::Line).trim_end().to_owned()
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    schema_version: u32,
+    files: Vec<ShownFile>,
+    settings: Vec<ShownSetting>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ShownFile {
+    whose: &'static str,
+    path: String,
+    found: bool,
+    trusted: bool,
+}
+
+#[derive(Serialize)]
+struct ShownSetting {
+    key: String,
+    value: serde_json::Value,
+    origin: ShownOrigin,
+}
+
+#[derive(Serialize)]
+struct ShownOrigin {
+    kind: &'static str,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+}
+
+fn object(loaded: &Loaded) -> String {
+    let files = loaded.files.iter().map(|file| ShownFile {
+        whose: file.whose,
+        path: file.path.display().to_string(),
+        found: file.is_found,
+        trusted: file.is_trusted,
+    });
+    let settings = loaded.settings.all().map(|(name, setting)| ShownSetting {
+        key: name.to_string(),
+        value: setting.value.as_ref().map_or(serde_json::Value::Null, value_of),
+        origin: ShownOrigin {
+            kind: setting.origin.kind(),
+            text: setting.origin.to_string(),
+            path: setting.origin.place().map(|place| place.path.display().to_string()),
+            line: setting.origin.place().map(|place| place.line),
+        },
+    });
+    let shown = Shown { schema_version: 1, files: files.collect(), settings: settings.collect(), notes: &loaded.notes };
+    json::value(&shown, Layout::Indented)
+}
+
+/// Numbers as numbers; money as a text, because it is exact.
+fn value_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Count(count) => (*count).into(),
+        Value::Paths(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
+        other => other.to_string().into(),
+    }
+}

@@ -1,0 +1,207 @@
+//! Which adapters does a configuration ask for? The only file that names every one of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard_actors::gateway::{BudgetLimits, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts};
+use secrecy::SecretString;
+
+use crate::config::{BUILTIN, Config, GatewayConfig, Money};
+use crate::error::{Error, Result};
+use crate::providers::Probe;
+use crate::providers::openai::{self, OpenAi};
+use crate::research::ModelChoice;
+
+/// The providers that there are, as they are written before the `/` of a model.
+pub const PROVIDERS: [&str; 1] = ["openai"];
+
+/// The model that is configured, with its key from the environment; `None` for the rules. Nothing is sent.
+///
+/// # Errors
+/// [`Error::UnknownModel`], [`Error::MissingKey`], [`Error::UnknownPrice`] with a limit on costs, [`Error::Provider`].
+pub fn model(config: &Config) -> Result<Option<ModelChoice>> {
+    model_with(config, |name| std::env::var(name).ok())
+}
+
+/// The same, with an environment of the caller's.
+///
+/// # Errors
+/// As [`model`].
+pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ModelChoice>> {
+    let name = &config.model.name;
+    let Some((adapter, _)) = adapter(config, variable)? else { return Ok(None) };
+    let price = config.prices.of(name);
+    if config.model.max_cost.is_some() && price.is_none() {
+        return Err(Error::UnknownPrice { model: name.clone() });
+    }
+    let GatewayConfig { max_in_flight, requests_per_minute, tokens_per_minute, .. } = config.gateway;
+    let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
+    let model = ServedModel { name: name.clone(), model: Arc::new(adapter), limits, price };
+    let budget =
+        BudgetLimits { tokens: config.model.max_tokens, micros: config.model.max_cost.map(|Money(micros)| micros) };
+    Ok(Some(ModelChoice { model, gateway: gateway(&config.gateway), budget }))
+}
+
+/// Whether the configured provider answers: asks for its list of models, within `within`. `None` for the rules.
+///
+/// # Errors
+/// As [`model`]; that it does not answer is a [`Probe`].
+pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
+    match adapter(config, |name| std::env::var(name).ok())? {
+        Some((adapter, name)) => Ok(Some(adapter.probe(&name, within).await)),
+        None => Ok(None),
+    }
+}
+
+/// The adapter of the configured model, and the model's name at its provider.
+fn adapter(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Option<(OpenAi, String)>> {
+    let whole = &config.model.name;
+    if whole == BUILTIN {
+        return Ok(None);
+    }
+    match whole.split_once('/') {
+        Some(("openai", name)) if !name.is_empty() => Ok(Some((openai(config, name, variable)?, name.to_owned()))),
+        _ => Err(Error::UnknownModel { name: whole.clone(), advice: advice(whole) }),
+    }
+}
+
+fn openai(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<OpenAi> {
+    let (base, key_env) = (config.openai.base_url.as_deref(), &config.openai.key_env);
+    let key = variable(key_env).filter(|key| !key.trim().is_empty());
+    // A server of one's own may want none; the vendor always wants one.
+    if key.is_none() && openai::is_vendor(base) {
+        return Err(Error::MissingKey { model: config.model.name.clone(), variable: key_env.clone() });
+    }
+    OpenAi::new(name, key.map(SecretString::from), base).map_err(Error::Provider)
+}
+
+/// What to write instead of a name that is none.
+fn advice(name: &str) -> String {
+    let known = PROVIDERS.join(", ");
+    match name.split_once('/') {
+        None => format!("name its provider too: `--model openai/{name}`; or `--model {BUILTIN}` for the rules"),
+        Some((provider, "")) if PROVIDERS.contains(&provider) => {
+            format!("write the model's name after the `/`, as the provider calls it: `--model {provider}/NAME`")
+        }
+        Some((_, model)) => {
+            let model = if model.is_empty() { "NAME" } else { model };
+            format!(
+                "there is: {known}. A server that speaks as OpenAI does is `--model openai/{model}` with its address in \
+                 OPENAI_BASE_URL"
+            )
+        }
+    }
+}
+
+/// One model stands behind the gateway: its places are those of all models together, where they are more.
+fn gateway(config: &GatewayConfig) -> GatewayLimits {
+    let defaults = GatewayLimits::default();
+    GatewayLimits {
+        max_in_flight: config.max_in_flight.max(defaults.max_in_flight),
+        max_waiting: config.max_waiting,
+        deadline: config.deadline,
+        timeouts: Timeouts {
+            connect: config.connect_timeout,
+            first_token: config.first_token_timeout,
+            between_tokens: config.between_tokens_timeout,
+            total: config.total_timeout,
+        },
+        retry: RetryPolicy { attempts: config.attempts, ..defaults.retry },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard_actors::gateway::Price;
+
+    use super::*;
+    use crate::exit::ExitStatus;
+
+    fn named(name: &str) -> Config {
+        let mut config = Config::default();
+        config.model.name = name.to_owned();
+        config
+    }
+
+    fn keyed(name: &str) -> Option<String> {
+        (name == "OPENAI_API_KEY").then(|| "sk-canary".to_owned())
+    }
+
+    #[test]
+    fn a_name_that_is_none_says_what_to_write() {
+        for (name, advice) in [
+            ("gpt", "`--model openai/gpt`"),
+            ("openai/", "`--model openai/NAME`"),
+            ("opneai/x", "there is: openai."),
+            ("mistral/x", "`--model openai/x` with its address in OPENAI_BASE_URL"),
+            ("/", "there is: openai"),
+            ("", "`--model builtin`"),
+        ] {
+            let error = model_with(&named(name), keyed).unwrap_err();
+            assert!(error.hint().contains(advice), "{name}: {}", error.hint());
+            assert_eq!(error.exit_status(), ExitStatus::Input);
+        }
+        assert!(model_with(&Config::default(), keyed).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_vendor_wants_a_key_and_another_address_does_not() {
+        let error = model_with(&named("openai/x"), |_| None).unwrap_err();
+        assert_eq!(error.exit_status(), ExitStatus::Provider);
+        assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
+        assert!(model_with(&named("openai/x"), |_| Some(" ".to_owned())).is_err());
+        assert!(model_with(&named("openai/x"), keyed).unwrap().is_some());
+        let mut config = named("openai/x");
+        config.openai.base_url = Some("http://localhost:1/v1".to_owned());
+        assert!(model_with(&config, |_| None).unwrap().is_some());
+        config.openai.base_url = Some("https://eu.api.openai.com/v1".to_owned());
+        config.openai.key_env = "OTHER".to_owned();
+        let error = model_with(&config, keyed).unwrap_err();
+        assert!(error.to_string().contains("OTHER"), "{error}");
+        let error = model_with(&named("openai/x"), |_| Some("sk-canary\nx".to_owned())).unwrap_err();
+        assert!(error.exit_status() == ExitStatus::Provider && !error.to_string().contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_price_is_no_zero() {
+        let mut config = named("openai/x");
+        assert_eq!(model_with(&config, keyed).unwrap().unwrap().model.price, None);
+        config.model.max_cost = Some(Money(1));
+        let error = model_with(&config, keyed).unwrap_err();
+        assert_eq!((error.code(), error.exit_status()), ("unknown_price", ExitStatus::Input));
+        assert!(error.hint().contains("[prices.\"openai/x\"]"), "{}", error.hint());
+        let price = Price { input: 1, output: 2 };
+        config.prices.set("openai/x", price);
+        let setup = model_with(&config, keyed).unwrap().unwrap();
+        assert_eq!((setup.model.price, setup.budget.micros), (Some(price), Some(1)));
+    }
+
+    #[test]
+    fn every_limit_reaches_the_gateway() {
+        let mut config = named("openai/x");
+        let seconds = Duration::from_secs;
+        config.model.max_tokens = Some(9);
+        config.gateway = GatewayConfig {
+            max_in_flight: 100,
+            requests_per_minute: Some(1),
+            tokens_per_minute: Some(2),
+            max_waiting: 3,
+            attempts: 4,
+            deadline: seconds(5),
+            connect_timeout: seconds(6),
+            first_token_timeout: seconds(7),
+            between_tokens_timeout: seconds(8),
+            total_timeout: seconds(9),
+        };
+        let ModelChoice { model, gateway, budget } = model_with(&config, keyed).unwrap().unwrap();
+        let limits = ModelLimits { max_in_flight: 100, requests_per_minute: Some(1), tokens_per_minute: Some(2) };
+        assert_eq!((model.name.as_str(), model.limits), ("openai/x", limits));
+        assert_eq!(budget, BudgetLimits { tokens: Some(9), micros: None });
+        let [connect, first_token, between_tokens, total] = [6, 7, 8, 9].map(seconds);
+        let timeouts = Timeouts { connect, first_token, between_tokens, total };
+        let retry = RetryPolicy { attempts: 4, ..RetryPolicy::default() };
+        let expected = GatewayLimits { max_in_flight: 100, max_waiting: 3, deadline: seconds(5), timeouts, retry };
+        assert_eq!(gateway, expected);
+        assert_eq!(gateway.validate(), Ok(()));
+    }
+}

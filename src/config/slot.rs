@@ -1,0 +1,40 @@
+//! How do a field of the configuration and a value turn into each other? One small trait, so that each key names its field once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{Money, Value};
+
+/// A field that a key can set and read.
+pub(super) trait Slot {
+    /// Takes the value, if it is of the field's type and fits into it.
+    fn put(&mut self, value: &Value) -> Option<()>;
+
+    /// The value; `None` when none is set.
+    fn get(&self) -> Option<Value>;
+}
+
+macro_rules! slot {
+    ($type:ty, $variant:ident, $in:expr, $out:expr) => {
+        impl Slot for $type {
+            fn put(&mut self, value: &Value) -> Option<()> {
+                let Value::$variant(value) = value else { return None };
+                *self = $in(value.clone())?;
+                Some(())
+            }
+
+            fn get(&self) -> Option<Value> {
+                $out(self.clone()).map(Value::$variant)
+            }
+        }
+    };
+}
+
+slot!(usize, Count, |count: u64| count.try_into().ok(), |count: usize| u64::try_from(count).ok());
+slot!(u32, Count, |count: u64| count.try_into().ok(), |count: u32| Some(u64::from(count)));
+slot!(Option<u64>, Count, |count: u64| Some(Some(count)), |count: Option<u64>| count);
+slot!(Duration, Time, Some, Some);
+slot!(Option<Money>, Money, |money: Money| Some(Some(money)), |money: Option<Money>| money);
+slot!(String, Text, Some, Some);
+slot!(Option<String>, Text, |text: String| Some(Some(text)), |text: Option<String>| text);
+slot!(Vec<PathBuf>, Paths, Some, |paths: Vec<PathBuf>| (!paths.is_empty()).then_some(paths));
