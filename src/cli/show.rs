@@ -7,6 +7,7 @@ use callboard::config::{Loaded, Setting, Value};
 use callboard::report::json::{self, Layout};
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::output::{self, failed};
 use super::settings::SettingArgs;
@@ -41,32 +42,38 @@ pub(super) fn run(args: &ShowArgs) -> ExitStatus {
     match args.settings.load() {
         Ok(loaded) => {
             loaded.notes.iter().for_each(|note| output::line(&format!("note: {note}")));
-            output::answer(&shown(args, &loaded), ExitStatus::Complete)
+            output::answer(&shown(args, &loaded, output::style().width), ExitStatus::Complete)
         }
         Err(error) => failed(super::json_or_text(args.json), &error),
     }
 }
 
-fn shown(args: &ShowArgs, loaded: &Loaded) -> String {
-    if args.json { object(loaded) } else { text(loaded, args.origin) }
+fn shown(args: &ShowArgs, loaded: &Loaded, columns: Option<usize>) -> String {
+    if args.json { object(loaded) } else { text(loaded, args.origin, columns) }
 }
 
-/// As a file. A value that nobody set stands in a comment.
-fn text(loaded: &Loaded, origin: bool) -> String {
-    let lines: Vec<_> =
-        loaded.settings.all().map(|(name, setting)| (section(name), line(name, setting), setting)).collect();
-    let width = lines.iter().map(|(_, line, _)| line.chars().count()).max().unwrap_or_default();
+/// As a file. A value that nobody set stands in a comment; where it came from stands beside it, or above it where that is too
+/// wide.
+fn text(loaded: &Loaded, origin: bool, columns: Option<usize>) -> String {
+    let of = |(name, setting): (&Name, &Setting)| {
+        (section(name), line(name, setting), inert::plain(&setting.origin.to_string()))
+    };
+    let lines: Vec<_> = loaded.settings.all().map(of).collect();
+    let width = lines.iter().map(|(_, line, _)| line.width()).max().unwrap_or_default();
+    let widest = lines.iter().map(|(.., origin)| origin.width()).max().unwrap_or_default();
+    let is_beside = columns.is_none_or(|columns| width + "  # ".len() + widest <= columns);
     let (mut text, mut open) = (String::new(), String::new());
-    for (section, line, setting) in lines {
+    for (section, line, from) in lines {
         if section != open {
             let gap = if text.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{gap}[{section}]\n"));
             open = section;
         }
-        match origin {
-            true => text.push_str(&format!("{line:width$}  # {}\n", inert::plain(&setting.origin.to_string()))),
-            false => text.push_str(&format!("{line}\n")),
-        }
+        text.push_str(&match (origin, is_beside) {
+            (false, _) => format!("{line}\n"),
+            (true, true) => format!("{line}{}  # {from}\n", " ".repeat(width - line.width())),
+            (true, false) => format!("# {from}:\n{line}\n"),
+        });
     }
     text
 }
@@ -164,5 +171,25 @@ fn value_of(value: &Value) -> serde_json::Value {
         Value::Count(count) => (*count).into(),
         Value::Paths(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
         other => other.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callboard::config::{Surroundings, load};
+
+    #[test]
+    fn an_origin_stands_beside_its_value_or_above_it() {
+        let around = Surroundings { folder: "no-such-folder".into(), ..Surroundings::default() };
+        let loaded = load(&around, Vec::new()).unwrap();
+        let line =
+            |columns| text(&loaded, true, columns).lines().find(|line| line.starts_with("name")).unwrap().to_owned();
+        assert_eq!(line(None), "name = \"builtin\"                  # default");
+        assert_eq!(line(Some(80)), line(None));
+        assert_eq!(line(Some(40)), "name = \"builtin\"");
+        let narrow = text(&loaded, true, Some(40));
+        assert!(narrow.contains("\n# default:\nname = \"builtin\"\n"), "{narrow}");
+        assert!(narrow.lines().all(|line| line.len() <= 40), "{narrow}");
     }
 }

@@ -42,7 +42,7 @@ pub use value::{Kind, Money, Value};
 /// The name of the model that is none: the rules.
 pub const BUILTIN: &str = "builtin";
 
-/// Everything that can be configured. [`load`] makes it of the files, the environment and flags.
+/// Everything that can be configured. [`load()`] makes it of the files, the environment and flags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// Folders whose project files may set everything; only the user file names them.
@@ -155,7 +155,7 @@ impl Default for ProviderConfig {
 }
 
 impl Config {
-    /// Checks the ranges stated at the fields. What [`load`] returns was checked.
+    /// Checks the ranges stated at the fields. What [`load()`] returns was checked.
     ///
     /// # Errors
     /// [`ConfigError::Value`] names the key and what it takes.
