@@ -96,6 +96,8 @@ pub enum Event {
         /// Why.
         reason: CancelReason,
     },
+    /// Every task came to its end, and the planner looks at what was found for what is missing.
+    LookBackStarted,
     /// A language model was no use for one step, and the rules decided it instead.
     RulesInstead {
         /// Who asked the model: `planner`, `researcher` or `writer`.

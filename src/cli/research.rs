@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use callboard::compose;
 use callboard::config::keys::Name;
-use callboard::config::{Loaded, Origin};
+use callboard::config::{BUILTIN, Loaded, Origin};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -41,7 +41,7 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         return planned;
     }
     let status = runtime.block_on(async {
-        let progress = Progress::new(&args);
+        let progress = Progress::new(&args, loaded.config.model.name != BUILTIN);
         let teller = progress.clone();
         match Signals::listen(move || teller.interrupted()) {
             Ok(signals) => research(&args, &loaded, described, signals, &progress).await,

@@ -92,7 +92,7 @@ mod tests {
         report.usage = Usage { model_calls: 3, input_tokens: 900, output_tokens: 80, ..Usage::default() };
         assert!(generator(&report).starts_with("Extractive: quotes and arranges sentences; no language model wrote"));
         report.generator = callboard_actors::research::Generator::llm("openai/x");
-        let said = "Written by the language model openai/x from the quotes below. 3 model calls, 900 tokens sent and 80 received";
+        let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, 900 tokens sent and 80 received";
         assert_eq!(generator(&report), format!("{said}, at an unknown price."));
         (report.usage.cost_usd, report.usage.calls_without_usage) = (Some(0.0123), 1);
         assert_eq!(generator(&report), format!("{said}, without 1 of them that did not say, $0.0123."));

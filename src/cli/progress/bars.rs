@@ -20,6 +20,8 @@ pub(super) struct Bars {
     tasks: BTreeMap<TaskId, Researcher>,
     /// The answer while a model writes it; it goes when the report comes.
     answer: Option<(ProgressBar, Draft)>,
+    /// What the crew waits for a model for; `None` without one, when nothing is waited for.
+    crew: Option<ProgressBar>,
 }
 
 struct Researcher {
@@ -28,10 +30,11 @@ struct Researcher {
 }
 
 impl Bars {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(with_model: bool) -> Self {
         let all = MultiProgress::new();
         let corpus = all.add(line("corpus"));
-        Self { all, corpus, tasks: BTreeMap::new(), answer: None }
+        let crew = with_model.then(ProgressBar::hidden);
+        Self { all, corpus, tasks: BTreeMap::new(), answer: None, crew }
     }
 
     pub(super) fn index(&mut self, step: &IndexProgress) {
@@ -58,8 +61,14 @@ impl Bars {
 
     pub(super) fn event(&mut self, event: &Event) {
         match event {
-            Event::PlanMade { tasks } => tasks.iter().for_each(|task| self.add(task)),
-            Event::TaskAdded { task } => self.add(task),
+            Event::PlanMade { tasks } => {
+                self.wait_for("");
+                tasks.iter().for_each(|task| self.add(task));
+            }
+            Event::TaskAdded { task } => {
+                self.wait_for("");
+                self.add(task);
+            }
             Event::TaskStarted { task, .. } | Event::TaskProgress { task, .. } | Event::TaskRetried { task, .. } => {
                 self.say(*task, event, false);
             }
@@ -67,11 +76,25 @@ impl Bars {
                 self.say(*task, event, true);
             }
             Event::AnswerText { text } => self.write(text),
+            Event::RunStarted { .. } => self.wait_for("planning"),
+            Event::LookBackStarted => self.wait_for("looking for what is missing"),
+            Event::CollectionFinished { .. } => self.wait_for("writing"),
             _ => {}
         }
     }
 
+    /// Shows what a model is asked for, below everything else; nothing for an empty text.
+    fn wait_for(&mut self, what: &'static str) {
+        let Some(crew) = &mut self.crew else { return };
+        crew.finish_and_clear();
+        if !what.is_empty() {
+            *crew = self.all.add(line("model"));
+            crew.set_message(what);
+        }
+    }
+
     fn write(&mut self, text: &str) {
+        self.wait_for("");
         let (bar, draft) = self.answer.get_or_insert_with(|| {
             let style = ProgressStyle::with_template("{msg:.dim}").expect("the template is a constant");
             (self.all.add(ProgressBar::new_spinner().with_style(style)), Draft::default())
@@ -88,6 +111,7 @@ impl Bars {
 
     /// Stops every bar where it is. The cursor stands behind the last one.
     pub(super) fn end(&mut self) {
+        self.wait_for("");
         if let Some((bar, _)) = self.answer.take() {
             bar.finish_and_clear();
         }

@@ -32,8 +32,8 @@ enum Shown {
 
 impl Progress {
     /// What fits the arguments and the terminal.
-    pub(super) fn new(args: &ResearchArgs) -> Self {
-        Self { shown: Arc::new(Mutex::new(shown(args))), running: Arc::default() }
+    pub(super) fn new(args: &ResearchArgs, with_model: bool) -> Self {
+        Self { shown: Arc::new(Mutex::new(shown(args, with_model))), running: Arc::default() }
     }
 
     /// A step of the indexing.
@@ -94,18 +94,18 @@ impl Progress {
     }
 }
 
-fn shown(args: &ResearchArgs) -> Shown {
+fn shown(args: &ResearchArgs, with_model: bool) -> Shown {
     let lines_on_this_terminal = args.output == Output::Jsonl && std::io::stdout().is_terminal();
     let traced = args.verbose > 0 || std::env::var_os("RUST_LOG").is_some_and(|wish| !wish.is_empty());
     let live = std::io::stderr().is_terminal() && output::has_escapes();
-    form(args.quiet, live, lines_on_this_terminal || traced)
+    form(args.quiet, live, lines_on_this_terminal || traced, with_model)
 }
 
 /// Bars only where the cursor may be moved (`live`) and nothing else writes to the same terminal (`shared`).
-fn form(quiet: bool, live: bool, shared: bool) -> Shown {
+fn form(quiet: bool, live: bool, shared: bool, with_model: bool) -> Shown {
     match () {
         () if quiet => Shown::Nothing,
-        () if live && !shared => Shown::Bars(Bars::new()),
+        () if live && !shared => Shown::Bars(Bars::new(with_model)),
         () => Shown::Lines(None),
     }
 }
@@ -116,10 +116,10 @@ mod tests {
 
     #[test]
     fn bars_are_only_where_the_cursor_may_be_moved() {
-        assert!(matches!(form(false, true, false), Shown::Bars(_)));
+        assert!(matches!(form(false, true, false, false), Shown::Bars(_)));
         for (live, shared) in [(false, false), (false, true), (true, true)] {
-            assert!(matches!(form(false, live, shared), Shown::Lines(_)), "{live} {shared}");
+            assert!(matches!(form(false, live, shared, false), Shown::Lines(_)), "{live} {shared}");
         }
-        assert!(matches!(form(true, true, false), Shown::Nothing));
+        assert!(matches!(form(true, true, false, false), Shown::Nothing));
     }
 }

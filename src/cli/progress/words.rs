@@ -49,6 +49,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::TaskFailed { task, .. } | Event::TaskRetried { task, .. } | Event::TaskCancelled { task, .. } => {
             format!("{task}: {}", phrase(event)?)
         }
+        Event::LookBackStarted => "looking for what is missing".into(),
         Event::RulesInstead { role, task, reason } => {
             let who = task.map_or_else(|| role.clone(), |task| task.to_string());
             format!("{who}: decided by rules, because the language model was no use: {reason}")

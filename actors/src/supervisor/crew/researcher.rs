@@ -71,7 +71,8 @@ impl Researcher {
 
     /// The passages are there: decides, or asks the model to.
     fn read(&mut self, current: Current, retrieved: Retrieved, turn: &mut Turn<'_, ResearchTask>) {
-        (current.progress)(format!("read {} passages", retrieved.passages.len()));
+        let passages = retrieved.passages.len();
+        (current.progress)(format!("read {passages} passage{}", if passages == 1 { "" } else { "s" }));
         let Strategy::Model(model) = &self.strategy else {
             return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
         };

@@ -338,6 +338,7 @@ impl Machine {
     fn look_back(&mut self) {
         self.looks_back -= 1;
         self.phase = Phase::LookingBack;
+        self.emit(Event::LookBackStarted);
         let (tasks, findings) = (self.plan().tasks, self.findings());
         self.commands.push(Command::LookBack { tasks, findings });
     }

@@ -1,0 +1,132 @@
+//! Does `callboard research` work with a language model as a person uses it? The binary, and a model server over a socket.
+
+mod cli_support;
+
+use callboard::mock_llm::{Fault, FaultRates, MockConfig, MockLlm, Script};
+use cli_support::{Place, Ran, error_code};
+
+const CANARY: &str = "sk-canary-51bb02";
+const QUESTION: &str = "What is a dead letter?";
+
+/// A model that plays its parts.
+const SCRIPT: &str = r###"[
+  {"match": {"contains": "<passage"}, "replies": ["{\"findings\": [{\"statement\": \"A dead letter is a dropped message.\", \"sentences\": [1]}]}"]},
+  {"match": {"contains": "Part: "}, "replies": ["{\"tasks\": []}"]},
+  {"match": {"contains": "<finding"}, "replies": ["A message that was dropped is a dead letter [1]. It is green."]},
+  {"replies": ["{\"tasks\": [\"What is a dead letter?\"]}"]}
+]"###;
+
+fn server(config: MockConfig) -> MockLlm {
+    MockLlm::start(MockConfig { script: Some(Script::parse(SCRIPT).unwrap()), ..config }).unwrap()
+}
+
+/// Dead letters stand in the first sentence, so that the model's numbers fit.
+fn place() -> Place {
+    Place::empty().file("docs/letters.md", "# Letters\n\nA dead letter is a message that was dropped.\n")
+}
+
+fn research(place: &Place, address: &str, arguments: &[&str]) -> Ran {
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/mock"]);
+    command.args(arguments).env("OPENAI_BASE_URL", address).env("OPENAI_API_KEY", CANARY);
+    let ran = Ran::of(command.output().expect("the binary runs"));
+    assert!(!ran.out.contains(CANARY) && !ran.err.contains(CANARY), "{ran:?}");
+    ran
+}
+
+#[test]
+fn a_model_that_is_named_makes_the_report_and_the_report_says_so() {
+    let server = server(MockConfig { require_key: true, ..MockConfig::default() });
+    let ran = research(&place(), &server.base_url(), &["--output", "json"]);
+    let report = ran.json();
+    assert_eq!((ran.code, report["status"].as_str()), (0, Some("complete")), "{}", ran.err);
+    assert_eq!(report["generator"], serde_json::json!({ "kind": "llm", "model": "openai/mock" }));
+    assert_eq!(
+        report["answer_markdown"],
+        "## What is a dead letter?\n\nA message that was dropped is a dead letter. [1]\n\n"
+    );
+    assert_eq!(report["usage"]["model_calls"], 4);
+    assert!(report["usage"]["input_tokens"].as_u64() > Some(100) && report["usage"]["cost_usd"].is_null());
+    assert!(ran.err.contains("looking for what is missing\n"), "{}", ran.err);
+    let text = research(&place(), &server.base_url(), &["--iterations", "1"]);
+    assert!(
+        text.out.contains("Made with the language model openai/mock;") && text.out.contains(". 3 model calls, "),
+        "{}",
+        text.out
+    );
+}
+
+#[test]
+fn events_hold_the_text_while_it_is_written() {
+    let server = server(MockConfig::default());
+    let ran = research(&place(), &server.base_url(), &["--output", "jsonl"]);
+    let of = |kind: &str| ran.lines().into_iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    let written: String = of("answer_text").iter().filter_map(|line| line["text"].as_str()).collect();
+    assert_eq!(written.trim(), "A message that was dropped is a dead letter.");
+    assert_eq!((of("look_back_started").len(), of("rules_instead").len()), (1, 0));
+}
+
+#[test]
+fn a_plan_alone_is_the_models_too() {
+    let server = server(MockConfig::default());
+    let ran = research(&place(), &server.base_url(), &["--plan-only"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "What is a dead letter?\n\n  t1  What is a dead letter?\n"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(server.stats().requests, 1);
+}
+
+#[test]
+fn a_known_price_is_counted_and_a_budget_that_is_too_small_ends_with_5() {
+    let server = server(MockConfig::default());
+    let prices = "[prices.\"openai/mock\"]\ninput = 1000\noutput = 1000\n";
+    let place = place().user_file(prices);
+    let report = research(&place, &server.base_url(), &["--output", "json", "--max-cost", "1000"]).json();
+    let tokens = report["usage"]["input_tokens"].as_f64().unwrap() + report["usage"]["output_tokens"].as_f64().unwrap();
+    assert!((report["usage"]["cost_usd"].as_f64().unwrap() - tokens / 1000.0).abs() < 1e-6, "{report}");
+    for limit in [["--max-cost", "0.01"], ["--max-tokens", "10"]] {
+        let before = server.stats().requests;
+        let ran = research(&place, &server.base_url(), &[&limit[..], &["--output", "json"]].concat());
+        assert_eq!((ran.code, &*error_code(&ran), server.stats().requests), (5, "budget", before), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_asked_ends_with_4_and_says_why() {
+    let refusing =
+        server(MockConfig { faults: FaultRates::default().with(Fault::Reset, 1.0).unwrap(), ..MockConfig::default() });
+    let keyed = MockLlm::start(MockConfig { require_key: true, ..MockConfig::default() }).unwrap();
+    let place = place();
+    let resets = research(&place, &refusing.base_url(), &["--output", "json", "--deadline", "20s"]);
+    assert_eq!((resets.code, &*error_code(&resets)), (4, "model"), "{}", resets.err);
+    let closed = research(&place, "http://127.0.0.1:1/v1", &["--deadline", "20s"]);
+    assert!(
+        closed.code == 4 && closed.err.contains("127.0.0.1:1") && closed.err.contains("callboard doctor"),
+        "{}",
+        closed.err
+    );
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/mock"]);
+    let without = Ran::of(command.env("OPENAI_BASE_URL", keyed.base_url()).output().unwrap());
+    assert!(without.code == 4 && without.err.contains("OPENAI_API_KEY"), "{}", without.err);
+}
+
+#[test]
+fn without_a_name_nothing_is_sent_whatever_is_in_the_environment() {
+    let server = server(MockConfig::default());
+    let place = place();
+    let mut command = place.command([QUESTION, "--corpus", "docs"]);
+    let ran =
+        Ran::of(command.env("OPENAI_BASE_URL", server.base_url()).env("OPENAI_API_KEY", CANARY).output().unwrap());
+    assert_eq!((ran.code, server.stats().connections.total), (0, 0));
+    assert!(
+        ran.out.contains("no language model was called") && ran.err.contains("add --model openai/NAME"),
+        "{}",
+        ran.err
+    );
+    let configured = place.user_file("[model]\nname = \"openai/mock\"\n");
+    let mut command = configured.command([QUESTION, "--corpus", "docs"]);
+    let ran = Ran::of(command.env("OPENAI_BASE_URL", server.base_url()).output().unwrap());
+    assert!(ran.code == 0 && ran.out.contains("Made with the language model openai/mock"), "{ran:?}");
+}
