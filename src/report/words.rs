@@ -30,7 +30,7 @@ pub(super) fn generator(report: &Report) -> String {
             format!("Extractive: quotes and arranges sentences; no language model wrote any of it. {}.", usage(report))
         }
         _ => format!(
-            "Written by the language model {} from the quotes below. {}.",
+            "Made with the language model {}; what stands between quotation marks is quoted. {}.",
             report.generator.model,
             usage(report)
         ),
