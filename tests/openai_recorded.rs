@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::actors::chat::{ChatRequest, Finish, TokenUsage, ToolCall, Turn};
-use callboard::actors::error::{Limited, ModelError};
-use callboard::actors::gateway::{Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel};
+use callboard::actors::error::{Limited, ModelError, Waiting};
+use callboard::actors::gateway::{Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel, Timeouts};
 use callboard::prelude::*;
 use callboard::providers::openai::OpenAi;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,14 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// What a call says to which a server answers so.
 async fn answer(recorded: &'static [u8], is_streamed: bool) -> Result<Completed, ModelError> {
+    answer_within(recorded, is_streamed, Timeouts::default()).await
+}
+
+async fn answer_within(
+    recorded: &'static [u8],
+    is_streamed: bool,
+    timeouts: Timeouts,
+) -> Result<Completed, ModelError> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/v1", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -27,7 +35,7 @@ async fn answer(recorded: &'static [u8], is_streamed: bool) -> Result<Completed,
     let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
     let model = OpenAi::new("m", Some("sk-of-the-test".into()), Some(&base)).unwrap();
     let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
-    let limits = GatewayLimits { deadline: LONG, retry, ..GatewayLimits::default() };
+    let limits = GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() };
     let gateway = Gateway::start(&runtime, vec![ServedModel::new("m", Arc::new(model))], limits).unwrap();
     let call = gateway.call("m", ChatRequest::new(vec![Turn::user("What is an actor?")], 300));
     let answer = if is_streamed {
@@ -86,6 +94,20 @@ async fn a_tool_call_between_words_is_read() {
     };
     assert_eq!((reply.text.as_str(), reply.tool_calls), ("error log names retry", vec![call]));
     assert_eq!((reply.finish, reply.usage), (Finish::ToolCalls, usage(213, 45)));
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_first_is_not_silent() {
+    let recorded: &'static [u8] = include_bytes!("fixtures/recorded/llamacpp-thinking-streamed.http");
+    let reply = answer(recorded, true).await.unwrap().reply;
+    assert_eq!((reply.text.as_str(), reply.finish), ("", Finish::Length), "what it thinks is no part of the reply");
+    assert_eq!(reply.usage, usage(24, 6));
+    // Its first thoughts, and then nothing more: it is not asked again, which would be paid again.
+    let begins = recorded.windows(5).position(|five| five == b"takes").unwrap();
+    let brief = Duration::from_millis(300);
+    let timeouts = Timeouts { first_token: brief, between_tokens: brief, ..Timeouts::default() };
+    let silent = answer_within(&recorded[..begins], true, timeouts).await.unwrap_err();
+    assert_eq!(silent, ModelError::Timeout(Waiting::NextToken));
 }
 
 #[tokio::test]
