@@ -125,9 +125,13 @@ async fn refusals_say_what_they_are_about() {
         let error = answer(recorded, is_streamed).await.unwrap_err();
         assert!(matches!(&error, ModelError::ContextTooLong(message) if message.starts_with(words)), "{error:?}");
     }
-    let limited = answer(include_bytes!("fixtures/recorded/litellm-limited.http"), false).await.unwrap_err();
-    assert!(
-        matches!(&limited, ModelError::RateLimited { limited: Limited::Rate, retry_after: None, .. }),
-        "{limited:?}"
-    );
+    let limited: [(&[u8], Option<Duration>); 2] = [
+        (include_bytes!("fixtures/recorded/litellm-limited.http"), None),
+        (include_bytes!("fixtures/recorded/litellm-limited-with-a-wait.http"), Some(Duration::from_secs(60))),
+    ];
+    for (recorded, wait) in limited {
+        let error = answer(recorded, false).await.unwrap_err();
+        let is_so = matches!(&error, ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } if *retry_after == wait);
+        assert!(is_so, "{error:?}");
+    }
 }
