@@ -120,6 +120,35 @@ fn a_reply_that_is_no_use_is_repaired_once_and_then_the_rules_decide() {
 }
 
 #[test]
+fn a_reply_that_was_cut_is_called_so_to_the_model_and_to_people() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let cut = |role, _: &_, _| match role {
+            Role::Planner => Does::IsCut(r#"{"tasks": ["What is the"#.to_owned()),
+            // A model that thinks first, and came to no word of its reply.
+            Role::Researcher => Does::IsCut(String::new()),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, &question(&["alder"]), options(), cut).await;
+        let again = &played.asked[1].1.turns[3].text;
+        assert!(again.starts_with("This reply cannot be used: it was cut before its end"), "{again}");
+        let notes = &played.outcome.notes;
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(
+            notes.iter().all(|note| note.contains("it was cut before its end, with 2048 tokens allowed")),
+            "{notes:?}"
+        );
+        // What is whole in spite of it is used.
+        let enough = |role, _: &_, _| match role {
+            Role::Researcher => Does::IsCut(FINDING.to_owned()),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), enough).await;
+        assert_eq!((played.outcome.notes.len(), played.asked.len()), (0, 4));
+    });
+}
+
+#[test]
 fn a_sentence_that_says_more_than_its_sources_is_shown_as_the_quote() {
     simulated(1, |runtime| async move {
         let library = library(&SUBJECTS);

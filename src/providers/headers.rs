@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime};
 use callboard_actors::chat::Headroom;
 use reqwest::header::HeaderMap;
 
-/// How long the provider asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date.
+/// How long the provider asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date. LiteLLM hands the latter
+/// on under a name of its own.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let millis = text("retry-after-ms").and_then(|text| text.parse().ok()).map(|millis: f64| millis / 1_000.0);
-    if let Some(seconds) = millis.or_else(|| text("retry-after")?.parse().ok()) {
+    let after = || text("retry-after").or_else(|| text("llm_provider-retry-after"));
+    if let Some(seconds) = millis.or_else(|| after()?.parse().ok()) {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let date = httpdate::parse_http_date(text("retry-after")?).ok()?;
+    let date = httpdate::parse_http_date(after()?).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
 }
 
@@ -79,6 +81,8 @@ mod tests {
             (after("-3"), None),
             (after("inf"), None),
             (after("soon"), None),
+            (vec![("llm_provider-retry-after", "60")], Some(60_000)),
+            (vec![("retry-after", "2"), ("llm_provider-retry-after", "60")], Some(2_000)),
             (Vec::new(), None),
         ];
         for (lines, millis) in table {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, TokenUsage};
+use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Finish, TokenUsage};
 use callboard_actors::error::ModelError;
 use callboard_actors::event::RunEvent;
 use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, GatewayLimits, RetryPolicy, ServedModel};
@@ -30,6 +30,8 @@ pub(crate) enum Role {
 pub(crate) enum Does {
     Says(String),
     SaysAfter(Duration, String),
+    /// Says this, and would say more if it might.
+    IsCut(String),
     Fails(ModelError),
     Hangs,
     Panics,
@@ -71,8 +73,9 @@ impl ChatModel for Player {
         drop(asked);
         let does = (self.script)(role, &call.request, before);
         Box::pin(async move {
+            let finish = if matches!(does, Does::IsCut(_)) { Finish::Length } else { Finish::Done };
             let text = match does {
-                Does::Says(text) => text,
+                Does::Says(text) | Does::IsCut(text) => text,
                 Does::SaysAfter(wait, text) => {
                     tokio::time::sleep(wait).await;
                     text
@@ -86,7 +89,7 @@ impl ChatModel for Player {
                     chunks.send(ChatChunk::Text(word.to_owned())).await;
                 }
             }
-            Ok(ChatReply { usage: Some(USED), ..ChatReply::text(text) })
+            Ok(ChatReply { usage: Some(USED), finish, ..ChatReply::text(text) })
         })
     }
 }

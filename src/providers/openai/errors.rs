@@ -89,9 +89,23 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
     }
 }
 
+/// What codes and messages say of a text that is too long: OpenAI, vLLM, llama.cpp and LiteLLM each in their own words.
+const TOO_LONG: [&str; 8] = [
+    "context_length",
+    "context length",
+    "maximum context",
+    "context_size",
+    "context size",
+    "contextwindowexceeded",
+    "too many tokens",
+    "string_above_max",
+];
+
 /// What a 400 means that says more than that.
 fn refused(said: &Said) -> Option<ModelError> {
-    if said.names(&["context_length", "context length", "maximum context", "too many tokens", "string_above_max"]) {
+    // Many servers give every bad request the same code: only the message says that it is about the length.
+    let message = said.message.to_lowercase();
+    if said.names(&TOO_LONG) || TOO_LONG.iter().any(|words| message.contains(words)) {
         return Some(ModelError::ContextTooLong(said.message()));
     }
     said.names(&["content_policy", "content_filter", "content policy", "safety"])
@@ -109,5 +123,55 @@ pub(super) fn in_a_reply(error: &Value) -> ModelError {
             ModelError::Unavailable { status: 503, retry_after: None, message }
         }
         _ => refused(&said).unwrap_or(ModelError::Malformed(format!("it holds an error: {message}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused_with(body: &str) -> ModelError {
+        of_status(400, body.as_bytes(), None, Some("OPENAI_API_KEY"))
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_known_by_its_code_or_by_its_message() {
+        let servers = [
+            (
+                "OpenAI's reference",
+                r#"{"error":{"message":"Too long","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+            ),
+            // Recorded.
+            (
+                "llama.cpp of 2026-10",
+                r#"{"error":{"code":400,"message":"request (8015 tokens) exceeds the available context size (2048 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":8015,"n_ctx":2048}}"#,
+            ),
+            // Recorded, with its mock of this error.
+            (
+                "LiteLLM 1.108.7",
+                r#"{"error":{"message":"litellm.ContextWindowExceededError: litellm.BadRequestError: this is a mock context window exceeded error\nmodel=context. context_window_fallbacks=None. fallbacks=None.","type":"invalid_request_error","param":null,"code":"400"}}"#,
+            ),
+            // Put together after its source.
+            (
+                "vLLM 0.33.0",
+                r#"{"error":{"message":"This model's maximum context length is 2048 tokens. However, your prompt contains 8015 input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.","type":"BadRequestError","param":"input_tokens","code":400}}"#,
+            ),
+        ];
+        for (server, body) in servers {
+            let error = refused_with(body);
+            assert!(matches!(error, ModelError::ContextTooLong(_)), "{server}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn another_bad_request_is_not_taken_for_it() {
+        // The first is recorded from LiteLLM 1.108.7.
+        for body in [
+            r#"{"error":{"message":"/chat/completions: Invalid model name passed in model=nosuch. Call `/v1/models` to view available models for your key.","type":"invalid_request_error","param":null,"code":"400"}}"#,
+            r#"{"error":{"message":"There is no tool safety_check","type":"invalid_request_error","code":null}}"#,
+        ] {
+            let error = refused_with(body);
+            assert!(matches!(error, ModelError::Rejected { status: 400, .. }), "{body}: {error:?}");
+        }
     }
 }

@@ -261,7 +261,7 @@ impl Shared {
         let broken = |growing: &Growing, message: String| ModelError::Broken { received: growing.received(), message };
         let mut deadline = first;
         loop {
-            let waiting = if growing.received() == 0 { Waiting::FirstToken } else { Waiting::NextToken };
+            let waiting = if growing.has_begun() { Waiting::NextToken } else { Waiting::FirstToken };
             let piece = match timeout_at(deadline, response.chunk()).await {
                 Ok(Ok(piece)) => piece,
                 // The model has said that this is all; what the connection does afterwards is of no interest.
@@ -281,7 +281,7 @@ impl Shared {
                 }
                 take(&mut growing, &self.without_key(&event), chunks).await?;
             }
-            if growing.received() > 0 {
+            if growing.has_begun() {
                 deadline = Instant::now() + between;
             }
         }

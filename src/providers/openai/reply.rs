@@ -36,6 +36,10 @@ struct Message {
     content: Option<Content>,
     refusal: Option<String>,
     tool_calls: Option<Vec<Call>>,
+    /// What a model thinks before it answers, as llama.cpp and LiteLLM call it.
+    reasoning_content: Option<Content>,
+    /// The same, as vLLM calls it.
+    reasoning: Option<Content>,
 }
 
 /// Text, or the list of parts that some servers send.
@@ -99,6 +103,8 @@ pub(super) struct Growing {
     reply: ChatReply,
     refusal: String,
     finish: Option<String>,
+    /// The model has thought aloud. That is no part of its reply, but no silence either.
+    has_thought: bool,
 }
 
 impl Growing {
@@ -122,6 +128,8 @@ impl Growing {
                 chunks.push(ChatChunk::Text(text));
             }
             self.refusal.push_str(&message.refusal.unwrap_or_default());
+            let thought = message.reasoning_content.or(message.reasoning).map(Content::text);
+            self.has_thought |= thought.is_some_and(|thought| !thought.is_empty());
             for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
                 chunks.push(self.take_call(call, place)?);
             }
@@ -163,6 +171,11 @@ impl Growing {
     /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
     pub(super) fn is_finished(&self) -> bool {
         self.finish.is_some()
+    }
+
+    /// Whether the model has begun: with its reply, or with what it thinks before.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_thought || self.received() > 0
     }
 
     /// How much has come: bytes of text, and of the names and arguments of tool calls.

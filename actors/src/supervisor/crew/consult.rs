@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chat::{ChatChunk, ChatReply, ChatRequest, ReplyForm};
+use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, Waiting};
 use crate::gateway::{Budget, ChunkStream, Gateway};
 use crate::research::model::{Unfit, about_tokens, repair};
@@ -93,7 +93,8 @@ impl CrewModel {
                 continue;
             }
             match self.call(request.clone(), until, listener.as_ref().map(|listener| (listener, step))).await {
-                Ok(reply) => match read(step, &reply.text) {
+                Ok(reply) => match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request))
+                {
                     Ok(value) => return Ok(value),
                     Err(Unfit(reason)) if is_repaired => return Err(Declined::Unfit(reason)),
                     Err(unfit) => {
@@ -132,6 +133,17 @@ impl CrewModel {
             }
         };
         Ok(completed.reply)
+    }
+}
+
+/// A reply that was cut is no use for that reason, whatever else is wrong with it.
+fn told_of_its_length(unfit: Unfit, reply: &ChatReply, request: &ChatRequest) -> Unfit {
+    match reply.finish {
+        Finish::Length => {
+            let most = request.max_output_tokens;
+            Unfit(format!("it was cut before its end, with {most} tokens allowed, and so {}", unfit.0))
+        }
+        _ => unfit,
     }
 }
 
