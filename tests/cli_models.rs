@@ -76,6 +76,8 @@ fn a_plan_alone_is_the_models_too() {
         ran.err
     );
     assert_eq!(server.stats().requests, 1);
+    let object = research(&place(), &server.base_url(), &["--plan-only", "--output", "json"]).json();
+    assert_eq!(object["generator"]["kind"], "llm");
 }
 
 #[test]

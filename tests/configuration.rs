@@ -100,8 +100,8 @@ fn a_mistake_names_its_place_in_every_form_of_output() {
         assert_eq!((json.code, error_code(&json).as_str()), (3, code));
         let show = ran(&place, &["config", "show", "--json"], &[]);
         assert_eq!((show.code, error_code(&show).as_str()), (3, code));
-        // A plan needs no configuration.
-        assert_eq!(ran(&place, &["research", QUESTION, "--plan-only"], &[]).code, 0);
+        // It may name the model that plans.
+        assert_eq!(ran(&place, &["research", QUESTION, "--plan-only"], &[]).code, 3);
         assert!(!place.path("cache").exists(), "something was done before the configuration was read");
     }
     let place = Place::with_docs().file("callboard.toml", "[research]\nmax_reserchers = 3");

@@ -33,7 +33,7 @@ Exit codes:
   3    configuration or input: a bad file, an unknown model, a missing or empty corpus,
        an --out that cannot be written
   4    a language model's provider or its key
-  5    the deadline passed and nothing was found
+  5    the deadline passed, or the budget allows no call of the model, and nothing was found
   6    a report with a part missing, whatever the cause
   7    every part was worked on to its end, and nothing was found
   130  interrupted, with what was found until then";

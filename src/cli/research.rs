@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use callboard::actors::research::Generator;
 use callboard::compose;
 use callboard::config::keys::Name;
 use callboard::config::{BUILTIN, Loaded, Origin};
@@ -36,7 +37,7 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Err(error) => return failed(args.output, &error),
     };
     if args.plan_only {
-        let planned = runtime.block_on(plan(&args, described));
+        let planned = runtime.block_on(plan(&args, described, &loaded.config.model.name));
         runtime.shutdown_background();
         return planned;
     }
@@ -142,11 +143,12 @@ fn is_within(inner: &Path, outer: &Path) -> bool {
 }
 
 /// Only the plan. Nobody listens to signals: there is nothing to end in order.
-async fn plan(args: &ResearchArgs, described: Research) -> ExitStatus {
+async fn plan(args: &ResearchArgs, described: Research, model: &str) -> ExitStatus {
+    let generator = if model == BUILTIN { Generator::extractive() } else { Generator::llm(model) };
     match described.plan().await {
         Ok(plan) => {
             let text = match layout(args.output) {
-                Some(layout) => json::plan(&plan, layout),
+                Some(layout) => json::plan(&plan, generator, layout),
                 None => callboard::report::plan(&plan, output::style()),
             };
             output::answer(&text, ExitStatus::Complete)

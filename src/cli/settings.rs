@@ -26,7 +26,7 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "N", value_parser = of("model.max_tokens"))]
     max_tokens: Option<Value>,
 
-    /// How often a model looks for what is still missing, 1 to 10; 2 by default.
+    /// How often a model plans, 1 to 10: after each round but the last it looks for what is missing. 2 by default.
     #[arg(long, value_name = "N", value_parser = of("research.iterations"))]
     iterations: Option<Value>,
 
@@ -34,7 +34,8 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "N", value_parser = of("research.max_researchers"))]
     max_researchers: Option<Value>,
 
-    /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default.
+    /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default, 5m
+    /// with a model.
     #[arg(long, value_name = "TIME", value_parser = of("research.deadline"))]
     deadline: Option<Value>,
 }

@@ -155,7 +155,7 @@ pub static KEYS: &[Key] = &[
         "the time for everything, indexing included").flag("--deadline"),
     key("research.iterations", Kind::Count(1, 10), Rule::Lower, "CALLBOARD_RESEARCH_ITERATIONS",
         |config| &mut config.research.iterations,
-        "how often a model looks for what is still missing").flag("--iterations"),
+        "how often a model plans").flag("--iterations"),
     key("gateway.max_in_flight", Kind::Count(1, 100_000), Rule::Lower, "CALLBOARD_GATEWAY_MAX_IN_FLIGHT",
         |config| &mut config.gateway.max_in_flight,
         "calls of the model in flight"),

@@ -77,9 +77,9 @@ pub struct ResearchConfig {
     pub corpus: Vec<PathBuf>,
     /// How many researchers work at once, 1 to 64.
     pub max_researchers: usize,
-    /// The time for everything, 1 ms to 24 h.
+    /// The time for everything, 1 ms to 24 h. One that nobody set is 5 minutes with a language model.
     pub deadline: Duration,
-    /// How often a model looks again at what is missing, 1 to 10.
+    /// How often a model plans, 1 to 10: after each round but the last it looks for what is missing.
     pub iterations: u32,
 }
 

@@ -68,8 +68,8 @@ pub fn failure(error: ErrorEntry, layout: Layout) -> String {
     object("error", Failure { schema_version: SCHEMA_VERSION, status: Status::Failed }, Some(error), layout)
 }
 
-/// The plan of `--plan-only`.
-pub fn plan(plan: &Plan, layout: Layout) -> String {
+/// The plan of `--plan-only`, and who made it.
+pub fn plan(plan: &Plan, generator: Generator, layout: Layout) -> String {
     #[derive(Serialize)]
     struct Planned<'a> {
         schema_version: u32,
@@ -78,12 +78,7 @@ pub fn plan(plan: &Plan, layout: Layout) -> String {
         plan: Vec<PlanEntry>,
     }
     let entries = plan.tasks.iter().map(|task| PlanEntry { id: task.id, question: task.question.clone() }).collect();
-    let planned = Planned {
-        schema_version: SCHEMA_VERSION,
-        question: &plan.question,
-        generator: Generator::extractive(),
-        plan: entries,
-    };
+    let planned = Planned { schema_version: SCHEMA_VERSION, question: &plan.question, generator, plan: entries };
     object("plan", planned, None, layout)
 }
 
