@@ -39,7 +39,8 @@ pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
     let model = ServedModel { name: name.clone(), model: Arc::new(adapter), limits, price };
     let budget =
         BudgetLimits { tokens: config.model.max_tokens, micros: config.model.max_cost.map(|Money(micros)| micros) };
-    Ok(Some(ModelChoice { model, gateway: gateway(&config.gateway), budget }))
+    let choice = ModelChoice::new(model);
+    Ok(Some(ModelChoice { gateway: gateway(&config.gateway), budget, ..choice }))
 }
 
 /// Whether the configured provider answers: asks for its list of models, within `within`. `None` for the rules.
@@ -193,7 +194,7 @@ mod tests {
             between_tokens_timeout: seconds(8),
             total_timeout: seconds(9),
         };
-        let ModelChoice { model, gateway, budget } = model_with(&config, keyed).unwrap().unwrap();
+        let ModelChoice { model, gateway, budget, .. } = model_with(&config, keyed).unwrap().unwrap();
         let limits = ModelLimits { max_in_flight: 100, requests_per_minute: Some(1), tokens_per_minute: Some(2) };
         assert_eq!((model.name.as_str(), model.limits), ("openai/x", limits));
         assert_eq!(budget, BudgetLimits { tokens: Some(9), micros: None });

@@ -134,8 +134,8 @@ pub struct ChatRequest {
     pub temperature: Option<f32>,
 }
 
-/// What each turn and each tool costs a request beside its text, at most, in tokens.
-const FRAME: u64 = 16;
+/// What each turn and each tool costs a request beside its text, at most, in tokens: a template may wrap a tool in sentences.
+const FRAME: u64 = 64;
 
 impl ChatRequest {
     /// A request for text, without tools.

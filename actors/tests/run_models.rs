@@ -14,29 +14,8 @@ use callboard_actors::supervisor::{Collect, RunOptions};
 use callboard_actors::testkit::explore;
 use common::chance::{Dice, seeds};
 use common::crew::*;
-use common::library::{Behaviour, library, question, sentence};
+use common::library::{library, question, sentence};
 use tokio::time::Instant;
-
-const FINDING: &str =
-    r#"{"findings": [{"statement": "The protocol passes letters between cities.", "sentences": [1]}]}"#;
-const NO_MORE: &str = r#"{"tasks": []}"#;
-const ANSWER: &str = "Letters are passed between cities with the protocol [1].";
-
-/// A model that does what it should.
-fn good(role: Role) -> Does {
-    match role {
-        Role::Planner => says(r#"{"tasks": ["What is the alder protocol?"]}"#),
-        Role::LooksBack => says(NO_MORE),
-        Role::Researcher => says(FINDING),
-        Role::Writer => says(ANSWER),
-    }
-}
-
-fn options() -> RunOptions {
-    RunOptions { deadline: Duration::from_secs(100), ..RunOptions::default() }
-}
-
-const SUBJECTS: [(&str, Behaviour); 2] = [("alder", Behaviour::After(10)), ("birch", Behaviour::After(10))];
 
 #[test]
 fn a_model_plans_chooses_looks_back_and_writes_in_its_own_words() {

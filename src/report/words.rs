@@ -27,7 +27,10 @@ pub(super) fn generator(report: &Report) -> String {
             "Extractive: quotes and arranges sentences; no language model was called.".into()
         }
         "extractive" => {
-            format!("Extractive: quotes and arranges sentences; no language model wrote any of it. {}.", usage(report))
+            format!(
+                "Extractive: quotes and arranges sentences; no language model wrote any of the sentences. {}.",
+                usage(report)
+            )
         }
         _ => format!(
             "Made with the language model {}; what stands between quotation marks is quoted. {}.",
@@ -45,7 +48,9 @@ fn usage(report: &Report) -> String {
         0 => String::new(),
         n => format!(", without {n} of them that did not say"),
     };
-    let cost = cost_usd.map_or_else(|| "at an unknown price".to_owned(), |cost| format!("${cost:.4}"));
+    let digits = |cost: f64| if cost < 0.01 { 6 } else { 2 };
+    let cost =
+        cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), |cost| format!("${cost:.*}", digits(cost)));
     format!("{calls}, {input_tokens} tokens sent and {output_tokens} received{untold}, {cost}")
 }
 
@@ -90,12 +95,21 @@ mod tests {
     fn what_a_model_cost_is_said_and_what_nobody_knows_is_unknown() {
         let (mut report, _) = super::super::sample::report();
         report.usage = Usage { model_calls: 3, input_tokens: 900, output_tokens: 80, ..Usage::default() };
-        assert!(generator(&report).starts_with("Extractive: quotes and arranges sentences; no language model wrote"));
+        assert!(
+            generator(&report).starts_with(
+                "Extractive: quotes and arranges sentences; no language model wrote any of the sentences."
+            )
+        );
         report.generator = callboard_actors::research::Generator::llm("openai/x");
         let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, 900 tokens sent and 80 received";
-        assert_eq!(generator(&report), format!("{said}, at an unknown price."));
-        (report.usage.cost_usd, report.usage.calls_without_usage) = (Some(0.0123), 1);
-        assert_eq!(generator(&report), format!("{said}, without 1 of them that did not say, $0.0123."));
+        assert_eq!(generator(&report), format!("{said}, at a cost that nobody knows."));
+        for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00")] {
+            report.usage.cost_usd = Some(cost);
+            assert_eq!(generator(&report), format!("{said}, {told}."));
+        }
+        (report.usage.cost_usd, report.usage.calls_without_usage) = (None, 1);
+        let untold = "without 1 of them that did not say, at a cost that nobody knows.";
+        assert_eq!(generator(&report), format!("{said}, {untold}"));
     }
 
     #[test]

@@ -15,17 +15,24 @@ pub struct ModelChoice {
     pub gateway: GatewayLimits,
     /// What the research may spend.
     pub budget: BudgetLimits,
+    /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. 16,000 by default.
+    pub input_tokens: u64,
+    /// How long a reply may be, in tokens; a model that thinks first needs more. 2,048 by default.
+    pub output_tokens: u32,
 }
 
 impl ModelChoice {
     /// A model with the default bounds, and no limit to what it may spend.
     pub fn new(model: ServedModel) -> Self {
-        Self { model, gateway: GatewayLimits::default(), budget: BudgetLimits::default() }
+        let (gateway, budget) = (GatewayLimits::default(), BudgetLimits::default());
+        Self { model, gateway, budget, input_tokens: 16_000, output_tokens: 2_048 }
     }
 
     pub(super) fn start(self, runtime: &Runtime) -> Result<CrewModel> {
         let name = self.model.name.clone();
         let gateway = Gateway::start(runtime, vec![self.model], self.gateway)?;
-        Ok(CrewModel::new(gateway, name, Budget::new(self.budget)))
+        let mut model = CrewModel::new(gateway, name, Budget::new(self.budget));
+        (model.input_tokens, model.output_tokens) = (self.input_tokens, self.output_tokens);
+        Ok(model)
     }
 }

@@ -131,6 +131,7 @@ impl Research {
     /// # Errors
     /// [`Error`] for a question without a word, and when the model cannot be used.
     pub async fn plan(self) -> Result<Plan> {
+        self.in_range()?;
         let within = self.time();
         let Some(model) = self.model else { return plan(&self.question) };
         check(&self.question)?;
@@ -182,6 +183,10 @@ impl Research {
         if self.corpus.is_empty() {
             return Err(Error::NoCorpus);
         }
+        self.in_range()
+    }
+
+    fn in_range(&self) -> Result<()> {
         if !RESEARCHERS.contains(&self.max_researchers) {
             let (low, high) = (RESEARCHERS.start(), RESEARCHERS.end());
             return Err(Error::OutOfRange(format!("{} researchers; choose {low} to {high}", self.max_researchers)));

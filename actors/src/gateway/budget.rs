@@ -5,9 +5,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::prices::Price;
 use crate::chat::TokenUsage;
 use crate::error::ModelError;
+use crate::mailbox::with_contained_waker;
 
 /// What a run may spend. `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Millionths of a US dollar, of the calls whose price is known.
     pub micros: u64,
+    /// Attempts that are not over.
+    pub open: u64,
     /// Calls whose usage the provider did not tell.
     pub unknown_usage: u64,
     /// Calls of models whose price is not known: what they cost is not in `micros`.
@@ -46,6 +51,8 @@ pub struct Spent {
 pub struct Budget {
     limits: BudgetLimits,
     spent: Arc<Mutex<Spent>>,
+    /// Wakes who waits for what others reserved.
+    settled: Arc<Notify>,
 }
 
 /// A reservation: settled with what was used, or kept as spent when it is dropped.
@@ -60,7 +67,18 @@ pub(super) struct Reservation {
 impl Budget {
     /// Nothing is spent yet.
     pub fn new(limits: BudgetLimits) -> Self {
-        Self { limits, spent: Arc::default() }
+        Self { limits, spent: Arc::default(), settled: Arc::default() }
+    }
+
+    /// Ends when a reservation is settled from now on, whether it is polled before or not.
+    pub(crate) fn settled(&self) -> impl Future<Output = ()> + use<> {
+        let settled = self.settled.clone().notified_owned();
+        async move { with_contained_waker(settled).await }
+    }
+
+    /// Whether this is the same budget.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spent, &other.spent)
     }
 
     /// What was spent so far.
@@ -100,6 +118,7 @@ impl Budget {
             }
         }
         spent.calls += 1;
+        spent.open += 1;
         spent.reserved_tokens = spent.reserved_tokens.saturating_add(tokens);
         spent.reserved_micros = spent.reserved_micros.saturating_add(micros);
         drop(spent);
@@ -124,7 +143,11 @@ impl Reservation {
 
     fn end(&mut self, made: Option<Option<TokenUsage>>) {
         self.is_settled = true;
+        let settled = self.budget.settled.clone();
+        // After the lock is free again, on every way out.
+        let _wake = Wake(settled);
         let mut spent = self.budget.lock();
+        spent.open = spent.open.saturating_sub(1);
         spent.reserved_tokens = spent.reserved_tokens.saturating_sub(self.most.total());
         spent.reserved_micros = spent.reserved_micros.saturating_sub(self.price.map_or(0, |price| price.of(self.most)));
         let Some(usage) = made else { return };
@@ -135,6 +158,15 @@ impl Reservation {
         spent.micros = spent.micros.saturating_add(self.price.map_or(0, |price| price.of(used)));
         spent.unknown_usage += u64::from(usage.is_none());
         spent.unknown_price += u64::from(self.price.is_none());
+    }
+}
+
+/// Wakes who waits when it is dropped.
+struct Wake(Arc<Notify>);
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::inert::markdown;
+use super::inert::{line_of_markdown, markdown};
 use super::{
     Citation, Draft, Evidence, FindingEntry, MissingCause, Outcome, PlanEntry, Report, SCHEMA_VERSION, SkippedFile,
     Timing,
@@ -69,7 +69,8 @@ pub fn answer_markdown(report: &Report, headings: Headings) -> String {
                 Block::Words(claims) => {
                     // A line behind a list would belong to its last item.
                     let apart = if answer.is_empty() || answer.ends_with("\n\n") { "" } else { "\n" };
-                    writeln!(answer, "{apart}{}\n", claims.iter().map(said).collect::<Vec<_>>().join(" "))
+                    let words = claims.iter().map(said).collect::<Vec<_>>().join(" ");
+                    writeln!(answer, "{apart}{}\n", line_of_markdown(words))
                 }
             };
         }

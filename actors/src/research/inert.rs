@@ -42,6 +42,14 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
+/// What [`markdown`] made, at the begin of a line: no item of a list, no rule and no heading made of underlining either.
+pub fn line_of_markdown(text: String) -> String {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let at = if digits > 0 && text[digits..].starts_with(['.', ')']) { digits } else { 0 };
+    let is_mark = at > 0 || text.starts_with(['-', '+', '=']);
+    if is_mark { format!("{}\\{}", &text[..at], &text[at..]) } else { text }
+}
+
 /// Whether `c` takes part in what a terminal or a reader's eye could be fooled with: such a character never leaves
 /// the program raw, and JSON writes it as an escape.
 pub fn is_hostile(c: char) -> bool {
@@ -132,6 +140,21 @@ mod tests {
             let shown = plain(&c.to_string());
             assert!(!shown.chars().any(is_hostile), "{c:?} is shown as {shown:?}");
             assert!(!shown.chars().any(char::is_control), "{c:?} is shown as {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_text_begins_no_list() {
+        for (text, shown) in [
+            ("1. One", "1\\. One"),
+            ("12) One", "12\\) One"),
+            ("- One", "\\- One"),
+            ("+ One", "\\+ One"),
+            ("=====", "\\====="),
+            ("1 and 2.", "1 and 2."),
+            ("One - two", "One - two"),
+        ] {
+            assert_eq!(line_of_markdown(markdown(text)), shown);
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TaskId;
+use crate::gateway::{Budget, Spent};
 
 /// The version of [`Report`]'s JSON. It changes when a field is removed or changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -154,15 +155,18 @@ pub struct Report {
 }
 
 impl Usage {
-    /// What a run's budget has seen.
-    pub(crate) fn of(spent: &crate::gateway::Spent) -> Self {
-        let is_known = spent.unknown_price == 0 && spent.unknown_usage == 0 && spent.calls > 0;
+    /// What a run's budgets have seen. A call that is not over is one whose usage is unknown.
+    pub(crate) fn of(budgets: &[Budget]) -> Self {
+        let spent: Vec<_> = budgets.iter().map(Budget::spent).collect();
+        let sum = |of: fn(&Spent) -> u64| spent.iter().map(of).fold(0, u64::saturating_add);
+        let (model_calls, without_usage) = (sum(|spent| spent.calls), sum(|spent| spent.unknown_usage + spent.open));
+        let is_known = model_calls > 0 && without_usage == 0 && sum(|spent| spent.unknown_price) == 0;
         Self {
-            model_calls: spent.calls,
-            input_tokens: spent.input_tokens,
-            output_tokens: spent.output_tokens,
-            calls_without_usage: spent.unknown_usage,
-            cost_usd: is_known.then(|| spent.micros as f64 / 1e6),
+            model_calls,
+            input_tokens: sum(|spent| spent.input_tokens),
+            output_tokens: sum(|spent| spent.output_tokens),
+            calls_without_usage: without_usage,
+            cost_usd: is_known.then(|| sum(|spent| spent.micros) as f64 / 1e6),
         }
     }
 }

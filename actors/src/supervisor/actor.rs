@@ -249,9 +249,7 @@ impl Supervisor {
             self.abandon(task, CancelReason::Parent);
         }
         if let Some(duties) = self.duties.take() {
-            if let Some(model) = duties.crew.models().next() {
-                outcome.usage = Usage::of(&model.budget.spent());
-            }
+            outcome.usage = Usage::of(&duties.crew.budgets());
             let (status, cancelled) = (outcome.status, outcome.cancelled);
             tracing::info!(?status, "run finished");
             duties.log.close(status, cancelled, Some(outcome));

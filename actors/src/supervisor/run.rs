@@ -13,6 +13,7 @@ use super::log::{EventLog, RunEvents};
 use super::machine::{Machine, MachinePlan, OnReply};
 use crate::error::StartError;
 use crate::event::{CancelReason, RunEvent};
+use crate::gateway::Budget;
 use crate::mailbox::AgentSpec;
 use crate::research::{Draft, Failure, Findings, Generator, Outcome, Plan, Status, Usage};
 use crate::runtime::{Runtime, Shared};
@@ -97,6 +98,8 @@ pub struct Run {
     question: String,
     scope: Scope,
     log: Arc<EventLog>,
+    /// What its models spent, for the end that the supervisor does not tell.
+    budgets: Vec<Budget>,
     done: bool,
 }
 
@@ -139,9 +142,10 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
             false => Duration::ZERO,
         },
         looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
-        model: crew.models().next().map(|model| model.name.clone()),
+        models: [&crew.researcher, &crew.writer].map(|strategy| strategy.model().map(|model| model.name.clone())),
         on_reply: options.on_reply,
     };
+    let budgets = crew.budgets();
     let duties = Duties { crew, question: question.to_owned(), log: log.clone(), scope: scope.clone() };
     let span = tracing::info_span!("run", run_id = %id);
     // A supervisor is not restarted: a second one would not know what the first one did.
@@ -162,7 +166,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         }
     });
     watch_over(shared, &log, options.deadline + WRAP_UP);
-    Ok(Run { id, question: question.to_owned(), scope, log, done: false })
+    Ok(Run { id, question: question.to_owned(), scope, log, budgets, done: false })
 }
 
 /// Ends the run's log if the supervisor does not: on the clock, where no agent can block it.
@@ -225,7 +229,7 @@ impl Run {
             notes: Vec::new(),
             generator: Generator::extractive(),
             struck: 0,
-            usage: Usage::default(),
+            usage: Usage::of(&self.budgets),
         })
     }
 }

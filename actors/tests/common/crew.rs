@@ -14,7 +14,7 @@ use callboard_actors::runtime::Runtime;
 use callboard_actors::supervisor::{Crew, CrewModel, RunOptions};
 use futures_util::future::BoxFuture;
 
-use super::library::{Library, assert_ends_once};
+use super::library::{Behaviour, Library, assert_ends_once};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn says(text: impl Into<String>) -> Does {
 pub(crate) type Script = Box<dyn Fn(Role, &ChatRequest, usize) -> Does + Send + Sync>;
 
 pub(crate) struct Player {
-    script: Script,
+    pub(crate) script: Script,
     /// Who asked for what, in order.
     pub(crate) asked: Mutex<Vec<(Role, ChatRequest)>>,
 }
@@ -148,3 +148,24 @@ pub(crate) async fn play(
     let asked = player.asked.lock().unwrap().clone();
     Played { outcome, log, asked }
 }
+
+pub(crate) const FINDING: &str =
+    r#"{"findings": [{"statement": "The protocol passes letters between cities.", "sentences": [1]}]}"#;
+pub(crate) const NO_MORE: &str = r#"{"tasks": []}"#;
+pub(crate) const ANSWER: &str = "Letters are passed between cities with the protocol [1].";
+
+/// A model that does what it should.
+pub(crate) fn good(role: Role) -> Does {
+    match role {
+        Role::Planner => says(r#"{"tasks": ["What is the alder protocol?"]}"#),
+        Role::LooksBack => says(NO_MORE),
+        Role::Researcher => says(FINDING),
+        Role::Writer => says(ANSWER),
+    }
+}
+
+pub(crate) fn options() -> RunOptions {
+    RunOptions { deadline: Duration::from_secs(100), ..RunOptions::default() }
+}
+
+pub(crate) const SUBJECTS: [(&str, Behaviour); 2] = [("alder", Behaviour::After(10)), ("birch", Behaviour::After(10))];

@@ -52,7 +52,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::LookBackStarted => "looking for what is missing".into(),
         Event::RulesInstead { role, task, reason } => {
             let who = task.map_or_else(|| role.clone(), |task| task.to_string());
-            format!("{who}: decided by rules, because the language model was no use: {reason}")
+            format!("{who}: goes on without the language model: {reason}")
         }
         Event::ReportVerified { kept, struck, quoted } => verified(*kept, *struck, *quoted),
         Event::RunFinished { status, .. } => format!("finished: {}", self::status(*status)),

@@ -8,6 +8,7 @@
 mod documents;
 pub(crate) mod find;
 mod json;
+pub(crate) mod marked;
 pub(crate) mod plan;
 pub(crate) mod write;
 
@@ -41,8 +42,12 @@ fn data(text: &str) -> String {
 
 /// Where a claim is from: the files of its quotes, each once.
 fn origin(claim: &Claim) -> String {
-    let mut files: Vec<&str> = claim.evidence.iter().map(|evidence| &*evidence.file).collect();
-    files.dedup();
+    let mut files: Vec<&str> = Vec::new();
+    for evidence in &claim.evidence {
+        if !files.contains(&&*evidence.file) {
+            files.push(&evidence.file);
+        }
+    }
     data(&files.join(", "))
 }
 

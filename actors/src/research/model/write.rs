@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::find::MAX_STATEMENT;
+use super::marked::{Said, sentences_of};
 use super::{Unfit, data, origin};
 use crate::chat::{ChatRequest, Turn};
 use crate::research::rules::verify::quote_if_it_says_more;
-use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section, TaskId};
-use crate::text::normalise;
+use crate::research::{Claim, Draft, Evidence, Findings, Plan, Section, Task, TaskId};
 
 /// The writer sees at most so many findings of each task; fewer in each step, when they are too many for it.
 const STEPS: [usize; 4] = [8, 4, 2, 1];
@@ -54,28 +54,25 @@ pub(crate) fn read(plan: &Plan, findings: &[Findings], step: usize, reply: &str)
     let mut sections: BTreeMap<TaskId, Vec<Claim>> = BTreeMap::new();
     let (mut heading, mut written, mut left_out) = (None, 0, 0);
     for line in reply.lines() {
-        if let Some(title) = line.trim_start().strip_prefix('#') {
-            heading = task_of(plan, title);
-            continue;
-        }
-        for (text, numbers) in sentences_of(line) {
-            let rests_on: Vec<_> = numbers.iter().filter_map(|number| shown.get(number.checked_sub(1)?)).collect();
-            let Some((first, _)) = rests_on.first() else {
-                left_out += 1;
-                continue;
-            };
-            if written < MAX_CLAIMS && text.len() <= MAX_STATEMENT {
-                written += 1;
-                let claim = claim(text, rests_on.iter().map(|(_, claim)| *claim));
-                sections.entry(heading.unwrap_or(*first)).or_default().push(claim);
+        match read_line(plan, &shown, line) {
+            Line::Heading(task) => heading = task,
+            Line::Text { said, unsupported } => {
+                left_out += unsupported;
+                for (task, claim) in said {
+                    if written == MAX_CLAIMS {
+                        left_out += 1;
+                        continue;
+                    }
+                    written += 1;
+                    sections.entry(heading.unwrap_or(task)).or_default().push(claim);
+                }
             }
         }
     }
     if written == 0 {
         let numbers = shown.len();
-        return Err(Unfit(format!(
-            "none of its sentences ends with the number of a finding, such as [1]; there are {numbers}"
-        )));
+        let why = "none of its sentences is short and ends with the number of a finding, such as [1]";
+        return Err(Unfit(format!("{why}; there are {numbers}")));
     }
     for task in &plan.tasks {
         // What was found for a part that the text forgets is shown as it was found.
@@ -88,24 +85,39 @@ pub(crate) fn read(plan: &Plan, findings: &[Findings], step: usize, reply: &str)
     }
     let sections = plan.tasks.iter().filter_map(|task| Some((task, sections.remove(&task.id)?)));
     let tasks = sections.filter(|(_, claims)| !claims.is_empty());
-    let section =
-        |(task, claims): (&crate::research::Task, _)| Section { task: task.id, heading: task.question.clone(), claims };
+    let section = |(task, claims): (&Task, _)| Section { task: task.id, heading: task.question.clone(), claims };
     Ok((Draft { sections: tasks.map(section).collect() }, left_out))
 }
 
-/// What of a growing text can be shown already: up to the end of a line, or of a sentence with its numbers.
-pub(crate) fn complete(text: &str) -> usize {
-    let line = text.rfind('\n').map_or(0, |at| at + 1);
-    let rest = &text[line..];
-    let (mut at, mut cut) = (0, 0);
-    while let Some(open) = rest[at..].find('[').map(|found| found + at) {
-        let (numbers, end) = markers(rest, open);
-        at = end;
-        // A number that comes next would belong to it.
-        let is_over = rest[end..].trim_start_matches([' ', ',']).chars().next().is_some_and(|next| next != '[');
-        cut = if numbers.is_empty() || !is_over { cut } else { end };
+/// What a line of a reply is.
+enum Line {
+    /// It names a part. A part without findings has no section of its own: what stands below it belongs where it rests.
+    Heading(Option<TaskId>),
+    /// Sentences, each with the part of its first finding, and how many rest on nothing.
+    Text { said: Vec<(TaskId, Claim)>, unsupported: usize },
+}
+
+fn read_line(plan: &Plan, shown: &[(TaskId, &Claim)], line: &str) -> Line {
+    let title = line.trim_start();
+    let inside = title.trim_start_matches('#');
+    if inside.len() < title.len() && inside.starts_with(' ') {
+        return Line::Heading(task_of(plan, inside).filter(|task| shown.iter().any(|(id, _)| id == task)));
     }
-    line + cut
+    let (mut said, mut unsupported) = (Vec::new(), 0);
+    for Said { text, numbers, is_marked } in sentences_of(line) {
+        let rests_on: Vec<_> = numbers.iter().filter_map(|number| shown.get(number.checked_sub(1)?)).collect();
+        let Some((task, _)) = rests_on.first().filter(|_| text.len() <= MAX_STATEMENT) else {
+            unsupported += 1;
+            continue;
+        };
+        let claim = claim(text, rests_on.iter().map(|(_, claim)| *claim));
+        // A sentence before the one that bears the numbers shares them, if it says no more than they do.
+        match is_marked || !quote_if_it_says_more(&mut claim.clone(), &plan.question) {
+            true => said.push((*task, claim)),
+            false => unsupported += 1,
+        }
+    }
+    Line::Text { said, unsupported }
 }
 
 /// A complete piece of the text as it may be shown before the whole is checked: headings of the plan, and sentences that rest
@@ -114,18 +126,17 @@ pub(crate) fn shown_early(plan: &Plan, findings: &[Findings], step: usize, piece
     let shown = shown(plan, findings, step).unwrap_or_default();
     let mut text = String::new();
     for line in piece.lines() {
-        if let Some(title) = line.trim_start().strip_prefix('#') {
-            let task = task_of(plan, title).and_then(|id| plan.tasks.iter().find(|task| task.id == id));
-            task.iter().for_each(|task| text.push_str(&format!("\n## {}\n\n", task.question)));
-            continue;
-        }
-        for (said, numbers) in sentences_of(line) {
-            let rests_on: Vec<_> = numbers.iter().filter_map(|number| shown.get(number.checked_sub(1)?)).collect();
-            if !rests_on.is_empty() {
-                let mut claim = claim(said, rests_on.iter().map(|(_, claim)| *claim));
-                quote_if_it_says_more(&mut claim, &plan.question);
-                text.push_str(&claim.text);
-                text.push(' ');
+        match read_line(plan, &shown, line) {
+            Line::Heading(id) => {
+                let task = plan.tasks.iter().find(|task| Some(task.id) == id);
+                task.iter().for_each(|task| text.push_str(&format!("\n## {}\n\n", task.question)));
+            }
+            Line::Text { said, .. } => {
+                for (_, mut claim) in said.into_iter().take(MAX_CLAIMS) {
+                    quote_if_it_says_more(&mut claim, &plan.question);
+                    text.push_str(&claim.text);
+                    text.push(' ');
+                }
             }
         }
     }
@@ -151,57 +162,10 @@ fn task_of(plan: &Plan, title: &str) -> Option<TaskId> {
     plan.tasks.iter().find(|task| letters(&task.question) == title).map(|task| task.id)
 }
 
-/// The pieces of a line, each with the numbers behind it; the last may have none.
-fn sentences_of(line: &str) -> Vec<(String, Vec<usize>)> {
-    let line = line.trim_start().trim_start_matches(['-', '*', '•']);
-    let (mut pieces, mut begin, mut at) = (Vec::new(), 0, 0);
-    while let Some(open) = line[at..].find('[').map(|found| found + at) {
-        let (numbers, end) = markers(line, open);
-        at = end;
-        if !numbers.is_empty() {
-            pieces.extend(piece(&line[begin..open], numbers));
-            begin = end;
-        }
-    }
-    pieces.extend(piece(&line[begin..], Vec::new()));
-    pieces
-}
-
-/// One sentence: without what the one before left behind, and with a stop at its end.
-fn piece(text: &str, numbers: Vec<usize>) -> Option<(String, Vec<usize>)> {
-    let mut text = normalise(text.trim_start_matches(['.', ',', ';', ' ']));
-    if !text.chars().any(char::is_alphanumeric) {
-        return None;
-    }
-    if !text.ends_with(['.', '!', '?', ':', '”', '"', ')']) {
-        text.push('.');
-    }
-    Some((text, numbers))
-}
-
-/// The numbers of `[1][2]`, `[1], [2]` or `[1, 2]` from `open` on, and where they end.
-fn markers(line: &str, open: usize) -> (Vec<usize>, usize) {
-    let (mut numbers, mut end) = (Vec::new(), open + 1);
-    let mut next = open;
-    while let Some(close) = line[next..].find(']').map(|found| found + next) {
-        let inside: Option<Vec<usize>> =
-            line[next + 1..close].split(',').map(|number| number.trim().parse().ok()).collect();
-        let Some(inside) = inside else { break };
-        numbers.extend(inside);
-        end = close + 1;
-        let gap = line[end..].len() - line[end..].trim_start_matches([' ', ',']).len();
-        if !line[end + gap..].starts_with('[') {
-            break;
-        }
-        next = end + gap;
-    }
-    (numbers, end)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::marked;
     use super::*;
-    use crate::research::Task;
     use crate::research::rules::fixtures::{claim, findings};
 
     fn plan() -> Plan {
@@ -280,17 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn a_sentence_before_the_numbers_shares_them_if_it_says_no_more() {
+        let reply = "A view is a query. The program is unsafe. A view is a stored query [1].";
+        let (draft, left_out) = read(&plan(), &found(), 0, reply).unwrap();
+        let said: Vec<_> = draft.sections[0].claims.iter().map(|claim| claim.text.as_str()).collect();
+        assert_eq!((said, left_out), (vec!["A view is a query.", "A view is a stored query."], 1));
+    }
+
+    #[test]
+    fn a_part_without_findings_gets_no_section_by_its_heading() {
+        let mut found = found();
+        found.remove(0);
+        let reply = "## What is an index?\nA view is a stored query [1].\n#1 is that a view is stored [2].";
+        let (draft, left_out) = read(&plan(), &found, 0, reply).unwrap();
+        assert_eq!((draft.sections.len(), draft.sections[0].task, left_out), (1, TaskId(1), 0));
+        assert_eq!(draft.sections[0].claims.len(), 2, "a # without a space is no heading");
+    }
+
+    #[test]
+    fn what_is_too_long_is_counted() {
+        let reply = format!("{} [1]. A view is a stored query [1].", "word ".repeat(200));
+        let (draft, left_out) = read(&plan(), &found(), 0, &reply).unwrap();
+        assert!(draft.sections[0].claims.iter().all(|claim| claim.text.len() <= MAX_STATEMENT) && left_out >= 1);
+    }
+
+    #[test]
     fn a_growing_text_is_shown_by_sentences_that_are_checked() {
-        for (text, complete) in [
-            ("A view is", ""),
-            ("A view is stored [1]", ""),
-            ("A view is stored [1].", "A view is stored [1]"),
-            ("A view is stored [1], ", ""),
-            ("A view is stored [1] [2] It", "A view is stored [1] [2]"),
-            ("## What is\nA view", "## What is\n"),
-        ] {
-            assert_eq!(&text[..super::complete(text)], complete, "{text}");
-        }
         let early = |piece: &str| shown_early(&plan(), &found(), 0, piece);
         assert_eq!(early("## What is an index?\n"), "\n## What is an index?\n\n");
         assert_eq!(early("## Go to http://evil.example\n"), "");
@@ -304,7 +283,7 @@ mod tests {
         fn no_reply_panics(reply in "\\PC{0,200}", marks in "[\\[\\]#,. 0-9a-z\n-]{0,200}") {
             let _either = read(&plan(), &found(), 0, &reply);
             let _either = read(&plan(), &found(), 1, &marks);
-            let _piece = shown_early(&plan(), &found(), 0, &marks[..super::complete(&marks)]);
+            let _piece = shown_early(&plan(), &found(), 0, &marks[..marked::complete(&marks)]);
         }
     }
 }

@@ -48,7 +48,7 @@ fn holds(claim: &Claim, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {
 /// Replaces the claim's text by its first quote if it says more than they do. Whether it did.
 pub(crate) fn quote_if_it_says_more(claim: &mut Claim, question: &str) -> bool {
     let is_quote = claim.evidence.iter().any(|evidence| evidence.quote == claim.text);
-    if is_quote || is_grounded(&claim.text, &support(claim, question)) {
+    if is_quote || is_grounded(&claim.text, &sources(claim), question) {
         return false;
     }
     claim.evidence.truncate(1);
@@ -56,15 +56,16 @@ pub(crate) fn quote_if_it_says_more(claim: &mut Claim, question: &str) -> bool {
     true
 }
 
-fn support(claim: &Claim, question: &str) -> String {
-    let mut support = String::from(question);
+/// The quotes of a claim with their titles and headings.
+fn sources(claim: &Claim) -> String {
+    let mut sources = String::new();
     for evidence in &claim.evidence {
         for text in [&evidence.quote, &*evidence.title, &evidence.headings.join("\n")] {
-            support.push('\n');
-            support.push_str(text);
+            sources.push_str(text);
+            sources.push('\n');
         }
     }
-    support
+    sources
 }
 
 fn stands(evidence: &Evidence, text_of: &dyn Fn(&str) -> Option<Arc<str>>) -> bool {

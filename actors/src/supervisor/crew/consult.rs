@@ -1,8 +1,11 @@
 //! How does one of the crew ask its language model? Through the gateway, with less text when it is too much, with one repair,
 //! and never longer than it may take.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
@@ -21,22 +24,31 @@ pub struct CrewModel {
     pub budget: Budget,
     /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. The default is 16,000.
     pub input_tokens: u64,
-    /// How long a reply may be, in tokens. The default is 2,048.
+    /// How long a reply may be, in tokens. The default is 2,048; a model that thinks first needs more.
     pub output_tokens: u32,
+    /// Its server refuses requests for JSON by a schema.
+    knows_no_schemas: Arc<AtomicBool>,
 }
 
 impl CrewModel {
     /// A model with the default lengths.
     pub fn new(gateway: Gateway, name: impl Into<String>, budget: Budget) -> Self {
-        Self { gateway, name: name.into(), budget, input_tokens: 16_000, output_tokens: 2_048 }
+        Self {
+            gateway,
+            name: name.into(),
+            budget,
+            input_tokens: 16_000,
+            output_tokens: 2_048,
+            knows_no_schemas: Arc::default(),
+        }
     }
 }
 
 /// Why there is no usable reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::supervisor) enum Declined {
-    /// The call did not work.
-    Model(ModelError),
+    /// A call did not work; whether an earlier one was answered.
+    Model { error: ModelError, was_answered: bool },
     /// The reply was no use, twice.
     Unfit(String),
     /// Nothing of the evidence is short enough for the model.
@@ -46,19 +58,21 @@ pub(in crate::supervisor) enum Declined {
 impl std::fmt::Display for Declined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Model(error) => write!(f, "{error}"),
+            Self::Model { error, .. } => write!(f, "{error}"),
             Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
             Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
         }
     }
 }
 
+/// Takes a step and the next complete piece of the text.
+pub(in crate::supervisor) type Hear = Box<dyn Fn(usize, &str) + Send + Sync>;
+
 /// Who reads a reply while it is written.
 pub(in crate::supervisor) struct Listener {
     /// How much of a growing text can be heard already.
     pub(in crate::supervisor) complete: fn(&str) -> usize,
-    /// Gets the step and the next piece, each complete.
-    pub(in crate::supervisor) hear: Box<dyn Fn(usize, &str) + Send + Sync>,
+    pub(in crate::supervisor) hear: Hear,
 }
 
 /// What is asked and how a reply is read; `step`, from 0, says how much less than everything is shown.
@@ -73,6 +87,12 @@ pub(in crate::supervisor) struct Question<A, R> {
     pub(in crate::supervisor) listener: Option<Listener>,
 }
 
+/// No more of a reply is read, heard or sent back, in bytes.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// How long the last pieces of a reply may take that is complete.
+const MOMENT: Duration = Duration::from_millis(100);
+
 impl CrewModel {
     /// A usable reply: the first, or a second one after a repair.
     pub(in crate::supervisor) async fn consult<T>(
@@ -80,36 +100,53 @@ impl CrewModel {
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
     ) -> Result<T, Declined> {
         let Question { ask, read, within, listener } = question;
-        let until = Instant::now() + within;
-        let (mut step, mut is_repaired) = (0, false);
-        let mut next: Option<ChatRequest> = None;
+        let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_DAY);
+        let (mut step, mut was_answered, mut repaired) = (0, false, None);
+        // The refusal of a budget that no step got around.
+        let mut too_dear = None;
         loop {
-            let request = match next.take() {
+            let request = match repaired.clone() {
                 Some(request) => request,
-                None => ask(step).ok_or(Declined::TooLong)?,
+                None => ask(step).ok_or_else(|| too_dear.take().unwrap_or(Declined::TooLong))?,
             };
-            if !is_repaired && about_tokens(&request) > self.input_tokens {
+            if repaired.is_none() && about_tokens(&request) > self.input_tokens {
                 step += 1;
                 continue;
             }
-            match self.call(request.clone(), until, listener.as_ref().map(|listener| (listener, step))).await {
+            let request = if self.knows_no_schemas.load(Ordering::Relaxed) { plain(request) } else { request };
+            let settled = self.budget.settled();
+            let error = match self.call(request.clone(), until, listener.as_ref().map(|heard| (heard, step))).await {
                 Ok(reply) => match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request))
                 {
                     Ok(value) => return Ok(value),
-                    Err(Unfit(reason)) if is_repaired => return Err(Declined::Unfit(reason)),
+                    Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
                     Err(unfit) => {
                         tracing::debug!(reason = unfit.0, "a reply is asked for again");
-                        is_repaired = true;
-                        next = Some(repair(&request, &reply.text, &unfit));
+                        was_answered = true;
+                        repaired = Some(repair(&request, &reply.text, &unfit));
+                        continue;
                     }
                 },
-                Err(ModelError::ContextTooLong(_)) => step += 1,
-                // A server that knows no schemas refuses the request for one; the prompt asks for JSON as well.
-                Err(ModelError::Rejected { .. }) if !is_repaired && request.form != ReplyForm::Text => {
-                    is_repaired = true;
-                    next = Some(ChatRequest { form: ReplyForm::Text, ..request });
+                Err(error) => error,
+            };
+            match error {
+                ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
+                // The prompt asks for JSON as well.
+                ModelError::Rejected { .. } if request.form != ReplyForm::Text => {
+                    self.knows_no_schemas.store(true, Ordering::Relaxed);
                 }
-                Err(error) => return Err(Declined::Model(error)),
+                // What others reserved may come back.
+                ModelError::BudgetExhausted(_) if self.budget.spent().reserved_tokens > 0 => {
+                    if tokio::time::timeout_at(until, settled).await.is_err() {
+                        return Err(Declined::Model { error, was_answered });
+                    }
+                }
+                // Less text costs less.
+                ModelError::BudgetExhausted(_) if repaired.is_none() => {
+                    step += 1;
+                    too_dear = Some(Declined::Model { error, was_answered });
+                }
+                error => return Err(Declined::Model { error, was_answered }),
             }
         }
     }
@@ -129,11 +166,28 @@ impl CrewModel {
             None => call.send().await?,
             Some((listener, step)) => {
                 let (call, pieces) = call.streamed();
-                futures_util::future::join(call.send(), pass_on(pieces, listener, step)).await.0?
+                let hearing = std::pin::pin!(pass_on(pieces, listener, step));
+                match select(std::pin::pin!(call.send()), hearing).await {
+                    // The reply is complete: nobody waits long for the end of its pieces.
+                    Either::Left((completed, hearing)) => {
+                        let _in_time = tokio::time::timeout(MOMENT, hearing).await;
+                        completed?
+                    }
+                    Either::Right(((), completing)) => completing.await?,
+                }
             }
         };
-        Ok(completed.reply)
+        let mut reply = completed.reply;
+        reply.text.truncate(reply.text.floor_char_boundary(MAX_REPLY));
+        Ok(reply)
     }
+}
+
+/// The longest time for one question, where a longer one cannot be told.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn plain(request: ChatRequest) -> ChatRequest {
+    ChatRequest { form: ReplyForm::Text, ..request }
 }
 
 /// A reply that was cut is no use for that reason, whatever else is wrong with it.
@@ -149,9 +203,13 @@ fn told_of_its_length(unfit: Unfit, reply: &ChatReply, request: &ChatRequest) ->
 
 /// Hands on what was written, a complete piece at a time.
 async fn pass_on(mut pieces: ChunkStream, listener: &Listener, step: usize) {
-    let mut text = String::new();
+    let (mut text, mut heard) = (String::new(), 0);
     while let Some(piece) = pieces.next().await {
         let ChatChunk::Text(more) = piece else { continue };
+        heard += more.len();
+        if heard > MAX_REPLY {
+            continue;
+        }
         text.push_str(&more);
         let complete = (listener.complete)(&text);
         if complete > 0 {

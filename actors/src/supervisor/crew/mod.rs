@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::gateway::Budget;
 use crate::ports::{Retriever, SourceStore};
 
 mod consult;
@@ -35,7 +36,14 @@ pub enum Strategy {
 impl Strategy {
     /// Whether it is a model's.
     pub(super) fn is_model(&self) -> bool {
-        matches!(self, Self::Model(_))
+        self.model().is_some()
+    }
+
+    pub(super) fn model(&self) -> Option<&Arc<CrewModel>> {
+        match self {
+            Self::Rules => None,
+            Self::Model(model) => Some(model),
+        }
     }
 }
 
@@ -100,11 +108,14 @@ impl Crew {
         Self { retriever: documents.clone(), sources: documents, planner, researcher, writer }
     }
 
-    /// The models of its roles, whose calls the run accounts for; each budget once.
-    pub(super) fn models(&self) -> impl Iterator<Item = &Arc<CrewModel>> {
-        [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(|strategy| match strategy {
-            Strategy::Rules => None,
-            Strategy::Model(model) => Some(model),
-        })
+    /// The budgets of its roles, each once.
+    pub(super) fn budgets(&self) -> Vec<Budget> {
+        let mut budgets: Vec<Budget> = Vec::new();
+        for model in [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(Strategy::model) {
+            if !budgets.iter().any(|budget| budget.is(&model.budget)) {
+                budgets.push(model.budget.clone());
+            }
+        }
+        budgets
     }
 }

@@ -70,10 +70,10 @@ fn planned(question: &str, answer: Result<Result<Plan, Declined>, WorkError>) ->
     let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
     match answer {
         Ok(Ok(plan)) => Ok(Made::by_model(plan)),
-        Ok(Err(Declined::Model(error @ (ModelError::Timeout(_) | ModelError::ContentRefused(_))))) => {
-            instead(error.to_string())
-        }
-        Ok(Err(declined @ Declined::Model(_))) => Err(failure(&declined)),
+        Ok(Err(Declined::Model {
+            error: error @ (ModelError::Timeout(_) | ModelError::ContentRefused(_)), ..
+        })) => instead(error.to_string()),
+        Ok(Err(declined @ Declined::Model { was_answered: false, .. })) => Err(failure(&declined)),
         Ok(Err(declined)) => instead(declined.to_string()),
         Err(error) => instead(error.to_string()),
     }
@@ -81,7 +81,7 @@ fn planned(question: &str, answer: Result<Result<Plan, Declined>, WorkError>) ->
 
 fn failure(declined: &Declined) -> Failure {
     let cause = match declined {
-        Declined::Model(ModelError::BudgetExhausted(_)) => FailureCause::Budget,
+        Declined::Model { error: ModelError::BudgetExhausted(_), .. } => FailureCause::Budget,
         _ => FailureCause::Provider,
     };
     Failure { cause, message: declined.to_string() }
@@ -117,6 +117,6 @@ async fn look_back(
         shown.iter_mut().for_each(|found| found.claims.truncate(most));
         Some(plan::request_more(&question, &tasks, &shown, model.output_tokens))
     };
-    let read = |_, reply: &str| plan::read_more(&question, &tasks, reply);
+    let read = |_, reply: &str| plan::read_more(&question, &tasks, &findings, reply);
     model.consult(Question { ask, read, within, listener: None }).await
 }

@@ -78,7 +78,7 @@ impl Researcher {
         };
         if retrieved.passages.is_empty() {
             // There is nothing that a model could choose from.
-            return current.reply.send(Ok(Made::by_model(rules::find::find(&current.task, &retrieved))));
+            return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
         }
         (current.progress)("asking the model".to_owned());
         let retrieved = Arc::new(retrieved);

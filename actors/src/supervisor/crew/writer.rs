@@ -7,7 +7,7 @@ use super::consult::{CrewModel, Declined, Listener, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::mailbox::Reply;
-use crate::research::model::write;
+use crate::research::model::{marked, write};
 use crate::research::{Draft, Findings, Plan, rules};
 
 /// The actor that writes.
@@ -49,6 +49,10 @@ impl Agent for Writer {
             (WriteDraft::Begin { plan, findings, reply, .. }, Strategy::Rules) => {
                 reply.send(Made::by_rules((rules::write::write(&plan, &findings), 0)));
             }
+            // Somebody is in a hurry: that is not the model's fault.
+            (WriteDraft::Begin { plan, findings, within, reply, .. }, Strategy::Model(_)) if within.is_zero() => {
+                reply.send(Made::by_rules((rules::write::write(&plan, &findings), 0)));
+            }
             (WriteDraft::Begin { plan, findings, within, on_text, reply }, Strategy::Model(model)) => {
                 let work = write_by_model(model.clone(), plan.clone(), findings.clone(), within, on_text);
                 let begun = turn.start(work, |answer| WriteDraft::Written { answer, plan, findings, reply });
@@ -84,6 +88,6 @@ async fn write_by_model(
             on_text(text);
         }
     });
-    let listener = Some(Listener { complete: write::complete, hear });
+    let listener = Some(Listener { complete: marked::complete, hear });
     model.consult(Question { ask, read, within, listener }).await
 }

@@ -11,7 +11,11 @@ impl Machine {
         let missing = self.missing();
         let found = !self.draft.sections.is_empty();
         let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);
-        let status = match (found, missing.is_empty()) {
+        // A part that the planner added and that has no answer is not missed by the person.
+        let added = |missing: &&Missing| missing.task.0 as usize > self.asked_for;
+        let is_missed = |missing: &&Missing| !(added(missing) && missing.cause == MissingCause::NoEvidence);
+        let all_there = !missing.iter().any(|missing| is_missed(&missing));
+        let status = match (found, all_there) {
             (true, true) => Status::Complete,
             (true, false) => Status::Partial,
             (false, _) if self.lost.is_none() && !missing.is_empty() && missing.iter().all(worked_out) => {
@@ -19,10 +23,7 @@ impl Machine {
             }
             (false, _) => Status::Failed,
         };
-        let generator = match &self.made_of.model {
-            Some(model) if self.model_wrote && found => Generator::llm(model.clone()),
-            _ => Generator::extractive(),
-        };
+        let generator = self.written_by.take().filter(|_| found).map_or_else(Generator::extractive, Generator::llm);
         self.commands.push(Command::Finish(Box::new(Outcome {
             run_id: self.made_of.run_id.clone(),
             question: self.made_of.question.clone(),

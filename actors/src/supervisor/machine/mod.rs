@@ -58,8 +58,8 @@ pub(super) struct MachinePlan {
     pub(super) writing: Duration,
     /// How often the planner looks back at what was found and may add tasks.
     pub(super) looks_back: u32,
-    /// The model of the crew, by its name.
-    pub(super) model: Option<String>,
+    /// The models of researchers and writer, by their names.
+    pub(super) models: [Option<String>; 2],
     pub(super) on_reply: Option<OnReply>,
 }
 
@@ -107,10 +107,14 @@ pub(super) struct Machine {
     lost: Option<Failure>,
     /// How often the planner may still look back.
     looks_back: u32,
+    /// The program has what it needs.
+    is_enough: bool,
+    /// How many tasks there were before the planner looked back: the person asked for those.
+    asked_for: usize,
     /// What was not done as it was asked for.
     notes: Vec<String>,
-    /// Whether any of the text is a model's.
-    model_wrote: bool,
+    /// The model whose words or choices the text is.
+    written_by: Option<String>,
     /// Sentences of a model that rest on nothing.
     left_out: usize,
     /// What the writer was asked to write.
@@ -140,8 +144,10 @@ impl Machine {
             phase: Phase::Planning,
             fan_out,
             lost: None,
+            is_enough: false,
+            asked_for: usize::MAX,
             notes: Vec::new(),
-            model_wrote: false,
+            written_by: None,
             left_out: 0,
             unwritten,
             writers: 0,
@@ -218,7 +224,10 @@ impl Machine {
         let left = self.collect_until().saturating_duration_since(now);
         match self.phase {
             Phase::Planning | Phase::LookingBack => left / 3,
-            Phase::Collecting => left * 9 / 10,
+            Phase::Collecting => {
+                let task = self.made_of.limits.task_deadline.unwrap_or(left);
+                left.min(task) * 9 / 10
+            }
             _ => self.patience(now).saturating_sub(WRAP_UP),
         }
     }
@@ -235,7 +244,9 @@ impl Machine {
             self.notes.push(format!("{what}, because the language model was no use: {why}."));
             self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
         } else {
-            self.model_wrote |= by == By::Model && role != "planner";
+            let wrote = by == By::Model && role != "planner";
+            let model = &self.made_of.models[usize::from(role == "writer")];
+            self.written_by = if wrote { model.clone() } else { self.written_by.take() };
         }
     }
 
@@ -295,6 +306,7 @@ impl Machine {
                 self.take(steps, now);
             }
             FollowUp::Finish => {
+                self.is_enough = true;
                 let steps = self.fan_out.cancel_all(CancelReason::Redundant, now);
                 self.take(steps, now);
             }
@@ -329,6 +341,7 @@ impl Machine {
     fn may_look_back(&self, now: Instant) -> bool {
         let was_cancelled = |state: &TaskState<Findings>| matches!(state, TaskState::Cancelled(_));
         self.looks_back > 0
+            && !self.is_enough
             && self.cancelled.is_none()
             && now < self.collect_until()
             && matches!(self.made_of.collect, Collect::All)
@@ -350,10 +363,12 @@ impl Machine {
             return self.collected(now);
         }
         self.phase = Phase::Collecting;
-        let numbered = more.into_iter().zip(self.fan_out.tasks().count()..);
-        let tasks: Vec<Task> = numbered.map(|(question, number)| Task { id: id(number), question }).collect();
-        tasks.iter().for_each(|task| self.emit(Event::TaskAdded { task: task.clone() }));
+        let before = self.fan_out.tasks().count();
+        self.asked_for = self.asked_for.min(before);
+        let tasks = more.into_iter().zip(before..).map(|(question, number)| Task { id: id(number), question });
         let steps = self.fan_out.resume(tasks, now);
+        let added: Vec<Task> = self.fan_out.tasks().skip(before).map(|(task, _)| task.clone()).collect();
+        added.into_iter().for_each(|task| self.emit(Event::TaskAdded { task }));
         self.take(steps, now);
     }
 
