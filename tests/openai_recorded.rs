@@ -58,7 +58,9 @@ fn usage(input: u64, output: u64) -> Option<TokenUsage> {
 async fn replies_are_read_whole_and_streamed() {
     let plain = "An actor is a unit of state that handles one message at a time, and it answers with words enough to be cut \
                  into pieces.";
-    let rows: [(&[u8], bool, &str, Finish, Option<TokenUsage>); 4] = [
+    /// The bytes, whether they stream, and what is read of them.
+    type Row<'a> = (&'a [u8], bool, &'a str, Finish, Option<TokenUsage>);
+    let rows: [Row<'_>; 4] = [
         (
             include_bytes!("fixtures/recorded/llamacpp-plain.http"),
             false,
