@@ -1,6 +1,7 @@
 //! How does a request reach a provider, and its reply come back within bounds? One pool of connections for each provider.
 
 use std::error::Error;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ impl Http {
 }
 
 fn client(connect: Duration, is_secure: bool) -> Result<Client, ProviderError> {
-    let tls = |error: &dyn Error| ProviderError::Tls(root(error));
+    let tls = |error: &(dyn Error + 'static)| ProviderError::Tls(root(error));
     // The provider of cryptography is named here: a library does not choose one for its whole process.
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(crypto)
@@ -89,6 +90,10 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
         return ModelError::Timeout(Waiting::Connection);
     }
     let (host, cause) = (host(url), root(error));
+    // Nobody but a person can put that right.
+    if causes(error).any(is_about_a_certificate) {
+        return ModelError::Untrusted(format!("{host}: {cause}"));
+    }
     match error.is_connect() {
         true => ModelError::Network { sent: false, message: format!("no connection to {host}: {cause}") },
         false => ModelError::Network { sent: true, message: format!("the connection to {host} broke: {cause}") },
@@ -101,12 +106,21 @@ pub(super) fn host(url: &Url) -> String {
 }
 
 /// The innermost cause: what the system, the name server or the certificate said.
-fn root(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+fn root(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// An error, what caused it, and what caused that.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| match error.downcast_ref::<io::Error>() {
+        // It speaks for what it wraps, and gives only the cause of that.
+        Some(wrapper) => wrapper.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    })
+}
+
+fn is_about_a_certificate(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// The whole body, as long as its pieces come in time and it is not endless.
