@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use callboard_actors::error::{ModelError, Waiting};
 use reqwest::{Client, Response, Url, redirect};
+use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
+use tokio::runtime::{Handle, Id};
 use tokio::time::timeout;
 
 /// The longest reply in one piece, in bytes.
@@ -39,49 +41,79 @@ pub enum ProviderError {
     Tls(String),
 }
 
-/// The connections to one provider.
+/// Runtimes whose pools are kept. A pool is made anew in a moment, without its connections.
+const POOLS: usize = 8;
+
+/// The connections to one provider: a pool for each runtime of tokio from which it is called, because a connection lives and
+/// dies with the runtime on which it was opened.
 #[derive(Debug)]
 pub(super) struct Http {
-    /// With the time-out for a connection that it was made for.
-    client: Mutex<(Duration, Client)>,
+    pools: Mutex<Vec<Pool>>,
+    tls: ClientConfig,
     is_secure: bool,
+}
+
+#[derive(Debug)]
+struct Pool {
+    runtime: Id,
+    /// The time-out for a connection that it was made for.
+    connect: Duration,
+    client: Client,
 }
 
 impl Http {
     /// Proxies of the environment are for secure connections only: through others they could read key and text.
     pub(super) fn new(connect: Duration, is_secure: bool) -> Result<Self, ProviderError> {
-        Ok(Self { client: Mutex::new((connect, client(connect, is_secure)?)), is_secure })
+        let tls = tls()?;
+        // What could be wrong with it is known now, and not with the first call.
+        client(&tls, connect, is_secure)?;
+        Ok(Self { pools: Mutex::default(), tls, is_secure })
     }
 
-    /// The pool. Another time-out for connections makes another one.
+    /// The pool of this runtime. Another time-out for connections makes another one.
     pub(super) fn client(&self, connect: Duration) -> Result<Client, ModelError> {
-        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0 != connect {
-            *known =
-                (connect, client(connect, self.is_secure).map_err(|error| ModelError::Provider(error.to_string()))?);
+        let runtime = Handle::current().id();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.iter().find(|pool| pool.runtime == runtime && pool.connect == connect) {
+            return Ok(pool.client.clone());
         }
-        Ok(known.1.clone())
+        let client = client(&self.tls, connect, self.is_secure);
+        let client = client.map_err(|error| ModelError::Provider(error.to_string()))?;
+        pools.retain(|pool| pool.runtime != runtime);
+        if pools.len() == POOLS {
+            pools.remove(0);
+        }
+        pools.push(Pool { runtime, connect, client: client.clone() });
+        Ok(client)
     }
 }
 
-fn client(connect: Duration, is_secure: bool) -> Result<Client, ProviderError> {
-    let tls = |error: &(dyn Error + 'static)| ProviderError::Tls(root(error));
+fn no_tls(error: &(dyn Error + 'static)) -> ProviderError {
+    ProviderError::Tls(root(error))
+}
+
+fn tls() -> Result<ClientConfig, ProviderError> {
     // The provider of cryptography is named here: a library does not choose one for its whole process.
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(crypto)
+    let config = ClientConfig::builder_with_provider(crypto)
         .with_safe_default_protocol_versions()
-        .map_err(|error| tls(&error))?
+        .map_err(|error| no_tls(&error))?
         .with_platform_verifier()
-        .map_err(|error| tls(&error))?
-        .with_no_client_auth();
+        .map_err(|error| no_tls(&error))?;
+    Ok(config.with_no_client_auth())
+}
+
+fn client(tls: &ClientConfig, connect: Duration, is_secure: bool) -> Result<Client, ProviderError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(config)
+        .tls_backend_preconfigured(tls.clone())
         .connect_timeout(connect)
+        // Calls are made again by the gateway and nobody else; without this a copy of each request is kept for it.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         // A key is never handed on to where a reply points.
         .redirect(redirect::Policy::none())
         .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")));
     let client = if is_secure { client } else { client.no_proxy() };
-    client.build().map_err(|error| tls(&error))
+    client.build().map_err(|error| no_tls(&error))
 }
 
 /// What a reply could not be had for, in words that name where it was asked for.
@@ -124,12 +156,11 @@ fn is_about_a_certificate(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The whole body, as long as its pieces come in time and it is not endless.
-pub(super) async fn body(mut response: Response, between: Duration) -> Result<Vec<u8>, ModelError> {
-    let url = response.url().clone();
+pub(super) async fn body(response: &mut Response, between: Duration) -> Result<Vec<u8>, ModelError> {
     let mut body = Vec::new();
     loop {
         let piece = timeout(between, response.chunk()).await.map_err(|_| ModelError::Timeout(Waiting::NextToken))?;
-        let Some(piece) = piece.map_err(|error| failed(&url, &error))? else { return Ok(body) };
+        let Some(piece) = piece.map_err(|error| failed(response.url(), &error))? else { return Ok(body) };
         if body.len() + piece.len() > LONGEST {
             return Err(ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20)));
         }
