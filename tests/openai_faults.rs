@@ -1,85 +1,16 @@
 //! What becomes of each thing that can go wrong at a provider, through the real gateway and a real socket? After each
-//! row nothing is left: no place taken, nobody in line, no connection open.
+//! row nothing is left: no place taken, nobody in line, no connection open. What can go wrong with the connection itself
+//! stands in `openai_connections.rs`.
 
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "openai_support/mod.rs"]
+mod support;
 
-use callboard::actors::chat::{ChatRequest, Finish, Turn};
+use std::time::{Duration, SystemTime};
+
+use callboard::actors::chat::Finish;
 use callboard::actors::error::{ModelError, Waiting};
-use callboard::actors::gateway::{ChunkStream, Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel, Timeouts};
-use callboard::mock_llm::{MockConfig, MockLlm, Script};
-use callboard::prelude::*;
-use callboard::providers::openai::OpenAi;
-
-const LONG: Duration = Duration::from_secs(20);
-const SHORT: Duration = Duration::from_millis(300);
-
-struct Stage {
-    runtime: Runtime,
-    gateway: Gateway,
-    server: MockLlm,
-}
-
-/// A gateway in front of a server that follows a script. Each call is made `attempts` times at most.
-fn stage(script: &str, attempts: u32) -> Stage {
-    stage_with(script, attempts, Timeouts { connect: LONG, first_token: LONG, between_tokens: LONG, total: LONG })
-}
-
-fn stage_with(script: &str, attempts: u32, timeouts: Timeouts) -> Stage {
-    let script = Some(Script::parse(script).unwrap_or_else(|error| panic!("{error}: {script}")));
-    let config = MockConfig { script, slow_byte: Duration::from_millis(50), ..MockConfig::default() };
-    let server = MockLlm::start(config).unwrap();
-    let (runtime, gateway) = front(&server.base_url(), attempts, timeouts);
-    Stage { runtime, gateway, server }
-}
-
-fn front(base_url: &str, attempts: u32, timeouts: Timeouts) -> (Runtime, Gateway) {
-    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
-    let model = OpenAi::new("mock", Some("sk-secret-of-the-test".into()), Some(base_url)).unwrap();
-    let first = Duration::from_millis(1);
-    let retry = RetryPolicy { attempts, first, ..RetryPolicy::default() };
-    let limits = GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() };
-    let gateway = Gateway::start(&runtime, vec![ServedModel::new("openai/mock", Arc::new(model))], limits).unwrap();
-    (runtime, gateway)
-}
-
-fn request() -> ChatRequest {
-    ChatRequest::new(vec![Turn::user("Say something.")], 200)
-}
-
-async fn read(mut pieces: ChunkStream) {
-    while pieces.next().await.is_some() {}
-}
-
-async fn call(gateway: &Gateway, is_streamed: bool) -> Result<Completed, ModelError> {
-    let call = gateway.call("openai/mock", request());
-    if !is_streamed {
-        return call.send().await;
-    }
-    let (call, pieces) = call.streamed();
-    let (answer, ()) = tokio::join!(call.send(), read(pieces));
-    answer
-}
-
-impl Stage {
-    /// Nothing is left of any call, here and at the server.
-    async fn ends(self) {
-        let deadline = tokio::time::Instant::now() + LONG;
-        loop {
-            // A caller has its answer before the gateway has its place.
-            let info = self.gateway.info().await.unwrap();
-            if (info.in_flight, info.waiting, info.models[0].in_flight) == (0, 0, 0) {
-                break;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{info:?}");
-        }
-        assert!(self.runtime.stop(LONG).await.is_clean());
-        while self.server.stats().in_flight > 0 || self.server.stats().connections.open > 0 {
-            assert!(tokio::time::Instant::now() < deadline, "{:?}", self.server.stats());
-            tokio::task::yield_now().await;
-        }
-    }
-}
+use callboard::actors::gateway::{Completed, Timeouts};
+use support::*;
 
 /// What is expected of a call: whole and streamed.
 type Expected = fn(&Result<Completed, ModelError>) -> bool;
@@ -89,7 +20,7 @@ fn is_answer(answer: &Result<Completed, ModelError>) -> bool {
 }
 
 fn is_unavailable(answer: &Result<Completed, ModelError>) -> bool {
-    matches!(answer, Err(ModelError::Unavailable { status: 500 | 503 | 529, .. }))
+    matches!(answer, Err(ModelError::Unavailable { status: 500 | 502 | 503 | 529, .. }))
 }
 
 fn is_malformed(answer: &Result<Completed, ModelError>) -> bool {
@@ -137,6 +68,13 @@ async fn each_fault_has_its_outcome_and_leaves_nothing_behind() {
         }
         stage.ends().await;
     }
+    // A proxy in between speaks HTML.
+    let stage = stage(r#"[{"status": 502, "body": "<html>Bad gateway</html>"}]"#, 1);
+    for is_streamed in [false, true] {
+        let answer = call(&stage.gateway, is_streamed).await;
+        assert!(is_unavailable(&answer), "502, streamed: {is_streamed}: {answer:?}");
+    }
+    stage.ends().await;
 }
 
 #[tokio::test]
@@ -231,50 +169,35 @@ async fn statuses_say_what_to_do() {
         stage.ends().await;
     }
     let limited = error("Slow down", "rate_limit_exceeded");
-    for headers in [
-        "{}",
-        r#"{"retry-after": "1"}"#,
-        r#"{"retry-after-ms": "20"}"#,
-        r#"{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}"#,
-    ] {
+    let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
+    // With the least time that is waited.
+    let rows = [
+        ("{}".to_owned(), 0),
+        (r#"{"retry-after": "1"}"#.to_owned(), 1_000),
+        (r#"{"retry-after": "0.25"}"#.to_owned(), 250),
+        (r#"{"retry-after-ms": "20", "retry-after": "9"}"#.to_owned(), 20),
+        (r#"{"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}"#.to_owned(), 0),
+        // A date knows whole seconds only, and some time has passed.
+        (format!(r#"{{"retry-after": "{soon}"}}"#), 1),
+        (r#"{"retry-after": "soon"}"#.to_owned(), 0),
+    ];
+    for (headers, millis) in rows {
         for (code, pauses) in [(429, 1), (503, 0)] {
-            let stage = stage(&status(code, headers, &limited), 5);
+            let stage = stage(&status(code, &headers, &limited), 5);
             let completed = call(&stage.gateway, true).await.unwrap();
-            assert_eq!(
-                (completed.reply.text.as_str(), completed.times.attempts),
-                ("Then it works.", 2),
-                "{code} {headers}"
-            );
-            let waited = headers.contains(r#""1""#);
-            assert!(!waited || completed.times.queue >= Duration::from_secs(1), "{code} {headers}");
+            let (text, attempts) = (completed.reply.text.as_str(), completed.times.attempts);
+            assert_eq!((text, attempts), ("Then it works.", 2), "{code} {headers}");
+            assert!(completed.times.queue >= Duration::from_millis(millis), "{code} {headers}");
             assert_eq!(stage.gateway.info().await.unwrap().models[0].pauses, pauses, "{code} {headers}");
             stage.ends().await;
         }
     }
-}
-
-#[tokio::test]
-async fn where_nobody_answers_it_says_what_was_tried() {
-    let nobody = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    let is_named = |error: &ModelError, host: &str| matches!(error, ModelError::Network { sent: false, message } if message.contains(host));
-    let (runtime, gateway) = front(&format!("http://{nobody}/v1"), 1, Timeouts::default());
-    let refused = call(&gateway, false).await.unwrap_err();
-    assert!(is_named(&refused, &nobody.to_string()), "{refused:?}");
-    runtime.stop(LONG).await;
-    let (runtime, gateway) = front("http://no-such-host.invalid/v1", 1, Timeouts::default());
-    let unknown = call(&gateway, false).await.unwrap_err();
-    assert!(is_named(&unknown, "no-such-host.invalid"), "{unknown:?}");
-    runtime.stop(LONG).await;
-    // TLS with a server that does not speak it.
-    let stage = stage(r#"[{"text": "x"}]"#, 1);
-    let base = stage.server.base_url().replace("http://", "https://");
-    let (runtime, gateway) = front(&base, 1, Timeouts::default());
-    let no_tls = call(&gateway, false).await.unwrap_err();
-    assert!(is_named(&no_tls, "https://127.0.0.1"), "{no_tls:?}");
-    runtime.stop(LONG).await;
+    // Without a wait of its own, a 429 is over when what is used up is there again.
+    let reset = r#"{"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "250ms"}"#;
+    let stage = stage(&status(429, reset, &limited), 5);
+    let completed = call(&stage.gateway, true).await.unwrap();
+    assert_eq!(completed.times.attempts, 2);
+    assert!(completed.times.queue >= Duration::from_millis(250));
     stage.ends().await;
 }
 

@@ -271,6 +271,9 @@ pub enum ModelError {
         /// What was tried, and what happened.
         message: String,
     },
+    /// Whoever answers cannot show that it is the provider: its certificate is not accepted. Nothing was sent to it.
+    #[error("no connection that can be trusted to {0}")]
+    Untrusted(String),
     /// What came back is not what the provider's protocol says.
     #[error("the provider's reply cannot be read: {0}")]
     Malformed(String),
@@ -303,6 +306,7 @@ impl ModelError {
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
             Self::Network { .. } => "network",
+            Self::Untrusted(_) => "untrusted",
             Self::Malformed(_) => "malformed_reply",
             Self::Broken { .. } => "broken_reply",
             Self::Provider(_) => "provider",

@@ -76,6 +76,7 @@ mod tests {
             ModelError::ContextTooLong(text()),
             ModelError::ContentRefused(text()),
             ModelError::BudgetExhausted(text()),
+            ModelError::Untrusted(text()),
             ModelError::Stopped,
             ModelError::Timeout(Waiting::Queue),
             ModelError::Timeout(Waiting::Total),

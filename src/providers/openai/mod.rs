@@ -3,6 +3,7 @@
 //! After the vendor's [reference](https://platform.openai.com/docs/api-reference/chat). What is read is read tolerantly:
 //! servers that follow it leave fields out and invent values.
 
+mod content;
 mod errors;
 mod reply;
 mod request;
@@ -154,61 +155,72 @@ fn authorization(key: &SecretString) -> Result<HeaderValue, ProviderError> {
 impl ChatModel for OpenAi {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         let shared = self.0.clone();
-        Box::pin(async move { shared.complete(call).await })
+        Box::pin(async move { shared.complete(&call).await })
     }
 }
 
 impl Shared {
-    async fn complete(&self, call: ModelCall) -> Result<ChatReply, ModelError> {
+    async fn complete(&self, call: &ModelCall) -> Result<ChatReply, ModelError> {
         let Timeouts { first_token, between_tokens, .. } = call.timeouts;
         // A reply in one piece has no first token: its head comes when the model has said everything.
         let first = call.chunks.is_some().then(|| Instant::now() + first_token);
-        let response = self.ask(&call, first).await?;
-        let status = response.status().as_u16();
-        let (wait, room) = (retry_after(response.headers(), SystemTime::now()), headroom(response.headers()));
+        let asked = self.ask(call)?;
+        let response = match first {
+            Some(first) => timeout_at(first, asked).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?,
+            None => asked.await,
+        };
+        let mut response = response.map_err(|error| failed(&self.url, &error))?;
         if !response.status().is_success() {
-            // Their reset is better than nothing.
-            let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
-            let reset =
-                || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
-            let wait = wait.or_else(|| (status == 429).then(reset).flatten());
-            let said = body(response, between_tokens).await.unwrap_or_default();
-            return Err(errors::of_status(status, &self.without_key(&said), wait, self.key.as_ref().map(|_| KEY)));
+            let said = body(&mut response, between_tokens).await.unwrap_or_default();
+            return Err(self.refused(&response, &said));
         }
-        let kind =
-            response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase();
+        let room = headroom(response.headers());
+        let kind = Kind::of(&response);
         let reply = match call.chunks.as_ref().zip(first) {
-            Some((chunks, first)) if kind.starts_with("text/event-stream") => {
-                self.streamed(response, chunks, first, between_tokens).await
+            Some((chunks, first)) if kind == Kind::Stream => {
+                // In a block of its own: most calls are not streamed, and need not hold the room for it.
+                Box::pin(self.streamed(response, chunks, first, between_tokens)).await
             }
             // Some servers do not stream, whatever they are asked.
-            asked if is_json(&kind) => {
-                self.in_one_piece(response, asked.map(|(chunks, _)| chunks), between_tokens).await
+            asked if kind == Kind::Json => {
+                self.in_one_piece(&mut response, asked.map(|(chunks, _)| chunks), between_tokens).await
             }
-            _ => {
-                let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
-                Err(ModelError::Malformed(format!("it is {what}; does {} speak as OpenAI does?", host(&self.url))))
-            }
+            _ => Err(self.of_another_kind(&response)),
         };
         reply.map(|reply| ChatReply { headroom: room, ..reply })
     }
 
-    /// Sends the request, and waits for the head of the reply: until `first`, or as long as the call may take.
-    async fn ask(&self, call: &ModelCall, first: Option<Instant>) -> Result<Response, ModelError> {
+    /// What a status other than success means.
+    fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
+        let (status, room) = (response.status().as_u16(), headroom(response.headers()));
+        let wait = retry_after(response.headers(), SystemTime::now());
+        // Their reset is better than nothing.
+        let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
+        let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
+        let wait = wait.or_else(|| (status == 429).then(reset).flatten());
+        errors::of_status(status, &self.without_key(said), wait, self.key.as_ref().map(|_| KEY))
+    }
+
+    fn of_another_kind(&self, response: &Response) -> ModelError {
+        let kind = content_type(response);
+        let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
+        ModelError::Malformed(format!("it is {what}; does {} speak as OpenAI does?", host(&self.url)))
+    }
+
+    /// Sends the request; the future ends with the head of the reply. It is made here, where nothing waits, so that a call
+    /// that waits does not hold the room in which its request was put together.
+    fn ask(
+        &self,
+        call: &ModelCall,
+    ) -> Result<impl Future<Output = Result<Response, reqwest::Error>> + Send + use<>, ModelError> {
         let body = request::body(&call.request, &self.model, self.is_openai, call.chunks.is_some());
-        let body = serde_json::to_vec(&body).map_err(|error| ModelError::Provider(error.to_string()))?;
+        let body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
         let client = self.http.client(call.timeouts.connect)?;
         let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let response = match first {
-            Some(first) => {
-                timeout_at(first, request.send()).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?
-            }
-            None => request.send().await,
-        };
-        response.map_err(|error| failed(&self.url, &error))
+        Ok(request.send())
     }
 
     /// The list of models: its status and its body, read to its end or not at all.
@@ -217,15 +229,15 @@ impl Shared {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let response = request.send().await.map_err(|error| failed(&self.models, &error))?;
-        Ok((response.status().as_u16(), body(response, within).await?))
+        let mut response = request.send().await.map_err(|error| failed(&self.models, &error))?;
+        Ok((response.status().as_u16(), body(&mut response, within).await?))
     }
 
     /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.
     fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
         match key {
-            Some(key) if said.windows(key.len()).any(|part| part == key.as_bytes()) => {
+            Some(key) if holds(said, key.as_bytes()) => {
                 String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
             }
             _ => said.into(),
@@ -234,7 +246,7 @@ impl Shared {
 
     async fn in_one_piece(
         &self,
-        response: Response,
+        response: &mut Response,
         chunks: Option<&Chunks>,
         between: Duration,
     ) -> Result<ChatReply, ModelError> {
@@ -296,8 +308,32 @@ impl Shared {
     }
 }
 
-fn is_json(kind: &str) -> bool {
-    kind.starts_with("application/json") || kind.contains("+json") || kind.is_empty()
+/// Whether `part` is in `whole`. Nearly everywhere its first byte decides that it is not.
+fn holds(whole: &[u8], part: &[u8]) -> bool {
+    whole.windows(part.len()).any(|here| here.first() == part.first() && here == part)
+}
+
+/// What a successful reply is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stream,
+    Json,
+    Other,
+}
+
+impl Kind {
+    fn of(response: &Response) -> Self {
+        let kind = content_type(response);
+        if kind.starts_with("text/event-stream") {
+            return Self::Stream;
+        }
+        let is_json = kind.starts_with("application/json") || kind.contains("+json") || kind.is_empty();
+        if is_json { Self::Json } else { Self::Other }
+    }
+}
+
+fn content_type(response: &Response) -> String {
+    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase()
 }
 
 /// The server says that this is all.

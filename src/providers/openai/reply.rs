@@ -3,9 +3,9 @@
 use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall};
 use callboard_actors::error::ModelError;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::content::Content;
 use super::errors;
 
 /// The most tool calls that one reply may have.
@@ -42,21 +42,6 @@ struct Message {
     reasoning: Option<Content>,
 }
 
-/// Text, or the list of parts that some servers send.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-    Other(IgnoredAny),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Part {
-    text: Option<String>,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Call {
@@ -78,16 +63,6 @@ struct Function {
 struct Usage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
-}
-
-impl Content {
-    fn text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
-            Self::Other(_) => String::new(),
-        }
-    }
 }
 
 impl Usage {
@@ -122,13 +97,13 @@ impl Growing {
         let first = completion.choices.unwrap_or_default().into_iter().find(|choice| choice.index.unwrap_or(0) == 0);
         let Some(choice) = first else { return Ok(chunks) };
         if let Some(message) = choice.message.or(choice.delta) {
-            let text = message.content.map(Content::text).unwrap_or_default();
+            let text = message.content.map(|Content(text)| text).unwrap_or_default();
             if !text.is_empty() {
                 self.reply.text.push_str(&text);
                 chunks.push(ChatChunk::Text(text));
             }
             self.refusal.push_str(&message.refusal.unwrap_or_default());
-            let thought = message.reasoning_content.or(message.reasoning).map(Content::text);
+            let thought = message.reasoning_content.or(message.reasoning).map(|Content(text)| text);
             self.has_thought |= thought.is_some_and(|thought| !thought.is_empty());
             for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
                 chunks.push(self.take_call(call, place)?);
