@@ -134,8 +134,10 @@ pub struct ChatRequest {
     pub temperature: Option<f32>,
 }
 
-/// What each turn and each tool costs a request beside its text, at most, in tokens: a template may wrap a tool in sentences.
-const FRAME: u64 = 64;
+/// What each turn costs a request beside its text, at most, in tokens.
+const FRAME: u64 = 16;
+/// The same of a tool and of a schema: a template may wrap them in sentences.
+const WRAPPING: u64 = 64;
 
 impl ChatRequest {
     /// A request for text, without tools.
@@ -158,11 +160,11 @@ impl ChatRequest {
             (turn.text.len() + calls + turn.answers.as_ref().map_or(0, String::len)) as u64 + FRAME
         };
         let of_tool = |tool: &ToolSpec| {
-            (tool.name.len() + tool.description.len() + tool.parameters.to_string().len()) as u64 + FRAME
+            (tool.name.len() + tool.description.len() + tool.parameters.to_string().len()) as u64 + WRAPPING
         };
         let form = match &self.form {
             ReplyForm::Text => 0,
-            ReplyForm::Json { name, schema } => (name.len() + schema.to_string().len()) as u64 + FRAME,
+            ReplyForm::Json { name, schema } => (name.len() + schema.to_string().len()) as u64 + WRAPPING,
         };
         let input = self.turns.iter().map(of_turn).sum::<u64>() + self.tools.iter().map(of_tool).sum::<u64>() + form;
         TokenUsage { input, output: u64::from(self.max_output_tokens) }
@@ -268,7 +270,7 @@ mod tests {
         more.turns.push(Turn::tool("id", "12"));
         more.tools.push(ToolSpec { name: "add".to_owned(), description: "Adds".to_owned(), parameters: Value::Null });
         more.form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null };
-        assert_eq!(more.most_tokens().input, (4 + 4 + 11 + 7) + 4 * FRAME);
+        assert_eq!(more.most_tokens().input, (4 + 4 + 11 + 7) + 2 * FRAME + 2 * WRAPPING);
     }
 
     #[test]
