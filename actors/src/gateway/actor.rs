@@ -48,15 +48,16 @@ pub(super) struct Progress {
     pub(super) attempts: u32,
 }
 
-fn is_abandoned(call: &Call) -> bool {
+#[expect(clippy::borrowed_box, reason = "the admission hands out references to what it keeps, and it keeps boxes")]
+fn is_abandoned(call: &Box<Call>) -> bool {
     call.reply.is_abandoned()
 }
 
 /// What the gateway understands.
 pub(super) enum GatewayMessage {
-    Complete(Call),
-    /// An attempt is over, whichever way. When there is a call in it, that did not succeed and its caller knows nothing.
-    Over(Ticket, Ended),
+    Complete(Box<Call>),
+    /// An attempt is over, whichever way. Its caller knows nothing yet.
+    Over(Ticket, Box<Ended>),
     /// A caller has left.
     Left,
     /// A time has come that was set.
@@ -70,14 +71,15 @@ pub(super) struct Ended {
     /// Tokens; `None` when nobody knows.
     used: Option<u64>,
     headroom: Headroom,
-    failed: Option<(Call, ModelError)>,
+    /// What its caller has yet to learn; `None` after a panic, or when he has left.
+    outcome: Option<(Box<Call>, Result<Completed, ModelError>)>,
 }
 
 /// The actor of one gateway.
 pub(super) struct GatewayActor {
     models: Arc<[ServedModel]>,
     limits: GatewayLimits,
-    admission: Admission<Call>,
+    admission: Admission<Box<Call>>,
     /// The timers that are set and have not gone off.
     timers: BTreeSet<Instant>,
     counts: Vec<ModelInfo>,
@@ -93,12 +95,12 @@ impl GatewayActor {
         Self { models, limits, admission, timers: BTreeSet::new(), counts, peak: 0 }
     }
 
-    fn arrive(&mut self, mut call: Call) {
+    fn arrive(&mut self, mut call: Box<Call>) {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
         if now >= call.deadline {
-            return self.fail(call, ModelError::Timeout(Waiting::Queue));
+            return self.fail(*call, ModelError::Timeout(Waiting::Queue));
         }
         let claim = Claim { lane: call.lane, deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
@@ -114,7 +116,7 @@ impl GatewayActor {
     fn advance(&mut self, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
         for call in self.admission.expire(now) {
-            self.fail(call, ModelError::Timeout(Waiting::Queue));
+            self.fail(*call, ModelError::Timeout(Waiting::Queue));
         }
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
             self.begin(ticket, call, now, turn);
@@ -140,7 +142,7 @@ impl GatewayActor {
     }
 
     /// Makes one attempt beside the agent. What it took comes back with [`GatewayMessage::Over`].
-    fn begin(&mut self, ticket: Ticket, mut call: Call, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
+    fn begin(&mut self, ticket: Ticket, mut call: Box<Call>, now: Instant, turn: &mut Turn<'_, GatewayMessage>) {
         let model = &self.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
@@ -148,7 +150,7 @@ impl GatewayActor {
             Ok(reservation) => reservation,
             Err(exhausted) => {
                 self.admission.not_made(ticket);
-                return self.fail(call, exhausted);
+                return self.fail(*call, exhausted);
             }
         };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
@@ -159,10 +161,10 @@ impl GatewayActor {
         self.peak = self.peak.max(self.admission.in_flight());
         let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
         let work = attempt(model.model.clone(), self.limits.clone(), call, reservation).instrument(span);
-        let over = move |ended: Result<Ended, WorkError>| {
+        let over = move |ended: Result<Box<Ended>, WorkError>| {
             let ended = ended.unwrap_or_else(|error| {
                 tracing::warn!(%error, "a model call did not come to its end");
-                Ended::default()
+                Box::default()
             });
             GatewayMessage::Over(ticket, ended)
         };
@@ -172,11 +174,17 @@ impl GatewayActor {
         }
     }
 
+    /// Takes back what an attempt took, and answers. Callers are often on another thread, and to wake a thread takes longer than
+    /// all of this: the answers of attempts that ended together go out together, so that it is woken once for all of them.
     fn over(&mut self, ticket: Ticket, ended: Ended, turn: &Turn<'_, GatewayMessage>) {
         let (now, lane) = (Instant::now(), ticket.claim.lane);
         self.admission.over(ticket, ended.used);
         self.admission.heed(lane, &ended.headroom, now);
-        let Some((mut call, error)) = ended.failed else { return };
+        let Some((mut call, outcome)) = ended.outcome else { return };
+        let error = match outcome {
+            Ok(completed) => return call.reply.send(Ok(completed)),
+            Err(error) => error,
+        };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
             self.counts[lane].pauses += 1;
             let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
@@ -189,7 +197,7 @@ impl GatewayActor {
                 call.times.lined_up = now;
                 self.admission.again(ticket, call, now + wait);
             }
-            None => self.fail(call, error),
+            None => self.fail(*call, error),
         }
     }
 
@@ -212,13 +220,13 @@ impl GatewayActor {
     }
 }
 
-/// One attempt, until its end, a time-out, or its caller leaves. A success is told to the caller at once.
+/// One attempt, until its end, a time-out, or its caller leaves.
 async fn attempt(
     model: Arc<dyn crate::ports::ChatModel>,
     limits: GatewayLimits,
-    mut call: Call,
+    mut call: Box<Call>,
     reservation: Option<Reservation>,
-) -> Ended {
+) -> Box<Ended> {
     let began = Instant::now();
     let until = call.deadline.min(began + limits.timeouts.total);
     let asked = ModelCall { request: call.request.clone(), timeouts: limits.timeouts, chunks: call.chunks.clone() };
@@ -227,27 +235,27 @@ async fn attempt(
     let answer = tokio::select! {
         biased;
         // What it used nobody knows: place and reservation come back as for a call that was made.
-        () = call.reply.abandoned() => return Ended::default(),
+        () = call.reply.abandoned() => return Box::default(),
         answer = tokio::time::timeout_at(until, answer) => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
     };
     call.times.provider += began.elapsed();
-    match answer {
+    Box::new(match answer {
         Ok(reply) => succeed(call, reply, reservation),
         Err(error) => fail(call, error, reservation),
-    }
+    })
 }
 
-fn succeed(call: Call, reply: ChatReply, reservation: Option<Reservation>) -> Ended {
+fn succeed(call: Box<Call>, reply: ChatReply, reservation: Option<Reservation>) -> Ended {
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
-    let ended = Ended { used: reply.usage.map(|usage| usage.total()), headroom: reply.headroom, failed: None };
+    let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
     let first_token = call.chunks.as_ref().and_then(Chunks::first);
-    call.reply.send(Ok(Completed::new(reply, call.times, first_token)));
-    ended
+    let completed = Completed::new(reply, call.times, first_token);
+    Ended { used, headroom, outcome: Some((call, Ok(completed))) }
 }
 
-fn fail(call: Call, error: ModelError, reservation: Option<Reservation>) -> Ended {
+fn fail(call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
     // What its reader has seen was made.
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();
@@ -263,7 +271,7 @@ fn fail(call: Call, error: ModelError, reservation: Option<Reservation>) -> Ende
         received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
     };
-    Ended { used: used_nothing.then_some(0), headroom: Headroom::default(), failed: Some((call, error)) }
+    Ended { used: used_nothing.then_some(0), headroom: Headroom::default(), outcome: Some((call, Err(error))) }
 }
 
 impl Agent for GatewayActor {
@@ -272,7 +280,7 @@ impl Agent for GatewayActor {
     fn handle(&mut self, message: GatewayMessage, turn: &mut Turn<'_, GatewayMessage>) {
         match message {
             GatewayMessage::Complete(call) => self.arrive(call),
-            GatewayMessage::Over(ticket, ended) => self.over(ticket, ended, turn),
+            GatewayMessage::Over(ticket, ended) => self.over(ticket, *ended, turn),
             GatewayMessage::Wake(at) => drop(self.timers.remove(&at)),
             GatewayMessage::Left => {}
             GatewayMessage::Info(reply) => return reply.send(self.info()),

@@ -67,7 +67,7 @@ impl<'a> ChatCall<'a> {
             // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
             let ask = gateway.agent.ask(deadline + Duration::from_secs(1), |reply| {
                 let deadline = until;
-                GatewayMessage::Complete(Call { lane, request, most, deadline, budget, chunks, reply, times })
+                GatewayMessage::Complete(Box::new(Call { lane, request, most, deadline, budget, chunks, reply, times }))
             });
             Answer { ask: Some(ask), gateway: gateway.agent.clone() }
         });
