@@ -6,7 +6,6 @@ mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use callboard::actors::error::{ModelError, Waiting};
 use callboard::actors::gateway::{Budget, BudgetLimits, Timeouts};
