@@ -49,3 +49,9 @@ fn thread_time() -> Duration {
     let nanoseconds = text.split_whitespace().next().and_then(|number| number.parse().ok());
     Duration::from_nanos(nanoseconds.expect("the kernel keeps these numbers"))
 }
+
+/// What all threads of this process used so far, those that have ended included.
+pub fn process_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}

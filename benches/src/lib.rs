@@ -6,6 +6,7 @@
 //! - [`peer`]: what a subject must be able to do, so that all do the same; [`peers`]: the five subjects
 //! - [`measure`]: one file for each measurement, which says what is compared
 //! - [`rounds`], [`table`], [`options`], [`clock`]: interleaved rounds, medians and their spread, as Markdown
+//! - [`yardstick`]: the gateway beside a loop that is written by hand; a target of its own
 
 pub mod clock;
 pub mod measure;
@@ -14,3 +15,4 @@ pub mod peer;
 pub mod peers;
 pub mod rounds;
 pub mod table;
+pub mod yardstick;

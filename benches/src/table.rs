@@ -33,7 +33,8 @@ pub fn caption(options: &Options) -> String {
     format!("Median and quartiles of {rounds} interleaved rounds on {cores} cores; {clock}; memory of {agents} agents.")
 }
 
-fn cell(spread: Spread) -> String {
+/// The median, and the quartiles in brackets.
+pub fn cell(spread: Spread) -> String {
     let Spread { median, lower, upper } = spread;
     format!("{} ({} to {})", figure(median), figure(lower), figure(upper))
 }

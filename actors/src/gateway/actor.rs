@@ -100,7 +100,7 @@ impl GatewayActor {
         // The way here is no wait in line.
         call.times.lined_up = now;
         if now >= call.deadline {
-            return self.fail(call, ModelError::Timeout(Waiting::Queue));
+            return self.fail(*call, ModelError::Timeout(Waiting::Queue));
         }
         let claim = Claim { lane: call.lane, deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
@@ -116,7 +116,7 @@ impl GatewayActor {
     fn advance(&mut self, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
         for call in self.admission.expire(now) {
-            self.fail(call, ModelError::Timeout(Waiting::Queue));
+            self.fail(*call, ModelError::Timeout(Waiting::Queue));
         }
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
             self.begin(ticket, call, now, turn);
@@ -150,7 +150,7 @@ impl GatewayActor {
             Ok(reservation) => reservation,
             Err(exhausted) => {
                 self.admission.not_made(ticket);
-                return self.fail(call, exhausted);
+                return self.fail(*call, exhausted);
             }
         };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
@@ -197,11 +197,11 @@ impl GatewayActor {
                 call.times.lined_up = now;
                 self.admission.again(ticket, call, now + wait);
             }
-            None => self.fail(call, error),
+            None => self.fail(*call, error),
         }
     }
 
-    fn fail(&mut self, call: Box<Call>, error: ModelError) {
+    fn fail(&mut self, call: Call, error: ModelError) {
         self.counts[call.lane].failed += 1;
         call.reply.send(Err(error));
     }

@@ -82,7 +82,10 @@ async fn touch<P: Peer>(home: &P::Home, directory: &Directory<P>, ids: &[u64]) {
 }
 
 /// What this process has in memory.
-fn resident_bytes() -> f64 {
+///
+/// # Panics
+/// Panics where there is no `/proc`.
+pub fn resident_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("this measurement needs Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells it");
     let kibibytes = line.trim().trim_end_matches("kB").trim().parse::<f64>().expect("it is a number");

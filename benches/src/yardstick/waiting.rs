@@ -1,0 +1,87 @@
+//! How much memory does a waiting call hold? Resident bytes for each of ten thousand calls, in a process of its own for each
+//! side, so that nobody inherits another's heap.
+//!
+//! In flight, they wait for the provider. Behind a limit, they wait for a place: in the gateway's line, or at the semaphore.
+
+use std::mem::ManuallyDrop;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::direct::Direct;
+use super::ours::Ours;
+use super::server::Server;
+use super::{Answered, Side};
+use crate::measure::memory::resident_bytes;
+
+/// The first argument of a process that measures itself; side, limit and number of calls follow.
+pub const CHILD: &str = "--waiting";
+
+/// Calls that wait before the first look, so that pages and pools that one needs anyway do not count.
+const WARM_UP: usize = 1_000;
+
+/// Nobody is answered before the measurement is over.
+const EVER: Duration = Duration::from_secs(3_600);
+
+/// Resident bytes of each of `calls` calls, of which `limit` are in flight; `None` for all.
+///
+/// # Panics
+/// Panics when the process does not come to its end.
+pub fn bytes<S: Side>(calls: usize, limit: Option<usize>) -> f64 {
+    let this = std::env::current_exe().expect("the path of a running program is known");
+    let limit = limit.unwrap_or(calls + WARM_UP);
+    let arguments = [CHILD, S::NAME, &limit.to_string(), &calls.to_string()];
+    let output = Command::new(this).args(arguments).stderr(Stdio::inherit()).output();
+    let output = output.expect("this program can be started again");
+    assert!(output.status.success(), "{} did not come to its end: {}", S::NAME, output.status);
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("the child prints a number")
+}
+
+/// Measures this process: prints the bytes for each call, and ends the process.
+///
+/// # Panics
+/// Panics when the arguments are not those that this file passes.
+#[tokio::main(worker_threads = 2)]
+pub async fn child(mut arguments: impl Iterator<Item = String>) {
+    let side = arguments.next().expect("a side follows");
+    let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("two numbers follow");
+    let (limit, calls) = (number(), number());
+    let bytes = match side.as_str() {
+        Ours::NAME => resident::<Ours>(limit, calls).await,
+        Direct::NAME => resident::<Direct>(limit, calls).await,
+        _ => panic!("there is no side called {side}"),
+    };
+    println!("{bytes}");
+    // Nobody waits for those who wait.
+    std::process::exit(0);
+}
+
+async fn resident<S: Side>(limit: usize, calls: usize) -> f64 {
+    // It stays for as long as this process: whoever waits would be told of its end.
+    let mut server = ManuallyDrop::new(Server::start(EVER));
+    let side = S::open(server.base_url(), limit);
+    let begun = Arc::new(AtomicUsize::new(0));
+    wait::<S>(&side, &mut server, &begun, WARM_UP, limit).await;
+    let before = resident_bytes();
+    wait::<S>(&side, &mut server, &begun, calls, limit).await;
+    (resident_bytes() - before) / calls as f64
+}
+
+/// Lets so many more calls wait; comes back when all of them do.
+async fn wait<S: Side>(side: &S, server: &mut Server, begun: &Arc<AtomicUsize>, more: usize, limit: usize) {
+    let all = begun.load(Relaxed) + more;
+    for _ in 0..more {
+        let (side, begun) = (side.clone(), begun.clone());
+        tokio::spawn(async move {
+            begun.fetch_add(1, Relaxed);
+            let Answered { .. } = side.call().await;
+            unreachable!("nobody is answered");
+        });
+    }
+    while begun.load(Relaxed) < all || server.in_flight() < all.min(limit) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The last of them are on their way into the line.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
