@@ -141,12 +141,14 @@ fn no_more_is_spent_than_the_budget_whatever_becomes_of_the_calls() {
         let budget = Budget::new(BudgetLimits { tokens: Some(100), micros: None });
         let call = |script| gateway.call(MODEL, request(script)).budget(&budget).send();
         assert_eq!(call("x").await.unwrap().reply.usage, Some(USED));
-        let known = Spent { tokens: 5, micros: 7, ..Spent::default() };
+        let known = Spent { calls: 1, tokens: 5, input_tokens: 3, output_tokens: 2, micros: 7, ..Spent::default() };
         assert_eq!(budget.spent(), known);
         call("reject").await.unwrap_err();
+        let known = Spent { calls: 2, ..known };
         assert_eq!(budget.spent(), known, "a request that was rejected used nothing");
         call("hang").await.unwrap_err();
-        let bound = Spent { tokens: 5 + most("hang"), micros: 7 + 20 + 2 * 16, unknown_usage: 1, ..Spent::default() };
+        let (calls, tokens, micros) = (3, 5 + most("hang"), 7 + 20 + 2 * 16);
+        let bound = Spent { calls, tokens, micros, unknown_usage: 1, ..known };
         assert_eq!(budget.spent(), bound, "one that was cut short may have used its bound");
         let many = join_all((0..5).map(|_| call("x")).collect::<Vec<_>>()).await;
         let exhausted = many.iter().filter(|answer| matches!(answer, Err(ModelError::BudgetExhausted(_)))).count();
