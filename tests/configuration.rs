@@ -288,3 +288,14 @@ fn the_example_can_be_read() {
         assert!(text.contains(key.name.rsplit('.').next().unwrap()), "the example does not show {}", key.name);
     }
 }
+
+#[test]
+fn the_deadline_that_nobody_set_is_the_one_that_a_run_has() {
+    let shown = |place: &Place| ran(place, &["config", "show"], &[]).out;
+    assert!(shown(&Place::with_docs()).contains("deadline = \"60s\""));
+    let place = Place::with_docs().user_file("[model]\nname = \"openai/x\"\n");
+    assert!(shown(&place).contains("deadline = \"5m\""), "{}", shown(&place));
+    // What is between the two is lower than what a run with a model would have.
+    let place = place.file("callboard.toml", "[research]\ndeadline = \"2m\"\n");
+    assert!(shown(&place).contains("deadline = \"120s\""), "{}", shown(&place));
+}

@@ -332,6 +332,8 @@ impl ModelError {
         match self {
             Self::Network { sent, .. } => !sent,
             Self::Timeout(waiting) => matches!(waiting, Waiting::Queue | Waiting::Connection),
+            // A model that is overloaded has not begun; behind another failure one may have worked, and is paid for.
+            Self::Unavailable { status, .. } => matches!(status, 503 | 529),
             // A reply that was refused halfway was made, and is paid for.
             Self::Broken { .. } | Self::Malformed(_) | Self::Provider(_) | Self::ContentRefused(_) => false,
             _ => true,
@@ -344,6 +346,27 @@ impl ModelError {
             Self::Overloaded { retry_after } => Some(*retry_after),
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_refused_beforehand_used_nothing() {
+        let unavailable = |status| ModelError::Unavailable { status, retry_after: None, message: String::new() };
+        let limited = ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: String::new() };
+        let rejected = ModelError::Rejected { status: 400, message: String::new() };
+        for error in [limited, rejected, unavailable(503), unavailable(529), ModelError::Timeout(Waiting::Connection)] {
+            assert!(error.used_nothing(), "{error:?}");
+        }
+        let broken = ModelError::Broken { received: 0, message: String::new() };
+        for error in
+            [unavailable(500), unavailable(504), unavailable(408), broken, ModelError::Timeout(Waiting::FirstToken)]
+        {
+            assert!(!error.used_nothing(), "{error:?}");
         }
     }
 }

@@ -19,9 +19,9 @@ pub(super) fn note(config: &Config, is_set: impl Fn(&str) -> bool) -> Option<Str
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// Whether an environment variable is set to something.
+/// Whether an environment variable is set to more than white space.
 pub(super) fn is_set(name: &str) -> bool {
-    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+    std::env::var_os(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
 }
 
 #[cfg(test)]

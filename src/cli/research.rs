@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use callboard::actors::research::Generator;
 use callboard::compose;
-use callboard::config::keys::Name;
-use callboard::config::{BUILTIN, Loaded, Origin};
+use callboard::config::{BUILTIN, Loaded};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -57,11 +56,8 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
 /// The research that the command line and the configuration describe. Nothing is read or sent.
 fn describe(args: &ResearchArgs, loaded: &Loaded) -> Result<Research, Error> {
     let wanted = &loaded.config.research;
-    let mut described = callboard::research(&args.question).max_researchers(wanted.max_researchers);
-    // What nobody said is for the research to choose: with a language model everything takes longer.
-    if loaded.settings.get(&Name::Key("research.deadline")).is_none_or(|setting| setting.origin != Origin::Default) {
-        described = described.deadline(wanted.deadline);
-    }
+    let described = callboard::research(&args.question).max_researchers(wanted.max_researchers);
+    let mut described = described.deadline(wanted.deadline);
     if let Some(model) = compose::model(&loaded.config)? {
         described = described.model(model).iterations(wanted.iterations);
     }

@@ -3,6 +3,7 @@
 use callboard::ExitStatus;
 use callboard::actors::research::inert;
 use callboard::config::keys::Name;
+use callboard::config::quoted;
 use callboard::config::{Loaded, Setting, Value};
 use callboard::report::json::{self, Layout};
 use clap::{Args, Subcommand};
@@ -104,11 +105,6 @@ fn written(value: &Value) -> String {
             format!("[{}]", paths.join(", "))
         }
     }
-}
-
-/// A basic string of TOML: JSON's escapes are among TOML's, and what a terminal would act on is one.
-fn quoted(text: &str) -> String {
-    json::value(&text, Layout::Line).trim_end().to_owned()
 }
 
 #[derive(Serialize)]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use callboard_actors::gateway::Price;
 
-use super::Config;
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Name, Side};
 use super::origin::Origin;
 use super::value::{Money, Value};
+use super::{BUILTIN, Config};
+use crate::research::{BY_RULES, WITH_MODEL};
 
 /// One thing that a layer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,18 @@ impl Settings {
     pub(super) fn lay(&mut self, layer: Vec<Entry>) {
         for Entry { name, value, origin } in layer {
             self.0.insert(name, Setting { value: Some(value), origin });
+        }
+    }
+
+    /// A deadline that nobody set is longer with a language model than without.
+    pub(super) fn give_a_model_time(&mut self) {
+        let name = Name::Key("model.name");
+        let is_model = |setting: &Setting| setting.value != Some(Value::Text(BUILTIN.to_owned()));
+        let has_model = self.0.get(&name).is_some_and(is_model);
+        if let Some(deadline) = self.0.get_mut(&Name::Key("research.deadline"))
+            && deadline.origin == Origin::Default
+        {
+            deadline.value = Some(Value::Time(if has_model { WITH_MODEL } else { BY_RULES }));
         }
     }
 

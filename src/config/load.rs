@@ -27,7 +27,7 @@ const OTHERS: [&str; 3] = [CONFIG_VARIABLE, CACHE_DIR_VARIABLE, "CALLBOARD_SEED"
 const OURS: &str = "CALLBOARD_";
 
 /// The longest file that is read, in bytes.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: u64 = 64 * 1024;
 
 /// What a configuration depends on outside its files.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +100,7 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
     let is_the_users = user.as_deref().is_some_and(|user| is_same(user, &project));
     if let Some(text) = text(&project, false)?.filter(|_| !is_the_users) {
         let entries = entries(Some(text), &project, Origin::ProjectFile, around)?;
+        settings.give_a_model_time();
         let known = judge(&project, user.as_deref(), &settings);
         trust::check(&settings, &entries, &known, &|value| is_inside(around, value))?;
         files.push(ReadFile { whose: "project", path: project, is_found: true, is_trusted: known.is_trusted });
@@ -110,6 +111,7 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
     let (said, foreign) = variables(around)?;
     settings.lay(said);
     settings.lay(flags);
+    settings.give_a_model_time();
     let config = settings.config()?;
     // It may be meant for other programs. Who calls a model must know where it is; the rules call none.
     let foreign = match foreign {
@@ -139,7 +141,7 @@ fn text(path: &Path, must_be: bool) -> Result<Option<String>, ConfigError> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST {
-        return Err(not_text("is longer than 1 MiB"));
+        return Err(not_text("is longer than 64 KiB"));
     }
     String::from_utf8(bytes).map(Some).map_err(|_| not_text("is not UTF-8"))
 }

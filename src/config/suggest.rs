@@ -7,6 +7,9 @@ use super::keys::{KEYS, sections};
 /// Words that look as if a key of a provider stood in the file.
 const SECRETS: [&str; 6] = ["api_key", "apikey", "key", "token", "secret", "openai_api_key"];
 
+/// A longer name, in bytes, is no slip of the pen.
+const LONGEST: usize = 64;
+
 /// What to tell somebody who wrote `name`.
 pub(super) fn advice(name: &str, is_table: bool) -> String {
     if SECRETS.contains(&last(&name.to_lowercase())) {
@@ -15,6 +18,7 @@ pub(super) fn advice(name: &str, is_table: bool) -> String {
             .to_owned();
     }
     let meant: Vec<_> = match is_table {
+        _ if name.len() > LONGEST => Vec::new(),
         true => nearest(name, sections()).iter().map(|section| format!("`[{section}]`")).collect(),
         false => nearest(name, KEYS.iter().map(|key| key.name)).iter().map(|key| format!("`{key}`")).collect(),
     };
@@ -41,15 +45,23 @@ fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Vec<&'stati
     near.into_iter().filter(|(distance, _)| Some(*distance) == best).map(|(_, known)| known).collect()
 }
 
-/// A variable that looks like one of ours and is none, with the one that was most likely meant.
+/// A variable that looks like one of ours and is none, with the one that was most likely meant: a slip of the pen, or a name
+/// without its section.
 pub(super) fn misspelt<'a>(
     variables: impl Iterator<Item = &'a str>,
     others: &[&'static str],
 ) -> Vec<(&'a str, &'static str)> {
     let known = || KEYS.iter().filter_map(|key| key.variable).chain(others.iter().copied());
     let unknown = variables.filter(|name| name.starts_with("CALLBOARD_") && known().all(|known| known != *name));
-    let near = |name: &str| known().map(|known| (damerau_levenshtein(name, known), known)).min();
-    unknown.filter_map(|name| near(name).filter(|(steps, _)| *steps <= 3).map(|(_, known)| (name, known))).collect()
+    let meant = |name: &str| {
+        let near = known().map(|known| (damerau_levenshtein(name, known), known)).min();
+        let near = near.filter(|(steps, _)| *steps <= 3).map(|(_, known)| known);
+        let ending = name.strip_prefix("CALLBOARD").filter(|ending| ending.len() > 1);
+        let without = known().find(|known| ending.is_some_and(|ending| known.ends_with(ending)));
+        let first = known().find(|known| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')));
+        near.or(without).or(first)
+    };
+    unknown.filter_map(|name| meant(name).map(|known| (name, known))).collect()
 }
 
 fn last(name: &str) -> &str {
@@ -92,5 +104,13 @@ mod tests {
             ["CALLBOARD_MODEL_NAM", "CALLBOARD_CACHE_DIR", "CALLBOARD_SERVICE_HOST", "CALLBOARD_MODEL_NAME"];
         let noticed = misspelt(variables.into_iter().chain(["PATH"]), &["CALLBOARD_CACHE_DIR"]);
         assert_eq!(noticed, [("CALLBOARD_MODEL_NAM", "CALLBOARD_MODEL_NAME")]);
+        for (written, meant) in [
+            ("CALLBOARD_MAX_TOKENS", "CALLBOARD_MODEL_MAX_TOKENS"),
+            ("CALLBOARD_MAX_COST", "CALLBOARD_MODEL_MAX_COST"),
+            ("CALLBOARD_MODEL", "CALLBOARD_MODEL_NAME"),
+            ("CALLBOARD_ITERATIONS", "CALLBOARD_RESEARCH_ITERATIONS"),
+        ] {
+            assert_eq!(misspelt([written].into_iter(), &[]), [(written, meant)]);
+        }
     }
 }

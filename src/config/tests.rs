@@ -259,7 +259,7 @@ fn a_file_that_is_none_is_told() {
     fs::write(world.path("user.toml"), b"\xff").unwrap();
     assert!(world.load().unwrap_err().contains("is not UTF-8"));
     fs::write(world.path("user.toml"), "#".repeat(1024 * 1024 + 1)).unwrap();
-    assert!(world.load().unwrap_err().contains("is longer than 1 MiB"));
+    assert!(world.load().unwrap_err().contains("is longer than 64 KiB"));
     // The user's own file is no project file, wherever he stands.
     world.variables.insert(CONFIG_VARIABLE.into(), world.path("project/callboard.toml").into());
     fs::write(world.path("project/callboard.toml"), "[providers.openai]\nkey_env = \"K\"").unwrap();

@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::keys::{Key, Name, Rule};
 use super::layers::{Entry, Settings};
 use super::origin::{Origin, Place};
-use super::value::Value;
+use super::value::{Value, quoted};
 
 /// What is known about a project file.
 #[derive(Debug, Clone)]
@@ -70,7 +70,8 @@ fn broken(
     };
     let advice = format!(
         "remove the line; or, if you trust whoever wrote this file, add its folder to the list at the top of {user_file}: \
-         trusted = [\"{folder}\"]"
+         trusted = [{}]",
+        quoted(folder)
     );
     Some((format!("{why}, because you have not trusted this folder"), advice))
 }

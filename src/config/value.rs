@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use callboard_actors::research::inert::is_hostile;
+
 use super::duration;
 use crate::providers::openai;
 
@@ -155,7 +157,10 @@ impl Kind {
     /// What to write instead.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let fits = match (self, value) {
-            (Self::Model, Value::Text(text)) => !text.is_empty() && !text.contains(char::is_whitespace),
+            (Self::Model, Value::Text(text)) => {
+                // A key in its place is told here, before anything repeats it.
+                !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with("sk-")
+            }
             (Self::Address, Value::Text(text)) => return openai::endpoint(text, "").map(drop),
             (Self::Variable, Value::Text(text)) => is_variable(text),
             (Self::Count(least, most), Value::Count(count)) => (least..=most).contains(&count),
@@ -196,7 +201,7 @@ impl Kind {
 
     /// Whether a value may be repeated in an error. A secret that was put into the wrong place may not.
     pub(super) fn may_be_shown(&self) -> bool {
-        !matches!(self, Self::Address | Self::Variable)
+        !matches!(self, Self::Address | Self::Variable | Self::Model)
     }
 }
 
@@ -225,9 +230,33 @@ fn is_variable(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') && text.chars().all(fits)
 }
 
+/// `text` as a basic string of TOML, in which nothing that a terminal acts on stands as it is.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() || is_hostile(c) => quoted.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_is_read_back_as_it_was() {
+        for text in ["plain", "we\"ird, \"x", "back\\slash", "\u{1b}[2J\n\t", "\u{e0041}\u{202e}é"] {
+            let line = format!("a = {}", quoted(text));
+            let read = toml::de::DeTable::parse(&line).unwrap();
+            assert_eq!(read.get_ref().get("a").and_then(|value| value.get_ref().as_str()), Some(text));
+            assert!(!quoted(text).chars().any(is_hostile));
+        }
+    }
 
     #[test]
     fn money_is_exact() {
@@ -265,6 +294,7 @@ mod tests {
             (Kind::Money(Money(1)), number("0"), Some("write US dollars above 0 and up to 1000000, such as 0.50")),
             (Kind::Model, text("openai/a-b.1:c"), None),
             (Kind::Model, text(" "), Some("write `builtin`, or a provider and a model such as openai/NAME")),
+            (Kind::Model, text("sk-secret"), Some("write `builtin`, or a provider and a model such as openai/NAME")),
             (Kind::Variable, text("MY_KEY2"), None),
             (
                 Kind::Variable,

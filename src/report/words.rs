@@ -44,6 +44,9 @@ pub(super) fn generator(report: &Report) -> String {
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
     let calls = if *model_calls == 1 { "1 model call".to_owned() } else { format!("{model_calls} model calls") };
+    if *model_calls > 0 && calls_without_usage == model_calls {
+        return format!("{calls}, whose tokens and cost nobody told");
+    }
     let untold = match calls_without_usage {
         0 => String::new(),
         n => format!(", without {n} of them that did not say"),

@@ -38,9 +38,10 @@ pub const RESEARCHERS: std::ops::RangeInclusive<usize> = 1..=64;
 /// How often a language model may plan.
 pub const ITERATIONS: std::ops::RangeInclusive<u32> = 1..=10;
 
-/// The deadline when none is given, without and with a language model.
-const BY_RULES: Duration = Duration::from_secs(60);
-const WITH_MODEL: Duration = Duration::from_secs(300);
+/// The deadline when none is given, without a language model.
+pub const BY_RULES: Duration = Duration::from_secs(60);
+/// The same with one.
+pub const WITH_MODEL: Duration = Duration::from_secs(300);
 
 /// How much time a research may have.
 pub const DEADLINE: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);

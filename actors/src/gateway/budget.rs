@@ -1,7 +1,7 @@
 //! How much may a run still spend? Tokens and money, reserved before a call by its upper bound and settled after it.
 //!
 //! What a call used and nobody knows stays reserved for good. So the budget is never exceeded, as long as a call uses no
-//! more than its upper bound; if it does, by that call alone.
+//! more than its upper bound; if some do, by what those that are in flight at the time use beyond it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

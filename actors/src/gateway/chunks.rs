@@ -48,7 +48,10 @@ impl Chunks {
     pub async fn send(&self, chunk: ChatChunk) -> bool {
         let bytes = match &chunk {
             ChatChunk::Text(text) => text.len(),
-            ChatChunk::ToolCall { name, arguments, .. } => arguments.len() + name.as_ref().map_or(0, String::len),
+            ChatChunk::ToolCall { name, arguments, .. } => {
+                // Also one without a word has been seen.
+                (arguments.len() + name.as_ref().map_or(0, String::len)).max(1)
+            }
         };
         if self.progress.first.load(Ordering::Relaxed) == 0 {
             let nanos = u64::try_from(self.progress.began.elapsed().as_nanos()).unwrap_or(u64::MAX - 1);

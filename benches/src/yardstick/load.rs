@@ -53,12 +53,12 @@ pub async fn open<S: Side>(side: &S, calls: usize, every: Duration) -> Seen {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut tasks = Vec::with_capacity(calls);
     for _ in 0..calls {
-        ticks.tick().await;
+        // Its time runs from when it was due, not from when somebody came to it.
+        let due = ticks.tick().await;
         let side = side.clone();
         tasks.push(tokio::spawn(async move {
-            let began = Instant::now();
             let answered = side.call().await;
-            (began.elapsed(), answered.overhead)
+            (due.elapsed(), answered.overhead)
         }));
     }
     let mut seen = Seen::default();

@@ -80,8 +80,8 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
         ),
         Answer::Refused { status, latency } => Check::fail(
             name,
-            format!("{} and refuses the key (HTTP {status})", ms(latency)),
-            "see whether the key is right and still valid",
+            format!("{} and refuses the key, or wants one (HTTP {status})", ms(latency)),
+            "see whether the key is set, right and still valid: the check `keys` says which variable holds it",
         ),
         Answer::Other { status, latency } if status >= 500 => Check::fail(
             name,

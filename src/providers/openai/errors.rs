@@ -70,7 +70,7 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
                 || "no key was sent: set OPENAI_API_KEY".to_owned(),
                 |variable| format!("look at {variable}"),
             );
-            ModelError::Unauthorized { status, message: format!("{message}; {look}") }
+            ModelError::Unauthorized { status, message: format!("{}; {look}", message.trim_end_matches('.')) }
         }
         404 => ModelError::NotFound(message),
         408 | 409 | 425 => ModelError::Unavailable { status, retry_after, message },
@@ -120,7 +120,8 @@ pub(super) fn in_a_reply(error: &Value) -> ModelError {
     match code {
         Some(status @ 400..=599) => of_status(status, error.to_string().as_bytes(), None, Some("the key")),
         _ if said.names(&["rate_limit", "overloaded", "server_error", "unavailable"]) => {
-            ModelError::Unavailable { status: 503, retry_after: None, message }
+            // Not a 503, which is told before anything is made.
+            ModelError::Unavailable { status: 500, retry_after: None, message }
         }
         _ => refused(&said).unwrap_or(ModelError::Malformed(format!("it holds an error: {message}"))),
     }

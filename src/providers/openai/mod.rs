@@ -125,6 +125,9 @@ fn is_openai(url: &Url) -> bool {
 /// # Errors
 /// What is wrong with the base URL; nothing that stands in it.
 pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
+    if !base.contains("://") {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
     let url = Url::parse(&format!("{}{part}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("it must begin with http:// or https://".to_owned());

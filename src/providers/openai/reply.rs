@@ -4,6 +4,7 @@ use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall}
 use callboard_actors::error::ModelError;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::content::Content;
 use super::errors;
@@ -187,8 +188,16 @@ fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
     if json.iter().all(u8::is_ascii_whitespace) {
         return ModelError::Malformed("it is empty".to_owned());
     }
-    // Without its text, which may be a document's.
-    ModelError::Malformed(format!("it is not the JSON of a chat completion: {error}"))
+    // Without a word of it: its text may be a document's, and as long as a reply may be.
+    let what = match error.classify() {
+        Category::Data => "a field of another type, or none",
+        Category::Eof => "an end before its end",
+        Category::Syntax | Category::Io => "no JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    ModelError::Malformed(format!(
+        "it is not the JSON of a chat completion: {what}, at line {line} and column {column}"
+    ))
 }
 
 /// A reply in one piece, and the same as pieces. One without a choice is none.
@@ -241,7 +250,8 @@ mod tests {
         let table = [
             ("", "it is empty"),
             ("{\"choices\":[]}", "it holds no choice"),
-            ("{\"object\":\"secret\"", "it is not the JSON of a chat completion: EOF"),
+            ("{\"object\":\"secret\"", "it is not the JSON of a chat completion: an end before its end"),
+            ("{\"choices\":\"secret\"}", "it is not the JSON of a chat completion: a field of another type"),
             (r#"{"error":{"message":"Broken","code":"odd"}}"#, "it holds an error: Broken"),
         ];
         for (json, message) in table {

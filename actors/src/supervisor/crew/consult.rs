@@ -58,6 +58,7 @@ pub(in crate::supervisor) enum Declined {
 impl std::fmt::Display for Declined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Model { error: ModelError::Timeout(_), .. } => write!(f, "it did not answer in the time that it had"),
             Self::Model { error, .. } => write!(f, "{error}"),
             Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
             Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
@@ -132,7 +133,7 @@ impl CrewModel {
             match error {
                 ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
                 // The prompt asks for JSON as well.
-                ModelError::Rejected { .. } if request.form != ReplyForm::Text => {
+                ModelError::Rejected { status: 400 | 422, .. } if request.form != ReplyForm::Text => {
                     self.knows_no_schemas.store(true, Ordering::Relaxed);
                 }
                 // What others reserved may come back.

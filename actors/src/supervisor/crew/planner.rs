@@ -70,9 +70,9 @@ fn planned(question: &str, answer: Result<Result<Plan, Declined>, WorkError>) ->
     let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
     match answer {
         Ok(Ok(plan)) => Ok(Made::by_model(plan)),
-        Ok(Err(Declined::Model {
-            error: error @ (ModelError::Timeout(_) | ModelError::ContentRefused(_)), ..
-        })) => instead(error.to_string()),
+        Ok(Err(declined @ Declined::Model { error: ModelError::Timeout(_) | ModelError::ContentRefused(_), .. })) => {
+            instead(declined.to_string())
+        }
         Ok(Err(declined @ Declined::Model { was_answered: false, .. })) => Err(failure(&declined)),
         Ok(Err(declined)) => instead(declined.to_string()),
         Err(error) => instead(error.to_string()),

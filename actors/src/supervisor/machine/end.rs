@@ -8,6 +8,9 @@ use crate::supervisor::fan_out::TaskState;
 impl Machine {
     pub(super) fn finish(&mut self) {
         self.phase = Phase::Finished;
+        if self.cancelled == Some(CancelReason::Interrupted) {
+            self.notes.push("The run was interrupted: what was found until then was arranged by rules.".to_owned());
+        }
         let missing = self.missing();
         let found = !self.draft.sections.is_empty();
         let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);

@@ -20,6 +20,9 @@ mod end;
 /// How long writing and verifying may take after the deadline: a run ends within its deadline plus one second.
 const WRAP_UP: Duration = Duration::from_millis(900);
 
+/// How long a researcher may take to decide by rules when its model was too slow.
+const BY_RULES: Duration = Duration::from_millis(300);
+
 /// A researcher's reply, as the program's own decision sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskReply<'a> {
@@ -225,8 +228,8 @@ impl Machine {
         match self.phase {
             Phase::Planning | Phase::LookingBack => left / 3,
             Phase::Collecting => {
-                let task = self.made_of.limits.task_deadline.unwrap_or(left);
-                left.min(task) * 9 / 10
+                let left = self.made_of.limits.task_deadline.map_or(left, |task| left.min(task));
+                left.saturating_sub((left / 10).max(BY_RULES))
             }
             _ => self.patience(now).saturating_sub(WRAP_UP),
         }
@@ -413,6 +416,15 @@ impl Machine {
     fn has_verified(&mut self, Verified { draft, struck, quoted }: Verified) {
         let kept = draft.sections.iter().map(|section| section.claims.len()).sum();
         (self.draft, self.struck) = (draft, struck + self.left_out);
+        if self.left_out > 0 {
+            let sentences = count(self.left_out, "sentence");
+            self.notes.push(format!("{sentences} of the language model rested on no finding and were left out."));
+        }
+        if quoted > 0 {
+            let sentences = count(quoted, "sentence");
+            self.notes
+                .push(format!("{sentences} of the language model said more than the quotes, which are shown instead."));
+        }
         self.emit(Event::ReportVerified { kept, struck: self.struck, quoted });
         self.finish();
     }
@@ -462,6 +474,10 @@ impl Machine {
             _ => {}
         }
     }
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn id(number: usize) -> TaskId {
