@@ -7,6 +7,7 @@ mod turn;
 pub use turn::{Turn, WorkError};
 
 pub(crate) use life::Life;
+pub(crate) use turn::unless_cancelled;
 
 /// An agent: plain state and what it does with each message. It needs no lock: one message at a time.
 ///

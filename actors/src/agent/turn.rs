@@ -50,11 +50,6 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         AgentRef::to(self.door)
     }
 
-    /// A share in `0.0..1.0` by chance, which in a simulation comes from the seed.
-    pub(crate) fn chance(&self) -> f64 {
-        self.door.shared.chance()
-    }
-
     /// Ends with the agent; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
         self.door.scope()
@@ -123,7 +118,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 
 /// Runs `work` until it is done, or the scope is cancelled. The scope is asked each time, which is cheap; it is told whom
 /// to wake once, and only if the work has to wait: both are tasks of one shard and keep their wakers.
-async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output> {
+pub(crate) async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output> {
     let (mut work, mut cancelled) = (pin!(work), pin!(None));
     poll_fn(|cx| {
         if scope.is_cancelled() {

@@ -5,16 +5,46 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
-use super::actor::{Call, GatewayMessage, Progress};
+use super::actor::GatewayMessage;
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
+use super::desk::Desk;
 use super::values::Completed;
 use super::{Gateway, refused};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
-use crate::mailbox::{AgentRef, Ask};
+use crate::mailbox::{Ask, Reply};
+
+/// One call on its way through.
+pub(super) struct Call {
+    /// The number of its model.
+    pub(super) lane: usize,
+    pub(super) request: Arc<ChatRequest>,
+    /// What it can use at most.
+    pub(super) most: TokenUsage,
+    pub(super) deadline: Instant,
+    pub(super) budget: Option<Budget>,
+    pub(super) chunks: Option<Chunks>,
+    /// Where it is made, if not on the gateway's shard.
+    pub(super) home: Option<Handle>,
+    pub(super) reply: Reply<Result<Completed, ModelError>>,
+    pub(super) times: Progress,
+}
+
+/// What a call has seen so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// When it stood in line last.
+    pub(super) lined_up: Instant,
+    /// In line, for a place, for a rate, or for the next attempt.
+    pub(super) queued: Duration,
+    /// At the provider.
+    pub(super) provider: Duration,
+    pub(super) attempts: u32,
+}
 
 /// One call, about to be made.
 #[derive(Debug)]
@@ -31,7 +61,7 @@ pub struct ChatCall<'a> {
 
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: ChatRequest) -> Self {
-        let (request, deadline) = (Arc::new(request), gateway.deadline);
+        let (request, deadline) = (Arc::new(request), gateway.desk.limits().deadline);
         Self { gateway, lane, request, deadline, budget: None, chunks: None }
     }
 
@@ -60,25 +90,37 @@ impl<'a> ChatCall<'a> {
     /// [`ModelError`] says what the caller can do about it.
     pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
         let Self { gateway, lane, request, deadline, budget, chunks } = self;
-        let began = Instant::now();
+        let (desk, began) = (gateway.desk.clone(), Instant::now());
         let answer = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
-            let (until, most) = (began + deadline, request.most_tokens());
+            let (deadline, most, home) = (began + deadline, request.most_tokens(), home());
+            let call = |reply| {
+                let home = home.clone();
+                Box::new(Call { lane, request, most, deadline, budget, chunks, home, reply, times })
+            };
             // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
-            let ask = gateway.agent.ask(deadline + Duration::from_secs(1), |reply| {
-                let deadline = until;
-                GatewayMessage::Complete(Box::new(Call { lane, request, most, deadline, budget, chunks, reply, times }))
-            });
-            Answer { ask: Some(ask), gateway: gateway.agent.clone() }
+            let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
+            let ask = match home {
+                Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
+                None => desk.agent().ask(within, |reply| GatewayMessage::Complete(call(reply))),
+            };
+            Answer { ask: Some(ask), is_at_home: home.is_some(), desk }
         });
         async move { Ok(answer?.await?.seen_after(began.elapsed())) }
     }
 }
 
+/// Where calls of this caller are made: where he is, if that is a runtime of several threads. There a call costs what it would
+/// cost without a gateway, and its answer wakes no other thread. Everywhere else calls are made on the gateway's shard.
+fn home() -> Option<Handle> {
+    Handle::try_current().ok().filter(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
 /// The wait for the answer. Dropped before, it tells the gateway, so that whoever stands behind in line moves up at once.
 struct Answer {
     ask: Option<Ask<Result<Completed, ModelError>>>,
-    gateway: AgentRef<GatewayMessage>,
+    is_at_home: bool,
+    desk: Arc<Desk>,
 }
 
 impl Future for Answer {
@@ -94,9 +136,13 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if self.ask.take().is_some() {
+        if self.ask.take().is_none() {
+            return;
+        }
+        match self.is_at_home {
+            true => self.desk.look(None),
             // A gateway with a full mailbox looks at its line soon, and one that is gone has none.
-            drop(self.gateway.tell(GatewayMessage::Left));
+            false => drop(self.desk.agent().tell(GatewayMessage::Look)),
         }
     }
 }

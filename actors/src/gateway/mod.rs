@@ -7,14 +7,18 @@
 
 mod actor;
 mod admission;
+mod attempt;
 mod bucket;
 mod budget;
 mod call;
 mod chunks;
+mod desk;
 mod lane;
 mod limits;
+mod place;
 mod prices;
 mod retry;
+mod state;
 mod values;
 
 use std::sync::Arc;
@@ -22,10 +26,11 @@ use std::time::Duration;
 
 use crate::chat::ChatRequest;
 use crate::error::{AskError, ModelError, StartError};
-use crate::mailbox::{AgentRef, AgentSpec};
+use crate::mailbox::AgentSpec;
 use crate::runtime::Runtime;
 use crate::supervision::RestartPolicy;
 use actor::GatewayMessage;
+use desk::Desk;
 
 pub use budget::{Budget, BudgetLimits, Spent};
 pub use call::ChatCall;
@@ -41,14 +46,12 @@ const TIMERS: usize = 64;
 /// The door. Clones are the same door.
 #[derive(Clone)]
 pub struct Gateway {
-    agent: AgentRef<GatewayMessage>,
-    models: Arc<[ServedModel]>,
-    deadline: Duration,
+    desk: Arc<Desk>,
 }
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gateway({:?})", self.agent)
+        write!(f, "Gateway({:?})", self.desk.agent())
     }
 }
 
@@ -68,21 +71,22 @@ impl Gateway {
                 return Err(StartError::Invalid(format!("two models of a gateway are called {}", model.name)));
             }
         }
-        let (models, deadline): (Arc<[_]>, _) = (models.into(), limits.deadline);
         // Every waiting call is one message on its way or one entry of a line, and one more when its caller leaves; every
         // call in flight is one future.
         let mailbox = 2 * (limits.max_waiting + limits.max_in_flight);
         let work = limits.max_in_flight + TIMERS;
-        let served = models.clone();
-        let factory = move || actor::GatewayActor::new(served.clone(), limits.clone());
+        let desk = Arc::new(Desk::new(models.into(), limits));
+        let of_agent = desk.clone();
+        let factory = move || actor::GatewayActor::new(of_agent.clone());
         let policy = RestartPolicy::at_most(10, Duration::from_secs(60));
         let spec = AgentSpec::new("gateway", factory).capacity(mailbox).max_work(work).restart(policy);
-        Ok(Self { agent: runtime.spawn(spec)?, models, deadline })
+        desk.is_of(runtime.spawn(spec)?);
+        Ok(Self { desk })
     }
 
     /// A call of the model with this name, such as `openai/NAME`. It is made by [`ChatCall::send`].
     pub fn call(&self, model: &str, request: ChatRequest) -> ChatCall<'_> {
-        let lane = self.models.iter().position(|served| served.name == model).ok_or_else(|| model.to_owned());
+        let lane = self.desk.models().iter().position(|served| served.name == model).ok_or_else(|| model.to_owned());
         ChatCall::new(self, lane, request)
     }
 
@@ -91,13 +95,13 @@ impl Gateway {
     /// # Errors
     /// [`ModelError`] when it does not answer.
     pub async fn info(&self) -> Result<GatewayInfo, ModelError> {
-        self.agent.ask(self.deadline, GatewayMessage::Info).await.map_err(refused)
+        self.desk.agent().ask(self.desk.limits().deadline, GatewayMessage::Info).await.map_err(refused)
     }
 }
 
 impl Gateway {
     fn unknown(&self, name: &str) -> ModelError {
-        let known: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
+        let known: Vec<_> = self.desk.models().iter().map(|model| model.name.as_str()).collect();
         ModelError::NotFound(format!("the gateway serves no model {name}; it serves {}", known.join(", ")))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::actor::Progress;
+use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
 use crate::chat::ChatReply;

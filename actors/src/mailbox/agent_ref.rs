@@ -12,8 +12,10 @@ use super::door::Door;
 use super::queue::Control;
 use super::reply::Reply;
 use super::watch::DownSink;
+use super::working::{Errand, Working};
 use super::{AgentId, AgentInfo, AnyAgent};
 use crate::error::{AskError, TellError};
+use crate::scope::Scope;
 use crate::supervision::{Down, ExitReason, Next};
 
 /// A reference to an agent that takes messages of type `M`. Clones are cheap and share the agent's one bound.
@@ -89,6 +91,32 @@ impl<M: Send + 'static> AgentRef<M> {
             Err(TellError::Stopped(_)) => Ask::refused(AskError::Stopped),
             Err(TellError::InsideAsync(_)) => Ask::refused(AskError::InsideAsync),
         }
+    }
+
+    /// A question that is not sent: `question` sees to it that it is answered. Otherwise like [`AgentRef::ask`].
+    #[inline]
+    pub(crate) fn ask_beside<T: Send + 'static>(&self, within: Duration, question: impl FnOnce(Reply<T>)) -> Ask<T> {
+        if self.door.control() != Control::Run {
+            return Ask::refused(AskError::Stopped);
+        }
+        let (reply, slot) = Reply::new();
+        question(reply);
+        Ask::waiting(slot, &self.door.shared, within)
+    }
+
+    /// The place of a piece of work that is done on the agent's behalf, though not on its shard; if there is one.
+    pub(crate) fn begin_work(&self) -> Option<Working<M>> {
+        Working::begin(&self.door, Errand::Work)
+    }
+
+    /// Ends with the agent.
+    pub(crate) fn scope(&self) -> &Scope {
+        self.door.scope()
+    }
+
+    /// A share in `0.0..1.0` by chance, which in a simulation comes from the seed.
+    pub(crate) fn chance(&self) -> f64 {
+        self.door.shared.chance()
     }
 
     /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on

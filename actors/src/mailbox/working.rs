@@ -52,11 +52,18 @@ impl<M: Send + 'static> Working<M> {
 
     /// Drops what the work held; whoever waits for a reply in it learns why.
     pub(crate) fn discard<A, B>(self, held: A, also: B) {
-        self.turn(|| {
-            with_cause(self.door.end_of(self.incarnation), || {
-                drop_contained(held);
-                drop_contained(also);
-            });
+        self.turn(|| self.let_go(held, also));
+    }
+
+    /// The same on a thread that is not the shard's.
+    pub(crate) fn discard_elsewhere<A, B>(self, held: A, also: B) {
+        self.let_go(held, also);
+    }
+
+    fn let_go<A, B>(&self, held: A, also: B) {
+        with_cause(self.door.end_of(self.incarnation), || {
+            drop_contained(held);
+            drop_contained(also);
         });
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Admission<C> {
     deadlines: BTreeSet<(Instant, u64)>,
     sleeping: BTreeSet<(Instant, u64)>,
     next_number: u64,
+    /// What nobody waits for, taken out of the line: to be dropped by whoever asked, where he likes.
+    gone: Vec<C>,
     /// Arrivals at a full line since it was last swept.
     refused: usize,
 }
@@ -81,6 +83,7 @@ impl<C> Admission<C> {
             deadlines: BTreeSet::new(),
             sleeping: BTreeSet::new(),
             next_number: 0,
+            gone: Vec::new(),
             refused: 0,
         }
     }
@@ -144,7 +147,7 @@ impl<C> Admission<C> {
             self.refused = 0;
             let left = |(number, waiting): (&u64, &Waiting<C>)| is_abandoned(&waiting.call).then_some(*number);
             let left: Vec<_> = self.waiting.iter().filter_map(left).collect();
-            left.into_iter().for_each(|number| drop(self.take(number)));
+            left.into_iter().for_each(|number| self.let_go(number));
         }
     }
 
@@ -173,9 +176,25 @@ impl<C> Admission<C> {
                     break;
                 }
                 self.lines[lane].remove(&number);
-                drop(self.take(number));
+                self.let_go(number);
             }
         }
+    }
+
+    fn let_go(&mut self, number: u64) {
+        let call = self.take(number).map(|waiting| waiting.call);
+        self.gone.extend(call);
+    }
+
+    /// What was passed over since the last time.
+    pub(super) fn take_gone(&mut self) -> Vec<C> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Takes out all that wait, in the order of their arrival.
+    pub(super) fn clear(&mut self) -> Vec<C> {
+        let numbers: Vec<_> = self.waiting.keys().copied().collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).map(|waiting| waiting.call).collect()
     }
 
     /// Those who have slept long enough stand in line again.

@@ -1,0 +1,76 @@
+//! How is one attempt made, and what is told of its end? Wherever it runs: on the gateway's shard, or where its caller is.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::budget::Reservation;
+use super::call::Call;
+use super::chunks::Chunks;
+use super::desk::Desk;
+use super::place::Ended;
+use super::values::Completed;
+use crate::chat::{ChatReply, Headroom, TokenUsage};
+use crate::error::{ModelError, Waiting};
+use crate::ports::ModelCall;
+
+/// A call that is about to be made, with what is reserved for it.
+pub(super) struct Attempt {
+    pub(super) call: Box<Call>,
+    pub(super) reservation: Option<Reservation>,
+}
+
+impl Attempt {
+    /// Until its end, a time-out, or its caller leaves.
+    pub(super) async fn run(self, desk: Arc<Desk>) -> Box<Ended> {
+        let Self { mut call, reservation } = self;
+        let (model, timeouts) = (&desk.models()[call.lane], desk.timeouts());
+        let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
+        let began = Instant::now();
+        let until = call.deadline.min(began + timeouts.total);
+        let asked = ModelCall { request: call.request.clone(), timeouts, chunks: call.chunks.clone() };
+        // Within the block: an adapter that panics at once does so in the work, and not in the gateway.
+        let answer = async { model.model.complete(asked).await }.instrument(span);
+        let answer = tokio::select! {
+            biased;
+            // What it used nobody knows: place and reservation come back as for a call that was made.
+            () = call.reply.abandoned() => return Box::default(),
+            answer = tokio::time::timeout_at(until, answer) => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
+        };
+        call.times.provider += began.elapsed();
+        Box::new(match answer {
+            Ok(reply) => succeed(call, reply, reservation),
+            Err(error) => fail(call, error, reservation),
+        })
+    }
+}
+
+fn succeed(call: Box<Call>, reply: ChatReply, reservation: Option<Reservation>) -> Ended {
+    if let Some(reservation) = reservation {
+        reservation.settle(reply.usage);
+    }
+    let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
+    let first_token = call.chunks.as_ref().and_then(Chunks::first);
+    let completed = Completed::new(reply, call.times, first_token);
+    Ended { used, headroom, outcome: Some((call, Ok(completed))) }
+}
+
+fn fail(call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
+    // What its reader has seen was made.
+    let received = call.chunks.as_ref().map_or(0, Chunks::sent);
+    let used_nothing = received == 0 && error.used_nothing();
+    if let Some(reservation) = reservation {
+        match used_nothing {
+            true => reservation.take_back(),
+            false => reservation.settle(None),
+        }
+    }
+    // What its reader has seen is not made again behind his back.
+    let error = match received {
+        0 => error,
+        received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
+        _ => error,
+    };
+    Ended { used: used_nothing.then_some(0), headroom: Headroom::default(), outcome: Some((call, Err(error))) }
+}
