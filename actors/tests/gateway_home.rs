@@ -1,13 +1,16 @@
 //! Does the gateway keep its promises to callers on a runtime of several threads, where calls are made at home, and threads
 //! decide at one desk? On real threads; nothing here waits for a clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use callboard_actors::agent::{Agent, Turn as AgentTurn};
 use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
 use callboard_actors::error::ModelError;
 use callboard_actors::gateway::{Completed, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel};
+use callboard_actors::mailbox::{AgentSpec, Reply};
 use callboard_actors::ports::{ChatModel, ModelCall};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use futures_util::future::BoxFuture;
@@ -23,6 +26,8 @@ struct Gated {
     peak: AtomicUsize,
     elsewhere: AtomicUsize,
     home: std::sync::Mutex<Option<Id>>,
+    /// On which threads calls were made.
+    threads: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// Counts a call as long as it lives.
@@ -46,6 +51,8 @@ impl ChatModel for Model {
         if *gated.home.lock().unwrap() != Some(Handle::current().id()) {
             gated.elsewhere.fetch_add(1, Ordering::SeqCst);
         }
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        gated.threads.lock().unwrap().insert(thread);
         let counted = Counted(gated);
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -69,7 +76,8 @@ struct Stage {
 fn stage(places: usize) -> Stage {
     let runtime = Runtime::start(RuntimeConfig { shards: 2, ..RuntimeConfig::default() }).unwrap();
     let [now, peak, elsewhere] = [0; 3].map(AtomicUsize::new);
-    let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, elsewhere, home: std::sync::Mutex::default() });
+    let (home, threads) = Default::default();
+    let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, elsewhere, home, threads });
     let mut served = ServedModel::new("gated", Arc::new(Model(model.clone())));
     served.limits = ModelLimits { max_in_flight: places, ..ModelLimits::default() };
     let first = Duration::from_nanos(1);
@@ -108,25 +116,85 @@ impl Stage {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_limit_holds_for_callers_on_many_threads_and_their_calls_are_made_where_they_are() {
-    let stage = stage(3);
-    stage.is_at_home();
-    let scripts = ["x", "x", "down", "panic", "x", "panic at once"];
-    let calls: Vec<_> = (0..600).map(|number| tokio::spawn(stage.call(scripts[number % scripts.len()]))).collect();
+const SCRIPTS: [&str; 6] = ["x", "x", "down", "panic", "x", "panic at once"];
+
+/// Makes so many calls at a time, and looks at each answer.
+async fn all_are_answered(stage: &Stage, calls: usize) {
+    let calls: Vec<_> = (0..calls).map(|number| tokio::spawn(stage.call(SCRIPTS[number % SCRIPTS.len()]))).collect();
     for (number, call) in calls.into_iter().enumerate() {
         let answer = call.await.unwrap();
-        match scripts[number % scripts.len()] {
+        match SCRIPTS[number % SCRIPTS.len()] {
             "x" => assert_eq!(answer.unwrap().reply.text, "x"),
             "down" => assert!(matches!(answer, Err(ModelError::Unavailable { .. })), "{answer:?}"),
             _ => assert!(matches!(answer, Err(ModelError::Provider(_))), "{answer:?}"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_limit_holds_for_callers_on_many_threads_and_leaves_on_many_shards() {
+    let stage = stage(3);
+    all_are_answered(&stage, 600).await;
     assert!(stage.model.peak.load(Ordering::SeqCst) <= 3);
-    assert_eq!(stage.model.elsewhere.load(Ordering::SeqCst), 0, "no call crosses a thread of ours");
     let info = stage.gateway.info().await.unwrap();
     assert!(info.peak_in_flight <= 3);
     assert_eq!(info.models[0].attempts, 600 + 2 * 100, "one for each, and two more for each that is down");
+    stage.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_may_start_at_once_is_made_where_its_caller_is() {
+    let stage = stage(64);
+    stage.is_at_home();
+    for _ in 0..20 {
+        let calls: Vec<_> = (0..60).map(|_| tokio::spawn(stage.call("x"))).collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().reply.text, "x");
+        }
+    }
+    assert_eq!(stage.model.elsewhere.load(Ordering::SeqCst), 0, "no call crosses a thread of ours");
+    stage.ends().await;
+}
+
+/// Asks the gateway from where it lives.
+struct Asker(Gateway);
+
+impl Agent for Asker {
+    type Message = (Option<Reply<Result<Completed, ModelError>>>, Option<Result<Completed, ModelError>>);
+
+    fn handle(&mut self, (reply, answer): Self::Message, turn: &mut AgentTurn<'_, Self::Message>) {
+        match (reply, answer) {
+            (Some(reply), Some(answer)) => reply.send(answer),
+            (Some(reply), None) => {
+                let call = self.0.call("gated", ChatRequest::new(vec![Turn::user("x")], 5)).send();
+                let done = |answer: Result<_, _>| (Some(reply), answer.ok());
+                assert!(turn.start(call, done).is_ok());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn agents_call_on_their_own_shard_and_waiting_calls_are_shared_out() {
+    let stage = stage(4);
+    for _ in 0..8 {
+        let gateway = stage.gateway.clone();
+        let agent = stage.runtime.spawn(AgentSpec::new("asker", move || Asker(gateway.clone()))).unwrap();
+        let where_it_lives = agent.ask(LONG, |reply| (Some(reply), None)).await.unwrap().unwrap();
+        assert_eq!(where_it_lives.reply.text, "x");
+        let threads = std::mem::take(&mut *stage.model.threads.lock().unwrap());
+        assert_eq!(threads.len(), 1, "made once, {threads:?}");
+        let shard = agent.info().shard;
+        assert!(threads.contains(&format!("callboard-{shard}")), "{threads:?} for an agent on shard {shard}");
+    }
+    // From a runtime of one thread all calls come to a leaf, and wait there but for four.
+    let calls: Vec<_> = (0..400).map(|_| tokio::spawn(stage.call("x"))).collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let threads = std::mem::take(&mut *stage.model.threads.lock().unwrap());
+    assert_eq!(threads.len(), 2, "both leaves make calls: {threads:?}");
     stage.ends().await;
 }
 

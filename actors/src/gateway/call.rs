@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
-use super::actor::GatewayMessage;
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
+use super::leaf::LeafMessage;
 use super::values::Completed;
 use super::{Gateway, refused};
 use crate::chat::{ChatRequest, TokenUsage};
@@ -102,7 +102,7 @@ impl<'a> ChatCall<'a> {
             let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
             let ask = match home {
                 Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
-                None => desk.agent().ask(within, |reply| GatewayMessage::Complete(call(reply))),
+                None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
             };
             Answer { ask: Some(ask), is_at_home: home.is_some(), desk }
         });
@@ -142,7 +142,7 @@ impl Drop for Answer {
         match self.is_at_home {
             true => self.desk.look(None),
             // A gateway with a full mailbox looks at its line soon, and one that is gone has none.
-            false => drop(self.desk.agent().tell(GatewayMessage::Look)),
+            false => drop(self.desk.agent().tell(LeafMessage::Look)),
         }
     }
 }

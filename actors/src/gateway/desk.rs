@@ -1,30 +1,34 @@
-//! Where is decided who may call a model now? At one desk, under one lock, by whoever has something to decide: the gateway's
-//! agent, or a caller's own thread. So a call that is made where its caller is crosses no thread.
+//! Where is decided who may call a model now? At one desk, under one lock, by whoever has something to decide: a leaf, or a
+//! caller's own thread. So a call that may be made at once crosses no thread.
 //!
 //! What was decided is done after the lock is released: no waker, no drop of a caller's values and no start of a call happens
 //! under it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::time::Instant;
 
-use super::actor::{self, GatewayMessage};
 use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
+use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, Timeouts};
 use super::place::{Ended, Place, begin_at};
-use super::state::{State, Steps, Told};
+use super::state::{After, Came, State, Steps, Told};
+use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
-use crate::agent::Turn;
+use crate::error::ModelError;
 use crate::mailbox::AgentRef;
+use crate::runtime::Shared;
 
 /// What all who use one gateway share.
 pub(super) struct Desk {
     models: Arc<[ServedModel]>,
     limits: GatewayLimits,
-    /// Set before anybody calls.
-    agent: OnceLock<AgentRef<GatewayMessage>>,
+    shared: Arc<Shared>,
+    /// One on each shard. Set before anybody calls.
+    leaves: OnceLock<Box<[LeafDoor]>>,
     state: Mutex<State>,
 }
 
@@ -35,18 +39,48 @@ pub(super) struct Begun {
 }
 
 impl Desk {
-    pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits) -> Self {
-        let state = State::new(&models, &limits, Instant::now());
-        Self { models, limits, agent: OnceLock::new(), state: Mutex::new(state) }
+    pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits, shared: &Arc<Shared>) -> Self {
+        let state = State::new(&models, &limits, shared.shards(), Instant::now());
+        Self { models, limits, shared: shared.clone(), leaves: OnceLock::new(), state: Mutex::new(state) }
     }
 
     /// Whose desk it is.
-    pub(super) fn is_of(&self, agent: AgentRef<GatewayMessage>) {
-        let _it_is_set_once = self.agent.set(agent);
+    pub(super) fn is_of(&self, leaves: Vec<AgentRef<LeafMessage>>) {
+        let door = |agent| LeafDoor { agent, busy: AtomicUsize::new(0) };
+        let _it_is_set_once = self.leaves.set(leaves.into_iter().map(door).collect());
     }
 
-    pub(super) fn agent(&self) -> &AgentRef<GatewayMessage> {
-        self.agent.get().expect("a gateway is handed out when it has its agent")
+    fn leaves(&self) -> &[LeafDoor] {
+        self.leaves.get().expect("a gateway is handed out when it has its leaves")
+    }
+
+    /// The first leaf, which is the last to end: it stands for all of them.
+    pub(super) fn agent(&self) -> &AgentRef<LeafMessage> {
+        &self.leaves()[0].agent
+    }
+
+    /// The leaf that a call is brought to: that of the caller's own shard, and elsewhere the least busy one.
+    pub(super) fn nearest(&self) -> &AgentRef<LeafMessage> {
+        &self.leaves()[self.shared.here().unwrap_or_else(|| self.least_busy())].agent
+    }
+
+    fn least_busy(&self) -> usize {
+        let busy = self.leaves().iter().map(LeafDoor::busy).enumerate();
+        busy.min_by_key(|(_, busy)| *busy).map_or(0, |(number, _)| number)
+    }
+
+    /// The leaf has one call more to make.
+    pub(super) fn keep_busy(&self, leaf: Option<usize>) {
+        if let Some(leaf) = leaf {
+            self.leaves()[leaf].busy.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The leaf has one call less to make.
+    pub(super) fn free(&self, leaf: Option<usize>) {
+        if let Some(leaf) = leaf {
+            self.leaves()[leaf].busy.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn models(&self) -> &[ServedModel] {
@@ -65,82 +99,113 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn open(&self) {
-        let mut state = self.state();
-        state.is_open = true;
-        // Those of the agent before are gone with it.
-        state.timers.clear();
+    /// There is this leaf from here on.
+    pub(super) fn open(&self, leaf: usize) {
+        self.state().leaves[leaf] = true;
     }
 
-    /// There is no agent any more. Those who wait learn why, as everybody who waits for an agent that ends.
-    pub(super) fn close(&self) {
+    /// There is this leaf no more, and none of its timers. When it was the last, those who wait learn why, as everybody who waits
+    /// for an agent that ends.
+    pub(super) fn close(&self, leaf: usize) {
         let mut state = self.state();
-        state.is_open = false;
-        let waiting = state.admission.clear();
+        state.leaves[leaf] = false;
+        state.timers.retain(|(_, keeper)| *keeper != leaf);
+        let other = state.leaves.iter().position(|is_there| *is_there);
+        let waiting = if other.is_none() { state.admission.clear() } else { Vec::new() };
         drop(state);
         drop(waiting);
+        if let Some((other, leaves)) = other.zip(self.leaves.get()) {
+            // It sets the timers that are gone.
+            drop(leaves[other].agent.tell(LeafMessage::Look));
+        }
     }
 
     /// A call comes.
-    pub(super) fn arrive(self: &Arc<Self>, mut call: Box<Call>, turn: Option<&mut Turn<'_, GatewayMessage>>) {
+    pub(super) fn arrive(self: &Arc<Self>, mut call: Box<Call>, here: Option<Here<'_, '_>>) {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        self.decide(now, turn, |state| state.arrive(call, now));
+        self.decide(now, here, |state| state.arrive(call, now));
     }
 
     /// Somebody has left, or a place has become free.
-    pub(super) fn look(self: &Arc<Self>, turn: Option<&mut Turn<'_, GatewayMessage>>) {
-        self.decide(Instant::now(), turn, |_| None);
+    pub(super) fn look(self: &Arc<Self>, here: Option<Here<'_, '_>>) {
+        self.decide(Instant::now(), here, |_| None);
     }
 
-    /// An attempt is over.
-    pub(super) fn over(self: &Arc<Self>, ticket: Ticket, ended: Ended, turn: Option<&mut Turn<'_, GatewayMessage>>) {
-        let (now, lane) = (Instant::now(), ticket.claim.lane);
-        let Ended { used, headroom, outcome } = ended;
-        let mut answer = None;
-        let failed = match outcome {
-            Some((call, Ok(completed))) => {
-                answer = Some((call, completed));
-                None
-            }
-            Some((call, Err(error))) => Some((call, error)),
-            None => None,
-        };
-        let chance = failed.as_ref().map_or(0.0, |_| self.agent().chance());
-        self.decide(now, turn, |state| {
-            state.admission.over(ticket, used);
-            state.admission.heed(lane, &headroom, now);
-            let (call, error) = failed?;
-            state.failed(ticket, call, error, (&self.limits.retry, chance), now)
-        });
+    /// An attempt is over, and a leaf has its turn.
+    pub(super) fn over(self: &Arc<Self>, ticket: Ticket, ended: Ended, here: Here<'_, '_>) {
+        let now = Instant::now();
+        let (failed, answer) = self.sort(ended);
+        self.decide(now, Some(here), |state| state.over(ticket, failed, &self.limits.retry, now));
         if let Some((call, completed)) = answer {
             call.reply.send(Ok(completed));
         }
     }
 
-    /// A call that had a place was not made.
-    pub(super) fn not_made(&self, ticket: Ticket) {
-        self.state().admission.not_made(ticket);
-        drop(self.agent().tell(GatewayMessage::Look));
+    /// An attempt is over on a thread that starts nobody else's call; whether a leaf has to look who is next.
+    pub(super) fn over_at_home(&self, ticket: Ticket, ended: Ended) -> bool {
+        let now = Instant::now();
+        let (failed, answer) = self.sort(ended);
+        let mut state = self.state();
+        let told = state.over(ticket, failed, &self.limits.retry, now);
+        let is_waited = state.admission.waiting() > 0;
+        drop(state);
+        if let Some((call, error)) = told {
+            call.reply.send(Err(error));
+        }
+        if let Some((call, completed)) = answer {
+            call.reply.send(Ok(completed));
+        }
+        is_waited
     }
 
-    /// Nobody knows what became of an attempt. An agent with a full mailbox looks soon, and one that is gone need not.
-    pub(super) fn lost(&self, ticket: Ticket) {
-        self.state().admission.over(ticket, None);
-        drop(self.agent().tell(GatewayMessage::Look));
-    }
-
-    /// Sets a timer. It cannot be taken back; looking early does no harm.
-    pub(super) fn set(&self, at: Instant, turn: &mut Turn<'_, GatewayMessage>) {
-        if turn.after(at.saturating_duration_since(Instant::now()), GatewayMessage::Wake(at)).is_err() {
-            self.state().timers.remove(&at);
+    /// What the desk decides about, and what the caller is told whatever it decides.
+    fn sort(&self, ended: Ended) -> (After, Option<(Box<Call>, Completed)>) {
+        let Ended { used, headroom, outcome } = ended;
+        match outcome {
+            Some((call, Ok(completed))) => (After { used, headroom, call: None }, Some((call, completed))),
+            Some((call, Err(error))) => {
+                let chance = self.shared.chance();
+                (After { used, headroom, call: Some((call, error, chance)) }, None)
+            }
+            None => (After { used, headroom, call: None }, None),
         }
     }
 
-    pub(super) fn wake(self: &Arc<Self>, at: Instant, turn: &mut Turn<'_, GatewayMessage>) {
-        self.state().timers.remove(&at);
-        self.look(Some(turn));
+    /// A call that had a place was not made.
+    pub(super) fn not_made(&self, ticket: Ticket) {
+        let mut state = self.state();
+        state.admission.not_made(ticket);
+        self.have_looked(state);
+    }
+
+    /// Nobody knows what became of an attempt. A leaf with a full mailbox looks soon, and one that is gone need not.
+    pub(super) fn lost(&self, ticket: Ticket) {
+        let mut state = self.state();
+        state.admission.over(ticket, None);
+        self.have_looked(state);
+    }
+
+    /// A leaf looks who is next, if anybody waits.
+    fn have_looked(&self, state: MutexGuard<'_, State>) {
+        let is_waited = state.admission.waiting() > 0;
+        drop(state);
+        if is_waited {
+            drop(self.agent().tell(LeafMessage::Look));
+        }
+    }
+
+    /// Sets a timer. It cannot be taken back; looking early does no harm.
+    pub(super) fn set(&self, at: Instant, here: &mut Here<'_, '_>) {
+        if here.turn.after(at.saturating_duration_since(Instant::now()), LeafMessage::Wake(at)).is_err() {
+            self.state().timers.remove(&(at, here.number));
+        }
+    }
+
+    pub(super) fn wake(self: &Arc<Self>, at: Instant, here: Here<'_, '_>) {
+        self.state().timers.remove(&(at, here.number));
+        self.look(Some(here));
     }
 
     pub(super) fn info(&self) -> GatewayInfo {
@@ -151,42 +216,61 @@ impl Desk {
     fn decide(
         self: &Arc<Self>,
         now: Instant,
-        turn: Option<&mut Turn<'_, GatewayMessage>>,
+        here: Option<Here<'_, '_>>,
         first: impl FnOnce(&mut State) -> Option<Told>,
     ) {
         let mut steps = Steps::default();
         let mut state = self.state();
         steps.tell.extend(first(&mut state));
-        state.advance(now, &self.models, &mut steps);
+        state.advance(now, &self.models, here.as_ref().map_or(0, |here| here.number), &mut steps);
         drop(state);
-        self.perform(steps, turn);
+        self.perform(steps, here);
     }
 
-    fn perform(self: &Arc<Self>, steps: Steps, mut turn: Option<&mut Turn<'_, GatewayMessage>>) {
+    fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
         let Steps { begin, tell, gone, timer } = steps;
         drop(gone);
         for (call, error) in tell {
             call.reply.send(Err(error));
         }
-        for (ticket, attempt) in begin {
-            let place = Place::new(self.clone(), ticket);
-            match (&attempt.call.home.clone(), &mut turn) {
-                (Some(home), _) => begin_at(home, self, place, attempt),
-                (None, Some(turn)) => actor::begin(self, Begun { place, attempt }, turn),
-                (None, None) => {
-                    // One that takes no more drops the call, which gives the place back and tells its caller.
-                    drop(self.agent().tell(GatewayMessage::Begin(Box::new(Begun { place, attempt }))));
-                }
-            }
+        for (ticket, attempt, came) in begin {
+            self.begin(ticket, attempt, came, here.as_mut());
         }
         let Some(at) = timer else { return };
-        match turn {
-            Some(turn) => self.set(at, turn),
+        match &mut here {
+            Some(here) => self.set(at, here),
             None => {
-                if self.agent().tell(GatewayMessage::Set(at)).is_err() {
-                    self.state().timers.remove(&at);
+                if self.agent().tell(LeafMessage::Set(at)).is_err() {
+                    self.state().timers.remove(&(at, 0));
                 }
             }
         }
+    }
+
+    /// Has a call made: where its caller is, if it has just come from there; otherwise by this leaf, unless another one has less to
+    /// do. A call that waited has no place where it belongs.
+    fn begin(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, came: Came, here: Option<&mut Here<'_, '_>>) {
+        if let (Came::JustNow, Some(home)) = (came, attempt.call.home.clone()) {
+            return begin_at(&home, self, Place::new(self.clone(), ticket, None), attempt);
+        }
+        let (leaves, least) = (self.leaves(), self.least_busy());
+        let here = match here {
+            Some(here) if leaves[here.number].busy() <= leaves[least].busy() + 1 => {
+                let place = Place::new(self.clone(), ticket, Some(here.number));
+                return here.begin(self, Begun { place, attempt });
+            }
+            here => here,
+        };
+        let begun = Begun { place: Place::new(self.clone(), ticket, Some(least)), attempt };
+        let Err(refused) = leaves[least].agent.tell(LeafMessage::Begin(Box::new(begun))) else { return };
+        // It drains or is gone.
+        let LeafMessage::Begin(begun) = refused.into_message() else { return };
+        let Begun { mut place, attempt } = *begun;
+        if let Some(here) = here {
+            place.moves_to(here.number);
+            return here.begin(self, Begun { place, attempt });
+        }
+        place.not_made();
+        attempt.call.reply.send(Err(ModelError::Stopped));
     }
 }

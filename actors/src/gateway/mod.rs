@@ -5,7 +5,6 @@
 //! requests and tokens per minute, waits as long as a provider asks, makes calls again that may work later, and spends no
 //! more than a run's [`Budget`]. A call that is refused, expires, panics or whose caller leaves gives back what it took.
 
-mod actor;
 mod admission;
 mod attempt;
 mod bucket;
@@ -14,6 +13,7 @@ mod call;
 mod chunks;
 mod desk;
 mod lane;
+mod leaf;
 mod limits;
 mod place;
 mod prices;
@@ -26,11 +26,11 @@ use std::time::Duration;
 
 use crate::chat::ChatRequest;
 use crate::error::{AskError, ModelError, StartError};
-use crate::mailbox::AgentSpec;
+use crate::mailbox::{AgentRef, AgentSpec};
 use crate::runtime::Runtime;
 use crate::supervision::RestartPolicy;
-use actor::GatewayMessage;
 use desk::Desk;
+use leaf::{Leaf, LeafMessage};
 
 pub use budget::{Budget, BudgetLimits, Spent};
 pub use call::ChatCall;
@@ -75,12 +75,25 @@ impl Gateway {
         // call in flight is one future.
         let mailbox = 2 * (limits.max_waiting + limits.max_in_flight);
         let work = limits.max_in_flight + TIMERS;
-        let desk = Arc::new(Desk::new(models.into(), limits));
-        let of_agent = desk.clone();
-        let factory = move || actor::GatewayActor::new(of_agent.clone());
-        let policy = RestartPolicy::at_most(10, Duration::from_secs(60));
-        let spec = AgentSpec::new("gateway", factory).capacity(mailbox).max_work(work).restart(policy);
-        desk.is_of(runtime.spawn(spec)?);
+        let desk = Arc::new(Desk::new(models.into(), limits, runtime.shared()));
+        let leaf = |number: usize| {
+            let desk = desk.clone();
+            let policy = RestartPolicy::at_most(10, Duration::from_secs(60));
+            let spec = AgentSpec::new("gateway", move || Leaf::new(desk.clone(), number));
+            let shard = u16::try_from(number).unwrap_or(0);
+            runtime.spawn(spec.capacity(mailbox).max_work(work).restart(policy).on_shard(shard))
+        };
+        let mut leaves = Vec::new();
+        for number in 0..runtime.shared().shards() {
+            match leaf(number) {
+                Ok(leaf) => leaves.push(leaf),
+                Err(error) => {
+                    leaves.iter().for_each(AgentRef::stop);
+                    return Err(error);
+                }
+            }
+        }
+        desk.is_of(leaves);
         Ok(Self { desk })
     }
 
@@ -95,7 +108,7 @@ impl Gateway {
     /// # Errors
     /// [`ModelError`] when it does not answer.
     pub async fn info(&self) -> Result<GatewayInfo, ModelError> {
-        self.desk.agent().ask(self.desk.limits().deadline, GatewayMessage::Info).await.map_err(refused)
+        self.desk.agent().ask(self.desk.limits().deadline, LeafMessage::Info).await.map_err(refused)
     }
 }
 

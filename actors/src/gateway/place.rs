@@ -6,16 +6,16 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use super::actor::GatewayMessage;
 use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
 use super::desk::Desk;
+use super::leaf::{Here, LeafMessage};
 use super::values::Completed;
-use crate::agent::{Turn, unless_cancelled};
+use crate::agent::unless_cancelled;
 use crate::chat::Headroom;
 use crate::error::ModelError;
-use crate::mailbox::{drop_contained, panic_text};
+use crate::mailbox::{Working, drop_contained, panic_text};
 
 /// How an attempt ended.
 #[derive(Default)]
@@ -31,32 +31,54 @@ pub(super) struct Ended {
 pub(super) struct Place {
     desk: Arc<Desk>,
     ticket: Option<Ticket>,
+    /// The number of the leaf that makes the call; `None` for one that is made at home.
+    leaf: Option<usize>,
 }
 
 impl Place {
-    pub(super) fn new(desk: Arc<Desk>, ticket: Ticket) -> Self {
-        Self { desk, ticket: Some(ticket) }
+    pub(super) fn new(desk: Arc<Desk>, ticket: Ticket, leaf: Option<usize>) -> Self {
+        desk.keep_busy(leaf);
+        Self { desk, ticket: Some(ticket), leaf }
+    }
+
+    /// Another leaf makes the call.
+    pub(super) fn moves_to(&mut self, leaf: usize) {
+        self.desk.free(self.leaf.replace(leaf));
+        self.desk.keep_busy(self.leaf);
     }
 
     /// The attempt is over.
-    pub(super) fn over(mut self, ended: Ended, turn: Option<&mut Turn<'_, GatewayMessage>>) {
+    pub(super) fn over(mut self, ended: Ended, here: Here<'_, '_>) {
         if let Some(ticket) = self.ticket.take() {
-            self.desk.over(ticket, ended, turn);
+            self.desk.free(self.leaf);
+            self.desk.over(ticket, ended, here);
+        }
+    }
+
+    /// The attempt is over, which was made at home on the first leaf's behalf. If anybody waits, that leaf looks who is next; it
+    /// does so also when it drains, because this is its own work.
+    fn over_at_home(mut self, ended: Ended, working: Working<LeafMessage>) {
+        if let Some(ticket) = self.ticket.take()
+            && self.desk.over_at_home(ticket, ended)
+        {
+            working.deliver(LeafMessage::Look);
         }
     }
 
     /// It was not made after all.
     pub(super) fn not_made(mut self) {
         if let Some(ticket) = self.ticket.take() {
+            self.desk.free(self.leaf);
             self.desk.not_made(ticket);
         }
     }
 }
 
 impl Drop for Place {
-    /// The agent looks who is next, and not this thread: a runtime that ends drops calls as fast as they are begun.
+    /// A leaf looks who is next, and not this thread: a runtime that ends drops calls as fast as they are begun.
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
+            self.desk.free(self.leaf);
             self.desk.lost(ticket);
         }
     }
@@ -71,17 +93,15 @@ pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, place: Place, attempt: A
     let mut work = Box::pin(AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind());
     drop(home.spawn(async move {
         match unless_cancelled(scope, work.as_mut()).await {
-            Some(Ok(ended)) => place.over(*ended, None),
+            Some(Ok(ended)) => place.over_at_home(*ended, working),
             Some(Err(panic)) => {
                 let panic = panic_text(panic);
                 tracing::warn!(%panic, "a model call did not come to its end");
                 drop_contained(work);
-                place.over(Ended::default(), None);
+                place.over_at_home(Ended::default(), working);
             }
             // The gateway has ended.
-            None => return working.discard_elsewhere(work, place),
+            None => working.discard_elsewhere(work, place),
         }
-        // Not before: an agent that drains ends when nothing is in flight, and what came next has begun.
-        drop(working);
     }));
 }

@@ -114,11 +114,6 @@ impl<M: Send + 'static> AgentRef<M> {
         self.door.scope()
     }
 
-    /// A share in `0.0..1.0` by chance, which in a simulation comes from the seed.
-    pub(crate) fn chance(&self) -> f64 {
-        self.door.shared.chance()
-    }
-
     /// Calls `notice` once for each incarnation that ends from now on; at once if the agent is already gone. It runs on
     /// the agent's shard, or on this thread if the agent is already gone, and must not block. It is kept until the agent is
     /// gone; [`Turn::watch`](crate::agent::Turn::watch) ends with the agent that watches.

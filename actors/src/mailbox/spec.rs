@@ -34,6 +34,7 @@ pub struct AgentSpec<A: Agent> {
     pub(super) idle: Option<Duration>,
     pub(crate) stop_within: Duration,
     pub(crate) scope: Option<Scope>,
+    pub(crate) shard: Option<u16>,
 }
 
 impl<A: Agent> AgentSpec<A> {
@@ -50,6 +51,7 @@ impl<A: Agent> AgentSpec<A> {
             idle: None,
             stop_within: DEFAULT_STOP_WITHIN,
             scope: None,
+            shard: None,
         }
     }
 
@@ -118,6 +120,12 @@ impl<A: Agent> AgentSpec<A> {
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    /// Lives on the shard with this place among the runtime's, counted from 0, and not where its id leads.
+    pub(crate) fn on_shard(mut self, shard: u16) -> Self {
+        self.shard = Some(shard);
         self
     }
 }

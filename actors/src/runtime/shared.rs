@@ -102,7 +102,8 @@ impl Shared {
         inherited: Option<&Scope>,
         kept: Option<Box<Kept>>,
     ) -> (AgentRef<A::Message>, Birth<A>) {
-        prepare(self, id, self.shard_of(id), inherited, kept, spec)
+        let shard = spec.shard.unwrap_or_else(|| self.shard_of(id));
+        prepare(self, id, shard, inherited, kept, spec)
     }
 
     /// Brings an agent to its shard. One that the shard does not take is dropped, which makes it gone.
@@ -162,6 +163,13 @@ impl Shared {
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.coin.is_none() && this_shard().is_some_and(|number| self.numbers.contains(&number))
+    }
+
+    /// The place among these shards of the one that the current thread is; none in a simulation, where all are one thread.
+    #[inline]
+    pub(crate) fn here(&self) -> Option<usize> {
+        let number = this_shard().filter(|number| self.coin.is_none() && self.numbers.contains(number))?;
+        usize::try_from(number - self.numbers.start).ok()
     }
 
     /// The scope above all agents and runs.
@@ -267,7 +275,8 @@ impl Shared {
         self.chance.next()
     }
 
-    pub(super) fn shards(&self) -> usize {
+    /// How many there are.
+    pub(crate) fn shards(&self) -> usize {
         self.shards.len()
     }
 

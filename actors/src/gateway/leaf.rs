@@ -1,0 +1,104 @@
+//! Who makes the calls? A leaf of the gateway: one actor on each shard, whose calls are made beside it. What it does is decided
+//! at the [`Desk`]; it keeps the timers that the desk asks for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+
+use super::GatewayInfo;
+use super::call::Call;
+use super::desk::{Begun, Desk};
+use super::place::{Ended, Place};
+use crate::agent::{Agent, Turn, WorkError};
+use crate::mailbox::{AgentRef, Reply};
+
+/// What a leaf understands.
+pub(super) enum LeafMessage {
+    Complete(Box<Call>),
+    /// A call has a place, and is to be made here.
+    Begin(Box<Begun>),
+    /// An attempt is over, whichever way. Its caller knows nothing yet.
+    Over(Place, Box<Ended>),
+    /// A caller has left, or a place has become free.
+    Look,
+    /// Somebody has to look at that time.
+    Set(Instant),
+    /// A time has come that was set.
+    Wake(Instant),
+    Info(Reply<GatewayInfo>),
+}
+
+/// How others reach a leaf.
+pub(super) struct LeafDoor {
+    pub(super) agent: AgentRef<LeafMessage>,
+    /// Calls that it makes, or was asked to make.
+    pub(super) busy: AtomicUsize,
+}
+
+impl LeafDoor {
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+}
+
+/// The actor.
+pub(super) struct Leaf {
+    desk: Arc<Desk>,
+    /// Its place among the leaves, which is that of its shard.
+    number: usize,
+}
+
+impl Leaf {
+    pub(super) fn new(desk: Arc<Desk>, number: usize) -> Self {
+        desk.open(number);
+        Self { desk, number }
+    }
+}
+
+impl Drop for Leaf {
+    /// Whoever waits for the last one learns why nobody serves him any more.
+    fn drop(&mut self) {
+        self.desk.close(self.number);
+    }
+}
+
+/// The leaf whose turn it is.
+pub(super) struct Here<'a, 'b> {
+    pub(super) number: usize,
+    pub(super) turn: &'a mut Turn<'b, LeafMessage>,
+}
+
+impl Here<'_, '_> {
+    /// Makes a call beside the leaf.
+    pub(super) fn begin(&mut self, desk: &Arc<Desk>, Begun { place, attempt }: Begun) {
+        let over = move |ended: Result<Box<Ended>, WorkError>| {
+            let ended = ended.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a model call did not come to its end");
+                Box::default()
+            });
+            LeafMessage::Over(place, ended)
+        };
+        if let Err(LeafMessage::Over(place, _)) = self.turn.start(attempt.run(desk.clone()), over) {
+            // There is room for as many as may be in flight.
+            place.not_made();
+        }
+    }
+}
+
+impl Agent for Leaf {
+    type Message = LeafMessage;
+
+    fn handle(&mut self, message: LeafMessage, turn: &mut Turn<'_, LeafMessage>) {
+        let mut here = Here { number: self.number, turn };
+        match message {
+            LeafMessage::Complete(call) => self.desk.arrive(call, Some(here)),
+            LeafMessage::Begin(begun) => here.begin(&self.desk, *begun),
+            LeafMessage::Over(place, ended) => place.over(*ended, here),
+            LeafMessage::Look => self.desk.look(Some(here)),
+            LeafMessage::Set(at) => self.desk.set(at, &mut here),
+            LeafMessage::Wake(at) => self.desk.wake(at, here),
+            LeafMessage::Info(reply) => reply.send(self.desk.info()),
+        }
+    }
+}
