@@ -247,7 +247,8 @@ proptest! {
                 let has_just_failed = ended.last().is_some_and(|(time, failed)| *failed && *time == now);
                 let is_bad = all >= attempts as usize && failed * 100 >= all * failed_percent as usize;
                 prop_assert!(is_closed || (is_bad && has_just_failed), "{} of {}", failed, all);
-                prop_assert!(!is_closed || !(step == 2 && is_bad && has_just_failed && outcome == Outcome::Failed));
+                let must_open = step == 2 && is_bad && has_just_failed && outcome == Outcome::Failed;
+                prop_assert!(!(is_closed && must_open), "{} of {}", failed, all);
             } else if is_closed {
                 (closed, ended) = (now, Vec::new());
             }
