@@ -136,8 +136,8 @@ impl CrewModel {
                 ModelError::Rejected { status: 400 | 422, .. } if request.form != ReplyForm::Text => {
                     self.knows_no_schemas.store(true, Ordering::Relaxed);
                 }
-                // What others reserved may come back.
-                ModelError::BudgetExhausted(_) if self.budget.spent().reserved_tokens > 0 => {
+                // What others reserved may come back; what is set aside for a part is not waited for.
+                ModelError::BudgetExhausted(_) if self.budget.spent().open > 0 => {
                     if tokio::time::timeout_at(until, settled).await.is_err() {
                         return Err(Declined::Model { error, was_answered });
                     }

@@ -108,11 +108,12 @@ impl Crew {
         Self { retriever: documents.clone(), sources: documents, planner, researcher, writer }
     }
 
-    /// The budgets of its roles, each once.
+    /// The budgets of its roles, each once; of one below another only the other, which counts it.
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let mut budgets: Vec<Budget> = Vec::new();
         for model in [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(Strategy::model) {
-            if !budgets.iter().any(|budget| budget.is(&model.budget)) {
+            if !budgets.iter().any(|budget| model.budget.is_within(budget)) {
+                budgets.retain(|budget| !budget.is_within(&model.budget));
                 budgets.push(model.budget.clone());
             }
         }

@@ -1,0 +1,247 @@
+//! What is left at each level of a tree of budgets, and at which level is something missing?
+//!
+//! Each budget has a lock. Whoever changes something takes those from his budget up to the root, in this order, and holds
+//! them for a few additions: nobody sees a reservation that only some of the levels have.
+//!
+//! What is set aside for a part is reserved in the budgets above it. What the part spends is spent there as well, and so much
+//! less is reserved: above a part, only what it has spent and what is kept for it change. One rule moves them
+//! ([`Level::passes_on`]): the budget above keeps what the part may still spend.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{BudgetLimits, Spent};
+use crate::error::ModelError;
+
+/// Tokens and millionths of a US dollar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) tokens: u64,
+    pub(super) micros: u64,
+}
+
+/// One budget of a tree.
+pub(super) struct Node {
+    limits: BudgetLimits,
+    parent: Option<Arc<Node>>,
+    /// Its limits are set aside above it.
+    is_part: bool,
+    state: Mutex<State>,
+    /// Wakes who waits for what others of this tree reserved: one for the whole tree.
+    freed: Arc<Notify>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) name: Option<String>,
+    pub(super) spent: Spent,
+    /// Nothing more is taken from this part.
+    is_given_back: bool,
+}
+
+/// What something is taken for.
+#[derive(Clone, Copy)]
+pub(super) enum Wish<'a> {
+    Call { model: &'a str, has_price: bool },
+    Part,
+}
+
+impl Node {
+    pub(super) fn root(limits: BudgetLimits) -> Self {
+        Self { limits, parent: None, is_part: false, state: Mutex::default(), freed: Arc::default() }
+    }
+
+    /// A part is made after its limits were taken from its parent.
+    pub(super) fn below(parent: &Arc<Self>, limits: BudgetLimits, is_part: bool) -> Self {
+        let (freed, parent) = (parent.freed.clone(), Some(parent.clone()));
+        Self { limits, parent, is_part, state: Mutex::default(), freed }
+    }
+
+    pub(super) fn limits(&self) -> BudgetLimits {
+        self.limits
+    }
+
+    pub(super) fn freed(&self) -> &Arc<Notify> {
+        &self.freed
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Itself, its parent, and so on.
+    pub(super) fn and_above(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |node| node.parent.as_deref())
+    }
+
+    /// All of them locked, in this order.
+    fn levels(&self) -> Vec<Level<'_>> {
+        self.and_above().map(|node| Level { node, state: node.lock() }).collect()
+    }
+
+    /// Reserves at this level and at all above it, or at none.
+    pub(super) fn take(&self, amount: Amount, wish: Wish<'_>, count: impl Fn(&mut Spent)) -> Result<(), ModelError> {
+        let mut levels = self.levels();
+        let mut asked = amount;
+        for level in &levels {
+            level.check(asked, wish)?;
+            asked = level.asks_above(asked);
+        }
+        let mut asked = amount;
+        for level in &mut levels {
+            let spent = &mut level.state.spent;
+            spent.reserved_tokens = spent.reserved_tokens.saturating_add(asked.tokens);
+            spent.reserved_micros = spent.reserved_micros.saturating_add(asked.micros);
+            count(spent);
+            asked = level.asks_above(asked);
+        }
+        Ok(())
+    }
+
+    /// What was taken for a call comes back; `count` says what it has spent of it.
+    pub(super) fn release(&self, taken: Amount, count: impl Fn(&mut Spent)) {
+        // After the locks are free again, on every way out.
+        let _wake = Wake(&self.freed);
+        release(&mut self.levels(), taken, count);
+    }
+
+    /// What is left of a part comes back to those above it. A second time there is nothing left.
+    pub(super) fn give_back(&self) {
+        if !self.is_part {
+            return;
+        }
+        let _wake = Wake(&self.freed);
+        let mut levels = self.levels();
+        if let Some((part, above)) = levels.split_first_mut() {
+            let kept = part.kept();
+            part.state.is_given_back = true;
+            let back = part.passes_on(Amount::default(), kept);
+            release(above, back, |_| {});
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Nobody can take anything from it any more, and no call is paid by it.
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn release(levels: &mut [Level<'_>], mut back: Amount, count: impl Fn(&mut Spent)) {
+    for level in levels {
+        let kept = level.kept();
+        let spent = &mut level.state.spent;
+        spent.reserved_tokens = spent.reserved_tokens.saturating_sub(back.tokens);
+        spent.reserved_micros = spent.reserved_micros.saturating_sub(back.micros);
+        count(spent);
+        back = level.passes_on(back, kept);
+    }
+}
+
+/// One budget on the way up, locked.
+struct Level<'a> {
+    node: &'a Node,
+    state: MutexGuard<'a, State>,
+}
+
+impl Level<'_> {
+    /// What was set aside for it, if that is so.
+    fn set_aside(&self) -> BudgetLimits {
+        if self.node.is_part { self.node.limits } else { BudgetLimits::default() }
+    }
+
+    /// What has to be asked for above it: nothing of a kind that was set aside for it.
+    fn asks_above(&self, asked: Amount) -> Amount {
+        let BudgetLimits { tokens, micros } = self.set_aside();
+        Amount { tokens: tokens.map_or(asked.tokens, |_| 0), micros: micros.map_or(asked.micros, |_| 0) }
+    }
+
+    /// What is still kept for it above: what it may still spend.
+    fn kept(&self) -> Amount {
+        let BudgetLimits { tokens, micros } = self.set_aside();
+        let spent = &self.state.spent;
+        let kept = |limit: Option<u64>, spent, reserved| match limit.unwrap_or(0).saturating_sub(spent) {
+            left if self.state.is_given_back => left.min(reserved),
+            left => left,
+        };
+        Amount {
+            tokens: kept(tokens, spent.tokens, spent.reserved_tokens),
+            micros: kept(micros, spent.micros, spent.reserved_micros),
+        }
+    }
+
+    /// What comes back above it when `back` came back to it: the same; and of what was set aside for it, what need not be
+    /// kept any more of what was `kept` before.
+    fn passes_on(&self, back: Amount, kept: Amount) -> Amount {
+        let (BudgetLimits { tokens, micros }, now) = (self.set_aside(), self.kept());
+        Amount {
+            tokens: tokens.map_or(back.tokens, |_| kept.tokens.saturating_sub(now.tokens)),
+            micros: micros.map_or(back.micros, |_| kept.micros.saturating_sub(now.micros)),
+        }
+    }
+
+    fn check(&self, asked: Amount, wish: Wish<'_>) -> Result<(), ModelError> {
+        let (BudgetLimits { tokens, micros }, spent) = (self.node.limits, &self.state.spent);
+        if let Some(limit) = tokens {
+            let left = self.left(limit, spent.tokens, spent.reserved_tokens);
+            if asked.tokens > left {
+                let wish = match wish {
+                    Wish::Call { model, .. } => format!("a call of {model} may use {}", asked.tokens),
+                    Wish::Part => format!("{} are to be set aside for a part", asked.tokens),
+                };
+                return self.refuse(&format!("has {left} of its {limit} tokens left, and {wish}"), "tokens");
+            }
+        }
+        let Some(limit) = micros else { return Ok(()) };
+        if let Wish::Call { model, has_price: false } = wish {
+            let what = format!("nobody knows what {model} costs, and the {} has a budget of money", self.name());
+            let what = format!("{what}; add its price to the configuration, or drop that budget");
+            return Err(ModelError::BudgetExhausted(what));
+        }
+        let left = self.left(limit, spent.micros, spent.reserved_micros);
+        if asked.micros <= left {
+            return Ok(());
+        }
+        let [left, limit, most] = [left, limit, asked.micros].map(dollars);
+        let wish = match wish {
+            Wish::Call { model, .. } => format!("a call of {model} may cost {most}"),
+            Wish::Part => format!("{most} are to be set aside for a part"),
+        };
+        self.refuse(&format!("has {left} of its {limit} left, and {wish}"), "money")
+    }
+
+    fn left(&self, limit: u64, spent: u64, reserved: u64) -> u64 {
+        match self.state.is_given_back {
+            true => 0,
+            false => limit.saturating_sub(spent).saturating_sub(reserved),
+        }
+    }
+
+    fn refuse(&self, what: &str, kind: &str) -> Result<(), ModelError> {
+        let remedy = match self.state.is_given_back {
+            true => "it was given back".to_owned(),
+            false => format!("raise the budget of {kind}"),
+        };
+        Err(ModelError::BudgetExhausted(format!("the {} {what}; {remedy}", self.name())))
+    }
+
+    fn name(&self) -> &str {
+        let unnamed = if self.node.parent.is_none() { "run" } else { "part of the run" };
+        self.state.name.as_deref().unwrap_or(unnamed)
+    }
+}
+
+/// Wakes who waits when it is dropped.
+struct Wake<'a>(&'a Notify);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
+    }
+}
+
+fn dollars(micros: u64) -> String {
+    format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}

@@ -1,0 +1,85 @@
+//! May the next model of an ordered list be asked after this error? Pure.
+//!
+//! A list of models is a program's wish to have an answer of the second rather than none. So the next one is asked whenever
+//! it may do what the one before did not, after the retries of that one; and never when the error is about the call itself,
+//! or when a reader has begun to read. After the fall-backs of Ben Christensen, "Fault Tolerance in a High Volume, Distributed
+//! System" (Netflix, 2012): behind an open breaker there is no wait when there is a next model.
+
+use std::time::Duration;
+
+use crate::error::ModelError;
+
+/// Whether the next model may be asked. `received` is how much of the reply its reader has seen, `left` the time until the
+/// call's deadline.
+pub(super) fn may_fall_back(error: &ModelError, received: usize, left: Duration) -> bool {
+    received == 0 && !left.is_zero() && another_may_do_better(error)
+}
+
+fn another_may_do_better(error: &ModelError) -> bool {
+    match error {
+        // The provider failed, or is at its limit; another has its own.
+        ModelError::RateLimited { .. }
+        | ModelError::Unavailable { .. }
+        | ModelError::Network { .. }
+        | ModelError::Malformed(_)
+        | ModelError::Timeout(_)
+        | ModelError::Provider(_) => true,
+        // It is behind an open breaker, or its line is too long for the call's deadline.
+        ModelError::Overloaded { .. } => true,
+        // Its configuration is wrong, or its key has been withdrawn or is not paid for: the next one has its own. The shell
+        // logs it, so that nobody pays for the second model for months without knowing why. Nothing was sent to one that
+        // could not be trusted.
+        ModelError::NotFound(_) | ModelError::Unauthorized { .. } | ModelError::Untrusted(_) => true,
+        // The next model may have more room.
+        ModelError::ContextTooLong(_) => true,
+        ModelError::Broken { received, .. } => *received == 0,
+        // About what is asked for: to look for somebody who does not mind would be to get around the refusal.
+        ModelError::ContentRefused(_) => false,
+        // A mistake of the caller, which is to be seen and not to be hidden.
+        ModelError::Rejected { .. } => false,
+        // The budget is the caller's and not the model's, and there is nobody left to ask.
+        ModelError::BudgetExhausted(_) | ModelError::Stopped => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Limited, Waiting};
+
+    const LEFT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_next_model_is_asked_when_it_may_do_better() {
+        let text = || "no".to_owned();
+        let table = [
+            (ModelError::Unavailable { status: 503, retry_after: None, message: text() }, true),
+            (ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: text() }, true),
+            (ModelError::RateLimited { limited: Limited::Concurrency, retry_after: None, message: text() }, true),
+            (ModelError::Network { sent: true, message: text() }, true),
+            (ModelError::Malformed(text()), true),
+            (ModelError::Provider(text()), true),
+            (ModelError::Overloaded { retry_after: LEFT }, true),
+            (ModelError::Timeout(Waiting::Queue), true),
+            (ModelError::Timeout(Waiting::Connection), true),
+            (ModelError::Timeout(Waiting::FirstToken), true),
+            (ModelError::Timeout(Waiting::NextToken), true),
+            (ModelError::Timeout(Waiting::Total), true),
+            (ModelError::NotFound(text()), true),
+            (ModelError::Unauthorized { status: 401, message: text() }, true),
+            (ModelError::Untrusted(text()), true),
+            (ModelError::ContextTooLong(text()), true),
+            (ModelError::Broken { received: 0, message: text() }, true),
+            (ModelError::Broken { received: 1, message: text() }, false),
+            (ModelError::ContentRefused(text()), false),
+            (ModelError::Rejected { status: 400, message: text() }, false),
+            (ModelError::BudgetExhausted(text()), false),
+            (ModelError::Stopped, false),
+        ];
+        for (error, may) in table {
+            assert_eq!(may_fall_back(&error, 0, LEFT), may, "{error:?}");
+            assert!(!may_fall_back(&error, 1, LEFT), "its reader has seen something: {error:?}");
+            assert!(!may_fall_back(&error, 0, Duration::ZERO), "the deadline has passed: {error:?}");
+        }
+    }
+}
