@@ -304,14 +304,21 @@ fn a_call_that_is_still_open_at_the_end_makes_the_cost_unknown() {
 fn several_models_of_one_crew_are_named_and_counted_as_they_were_used() {
     simulated(1, |runtime| async move {
         let library = library(&SUBJECTS);
-        let [one, two] = [Budget::default(), Budget::default()];
-        let model = crew_model(&runtime, "played/one", player(|role, _, _| good(role)), &one);
-        let writer = crew_model(&runtime, "played/two", player(|role, _, _| good(role)), &two);
-        let mut crew = Crew::with_model(library.clone(), model.clone());
-        crew.writer = Strategy::Model(Arc::new(writer));
-        let outcome = runtime.research("What is alder about?", crew, options()).unwrap().outcome().await;
-        assert_eq!((&*outcome.generator.model, outcome.usage.model_calls), ("played/two", 4));
-        assert_eq!(outcome.usage.cost_usd, Some(4.0 * 110e-6));
+        let model = crew_model(&runtime, "played/one", player(|role, _, _| good(role)), &Budget::default());
+        // Each with a budget of its own, the one below the other, and the other way round.
+        for (planner, writer) in [(false, false), (false, true), (true, false)] {
+            let run = Budget::default();
+            let of = |is_below| if is_below { run.child(BudgetLimits::default()) } else { run.clone() };
+            let one = of(planner);
+            let two = if planner == writer { Budget::default() } else { of(writer) };
+            let model = crew_model(&runtime, "played/one", player(|role, _, _| good(role)), &one);
+            let writer = crew_model(&runtime, "played/two", player(|role, _, _| good(role)), &two);
+            let mut crew = Crew::with_model(library.clone(), model);
+            crew.writer = Strategy::Model(Arc::new(writer));
+            let outcome = runtime.research("What is alder about?", crew, options()).unwrap().outcome().await;
+            assert_eq!((&*outcome.generator.model, outcome.usage.model_calls), ("played/two", 4));
+            assert_eq!(outcome.usage.cost_usd, Some(4.0 * 110e-6));
+        }
         let mut crew = Crew::with_model(library, model.clone());
         (crew.researcher, crew.writer) = (Strategy::Rules, Strategy::Rules);
         let outcome = runtime.research(&question(&["alder"]), crew, options()).unwrap().outcome().await;

@@ -181,16 +181,18 @@ fn a_budget_is_within_itself_and_those_above() {
 
 #[test]
 fn threads_that_take_from_one_run_at_the_same_time_do_not_exceed_it() {
-    let run = tokens(250);
+    let (run, begin) = (tokens(250), std::sync::Barrier::new(4));
     std::thread::scope(|threads| {
         for number in 0..4 {
-            let run = run.clone();
+            let (run, own, begin) = (&run, run.child(limits(200)), &begin);
             threads.spawn(move || {
-                for _ in 0..300 {
-                    let own = if number % 2 == 0 { Ok(run.child(limits(200))) } else { run.split(limits(100)) };
-                    let call = own.and_then(|own| own.reserve("m", MOST, None));
-                    assert!(state(&run).0 + state(&run).1 <= 250);
-                    call.into_iter().for_each(Reservation::take_back);
+                begin.wait();
+                for _ in 0..5_000 {
+                    let part = (number == 0).then(|| own.split(limits(100)));
+                    let call = part.is_none().then(|| own.reserve("m", MOST, None));
+                    let (spent, reserved) = state(run);
+                    assert!(spent + reserved <= 250);
+                    call.and_then(Result::ok).into_iter().for_each(Reservation::take_back);
                 }
             });
         }
