@@ -15,6 +15,7 @@
 //! - [`testkit`]: one scenario under many seeds
 //! - [`telemetry`]: what agents and shards are like, as metrics
 //! - [`providers`]: language models behind the gateway, in the formats of their vendors
+//! - [`store`]: what outlives a process: replies of models
 //! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
@@ -40,6 +41,7 @@ pub mod prelude;
 pub mod providers;
 pub mod report;
 pub mod research;
+pub mod store;
 pub mod telemetry;
 pub mod testkit;
 

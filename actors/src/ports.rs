@@ -4,11 +4,12 @@
 //! block the thread it is called on: blocking work belongs on a blocking pool, inside the adapter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::chat::{ChatReply, ChatRequest};
-use crate::error::{ModelError, RetrieveError};
+use crate::error::{ModelError, RetrieveError, StoreError};
 use crate::gateway::{Chunks, Timeouts};
 use crate::research::{Query, Retrieved};
 
@@ -48,4 +49,30 @@ pub trait ChatModel: Send + Sync + 'static {
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
+}
+
+/// A reply as a [`ReplyStore`] has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReply {
+    /// The answer, whose [`headroom`](ChatReply::headroom) is empty: it was true of another moment.
+    pub reply: ChatReply,
+    /// How long ago it was written.
+    pub age: Duration,
+}
+
+/// Keeps replies longer than a process lives. It is a cache: what it loses or drops is asked for again. A key is everything
+/// that was asked, in the canonical form that the gateway writes; an adapter never answers for another key with the same hash.
+pub trait ReplyStore: Send + Sync + 'static {
+    /// The reply that was kept for this key; `None` when there is none, or when it is too old.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it. The call is then made as if nothing were kept.
+    fn read(&self, key: Arc<[u8]>) -> BoxFuture<'static, Result<Option<StoredReply>, StoreError>>;
+
+    /// Keeps a reply in place of the one before. Ends when it is kept. It is under way when this returns, and is not taken back
+    /// by a drop of the future.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it. Nothing is kept then.
+    fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>>;
 }

@@ -24,6 +24,8 @@ mod prices;
 mod retry;
 #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
 mod retry_budget;
+#[cfg_attr(not(test), expect(dead_code, reason = "the gateway's desk takes it up next"))]
+mod saving;
 mod state;
 mod values;
 
@@ -46,6 +48,7 @@ pub use limits::{GatewayLimits, ModelLimits, Timeouts};
 pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use retry_budget::RetryBudgetPolicy;
+pub use saving::{CacheMode, CachePolicy};
 pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel};
 
 /// Room for the timers of waiting calls beside the calls in flight: each is at most half as far away as the next.

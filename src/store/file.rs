@@ -1,0 +1,43 @@
+//! Who can read what is kept, and may it be written? Replies may hold private text: the file is for its owner.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use callboard_actors::error::StoreError;
+
+use super::fault;
+
+/// Held while a file is made. Whoever closes a file gives up all locks that its process has on it, also those of SQLite (POSIX
+/// has it so): nobody may have it open through SQLite while it is made here, and one that is there is never opened here.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Makes the file and its folders if they are not there, closed to others; SQLite gives the files beside it the same mode. Those
+/// that are there keep theirs.
+pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
+    let failed = |error: io::Error| fault::io(path, &error);
+    // A bare file name has the parent `""`, which is the folder one is in.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(failed)?;
+    }
+    // A user who may do everything is told too: whoever took the permission away meant it.
+    let is_read_only = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly());
+    if is_read_only(path) || cfg!(unix) && is_read_only(folder) {
+        return Err(StoreError::ReadOnly(fault::name(path)));
+    }
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,178 @@
+//! How does a program keep replies without waiting for a disk? One thread has the file; whoever reads or writes hands it a job.
+//!
+//! What waits is bounded, in number and in bytes. Jobs that wait together are done together: first what is read, then all that
+//! is written, in one transaction.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::SystemTime;
+
+use callboard_actors::chat::ChatReply;
+use callboard_actors::error::StoreError;
+use callboard_actors::ports::{ReplyStore, StoredReply};
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::database::{Database, Record};
+use super::options::ReplyOptions;
+
+/// Jobs that wait for the thread.
+const ROOM: usize = 1024;
+/// Bytes of replies and keys that wait for it.
+const BYTES: usize = 32 << 20;
+/// Jobs that are done together.
+const BATCH: usize = 256;
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Job {
+    Read(Arc<[u8]>, Answer<Option<StoredReply>>),
+    Write(Record, Answer<()>),
+    Totals(Answer<(u64, u64)>),
+    Close(Answer<()>),
+}
+
+/// Replies in a SQLite file. Clones are the same file. Processes may share one; each keeps its own bounds.
+///
+/// When the last clone is dropped, what waits is still written, by the thread, which ends then; a process that ends at once does
+/// not wait for it. [`Replies::close`] does.
+#[derive(Clone)]
+pub struct Replies {
+    jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    name: Arc<str>,
+}
+
+impl std::fmt::Debug for Replies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replies({})", self.name)
+    }
+}
+
+impl Replies {
+    /// Opens the file at `path`, and makes it and its folders if they are not there: readable by their owner only. It blocks, for
+    /// as long as another process locks the file and [`ReplyOptions::wait`] allows.
+    ///
+    /// # Errors
+    /// [`StoreError`] for options that are not valid, and for a file that is damaged, locked, read-only, of a newer version, or
+    /// something else. It is left as it is; [`StoreError::hint`] says what to do.
+    pub fn open(path: impl AsRef<Path>, options: ReplyOptions) -> Result<Self, StoreError> {
+        let database = Database::open(path.as_ref(), options)?;
+        let (jobs, received) = sync_channel(ROOM);
+        let (waiting, name) = (Arc::new(AtomicUsize::new(0)), Arc::from(database.name()));
+        let done = waiting.clone();
+        let thread = std::thread::Builder::new().name("callboard-replies".to_owned());
+        if let Err(error) = thread.spawn(move || serve(database, &received, &done)) {
+            let message = format!("no thread could be started: {error}");
+            return Err(StoreError::Unusable { store: String::from(&*name), message });
+        }
+        Ok(Self { jobs, waiting, name })
+    }
+
+    /// How many replies are kept, and how many bytes they are.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub fn totals(&self) -> BoxFuture<'static, Result<(u64, u64), StoreError>> {
+        self.ask(Job::Totals)
+    }
+
+    /// Writes what waits, then closes the file, also for all clones.
+    ///
+    /// # Errors
+    /// [`StoreError`] when too much waits, or when it was closed before.
+    pub fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.ask(Job::Close)
+    }
+
+    /// Hands over a job and waits for its answer. It is under way when this returns.
+    fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> BoxFuture<'static, Result<T, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        let job = job(answer);
+        let (name, size) = (String::from(&*self.name), size(&job));
+        let before = self.waiting.fetch_add(size, Ordering::Relaxed);
+        // One that is larger than all the room there is comes in alone.
+        let refused = match before > 0 && before.saturating_add(size) > BYTES {
+            true => Some(StoreError::Busy(name.clone())),
+            false => match self.jobs.try_send(job) {
+                Ok(()) => None,
+                Err(TrySendError::Full(_)) => Some(StoreError::Busy(name.clone())),
+                Err(TrySendError::Disconnected(_)) => Some(StoreError::Closed(name.clone())),
+            },
+        };
+        if refused.is_some() {
+            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        Box::pin(async move {
+            match refused {
+                Some(error) => Err(error),
+                // A thread that ends drops what it has not done.
+                None => answered.await.unwrap_or(Err(StoreError::Closed(name))),
+            }
+        })
+    }
+}
+
+impl ReplyStore for Replies {
+    fn read(&self, key: Arc<[u8]>) -> BoxFuture<'static, Result<Option<StoredReply>, StoreError>> {
+        self.ask(|answer| Job::Read(key, answer))
+    }
+
+    fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.ask(|answer| Job::Write(Record { key, reply }, answer))
+    }
+}
+
+/// Bytes of what a job holds.
+fn size(job: &Job) -> usize {
+    match job {
+        Job::Read(key, _) => key.len(),
+        Job::Write(Record { key, reply }, _) => {
+            let calls = reply.tool_calls.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len());
+            key.len() + reply.text.len() + calls.sum::<usize>()
+        }
+        Job::Totals(_) | Job::Close(_) => 0,
+    }
+}
+
+/// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
+fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
+    while let Ok(first) = jobs.recv() {
+        let (mut records, mut writers, mut closing) = (Vec::new(), Vec::new(), None);
+        for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
+            waiting.fetch_sub(size(&job), Ordering::Relaxed);
+            match job {
+                Job::Read(_, answer) if answer.is_closed() => {}
+                Job::Read(key, answer) => drop(answer.send(database.read(&key, now()))),
+                Job::Totals(answer) => drop(answer.send(database.totals())),
+                Job::Write(record, answer) => {
+                    records.push(record);
+                    writers.push(answer);
+                }
+                Job::Close(answer) => {
+                    closing = Some(answer);
+                    break;
+                }
+            }
+        }
+        if !records.is_empty() {
+            let written = database.write(&records, now());
+            for answer in writers {
+                let _nobody_may_wait = answer.send(written.clone());
+            }
+        }
+        if let Some(answer) = closing {
+            drop(database);
+            let _nobody_may_wait = answer.send(Ok(()));
+            return;
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
