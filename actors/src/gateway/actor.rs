@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::admission::{Admission, Claim, Ticket, Verdict};
+use super::admission::{Admission, Claim, Flow, Ticket, Verdict};
 use super::budget::{Budget, Reservation};
 use super::chunks::Chunks;
 use super::lane::Lane;
@@ -95,15 +95,17 @@ impl GatewayActor {
         Self { models, limits, admission, timers: BTreeSet::new(), counts, peak: 0 }
     }
 
-    fn arrive(&mut self, mut call: Box<Call>) {
+    fn arrive(&mut self, mut call: Box<Call>, turn: &mut Turn<'_, GatewayMessage>) {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
         if now >= call.deadline {
             return self.fail(*call, ModelError::Timeout(Waiting::Queue));
         }
-        let claim = Claim { lane: call.lane, deadline: call.deadline, tokens: call.most.total() };
+        let (flow, tokens) = (Flow::default(), call.most.total());
+        let claim = Claim { lane: call.lane, flow, deadline: call.deadline, tokens };
         match self.admission.arrive(call, claim, now, is_abandoned) {
+            Verdict::Start(ticket, call) => self.begin(ticket, call, now, turn),
             Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
                 self.counts[call.lane].refused += 1;
@@ -178,7 +180,7 @@ impl GatewayActor {
     /// all of this: the answers of attempts that ended together go out together, so that it is woken once for all of them.
     fn over(&mut self, ticket: Ticket, ended: Ended, turn: &Turn<'_, GatewayMessage>) {
         let (now, lane) = (Instant::now(), ticket.claim.lane);
-        self.admission.over(ticket, ended.used);
+        self.admission.over(ticket, ended.used, Some(ticket.held(now)));
         self.admission.heed(lane, &ended.headroom, now);
         let Some((mut call, outcome)) = ended.outcome else { return };
         let error = match outcome {
@@ -279,7 +281,7 @@ impl Agent for GatewayActor {
 
     fn handle(&mut self, message: GatewayMessage, turn: &mut Turn<'_, GatewayMessage>) {
         match message {
-            GatewayMessage::Complete(call) => self.arrive(call),
+            GatewayMessage::Complete(call) => self.arrive(call, turn),
             GatewayMessage::Over(ticket, ended) => self.over(ticket, *ended, turn),
             GatewayMessage::Wake(at) => drop(self.timers.remove(&at)),
             GatewayMessage::Left => {}
