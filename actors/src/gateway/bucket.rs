@@ -28,6 +28,26 @@ impl Bucket {
         Self { per_minute, credit: i128::from(per_minute) * MINUTE, since: now }
     }
 
+    /// Full, but for what was taken before there was a limit.
+    pub(super) fn without(per_minute: u64, taken: u64, now: Instant) -> Self {
+        let mut bucket = Self::new(per_minute, now);
+        bucket.credit -= i128::from(taken) * MINUTE;
+        bucket
+    }
+
+    /// From now on so many in a minute. What is there stays in proportion; what is owed stays as it is.
+    pub(super) fn set_limit(&mut self, per_minute: u64, now: Instant) {
+        self.refill(now);
+        let (old, new) = (i128::from(self.per_minute), i128::from(per_minute.max(1)));
+        self.per_minute = per_minute.max(1);
+        if self.credit > 0 {
+            // In two parts, neither of which overflows: at most a minute, and less than `old`.
+            let (whole, rest) = (self.credit / old, self.credit % old);
+            let rest = rest.unsigned_abs() * new.unsigned_abs() / old.unsigned_abs();
+            self.credit = (whole * new + i128::try_from(rest).unwrap_or(i128::MAX)).min(self.full());
+        }
+    }
+
     /// Takes `amount` out if it is there. One that is larger than the bucket needs a full one.
     pub(super) fn reserve(&mut self, amount: u64, now: Instant) -> bool {
         self.refill(now);
@@ -133,6 +153,23 @@ mod tests {
         assert!(bucket.reserve(2, now) && !bucket.reserve(1, now));
         bucket.at_most(50, now);
         assert!(!bucket.reserve(1, now), "and one that says more is not");
+    }
+
+    #[test]
+    fn a_new_limit_keeps_what_is_left_in_proportion_and_debts_as_they_are() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(60, now);
+        assert!(bucket.reserve(45, now));
+        bucket.set_limit(600, now);
+        assert!(bucket.reserve(150, now) && !bucket.reserve(1, now), "a quarter of 600");
+        assert_eq!(bucket.wait(10, now), Duration::from_secs(1));
+        bucket.settle(0, 20);
+        bucket.set_limit(60, now);
+        assert_eq!(bucket.wait(1, now), Duration::from_secs(21), "20 owed, and one");
+        let mut full = Bucket::new(u64::MAX, now);
+        full.set_limit(u64::MAX - 1, now);
+        assert!(full.wait(u64::MAX - 1, now) <= Duration::from_nanos(1), "no overflow");
+        assert_eq!(Bucket::without(60, 90, now).wait(1, now), Duration::from_secs(31));
     }
 
     proptest! {

@@ -125,19 +125,19 @@ impl Desk {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        self.decide(now, here, |state| state.arrive(call, now));
+        self.decide(now, here, |state, steps| state.arrive(call, now, &self.models, steps));
     }
 
     /// Somebody has left, or a place has become free.
     pub(super) fn look(self: &Arc<Self>, here: Option<Here<'_, '_>>) {
-        self.decide(Instant::now(), here, |_| None);
+        self.decide(Instant::now(), here, |_, _| None);
     }
 
     /// An attempt is over, and a leaf has its turn.
     pub(super) fn over(self: &Arc<Self>, ticket: Ticket, ended: Ended, here: Here<'_, '_>) {
         let now = Instant::now();
         let (failed, answer) = self.sort(ended);
-        self.decide(now, Some(here), |state| state.over(ticket, failed, &self.limits.retry, now));
+        self.decide(now, Some(here), |state, _| state.over(ticket, failed, &self.limits.retry, now));
         if let Some((call, completed)) = answer {
             call.reply.send(Ok(completed));
         }
@@ -183,7 +183,7 @@ impl Desk {
     /// Nobody knows what became of an attempt. A leaf with a full mailbox looks soon, and one that is gone need not.
     pub(super) fn lost(&self, ticket: Ticket) {
         let mut state = self.state();
-        state.admission.over(ticket, None);
+        state.admission.over(ticket, None, None);
         self.have_looked(state);
     }
 
@@ -217,11 +217,12 @@ impl Desk {
         self: &Arc<Self>,
         now: Instant,
         here: Option<Here<'_, '_>>,
-        first: impl FnOnce(&mut State) -> Option<Told>,
+        first: impl FnOnce(&mut State, &mut Steps) -> Option<Told>,
     ) {
         let mut steps = Steps::default();
         let mut state = self.state();
-        steps.tell.extend(first(&mut state));
+        let told = first(&mut state, &mut steps);
+        steps.tell.extend(told);
         state.advance(now, &self.models, here.as_ref().map_or(0, |here| here.number), &mut steps);
         drop(state);
         self.perform(steps, here);

@@ -14,6 +14,8 @@ use crate::chat::Headroom;
 pub(super) struct Lane {
     max_in_flight: usize,
     in_flight: usize,
+    /// What those in flight have reserved, whether there is a limit or not.
+    reserved: u64,
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
     /// The provider asked everybody to wait until then.
@@ -25,10 +27,24 @@ impl Lane {
         Self {
             max_in_flight: limits.max_in_flight,
             in_flight: 0,
+            reserved: 0,
             requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
             tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
             paused_until: None,
         }
+    }
+
+    /// From now on these limits hold. Who is in flight stays, and so does a pause. A rate that changes keeps what is left of it
+    /// in proportion; one that is new begins without what those in flight have reserved, which they give back.
+    pub(super) fn set_limits(&mut self, limits: &ModelLimits, now: Instant) {
+        self.max_in_flight = limits.max_in_flight;
+        let in_flight = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
+        self.requests = changed(self.requests.take(), limits.requests_per_minute, in_flight, now);
+        self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
+    }
+
+    pub(super) fn max_in_flight(&self) -> usize {
+        self.max_in_flight
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -56,12 +72,14 @@ impl Lane {
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
         self.paused_until = None;
         self.in_flight += 1;
+        self.reserved = self.reserved.saturating_add(tokens);
         true
     }
 
     /// Gives the place back. `used` is what the call used of its reservation; `None` when nobody knows.
     pub(super) fn leave(&mut self, reserved: u64, used: Option<u64>) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.reserved = self.reserved.saturating_sub(reserved);
         if let (Some(bucket), Some(used)) = (&mut self.tokens, used) {
             bucket.settle(reserved, used);
         }
@@ -100,6 +118,17 @@ impl Lane {
             }
         }
     }
+}
+
+/// The bucket of a rate whose limit was set.
+fn changed(bucket: Option<Bucket>, limit: Option<u64>, in_flight: u64, now: Instant) -> Option<Bucket> {
+    limit.map(|limit| match bucket {
+        Some(mut bucket) => {
+            bucket.set_limit(limit, now);
+            bucket
+        }
+        None => Bucket::without(limit, in_flight, now),
+    })
 }
 
 /// Nobody is kept waiting for longer by a guess.
@@ -168,6 +197,29 @@ mod tests {
         let mut fresh = lane(None, None, now);
         fresh.heed(&soon, now);
         assert_eq!(fresh.wait(0, now), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn new_limits_keep_what_is_in_flight_what_is_left_and_the_pause() {
+        let now = Instant::now();
+        let limits = |max_in_flight, requests, tokens| ModelLimits {
+            max_in_flight,
+            requests_per_minute: requests,
+            tokens_per_minute: tokens,
+        };
+        let mut lane = lane(Some(4), None, now);
+        assert!(lane.enter(100, now) && lane.enter(100, now) && !lane.has_place());
+        lane.set_limits(&limits(3, Some(60), Some(600)), now);
+        assert_eq!((lane.in_flight(), lane.has_place()), (2, true));
+        assert_eq!(lane.wait(400, now), Duration::ZERO, "half of the requests are left");
+        assert_eq!(lane.wait(401, now), Duration::from_millis(100), "those in flight have reserved 200");
+        lane.set_limits(&limits(1, None, Some(600)), now);
+        lane.leave(100, Some(50));
+        assert!(!lane.has_place(), "one is one too many for another");
+        assert_eq!(lane.wait(450, now), Duration::ZERO);
+        lane.pause(now + Duration::from_secs(9));
+        lane.set_limits(&limits(5, None, None), now);
+        assert_eq!(lane.wait(450, now), Duration::from_secs(9));
     }
 
     #[test]

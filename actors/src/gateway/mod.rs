@@ -5,6 +5,8 @@
 //! requests and tokens per minute, waits as long as a provider asks, makes calls again that may work later, and spends no
 //! more than a run's [`Budget`]. A call that is refused, expires, panics or whose caller leaves gives back what it took.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "x"))]
+mod adaptive;
 mod admission;
 mod attempt;
 #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]

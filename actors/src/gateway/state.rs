@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::admission::{Admission, Claim, Ticket, Verdict};
+use super::admission::{Admission, Claim, Flow, Ticket, Verdict};
 use super::attempt::Attempt;
 use super::call::Call;
 use super::lane::Lane;
@@ -82,7 +82,13 @@ impl State {
     }
 
     /// A call comes: it stands in line, or learns at once why not.
-    pub(super) fn arrive(&mut self, call: Box<Call>, now: Instant) -> Option<Told> {
+    pub(super) fn arrive(
+        &mut self,
+        call: Box<Call>,
+        now: Instant,
+        models: &[ServedModel],
+        steps: &mut Steps,
+    ) -> Option<Told> {
         if !self.is_open() {
             return Some((call, ModelError::Stopped));
         }
@@ -90,8 +96,13 @@ impl State {
             self.counts[call.lane].failed += 1;
             return Some((call, ModelError::Timeout(Waiting::Queue)));
         }
-        let claim = Claim { lane: call.lane, deadline: call.deadline, tokens: call.most.total() };
+        let claim =
+            Claim { lane: call.lane, flow: Flow::default(), deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
+            Verdict::Start(ticket, call) => {
+                self.begin(ticket, call, now, models, steps);
+                None
+            }
             Verdict::Wait => None,
             Verdict::Refuse(call, retry_after) => {
                 self.counts[call.lane].refused += 1;
@@ -103,7 +114,7 @@ impl State {
     /// An attempt is over. If it did not succeed, its call is made again, or its caller is to be told why not.
     pub(super) fn over(&mut self, ticket: Ticket, ended: After, policy: &RetryPolicy, now: Instant) -> Option<Told> {
         let lane = ticket.claim.lane;
-        self.admission.over(ticket, ended.used);
+        self.admission.over(ticket, ended.used, Some(ticket.held(now)));
         self.admission.heed(lane, &ended.headroom, now);
         let (mut call, error, chance) = ended.call?;
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {

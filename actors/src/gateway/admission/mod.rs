@@ -1,8 +1,26 @@
 //! Which call may start, which waits, which is refused? Pure: time is an argument.
 //!
-//! One line for each model, served in the order of arrival; between models, whoever came first and may start. Nobody is
-//! overtaken in its own line, so a large call does not starve behind small ones. A call that is made again keeps its place
-//! in the order.
+//! One line for each model, in which users take turns, within a user its runs, within a run the most urgent calls first
+//! (`fair_line.rs`). Nobody is overtaken at the head of its line, so a large call does not starve behind small ones. A call
+//! that is made again keeps its place in its run.
+//!
+//! Between models whose heads may start, whose turn is the oldest goes first. All lines number their turns together, so
+//! this is round robin once more, over users and models: before a head starts, every other user of every model is served
+//! once at most, and a user with one call does not wait for another's thousand calls of another model. Whoever uses two
+//! models has two shares of the places that all models have in common, as each model is a line of its own.
+//!
+//! A call is refused when it arrives if the calls before it, in this order, need longer than its deadline leaves: their
+//! number times the time for which calls of the model held their places lately (`holds.rs`), through the model's places.
+//! What runs already is not counted, nor is what may yet come. So a call with nobody before it is never refused, nor one
+//! of a model of which nothing runs or no call was ever over: however wrong the time may be, calls are let in, and put it
+//! right.
+
+mod claim;
+mod depths;
+mod fair_line;
+mod flow;
+mod holds;
+mod rotation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,35 +28,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lane::Lane;
+use super::limits::ModelLimits;
 use crate::chat::Headroom;
+use fair_line::FairLine;
+use holds::Holds;
 
-/// What a call says of itself when it comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
-    /// The number of its model.
-    pub(super) lane: usize,
-    /// It must be over by then.
-    pub(super) deadline: Instant,
-    /// What it may use.
-    pub(super) tokens: u64,
-}
-
-/// A call that has a place. It gives it back with [`Admission::over`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket {
-    pub(super) claim: Claim,
-    /// Its place in the order of arrival.
-    number: u64,
-}
-
-/// What becomes of a call that arrives.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict<C> {
-    /// It waits, and comes out of [`Admission::next`] when it may start.
-    Wait,
-    /// The line is full, or the call cannot make its deadline; after that time it may be different.
-    Refuse(C, Duration),
-}
+pub(super) use claim::{Claim, Ticket, Verdict};
+pub(super) use flow::Flow;
+#[cfg_attr(not(test), expect(unused_imports, reason = "the gateway takes it up next"))]
+#[expect(unreachable_pub, reason = "the gateway takes it up next")]
+pub use flow::Priority;
 
 #[derive(Debug)]
 struct Waiting<C> {
@@ -48,6 +47,16 @@ struct Waiting<C> {
     not_before: Option<Instant>,
 }
 
+/// Who is next in one line.
+struct Head {
+    /// The smallest is served first.
+    turn: u64,
+    lane: usize,
+    tokens: u64,
+    /// For how long the rates keep it.
+    wait: Duration,
+}
+
 /// The places and the lines.
 #[derive(Debug)]
 pub(super) struct Admission<C> {
@@ -55,15 +64,18 @@ pub(super) struct Admission<C> {
     max_waiting: usize,
     in_flight: usize,
     lanes: Vec<Lane>,
-    /// Those that may start as far as they are concerned, by number, for each lane.
-    lines: Vec<BTreeSet<u64>>,
+    /// Those that may start as far as they are concerned, for each lane.
+    lines: Vec<FairLine>,
+    /// For how long calls of each lane have their places.
+    holds: Vec<Holds>,
     waiting: BTreeMap<u64, Waiting<C>>,
     deadlines: BTreeSet<(Instant, u64)>,
     sleeping: BTreeSet<(Instant, u64)>,
-    next_number: u64,
-    /// What nobody waits for, taken out of the line: to be dropped by whoever asked, where he likes.
+    /// What nobody waits for, taken out of the lines: to be dropped by whoever asked, where he likes.
     gone: Vec<C>,
-    /// Arrivals at a full line since it was last swept.
+    next_number: u64,
+    next_turn: u64,
+    /// Refusals since the lines were last swept.
     refused: usize,
 }
 
@@ -72,23 +84,25 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl<C> Admission<C> {
     pub(super) fn new(max_in_flight: usize, max_waiting: usize, lanes: Vec<Lane>) -> Self {
-        let lines = lanes.iter().map(|_| BTreeSet::new()).collect();
         Self {
             max_in_flight,
             max_waiting,
             in_flight: 0,
+            lines: lanes.iter().map(|_| FairLine::default()).collect(),
+            holds: lanes.iter().map(|_| Holds::default()).collect(),
             lanes,
-            lines,
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             sleeping: BTreeSet::new(),
-            next_number: 0,
             gone: Vec::new(),
+            next_number: 0,
+            next_turn: 0,
             refused: 0,
         }
     }
 
-    /// A call arrives. `is_abandoned` says whether anybody still waits for a call.
+    /// A call arrives. `is_abandoned` says whether anybody still waits for a call. Whoever could start now is not refused,
+    /// however long the lines may be.
     pub(super) fn arrive(
         &mut self,
         call: C,
@@ -96,54 +110,110 @@ impl<C> Admission<C> {
         now: Instant,
         is_abandoned: impl Fn(&C) -> bool,
     ) -> Verdict<C> {
+        if now < claim.deadline && self.has_room() && self.is_alone(claim.lane, now) {
+            // The way of most calls: it touches no line and allocates nothing.
+            if self.lanes[claim.lane].enter(claim.tokens, now) {
+                self.in_flight += 1;
+                return Verdict::Start(Ticket { claim, number: self.number(), since: now }, call);
+            }
+        }
         let wait = self.lanes[claim.lane].wait(claim.tokens, now);
         if now + wait > claim.deadline {
             return Verdict::Refuse(call, wait);
         }
-        // Whoever could start now does not wait, however long the line may be.
-        // Calls that are to be made again came through the bound, and as many as may be in flight may become such.
-        let has_room = self.sleeping.len() < self.max_waiting.max(self.max_in_flight);
-        let can_start = self.can_start(claim.lane) && wait.is_zero() && has_room;
-        if !can_start && self.waiting.len() >= self.max_waiting {
-            self.sweep(is_abandoned);
-            if self.waiting.len() >= self.max_waiting {
-                return Verdict::Refuse(call, wait.max(RETRY_AFTER));
+        self.pass_over(claim.lane, &is_abandoned);
+        if self.refusal(&claim, now, wait).is_some() {
+            self.sweep(&is_abandoned);
+            if let Some(retry_after) = self.refusal(&claim, now, wait) {
+                return Verdict::Refuse(call, retry_after);
             }
         }
-        let number = self.next_number;
-        self.next_number += 1;
+        let number = self.number();
         self.put(number, Waiting { claim, call, not_before: None });
         Verdict::Wait
     }
 
-    fn can_start(&self, lane: usize) -> bool {
-        self.in_flight < self.max_in_flight && self.lanes[lane].has_place() && self.lines[lane].is_empty()
+    /// Whether as many calls as may start can all be kept, should they have to be made again: those came through the bound.
+    fn has_room(&self) -> bool {
+        self.sleeping.len() < self.max_waiting.max(self.max_in_flight)
+    }
+
+    /// Whether a place is free that nobody waits for who may have a better right to it.
+    fn is_alone(&self, lane: usize, now: Instant) -> bool {
+        if self.in_flight >= self.max_in_flight || !self.lines[lane].is_empty() {
+            return false;
+        }
+        let is_waited_for = |(line, lane): (&FairLine, &Lane)| !line.is_empty() && lane.has_place();
+        self.waiting.is_empty()
+            || self.sleeping.first().is_none_or(|(time, _)| *time > now)
+                && !self.lines.iter().zip(&self.lanes).any(is_waited_for)
+    }
+
+    /// Why a call that would have to wait may not: after how long it may be different.
+    fn refusal(&self, claim: &Claim, now: Instant, wait: Duration) -> Option<Duration> {
+        let lane = &self.lanes[claim.lane];
+        let is_next = self.in_flight < self.max_in_flight && lane.has_place() && self.lines[claim.lane].is_empty();
+        if is_next && wait.is_zero() && self.has_room() {
+            return None;
+        }
+        if self.waiting.len() >= self.max_waiting {
+            return Some(wait.max(RETRY_AFTER));
+        }
+        if lane.in_flight() == 0 {
+            return None;
+        }
+        let before = self.lines[claim.lane].before(claim.flow);
+        let places = lane.max_in_flight().min(self.max_in_flight);
+        let left = claim.deadline.saturating_duration_since(now);
+        let missing = self.holds[claim.lane].time_of(before, places)?.checked_sub(left)?;
+        (!missing.is_zero()).then(|| missing.max(wait))
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    fn turn(&mut self) -> u64 {
+        self.next_turn += 1;
+        self.next_turn
     }
 
     fn put(&mut self, number: u64, waiting: Waiting<C>) {
         self.deadlines.insert((waiting.claim.deadline, number));
         match waiting.not_before {
             Some(time) => drop(self.sleeping.insert((time, number))),
-            None => drop(self.lines[waiting.claim.lane].insert(number)),
+            None => self.line_up(number, &waiting.claim),
         }
         self.waiting.insert(number, waiting);
     }
 
-    fn take(&mut self, number: u64) -> Option<Waiting<C>> {
+    fn line_up(&mut self, number: u64, claim: &Claim) {
+        let turn = self.turn();
+        self.lines[claim.lane].push(claim.flow, number, turn);
+    }
+
+    /// Takes out a call that leaves the line, or its sleep, without having been served.
+    fn take(&mut self, number: u64) -> Option<C> {
+        let Waiting { claim, call, not_before } = self.forget(number)?;
+        match not_before {
+            Some(time) => drop(self.sleeping.remove(&(time, number))),
+            None => self.lines[claim.lane].remove(claim.flow, number),
+        }
+        Some(call)
+    }
+
+    fn forget(&mut self, number: u64) -> Option<Waiting<C>> {
         let waiting = self.waiting.remove(&number)?;
         self.deadlines.remove(&(waiting.claim.deadline, number));
-        self.lines[waiting.claim.lane].remove(&number);
-        if let Some(time) = waiting.not_before {
-            self.sleeping.remove(&(time, number));
-        }
         Some(waiting)
     }
 
-    /// Takes out of a full line what nobody waits for: at most once for each sixteenth of the line that arrives, so that a
-    /// storm of refusals does not read the whole line each time.
+    /// Takes out of the lines what nobody waits for: at most once for each sixteenth of them that is refused, so that a
+    /// storm of refusals does not read all of them each time.
     fn sweep(&mut self, is_abandoned: impl Fn(&C) -> bool) {
         self.refused += 1;
-        if self.refused > self.max_waiting / 16 {
+        if self.refused > self.max_waiting.max(self.waiting.len()) / 16 {
             self.refused = 0;
             let left = |(number, waiting): (&u64, &Waiting<C>)| is_abandoned(&waiting.call).then_some(*number);
             let left: Vec<_> = self.waiting.iter().filter_map(left).collect();
@@ -153,36 +223,38 @@ impl<C> Admission<C> {
 
     /// The next call that may start; a place is taken. What nobody waits for is passed over.
     pub(super) fn next(&mut self, now: Instant, is_abandoned: impl Fn(&C) -> bool) -> Option<(Ticket, C)> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         self.wake(now);
-        self.pass_over(&is_abandoned);
+        (0..self.lines.len()).for_each(|lane| self.pass_over(lane, &is_abandoned));
         if self.in_flight >= self.max_in_flight {
             return None;
         }
-        let number = self.first(now)?;
-        let Waiting { claim, call, .. } = self.take(number)?;
-        if self.lanes[claim.lane].enter(claim.tokens, now) {
-            self.in_flight += 1;
-            return Some((Ticket { claim, number }, call));
+        let Head { lane, tokens, .. } =
+            self.heads(now).filter(|head| head.wait.is_zero()).min_by_key(|head| head.turn)?;
+        if !self.lanes[lane].enter(tokens, now) {
+            return None;
         }
-        self.put(number, Waiting { claim, call, not_before: None });
-        None
+        self.in_flight += 1;
+        let turn = self.turn();
+        let number = self.lines[lane].serve(turn)?;
+        let Waiting { claim, call, .. } = self.forget(number)?;
+        Some((Ticket { claim, number, since: now }, call))
     }
 
-    /// Nobody waits behind a call that nobody waits for.
-    fn pass_over(&mut self, is_abandoned: &impl Fn(&C) -> bool) {
-        for lane in 0..self.lines.len() {
-            while let Some(number) = self.lines[lane].first().copied() {
-                if !self.waiting.get(&number).is_none_or(|waiting| is_abandoned(&waiting.call)) {
-                    break;
-                }
-                self.lines[lane].remove(&number);
-                self.let_go(number);
+    /// Nobody waits behind a call that nobody waits for. It does not take its flow's turn.
+    fn pass_over(&mut self, lane: usize, is_abandoned: &impl Fn(&C) -> bool) {
+        while let Some((_, number)) = self.lines[lane].head() {
+            if !self.waiting.get(&number).is_some_and(|waiting| is_abandoned(&waiting.call)) {
+                break;
             }
+            self.let_go(number);
         }
     }
 
     fn let_go(&mut self, number: u64) {
-        let call = self.take(number).map(|waiting| waiting.call);
+        let call = self.take(number);
         self.gone.extend(call);
     }
 
@@ -194,7 +266,7 @@ impl<C> Admission<C> {
     /// Takes out all that wait, in the order of their arrival.
     pub(super) fn clear(&mut self) -> Vec<C> {
         let numbers: Vec<_> = self.waiting.keys().copied().collect();
-        numbers.into_iter().filter_map(|number| self.take(number)).map(|waiting| waiting.call).collect()
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
     /// Those who have slept long enough stand in line again.
@@ -203,26 +275,30 @@ impl<C> Admission<C> {
             self.sleeping.remove(&(time, number));
             if let Some(waiting) = self.waiting.get_mut(&number) {
                 waiting.not_before = None;
-                self.lines[waiting.claim.lane].insert(number);
+                let claim = waiting.claim;
+                self.line_up(number, &claim);
             }
         }
     }
 
-    /// The first of all lines whose model lets it start.
-    fn first(&mut self, now: Instant) -> Option<u64> {
-        let (lanes, waiting) = (&mut self.lanes, &self.waiting);
-        let heads = self.lines.iter().zip(lanes).filter_map(|(line, lane)| {
-            let number = *line.first()?;
-            let tokens = waiting.get(&number)?.claim.tokens;
-            (lane.has_place() && lane.wait(tokens, now).is_zero()).then_some(number)
-        });
-        heads.min()
+    /// The heads of the lines whose models have a place.
+    fn heads(&mut self, now: Instant) -> impl Iterator<Item = Head> {
+        let waiting = &self.waiting;
+        self.lines.iter().zip(&mut self.lanes).enumerate().filter_map(move |(number, (line, lane))| {
+            let (turn, call) = line.head().filter(|_| lane.has_place())?;
+            let tokens = waiting.get(&call)?.claim.tokens;
+            Some(Head { turn, lane: number, tokens, wait: lane.wait(tokens, now) })
+        })
     }
 
-    /// A call is over; its place is free. `used` is what it used, `None` when nobody knows.
-    pub(super) fn over(&mut self, ticket: Ticket, used: Option<u64>) {
+    /// A call is over; its place is free. `used` is what it used, and `held` for how long it had its place, `None` when nobody
+    /// knows.
+    pub(super) fn over(&mut self, ticket: Ticket, used: Option<u64>, held: Option<Duration>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.lanes[ticket.claim.lane].leave(ticket.claim.tokens, used);
+        if let Some(held) = held {
+            self.holds[ticket.claim.lane].note(held);
+        }
     }
 
     /// A call that had a place was not made after all.
@@ -235,6 +311,19 @@ impl<C> Admission<C> {
     /// through it before.
     pub(super) fn again(&mut self, ticket: Ticket, call: C, not_before: Instant) {
         self.put(ticket.number, Waiting { claim: ticket.claim, call, not_before: Some(not_before) });
+    }
+
+    /// From now on these limits hold for all lanes together. Who is in flight or waits stays, and one in flight above the
+    /// limit is not followed by another. What may start by a higher limit comes out of [`Admission::next`] at once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
+    pub(super) fn set_limits(&mut self, max_in_flight: usize, max_waiting: usize) {
+        (self.max_in_flight, self.max_waiting) = (max_in_flight, max_waiting);
+    }
+
+    /// The same for one lane.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
+    pub(super) fn set_lane(&mut self, lane: usize, limits: &ModelLimits, now: Instant) {
+        self.lanes[lane].set_limits(limits, now);
     }
 
     /// Nobody of this lane starts before `until`.
@@ -251,7 +340,7 @@ impl<C> Admission<C> {
     pub(super) fn expire(&mut self, now: Instant) -> Vec<C> {
         let mut over = Vec::new();
         while let Some(&(_, number)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
-            over.extend(self.take(number).map(|waiting| waiting.call));
+            over.extend(self.take(number));
         }
         over
     }
@@ -261,11 +350,7 @@ impl<C> Admission<C> {
         let deadline = self.deadlines.first().map(|(time, _)| *time);
         let sleeping = self.sleeping.first().map(|(time, _)| *time);
         let has_place = self.in_flight < self.max_in_flight;
-        let (lanes, waiting) = (&mut self.lanes, &self.waiting);
-        let rates = self.lines.iter().zip(lanes).filter_map(|(line, lane)| {
-            let tokens = waiting.get(line.first()?)?.claim.tokens;
-            (has_place && lane.has_place()).then(|| now + lane.wait(tokens, now))
-        });
+        let rates = self.heads(now).filter(|_| has_place).map(|head| now + head.wait);
         rates.chain(deadline).chain(sleeping).min()
     }
 

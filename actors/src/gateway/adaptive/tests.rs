@@ -1,0 +1,179 @@
+//! Does the limit find what the provider holds, and follow it?
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use super::simulation::{Provider, limit_of, refused, run};
+use super::{AdaptiveLimit, Answer};
+
+const SEEDS: std::ops::Range<u64> = 0..12;
+
+#[test]
+fn a_burst_at_a_provider_that_holds_16_succeeds_and_is_seldom_refused_afterwards() {
+    for (first, ceiling) in [(8, 64), (32, 32), (64, 64)] {
+        for seed in SEEDS {
+            let mut limit = AdaptiveLimit::new(first, ceiling);
+            let (seen, took) = run(&mut limit, &Provider::new(16, 100.0), (128, 1, 0), seed);
+            assert_eq!(seen.iter().map(|tenth| tenth.fine).sum::<usize>(), 128);
+            assert!(took <= 1_800, "{first} of {ceiling}, seed {seed}: {took} ms");
+            let mut limit = AdaptiveLimit::new(first, ceiling);
+            let (seen, _) = run(&mut limit, &Provider::new(16, 100.0), (64, 0, 20_000), seed);
+            let share = refused(&seen, 1, 20);
+            assert!(share <= 0.03, "{first} of {ceiling}, seed {seed}: {share}");
+            assert!((15.0..=17.5).contains(&limit_of(&seen, 2, 20)), "{}", limit_of(&seen, 2, 20));
+        }
+    }
+}
+
+#[test]
+fn slow_calls_are_refused_as_seldom_as_fast_ones() {
+    for seed in SEEDS {
+        let mut limit = AdaptiveLimit::new(8, 64);
+        let (seen, _) = run(&mut limit, &Provider::new(16, 20_000.0), (64, 0, 3_600_000), seed);
+        let share = refused(&seen, 60, 3_600);
+        assert!(share <= 0.03, "seed {seed}: {share}");
+    }
+}
+
+#[test]
+fn a_storm_is_weathered_and_the_limit_follows_the_provider() {
+    for seed in SEEDS {
+        let mut provider = Provider::new(20, 100.0);
+        provider.holds.extend([(30_000, 5), (60_000, 20)]);
+        let mut limit = AdaptiveLimit::new(8, 64);
+        let (seen, _) = run(&mut limit, &provider, (500, 0, 120_000), seed);
+        for (from, to, holds) in [(5, 30, 20.0), (35, 60, 5.0), (80, 120, 20.0)] {
+            let mean = limit_of(&seen, from, to);
+            assert!((mean - holds).abs() <= holds / 4.0, "seed {seed}, from {from} s: {mean} for {holds}");
+            let share = refused(&seen, from, to);
+            assert!(share <= 0.03, "seed {seed}, from {from} s: {share}");
+        }
+    }
+}
+
+#[test]
+fn a_small_step_down_is_noticed_too() {
+    for seed in SEEDS {
+        let mut provider = Provider::new(20, 100.0);
+        provider.holds.push((20_000, 18));
+        let mut limit = AdaptiveLimit::new(8, 64);
+        let (seen, _) = run(&mut limit, &provider, (64, 0, 60_000), seed);
+        assert!(refused(&seen, 25, 60) <= 0.03, "seed {seed}: {}", refused(&seen, 25, 60));
+        assert!(limit_of(&seen, 25, 60) < 19.0);
+    }
+}
+
+#[test]
+fn noise_does_not_close_the_gateway() {
+    for (noise, seed) in [0.01, 0.05].into_iter().flat_map(|noise| SEEDS.map(move |seed| (noise, seed))) {
+        let provider = Provider { noise, ..Provider::new(usize::MAX, 100.0) };
+        let mut limit = AdaptiveLimit::new(8, 64);
+        let (seen, _) = run(&mut limit, &provider, (200, 0, 120_000), seed);
+        let mean = limit_of(&seen, 20, 120);
+        assert!(mean > 32.0, "noise {noise}, seed {seed}: {mean}");
+    }
+}
+
+#[test]
+fn calls_that_differ_in_length_are_not_slowed() {
+    for seed in SEEDS {
+        let provider = Provider { sigma: 1.0, ..Provider::new(usize::MAX, 500.0) };
+        let mut limit = AdaptiveLimit::new(8, 64);
+        let (seen, _) = run(&mut limit, &provider, (200, 0, 300_000), seed);
+        let mean = limit_of(&seen, 20, 300);
+        assert!(mean >= 0.8 * 64.0, "seed {seed}: {mean}");
+    }
+}
+
+#[test]
+fn a_provider_that_slows_down_under_load_is_given_less() {
+    for seed in SEEDS {
+        let provider = Provider { shares_beyond: 16, sigma: 0.3, ..Provider::new(usize::MAX, 100.0) };
+        let mut limit = AdaptiveLimit::new(8, 128);
+        let (seen, _) = run(&mut limit, &provider, (200, 0, 300_000), seed);
+        let mean = limit_of(&seen, 20, 300);
+        assert!((10.0..=48.0).contains(&mean), "seed {seed}: {mean}");
+    }
+}
+
+#[test]
+fn a_model_that_has_become_slower_for_good_is_not_slowed_for_ever() {
+    let mut limit = AdaptiveLimit::new(64, 64);
+    run(&mut limit, &Provider::new(usize::MAX, 100.0), (200, 0, 20_000), 1);
+    assert_eq!(limit.limit(), 64);
+    let (seen, _) = run(&mut limit, &Provider::new(usize::MAX, 400.0), (200, 0, 60_000), 1);
+    assert!(seen.iter().any(|tenth| tenth.limit < 40), "less was tried");
+    assert!(limit_of(&seen, 40, 60) > 60.0, "{}", limit_of(&seen, 40, 60));
+}
+
+#[test]
+fn what_a_provider_asks_for_does_not_change_the_limit() {
+    for asks in [None, Some(0), Some(5_000)] {
+        let provider = Provider { asks, ..Provider::new(16, 100.0) };
+        let mut limit = AdaptiveLimit::new(64, 64);
+        let (seen, _) = run(&mut limit, &provider, (128, 0, 20_000), 3);
+        let mean = limit_of(&seen, 2, 20);
+        assert!((15.0..=17.5).contains(&mean), "{asks:?}: {mean}");
+    }
+}
+
+#[test]
+fn a_limit_that_nobody_comes_up_to_stays() {
+    let mut limit = AdaptiveLimit::new(8, 64);
+    run(&mut limit, &Provider::new(16, 100.0), (4, 0, 60_000), 1);
+    assert_eq!(limit.limit(), 8);
+    limit.set_ceiling(4);
+    assert_eq!(limit.limit(), 4);
+}
+
+#[test]
+fn a_limit_at_its_ceiling_goes_with_it() {
+    let mut limit = AdaptiveLimit::new(16, 16);
+    limit.set_ceiling(32);
+    assert_eq!(limit.limit(), 32);
+}
+
+proptest! {
+    /// Whatever ends how: between 1 and the ceiling; no refusal raises it; none lowers it below half of what it was when its
+    /// round began.
+    #[test]
+    fn no_end_of_a_call_breaks_the_bounds(
+        ends in proptest::collection::vec((0..3u8, 0..6usize, 1..1_000u64, 0..4u64), 1..400),
+        first in 1..40usize,
+        ceiling in 1..40usize,
+    ) {
+        let mut now = Instant::now();
+        let mut limit = AdaptiveLimit::new(first, ceiling);
+        let mut flying = Vec::new();
+        let (mut round, mut at_its_begin) = (0, limit.limit());
+        for (kind, pick, took, begins) in ends {
+            for _ in 0..begins {
+                if flying.len() < limit.limit() {
+                    flying.push(limit.began(flying.len() + 1, now));
+                }
+            }
+            if flying.is_empty() {
+                continue;
+            }
+            let stamp = flying.remove(pick % flying.len());
+            now += Duration::from_millis(took);
+            let before = limit.limit();
+            let answer = [Answer::Fine, Answer::Refused, Answer::Other][usize::from(kind)];
+            limit.ended(stamp, answer, flying.len(), Duration::from_millis(took), now);
+            prop_assert!((1..=ceiling).contains(&limit.limit()));
+            if answer == Answer::Refused {
+                prop_assert!(limit.limit() <= before);
+                if limit.round != round {
+                    at_its_begin = before;
+                }
+                prop_assert!(limit.limit() >= before.min(at_its_begin / 2));
+            }
+            if answer == Answer::Other {
+                prop_assert_eq!(limit.limit(), before);
+            }
+            round = limit.round;
+        }
+    }
+}
