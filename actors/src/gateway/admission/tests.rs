@@ -167,13 +167,9 @@ proptest! {
                     let can_start = is_free && has_room && admission.lanes[lane].wait(1, now).is_zero();
                     match admission.arrive((next, is_abandoned), claim, now, left) {
                         Verdict::Start(ticket, call) => {
-                            prop_assert!(can_start && patience > 0);
-                            known += u64::from(!is_abandoned);
-                            // One that nobody waits for any more may start, and ends at once.
-                            match is_abandoned {
-                                true => admission.not_made(ticket),
-                                false => running.push((ticket, call)),
-                            }
+                            prop_assert!(can_start && patience > 0 && !is_abandoned);
+                            known += 1;
+                            running.push((ticket, call));
                         }
                         Verdict::Wait => known += u64::from(!is_abandoned),
                         Verdict::Refuse(..) => prop_assert!(!can_start, "it could start"),
