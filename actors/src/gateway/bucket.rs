@@ -166,6 +166,9 @@ mod tests {
         bucket.settle(0, 20);
         bucket.set_limit(60, now);
         assert_eq!(bucket.wait(1, now), Duration::from_secs(21), "20 owed, and one");
+        let later = now + Duration::from_secs(20);
+        bucket.set_limit(600, later);
+        assert_eq!(bucket.wait(1, later), Duration::from_millis(100), "paid off at the old rate");
         let mut full = Bucket::new(u64::MAX, now);
         full.set_limit(u64::MAX - 1, now);
         assert!(full.wait(u64::MAX - 1, now) <= Duration::from_nanos(1), "no overflow");

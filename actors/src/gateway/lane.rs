@@ -220,6 +220,9 @@ mod tests {
         lane.pause(now + Duration::from_secs(9));
         lane.set_limits(&limits(5, None, None), now);
         assert_eq!(lane.wait(450, now), Duration::from_secs(9));
+        lane.set_limits(&limits(5, None, Some(600)), now);
+        let later = now + Duration::from_secs(9);
+        assert_eq!((lane.wait(500, later), lane.wait(600, later)), (Duration::ZERO, Duration::from_secs(1)));
     }
 
     #[test]

@@ -86,10 +86,10 @@ impl FairLine {
         let own = user.and_then(|user| user.runs.get(flow.run));
         let of_run = 1 + own.map_or(0, |run| run.classes[..=flow.class.rank()].iter().map(BTreeSet::len).sum());
         let of_user = user.map_or(of_run, |user| user.runs.served_within(flow.run, of_run));
-        (self.users.served_within(flow.user, of_user) - 1).min(self.len())
+        self.users.served_within(flow.user, of_user) - 1
     }
 }
 
 #[cfg(test)]
 #[path = "fair_line_tests.rs"]
-mod tests;
+pub(super) mod tests;

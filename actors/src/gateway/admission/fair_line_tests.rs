@@ -163,7 +163,7 @@ fn play(steps: &[Step]) -> Result<(FairLine, History), TestCaseError> {
 }
 
 /// In each stretch: those who had something waiting all the while, as `of` names them, were served alike within one call.
-fn is_fair<K: Copy + PartialEq + std::fmt::Debug>(
+pub(in super::super) fn is_fair<K: Copy + PartialEq + std::fmt::Debug>(
     steps: &[(Vec<RunId>, Option<RunId>)],
     of: impl Fn(RunId) -> Option<K>,
 ) -> Result<(), TestCaseError> {
@@ -249,4 +249,8 @@ fn a_run_of_four_hundred_keeps_a_run_of_one_waiting_for_one_call() {
     assert_eq!(line.before(flow(1, 1, Priority::Urgent)), 399);
     assert_eq!(line.before(flow(1, 3, Priority::Normal)), 1);
     assert_eq!(line.before(flow(2, 1, Priority::Normal)), 1);
+    assert_eq!(line.before(flow(1, 1, Priority::Background)), 399);
+    let mut chatter = FairLine::default();
+    (0..400).for_each(|number| chatter.push(flow(1, 1, Priority::Background), number, number));
+    assert_eq!(chatter.before(flow(1, 1, Priority::Urgent)), 0, "the less urgent are overtaken");
 }

@@ -2,6 +2,7 @@
 //! hold at once?
 
 use super::*;
+use crate::gateway::admission::fair_line::tests::is_fair;
 
 /// A user and its run.
 type RunId = (u64, u64);
@@ -40,6 +41,41 @@ fn models_share_their_common_places_by_users() {
     assert_eq!(order, "adebfc");
 }
 
+proptest! {
+    /// In any stretch in which some users have calls of some models waiting all the while: of the places that all models have
+    /// in common, each user gets its ideal share for each of its models, rounded down or up.
+    #[test]
+    fn common_places_are_shared_within_one_call_of_ideal(
+        calls in proptest::collection::vec(proptest::option::of((0..3u64, 0..3usize)), 0..120),
+    ) {
+        let now = Instant::now();
+        let mut admission: Admission<RunId> =
+            Admission::new(1, 1_000, (0..3).map(|_| Lane::new(&limits(1, None), now)).collect());
+        let Verdict::Start(mut running, _) = admission.arrive((9, 0), claim(0, now + MINUTE), now, |_| false) else {
+            panic!("it is alone")
+        };
+        let mut history = Vec::new();
+        for call in calls {
+            let backlogged: Vec<_> = admission.waiting.values().map(|waiting| waiting.call).collect();
+            let mut served = None;
+            match call {
+                Some((user, lane)) => {
+                    let name = (user, lane as u64);
+                    prop_assert_eq!(admission.arrive(name, of(user, 1, lane, now + MINUTE), now, |_| false), Verdict::Wait);
+                }
+                None if backlogged.is_empty() => {}
+                None => {
+                    admission.over(running, None, None);
+                    let (ticket, call) = admission.next(now, |_| false).unwrap();
+                    (running, served) = (ticket, Some(call));
+                }
+            }
+            history.push((backlogged, served));
+        }
+        is_fair(&history, Some)?;
+    }
+}
+
 #[test]
 fn a_call_that_has_just_come_does_not_overtake_one_that_may_start_too() {
     let now = Instant::now();
@@ -50,6 +86,20 @@ fn a_call_that_has_just_come_does_not_overtake_one_that_may_start_too() {
     assert_eq!(start(&mut admission, 'b', claim(1, soon), later), None, "a may start as well by now");
     assert_eq!(names(&started(&mut admission, later)), "a");
     assert_eq!(admission.waiting(), 1);
+}
+
+#[test]
+fn nor_one_that_has_slept_long_enough() {
+    let now = Instant::now();
+    let [soon, later] = [now + MINUTE, now + seconds(10)];
+    let mut admission = admission(1, 9, &[limits(1, None), limits(1, None)], now);
+    let (ticket, call) = start(&mut admission, 'a', claim(0, soon), now).unwrap();
+    admission.over(ticket, None, None);
+    admission.again(ticket, call, later);
+    let (other, _) = start(&mut admission, 'b', claim(0, soon), now).unwrap();
+    admission.over(other, None, None);
+    assert_eq!(start(&mut admission, 'c', claim(0, soon), later), None);
+    assert_eq!(names(&started(&mut admission, later)), "a");
 }
 
 /// A model with these places, where calls take ten seconds and so many wait, one for each run of each user.
@@ -110,10 +160,12 @@ fn nothing_is_refused_while_nobody_knows_or_nothing_runs() {
     assert!(start(&mut fresh, 'a', claim(0, now + seconds(1)), now).is_some());
     (0..100).for_each(|_| assert_eq!(start(&mut fresh, 'w', claim(0, now + seconds(1)), now), None));
     let mut idle = admission(1, 1_000, &[limits(1, None), limits(1, None)], now);
-    let (ticket, _) = start(&mut idle, 'a', claim(0, now + seconds(1)), now).unwrap();
+    let (ticket, _) = start(&mut idle, 'a', claim(1, now + seconds(1)), now).unwrap();
     idle.over(ticket, None, Some(MINUTE));
-    assert!(start(&mut idle, 'b', claim(1, now + MINUTE), now).is_some(), "another model has the only place");
-    (0..100).for_each(|_| assert_eq!(start(&mut idle, 'w', claim(0, now + seconds(1)), now), None));
+    assert!(start(&mut idle, 'b', claim(0, now + MINUTE), now).is_some(), "another model has the only place");
+    for lane in [0, 1] {
+        (0..100).for_each(|_| assert_eq!(start(&mut idle, 'w', claim(lane, now + seconds(1)), now), None));
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl<C> Admission<C> {
         now: Instant,
         is_abandoned: impl Fn(&C) -> bool,
     ) -> Verdict<C> {
-        if now < claim.deadline && self.has_room() && self.is_alone(claim.lane, now) {
+        if now < claim.deadline && !is_abandoned(&call) && self.has_room() && self.is_alone(claim.lane, now) {
             // The way of most calls: it touches no line and allocates nothing.
             if self.lanes[claim.lane].enter(claim.tokens, now) {
                 self.in_flight += 1;
