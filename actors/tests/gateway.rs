@@ -36,7 +36,7 @@ fn never_more_in_flight_than_the_limit_and_the_rest_waits_in_order() {
 fn models_have_places_of_their_own_below_those_of_all() {
     simulated(1, |runtime| async move {
         let (one, two) = (Arc::new(Scripted::default()), Arc::new(Scripted::default()));
-        let places = |max_in_flight| ModelLimits { max_in_flight, ..ModelLimits::default() };
+        let places = |places| ModelLimits { max_in_flight: Some(places), ..ModelLimits::default() };
         let second = ServedModel { name: "scripted/two".to_owned(), ..served(&two, places(5)) };
         let all = GatewayLimits { max_in_flight: 4, ..limits(100) };
         let gateway = Gateway::start(&runtime, vec![served(&one, places(3)), second], all).unwrap();

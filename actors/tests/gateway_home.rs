@@ -9,7 +9,9 @@ use std::time::Duration;
 use callboard_actors::agent::{Agent, Turn as AgentTurn};
 use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
 use callboard_actors::error::ModelError;
-use callboard_actors::gateway::{Completed, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel};
+use callboard_actors::gateway::{
+    BreakerPolicy, Completed, Gateway, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy, ServedModel,
+};
 use callboard_actors::mailbox::{AgentSpec, Reply};
 use callboard_actors::ports::{ChatModel, ModelCall};
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
@@ -79,10 +81,14 @@ fn stage(places: usize) -> Stage {
     let (home, threads) = Default::default();
     let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, elsewhere, home, threads });
     let mut served = ServedModel::new("gated", Arc::new(Model(model.clone())));
-    served.limits = ModelLimits { max_in_flight: places, ..ModelLimits::default() };
+    served.limits = ModelLimits { max_in_flight: Some(places), ..ModelLimits::default() };
     let first = Duration::from_nanos(1);
     let retry = RetryPolicy { attempts: 3, first, longest: first };
-    let limits = GatewayLimits { deadline: LONG, retry, max_waiting: 10_000, ..GatewayLimits::default() };
+    // Its models fail on purpose, and no model is to be spared because of it.
+    let breaker = BreakerPolicy { enabled: false, ..BreakerPolicy::default() };
+    let retry_budget = RetryBudgetPolicy { enabled: false, ..RetryBudgetPolicy::default() };
+    let limits =
+        GatewayLimits { deadline: LONG, retry, max_waiting: 10_000, breaker, retry_budget, ..GatewayLimits::default() };
     let gateway = Gateway::start(&runtime, vec![served], limits).unwrap();
     Stage { runtime, gateway, model }
 }

@@ -23,7 +23,7 @@ fn most(script: &str) -> u64 {
 fn requests_in_a_minute_are_spread_and_a_call_that_comes_too_late_is_refused_at_once() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let rate = ModelLimits { max_in_flight: 10, requests_per_minute: Some(12), tokens_per_minute: None };
+        let rate = ModelLimits { max_in_flight: Some(10), requests_per_minute: Some(12), tokens_per_minute: None };
         let gateway = Gateway::start(&runtime, vec![served(&model, rate)], limits(100)).unwrap();
         let began = Instant::now();
         let calls = (0..13).map(|_| gateway.call(MODEL, request("x")).send());
@@ -223,7 +223,7 @@ fn time_is_over_at_the_deadline_also_between_two_attempts() {
 fn whoever_waits_for_a_time_is_woken_however_many_timers_were_set_before() {
     simulated(1, |runtime| async move {
         let (slow, flaky) = (Arc::new(Scripted::default()), Arc::new(Scripted::default()));
-        let one = ModelLimits { max_in_flight: 1, ..ModelLimits::default() };
+        let one = ModelLimits { max_in_flight: Some(1), ..ModelLimits::default() };
         let second = ServedModel { name: "scripted/flaky".to_owned(), ..served(&flaky, one.clone()) };
         let mut bounds = limits(100);
         (bounds.deadline, bounds.max_in_flight) = (600 * SECOND, 2);
@@ -246,7 +246,7 @@ fn whoever_waits_for_a_time_is_woken_however_many_timers_were_set_before() {
 fn each_deadline_is_kept_although_each_comes_before_the_one_that_was_set() {
     simulated(1, |runtime| async move {
         let model = Arc::new(Scripted::default());
-        let one = ModelLimits { max_in_flight: 1, ..ModelLimits::default() };
+        let one = ModelLimits { max_in_flight: Some(1), ..ModelLimits::default() };
         let mut bounds = limits(200);
         bounds.deadline = 600 * SECOND;
         let gateway = Gateway::start(&runtime, vec![served(&model, one)], bounds).unwrap();

@@ -60,7 +60,8 @@ async fn caller(gateway: Gateway, number: u64, mut dice: Dice, budget: Budget, l
 async fn scenario(seed: u64, runtime: Runtime, log: Log) {
     let models = [Arc::new(Scripted::default()), Arc::new(Scripted::default())];
     let served = ["one", "two"].into_iter().zip(&models).zip(PLACES).map(|((name, model), max_in_flight)| {
-        let limits = ModelLimits { max_in_flight, tokens_per_minute: Some(600), ..ModelLimits::default() };
+        let limits =
+            ModelLimits { max_in_flight: Some(max_in_flight), tokens_per_minute: Some(600), ..ModelLimits::default() };
         ServedModel { limits, ..ServedModel::new(name, model.clone()) }
     });
     let limits = GatewayLimits { max_in_flight: TOTAL, deadline: 20 * SECOND, ..limits(5) };

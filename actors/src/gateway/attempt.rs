@@ -25,7 +25,8 @@ impl Attempt {
     /// Until its end, a time-out, or its caller leaves.
     pub(super) async fn run(self, desk: Arc<Desk>) -> Box<Ended> {
         let Self { mut call, reservation } = self;
-        let (model, timeouts) = (&desk.models()[call.lane], desk.timeouts());
+        let (lane, timeouts) = (call.lane, desk.timeouts());
+        let model = &desk.models()[lane];
         let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
         let began = Instant::now();
         let until = call.deadline.min(began + timeouts.total);
@@ -40,19 +41,19 @@ impl Attempt {
         };
         call.times.provider += began.elapsed();
         Box::new(match answer {
-            Ok(reply) => succeed(call, reply, reservation),
+            Ok(reply) => succeed(call, reply, desk.name(lane), reservation),
             Err(error) => fail(call, error, reservation),
         })
     }
 }
 
-fn succeed(call: Box<Call>, reply: ChatReply, reservation: Option<Reservation>) -> Ended {
+fn succeed(call: Box<Call>, reply: ChatReply, model: Arc<str>, reservation: Option<Reservation>) -> Ended {
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
     let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
     let first_token = call.chunks.as_ref().and_then(Chunks::first);
-    let completed = Completed::new(reply, call.times, first_token);
+    let completed = Completed::new(reply, model, call.times, first_token);
     Ended { used, headroom, outcome: Some((call, Ok(completed))) }
 }
 

@@ -1,5 +1,6 @@
 //! How does a program make one call, and what happens when it leaves?
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
+use super::admission::{Flow, Priority};
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
@@ -22,6 +24,11 @@ use crate::mailbox::{Ask, Reply};
 pub(super) struct Call {
     /// The number of its model.
     pub(super) lane: usize,
+    /// Those of the models that may make it instead, in this order.
+    pub(super) others: Vec<usize>,
+    /// How often its model made it.
+    pub(super) tries: u32,
+    pub(super) flow: Flow,
     pub(super) request: Arc<ChatRequest>,
     /// What it can use at most.
     pub(super) most: TokenUsage,
@@ -53,6 +60,8 @@ pub struct ChatCall<'a> {
     gateway: &'a Gateway,
     /// The number of its model, or the name that no model has.
     lane: Result<usize, String>,
+    others: Vec<usize>,
+    flow: Flow,
     request: Arc<ChatRequest>,
     deadline: Duration,
     budget: Option<Budget>,
@@ -62,7 +71,8 @@ pub struct ChatCall<'a> {
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: ChatRequest) -> Self {
         let (request, deadline) = (Arc::new(request), gateway.desk.limits().deadline);
-        Self { gateway, lane, request, deadline, budget: None, chunks: None }
+        let (others, flow) = (Vec::new(), Flow::default());
+        Self { gateway, lane, others, flow, request, deadline, budget: None, chunks: None }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -74,6 +84,37 @@ impl<'a> ChatCall<'a> {
     /// What it uses is taken from this budget.
     pub fn budget(mut self, budget: &Budget) -> Self {
         self.budget = Some(budget.clone());
+        self
+    }
+
+    /// This model makes the call when those before it cannot: after their retries, behind an open circuit breaker, when their
+    /// key, their address or their room for text is at fault. Never when a reader has begun to read, and never when the call
+    /// itself is refused. [`Completed::model`] says who answered. May be said several times.
+    pub fn or(mut self, model: &str) -> Self {
+        match self.gateway.lane(model) {
+            Ok(lane) => self.others.push(lane),
+            Err(unknown) => self.lane = Err(unknown),
+        }
+        self
+    }
+
+    /// How soon it matters, among the calls of its run.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.flow.class = priority;
+        self
+    }
+
+    /// The run that it belongs to. The runs of a user take turns, so that one with many calls does not keep the others
+    /// waiting. Calls that do not say belong to one run.
+    pub fn run(mut self, run: impl Hash) -> Self {
+        self.flow.run = number_of(run);
+        self
+    }
+
+    /// The user on whose behalf it is made. Users take turns, whatever many runs each of them has. Calls that do not say belong to
+    /// one user.
+    pub fn user(mut self, user: impl Hash) -> Self {
+        self.flow.user = number_of(user);
         self
     }
 
@@ -89,14 +130,28 @@ impl<'a> ChatCall<'a> {
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
     pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
-        let Self { gateway, lane, request, deadline, budget, chunks } = self;
+        let Self { gateway, lane, others, flow, request, deadline, budget, chunks } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let answer = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
             let (deadline, most, home) = (began + deadline, request.most_tokens(), home());
             let call = |reply| {
                 let home = home.clone();
-                Box::new(Call { lane, request, most, deadline, budget, chunks, home, reply, times })
+                let tries = 0;
+                Box::new(Call {
+                    lane,
+                    others,
+                    tries,
+                    flow,
+                    request,
+                    most,
+                    deadline,
+                    budget,
+                    chunks,
+                    home,
+                    reply,
+                    times,
+                })
             };
             // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
             let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
@@ -108,6 +163,13 @@ impl<'a> ChatCall<'a> {
         });
         async move { Ok(answer?.await?.seen_after(began.elapsed())) }
     }
+}
+
+/// A number that is the same in each process.
+fn number_of(name: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Where calls of this caller are made: where he is, if that is a runtime of several threads. There a call costs what it would

@@ -15,7 +15,7 @@ use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, Timeouts};
 use super::place::{Ended, Place, begin_at};
-use super::state::{After, Came, State, Steps, Told};
+use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
 use crate::error::ModelError;
@@ -25,6 +25,8 @@ use crate::runtime::Shared;
 /// What all who use one gateway share.
 pub(super) struct Desk {
     models: Arc<[ServedModel]>,
+    /// Of the models, to be given away.
+    names: Box<[Arc<str>]>,
     limits: GatewayLimits,
     shared: Arc<Shared>,
     /// One on each shard. Set before anybody calls.
@@ -41,7 +43,8 @@ pub(super) struct Begun {
 impl Desk {
     pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits, shared: &Arc<Shared>) -> Self {
         let state = State::new(&models, &limits, shared.shards(), Instant::now());
-        Self { models, limits, shared: shared.clone(), leaves: OnceLock::new(), state: Mutex::new(state) }
+        let names = models.iter().map(|model| model.name.as_str().into()).collect();
+        Self { models, names, limits, shared: shared.clone(), leaves: OnceLock::new(), state: Mutex::new(state) }
     }
 
     /// Whose desk it is.
@@ -87,6 +90,10 @@ impl Desk {
         &self.models
     }
 
+    pub(super) fn name(&self, lane: usize) -> Arc<str> {
+        self.names[lane].clone()
+    }
+
     pub(super) fn limits(&self) -> &GatewayLimits {
         &self.limits
     }
@@ -125,35 +132,34 @@ impl Desk {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        self.decide(now, here, |state, steps| state.arrive(call, now, &self.models, steps));
+        self.decide(now, here, |state, steps| state.arrive(call, now, &self.rules(), steps));
     }
 
     /// Somebody has left, or a place has become free.
     pub(super) fn look(self: &Arc<Self>, here: Option<Here<'_, '_>>) {
-        self.decide(Instant::now(), here, |_, _| None);
+        self.decide(Instant::now(), here, |_, _| {});
     }
 
     /// An attempt is over, and a leaf has its turn.
     pub(super) fn over(self: &Arc<Self>, ticket: Ticket, ended: Ended, here: Here<'_, '_>) {
         let now = Instant::now();
-        let (failed, answer) = self.sort(ended);
-        self.decide(now, Some(here), |state, _| state.over(ticket, failed, &self.limits.retry, now));
+        let (after, answer) = self.sort(ended);
+        self.decide(now, Some(here), |state, steps| state.over(ticket, after, now, &self.rules(), steps));
         if let Some((call, completed)) = answer {
             call.reply.send(Ok(completed));
         }
     }
 
     /// An attempt is over on a thread that starts nobody else's call; whether a leaf has to look who is next.
-    pub(super) fn over_at_home(&self, ticket: Ticket, ended: Ended) -> bool {
+    pub(super) fn over_at_home(self: &Arc<Self>, ticket: Ticket, ended: Ended) -> bool {
         let now = Instant::now();
-        let (failed, answer) = self.sort(ended);
+        let (after, answer) = self.sort(ended);
+        let mut steps = Steps::default();
         let mut state = self.state();
-        let told = state.over(ticket, failed, &self.limits.retry, now);
+        state.over(ticket, after, now, &self.rules(), &mut steps);
         let is_waited = state.admission.waiting() > 0;
         drop(state);
-        if let Some((call, error)) = told {
-            call.reply.send(Err(error));
-        }
+        self.perform(steps, None);
         if let Some((call, completed)) = answer {
             call.reply.send(Ok(completed));
         }
@@ -163,27 +169,32 @@ impl Desk {
     /// What the desk decides about, and what the caller is told whatever it decides.
     fn sort(&self, ended: Ended) -> (After, Option<(Box<Call>, Completed)>) {
         let Ended { used, headroom, outcome } = ended;
+        let after = |made| After { used, headroom, is_answered: false, made, call: None };
         match outcome {
-            Some((call, Ok(completed))) => (After { used, headroom, call: None }, Some((call, completed))),
+            Some((call, Ok(completed))) => (After { is_answered: true, ..after(call.tries) }, Some((call, completed))),
             Some((call, Err(error))) => {
                 let chance = self.shared.chance();
-                (After { used, headroom, call: Some((call, error, chance)) }, None)
+                (After { call: Some((call, error, chance)), ..after(0) }, None)
             }
-            None => (After { used, headroom, call: None }, None),
+            None => (after(0), None),
         }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules { models: &self.models, retry: &self.limits.retry }
     }
 
     /// A call that had a place was not made.
     pub(super) fn not_made(&self, ticket: Ticket) {
         let mut state = self.state();
-        state.admission.not_made(ticket);
+        state.not_made(ticket, Instant::now());
         self.have_looked(state);
     }
 
     /// Nobody knows what became of an attempt. A leaf with a full mailbox looks soon, and one that is gone need not.
     pub(super) fn lost(&self, ticket: Ticket) {
         let mut state = self.state();
-        state.admission.over(ticket, None, None);
+        state.lost(ticket, Instant::now());
         self.have_looked(state);
     }
 
@@ -209,21 +220,15 @@ impl Desk {
     }
 
     pub(super) fn info(&self) -> GatewayInfo {
-        self.state().info()
+        self.state().info(Instant::now())
     }
 
     /// Decides under the lock, then who may start because of it; and does it all when the lock is released.
-    fn decide(
-        self: &Arc<Self>,
-        now: Instant,
-        here: Option<Here<'_, '_>>,
-        first: impl FnOnce(&mut State, &mut Steps) -> Option<Told>,
-    ) {
+    fn decide(self: &Arc<Self>, now: Instant, here: Option<Here<'_, '_>>, first: impl FnOnce(&mut State, &mut Steps)) {
         let mut steps = Steps::default();
         let mut state = self.state();
-        let told = first(&mut state, &mut steps);
-        steps.tell.extend(told);
-        state.advance(now, &self.models, here.as_ref().map_or(0, |here| here.number), &mut steps);
+        first(&mut state, &mut steps);
+        state.advance(now, &self.rules(), here.as_ref().map_or(0, |here| here.number), &mut steps);
         drop(state);
         self.perform(steps, here);
     }

@@ -1,18 +1,25 @@
-//! May another call of this model start now, and if not, when? One lane for each model: its places, its rates, its pauses.
-//! Pure: time is an argument.
+//! May another call of this model start now, and if not, when? One lane for each model: its places, its rates, its pauses,
+//! how many its provider holds, and whether it works at all. Pure: time is an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::adaptive::{AdaptiveLimit, Answer, Stamp};
+use super::breaker::{Breaker, BreakerState, Outcome, Pass};
 use super::bucket::Bucket;
-use super::limits::ModelLimits;
+use super::limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits};
+use super::retry_budget::RetryBudget;
 use crate::chat::Headroom;
+use crate::error::{Limited, ModelError};
 
 /// What one model allows, and what is used of it.
 #[derive(Debug)]
 pub(super) struct Lane {
-    max_in_flight: usize,
+    /// How many calls the provider holds, under the limit that is configured.
+    adaptive: AdaptiveLimit,
+    breaker: Breaker,
+    retries: RetryBudget,
     in_flight: usize,
     /// What those in flight have reserved, whether there is a limit or not.
     reserved: u64,
@@ -23,9 +30,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(limits: &ModelLimits, now: Instant) -> Self {
+    pub(super) fn new(limits: &ModelLimits, common: &GatewayLimits, now: Instant) -> Self {
+        let ceiling = ceiling(limits, common.max_in_flight);
         Self {
-            max_in_flight: limits.max_in_flight,
+            adaptive: AdaptiveLimit::new(limits.max_in_flight.unwrap_or(FIRST_IN_FLIGHT), ceiling),
+            breaker: Breaker::new(common.breaker, now),
+            retries: RetryBudget::new(common.retry_budget, now),
             in_flight: 0,
             reserved: 0,
             requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
@@ -36,15 +46,15 @@ impl Lane {
 
     /// From now on these limits hold. Who is in flight stays, and so does a pause. A rate that changes keeps what is left of it
     /// in proportion; one that is new begins without what those in flight have reserved, which they give back.
-    pub(super) fn set_limits(&mut self, limits: &ModelLimits, now: Instant) {
-        self.max_in_flight = limits.max_in_flight;
+    pub(super) fn set_limits(&mut self, limits: &ModelLimits, in_all: usize, now: Instant) {
+        self.adaptive.set_ceiling(ceiling(limits, in_all));
         let in_flight = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
         self.requests = changed(self.requests.take(), limits.requests_per_minute, in_flight, now);
         self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
     }
 
     pub(super) fn max_in_flight(&self) -> usize {
-        self.max_in_flight
+        self.adaptive.limit()
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -52,7 +62,7 @@ impl Lane {
     }
 
     pub(super) fn has_place(&self) -> bool {
-        self.in_flight < self.max_in_flight
+        self.in_flight < self.adaptive.limit()
     }
 
     /// How long a call of so many tokens has to wait for the rates and the pause, if nobody starts before it.
@@ -60,20 +70,21 @@ impl Lane {
         let pause = self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let requests = self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(1, now));
         let of_tokens = self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(tokens, now));
-        pause.max(requests).max(of_tokens)
+        pause.max(requests).max(of_tokens).max(self.breaker.wait(now))
     }
 
     /// Takes a place and reserves, if all of it is there.
-    pub(super) fn enter(&mut self, tokens: u64, now: Instant) -> bool {
+    pub(super) fn enter(&mut self, tokens: u64, now: Instant) -> Option<Entry> {
         if !self.has_place() || !self.wait(tokens, now).is_zero() {
-            return false;
+            return None;
         }
+        let pass = self.breaker.enter(now)?;
         let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
         self.paused_until = None;
         self.in_flight += 1;
         self.reserved = self.reserved.saturating_add(tokens);
-        true
+        Some(Entry { pass, stamp: self.adaptive.began(self.in_flight, now) })
     }
 
     /// Gives the place back. `used` is what the call used of its reservation; `None` when nobody knows.
@@ -91,6 +102,33 @@ impl Lane {
         if let Some(requests) = &mut self.requests {
             requests.settle(1, 0);
         }
+    }
+
+    /// How a call ended that has given its place back, after it had it for so long. `how` is `None` when that says nothing: it was
+    /// not made, its caller left, or its adapter panicked.
+    pub(super) fn ended(&mut self, entry: Entry, how: Option<Result<(), &ModelError>>, held: Duration, now: Instant) {
+        let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
+        self.breaker.ended(entry.pass, outcome, now);
+        self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
+    }
+
+    /// The first attempt of a call is over: others may be made again.
+    pub(super) fn first_is_over(&mut self, now: Instant) {
+        self.retries.call(now);
+    }
+
+    /// Whether there is room for another retry; if there is, it is taken.
+    pub(super) fn may_retry(&mut self, error: &ModelError, now: Instant) -> bool {
+        self.retries.retry(error, now)
+    }
+
+    /// Whether it fails so much that nobody is let in for a while.
+    pub(super) fn is_broken(&self, now: Instant) -> bool {
+        !self.breaker.wait(now).is_zero()
+    }
+
+    pub(super) fn breaker(&self, now: Instant) -> BreakerState {
+        self.breaker.state(now)
     }
 
     /// Nobody starts before `until`. A shorter pause does not end a longer one.
@@ -120,6 +158,30 @@ impl Lane {
     }
 }
 
+/// What a call got when it entered, and brings back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pass: Pass,
+    stamp: Stamp,
+}
+
+/// The most calls of a model, of all those that may be in flight together.
+fn ceiling(limits: &ModelLimits, in_all: usize) -> usize {
+    limits.max_in_flight.unwrap_or(in_all)
+}
+
+/// What the end of a call says about how many its provider holds.
+fn answer(how: Option<Result<(), &ModelError>>) -> Answer {
+    match how {
+        Some(Ok(())) => Answer::Fine,
+        Some(Err(
+            ModelError::RateLimited { limited: Limited::Concurrency, .. }
+            | ModelError::Unavailable { status: 503 | 529, .. },
+        )) => Answer::Refused,
+        _ => Answer::Other,
+    }
+}
+
 /// The bucket of a rate whose limit was set.
 fn changed(bucket: Option<Bucket>, limit: Option<u64>, in_flight: u64, now: Instant) -> Option<Bucket> {
     limit.map(|limit| match bucket {
@@ -142,20 +204,20 @@ mod tests {
     use super::*;
 
     fn lane(requests: Option<u64>, tokens: Option<u64>, now: Instant) -> Lane {
-        let limits = ModelLimits { max_in_flight: 2, requests_per_minute: requests, tokens_per_minute: tokens };
-        Lane::new(&limits, now)
+        let limits = ModelLimits { max_in_flight: Some(2), requests_per_minute: requests, tokens_per_minute: tokens };
+        Lane::new(&limits, &GatewayLimits::default(), now)
     }
 
     #[test]
     fn places_come_back_and_rates_do_not() {
         let now = Instant::now();
         let mut lane = lane(Some(3), None, now);
-        assert!(lane.enter(0, now) && lane.enter(0, now));
-        assert!(!lane.enter(0, now), "no place");
+        assert!(lane.enter(0, now).is_some() && lane.enter(0, now).is_some());
+        assert!(!lane.enter(0, now).is_some(), "no place");
         lane.leave(0, None);
-        assert!(lane.enter(0, now));
+        assert!(lane.enter(0, now).is_some());
         lane.leave(0, None);
-        assert!(!lane.enter(0, now), "three a minute");
+        assert!(!lane.enter(0, now).is_some(), "three a minute");
         assert_eq!(lane.wait(0, now), Duration::from_secs(20));
         assert_eq!(lane.in_flight(), 1);
     }
@@ -164,10 +226,10 @@ mod tests {
     fn tokens_are_reserved_and_settled() {
         let now = Instant::now();
         let mut lane = lane(None, Some(600), now);
-        assert!(lane.enter(600, now));
+        assert!(lane.enter(600, now).is_some());
         assert_eq!(lane.wait(100, now), Duration::from_secs(10));
         lane.leave(600, Some(500));
-        assert!(lane.enter(100, now));
+        assert!(lane.enter(100, now).is_some());
         lane.leave(100, None);
         assert_eq!(lane.wait(100, now), Duration::from_secs(10), "what nobody knows counts in full");
     }
@@ -178,8 +240,8 @@ mod tests {
         let mut lane = lane(None, None, now);
         lane.pause(now + Duration::from_secs(5));
         lane.pause(now + Duration::from_secs(2));
-        assert!(!lane.enter(0, now + Duration::from_secs(4)));
-        assert!(lane.enter(0, now + Duration::from_secs(5)));
+        assert!(!lane.enter(0, now + Duration::from_secs(4)).is_some());
+        assert!(lane.enter(0, now + Duration::from_secs(5)).is_some());
     }
 
     #[test]
@@ -203,24 +265,24 @@ mod tests {
     fn new_limits_keep_what_is_in_flight_what_is_left_and_the_pause() {
         let now = Instant::now();
         let limits = |max_in_flight, requests, tokens| ModelLimits {
-            max_in_flight,
+            max_in_flight: Some(max_in_flight),
             requests_per_minute: requests,
             tokens_per_minute: tokens,
         };
         let mut lane = lane(Some(4), None, now);
-        assert!(lane.enter(100, now) && lane.enter(100, now) && !lane.has_place());
-        lane.set_limits(&limits(3, Some(60), Some(600)), now);
+        assert!(lane.enter(100, now).is_some() && lane.enter(100, now).is_some() && !lane.has_place());
+        lane.set_limits(&limits(3, Some(60), Some(600)), 64, now);
         assert_eq!((lane.in_flight(), lane.has_place()), (2, true));
         assert_eq!(lane.wait(400, now), Duration::ZERO, "half of the requests are left");
         assert_eq!(lane.wait(401, now), Duration::from_millis(100), "those in flight have reserved 200");
-        lane.set_limits(&limits(1, None, Some(600)), now);
+        lane.set_limits(&limits(1, None, Some(600)), 64, now);
         lane.leave(100, Some(50));
         assert!(!lane.has_place(), "one is one too many for another");
         assert_eq!(lane.wait(450, now), Duration::ZERO);
         lane.pause(now + Duration::from_secs(9));
-        lane.set_limits(&limits(5, None, None), now);
+        lane.set_limits(&limits(5, None, None), 64, now);
         assert_eq!(lane.wait(450, now), Duration::from_secs(9));
-        lane.set_limits(&limits(5, None, Some(600)), now);
+        lane.set_limits(&limits(5, None, Some(600)), 64, now);
         let later = now + Duration::from_secs(9);
         assert_eq!((lane.wait(500, later), lane.wait(600, later)), (Duration::ZERO, Duration::from_secs(1)));
     }
@@ -229,7 +291,7 @@ mod tests {
     fn a_call_that_was_not_made_takes_nothing() {
         let now = Instant::now();
         let mut lane = lane(Some(1), Some(100), now);
-        assert!(lane.enter(100, now));
+        assert!(lane.enter(100, now).is_some());
         lane.take_back(100);
         assert_eq!((lane.in_flight(), lane.wait(100, now)), (0, Duration::ZERO));
     }

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use super::breaker::BreakerPolicy;
 use super::retry::RetryPolicy;
+use super::retry_budget::RetryBudgetPolicy;
 use crate::error::StartError;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// So many calls of a model without a limit of its own are in flight at first.
+pub const FIRST_IN_FLIGHT: usize = 8;
+
 /// The bounds of one model behind a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelLimits {
-    /// At most this many of its calls are in flight: 1 to 100,000. The default is 8.
-    pub max_in_flight: usize,
+    /// At most this many of its calls are in flight: 1 to 100,000. `None`, the default, begins with [`FIRST_IN_FLIGHT`] and
+    /// goes up to the limit of all models together. Below either, the gateway finds by itself how many its provider holds.
+    pub max_in_flight: Option<usize>,
     /// At most this many of its calls start in a minute: 1 or more. The default is no limit.
     pub requests_per_minute: Option<u64>,
     /// At most this many of its tokens are used in a minute, those of requests and replies together: 1 or more. The
@@ -21,7 +27,7 @@ pub struct ModelLimits {
 
 impl Default for ModelLimits {
     fn default() -> Self {
-        Self { max_in_flight: 8, requests_per_minute: None, tokens_per_minute: None }
+        Self { max_in_flight: None, requests_per_minute: None, tokens_per_minute: None }
     }
 }
 
@@ -58,6 +64,10 @@ pub struct GatewayLimits {
     pub timeouts: Timeouts,
     /// How often a call is made again that failed, and when.
     pub retry: RetryPolicy,
+    /// How many calls of each model are made again at most, beside those that are made.
+    pub retry_budget: RetryBudgetPolicy,
+    /// When a model that fails is not called for a while.
+    pub breaker: BreakerPolicy,
 }
 
 impl Default for GatewayLimits {
@@ -68,6 +78,8 @@ impl Default for GatewayLimits {
             deadline: Duration::from_secs(600),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
+            retry_budget: RetryBudgetPolicy::default(),
+            breaker: BreakerPolicy::default(),
         }
     }
 }
@@ -96,7 +108,7 @@ impl ModelLimits {
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range.
     pub fn validate(&self) -> Result<(), StartError> {
-        is_a_place_count("max_in_flight", self.max_in_flight)?;
+        self.max_in_flight.map_or(Ok(()), |places| is_a_place_count("max_in_flight", places))?;
         let rates = [("requests_per_minute", self.requests_per_minute), ("tokens_per_minute", self.tokens_per_minute)];
         for (name, rate) in rates {
             if rate == Some(0) {
@@ -131,7 +143,8 @@ impl GatewayLimits {
             let (first, longest) = (self.retry.first, self.retry.longest);
             return invalid(format!("retry.first is {first:?}; it must be at most retry.longest, {longest:?}"));
         }
-        Ok(())
+        self.retry_budget.validate()?;
+        self.breaker.validate()
     }
 }
 

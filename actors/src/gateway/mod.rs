@@ -5,18 +5,15 @@
 //! requests and tokens per minute, waits as long as a provider asks, makes calls again that may work later, and spends no
 //! more than a run's [`Budget`]. A call that is refused, expires, panics or whose caller leaves gives back what it took.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "x"))]
 mod adaptive;
 mod admission;
 mod attempt;
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
 mod breaker;
 mod bucket;
 mod budget;
 mod call;
 mod chunks;
 mod desk;
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
 mod fallback;
 mod lane;
 mod leaf;
@@ -24,7 +21,6 @@ mod limits;
 mod place;
 mod prices;
 mod retry;
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
 mod retry_budget;
 #[cfg_attr(not(test), expect(dead_code, reason = "the gateway's desk takes it up next"))]
 mod saving;
@@ -42,11 +38,12 @@ use crate::supervision::RestartPolicy;
 use desk::Desk;
 use leaf::{Leaf, LeafMessage};
 
+pub use admission::Priority;
 pub use breaker::{BreakerPolicy, BreakerState};
 pub use budget::{Budget, BudgetLimits, Spent};
 pub use call::ChatCall;
 pub use chunks::{ChunkStream, Chunks};
-pub use limits::{GatewayLimits, ModelLimits, Timeouts};
+pub use limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits, Timeouts};
 pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use retry_budget::RetryBudgetPolicy;
@@ -112,8 +109,11 @@ impl Gateway {
 
     /// A call of the model with this name, such as `openai/NAME`. It is made by [`ChatCall::send`].
     pub fn call(&self, model: &str, request: ChatRequest) -> ChatCall<'_> {
-        let lane = self.desk.models().iter().position(|served| served.name == model).ok_or_else(|| model.to_owned());
-        ChatCall::new(self, lane, request)
+        ChatCall::new(self, self.lane(model), request)
+    }
+
+    fn lane(&self, model: &str) -> Result<usize, String> {
+        self.desk.models().iter().position(|served| served.name == model).ok_or_else(|| model.to_owned())
     }
 
     /// What the gateway is like right now.

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::admission::{Admission, Claim, Flow, Ticket, Verdict};
+use super::admission::{Admission, Claim, Ticket, Verdict};
 use super::attempt::Attempt;
 use super::call::Call;
+use super::chunks::Chunks;
+use super::fallback::may_fall_back;
 use super::lane::Lane;
 use super::limits::GatewayLimits;
 use super::retry::RetryPolicy;
@@ -21,6 +23,12 @@ pub(super) type Told = (Box<Call>, ModelError);
 
 /// A pause that a provider asks for without saying how long.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What does not change while it is decided.
+pub(super) struct Rules<'a> {
+    pub(super) models: &'a [ServedModel],
+    pub(super) retry: &'a RetryPolicy,
+}
 
 /// What is decided about.
 pub(super) struct State {
@@ -50,6 +58,10 @@ pub(super) struct After {
     /// Tokens; `None` when nobody knows.
     pub(super) used: Option<u64>,
     pub(super) headroom: Headroom,
+    /// Whether its caller has an answer.
+    pub(super) is_answered: bool,
+    /// How many attempts its model made of a call that is answered.
+    pub(super) made: u32,
     /// A call that failed, why, and a share in `0.0..1.0` by chance for its wait.
     pub(super) call: Option<(Box<Call>, ModelError, f64)>,
 }
@@ -70,7 +82,7 @@ fn is_abandoned(call: &Box<Call>) -> bool {
 
 impl State {
     pub(super) fn new(models: &[ServedModel], limits: &GatewayLimits, leaves: usize, now: Instant) -> Self {
-        let lanes = models.iter().map(|model| Lane::new(&model.limits, now)).collect();
+        let lanes = models.iter().map(|model| Lane::new(&model.limits, limits, now)).collect();
         let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
         let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
         Self { admission, timers: BTreeSet::new(), counts, peak: 0, leaves: vec![true; leaves] }
@@ -81,63 +93,93 @@ impl State {
         self.leaves.contains(&true)
     }
 
-    /// A call comes: it stands in line, or learns at once why not.
-    pub(super) fn arrive(
-        &mut self,
-        call: Box<Call>,
-        now: Instant,
-        models: &[ServedModel],
-        steps: &mut Steps,
-    ) -> Option<Told> {
+    /// A call comes: it starts, stands in line, or learns at once why not.
+    pub(super) fn arrive(&mut self, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         if !self.is_open() {
-            return Some((call, ModelError::Stopped));
+            return steps.tell.push((call, ModelError::Stopped));
         }
         if now >= call.deadline {
             self.counts[call.lane].failed += 1;
-            return Some((call, ModelError::Timeout(Waiting::Queue)));
+            return steps.tell.push((call, ModelError::Timeout(Waiting::Queue)));
         }
-        let claim =
-            Claim { lane: call.lane, flow: Flow::default(), deadline: call.deadline, tokens: call.most.total() };
+        let lane = call.lane;
+        if !call.others.is_empty() && self.admission.lane(lane).is_broken(now) {
+            // Behind it there is no wait when there is another.
+            let retry_after = self.admission.lane(lane).wait(0, now);
+            return self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
+        }
+        let claim = Claim { lane, flow: call.flow, deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
-            Verdict::Start(ticket, call) => {
-                self.begin(ticket, call, now, models, steps);
-                None
-            }
-            Verdict::Wait => None,
+            Verdict::Start(ticket, call) => self.begin(ticket, call, now, rules, steps),
+            Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
-                self.counts[call.lane].refused += 1;
-                Some((call, ModelError::Overloaded { retry_after }))
+                self.counts[lane].refused += 1;
+                self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
             }
         }
     }
 
-    /// An attempt is over. If it did not succeed, its call is made again, or its caller is to be told why not.
-    pub(super) fn over(&mut self, ticket: Ticket, ended: After, policy: &RetryPolicy, now: Instant) -> Option<Told> {
+    /// An attempt is over. If it did not succeed, its call is made again, or by another model, or its caller is to be told why
+    /// not.
+    pub(super) fn over(&mut self, ticket: Ticket, after: After, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let lane = ticket.claim.lane;
-        self.admission.over(ticket, ended.used, Some(ticket.held(now)));
-        self.admission.heed(lane, &ended.headroom, now);
-        let (mut call, error, chance) = ended.call?;
+        let made = after.call.as_ref().map_or(after.made, |(call, ..)| call.tries);
+        let how = match &after.call {
+            Some((_, error, _)) => Some(Err(error)),
+            None => after.is_answered.then_some(Ok(())),
+        };
+        self.admission.over(ticket, after.used, Some(ticket.held(now)));
+        self.admission.heed(lane, &after.headroom, now);
+        self.admission.ended(ticket, how, now);
+        if made == 1 {
+            self.admission.lane(lane).first_is_over(now);
+        }
+        let Some((mut call, error, chance)) = after.call else { return };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
             self.counts[lane].pauses += 1;
             let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
             self.admission.pause(lane, now + pause);
         }
         let left = call.deadline.saturating_duration_since(now);
-        let wait = policy.next(&error, call.times.attempts, chance, left).filter(|_| self.is_open());
-        let Some(wait) = wait else {
-            self.counts[lane].failed += 1;
-            return Some((call, error));
-        };
+        let wait = rules.retry.next(&error, made, chance, left).filter(|_| self.is_open());
+        let Some(wait) = wait else { return self.fail(call, error, now, rules, steps) };
+        if !self.admission.lane(lane).may_retry(&error, now) {
+            self.counts[lane].retries_refused += 1;
+            return self.fail(call, error, now, rules, steps);
+        }
         tracing::debug!(%error, ?wait, attempt = call.times.attempts, "a model call is made again");
         call.times.lined_up = now;
         self.admission.again(ticket, call, now + wait);
-        None
     }
 
-    pub(super) fn info(&self) -> GatewayInfo {
+    /// A call is not made again by its model: by the next of its list, if that may do better; otherwise its caller is told.
+    fn fail(&mut self, mut call: Box<Call>, error: ModelError, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        let received = call.chunks.as_ref().map_or(0, Chunks::sent);
+        let left = call.deadline.saturating_duration_since(now);
+        let next = match call.others.first() {
+            Some(next) if self.is_open() && may_fall_back(&error, received, left) => *next,
+            _ => {
+                if !matches!(error, ModelError::Overloaded { .. }) {
+                    self.counts[call.lane].failed += 1;
+                }
+                return steps.tell.push((call, error));
+            }
+        };
+        call.others.remove(0);
+        let (model, instead) = (&rules.models[call.lane].name, &rules.models[next].name);
+        tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
+        self.counts[call.lane].fell_back += 1;
+        call.lane = next;
+        call.tries = 0;
+        call.times.lined_up = now;
+        self.arrive(call, now, rules, steps);
+    }
+
+    pub(super) fn info(&self, now: Instant) -> GatewayInfo {
         let mut models = self.counts.clone();
         for (lane, info) in models.iter_mut().enumerate() {
             info.in_flight = self.admission.in_flight_of(lane);
+            (info.limit, info.breaker) = self.admission.look(lane, now);
         }
         GatewayInfo {
             in_flight: self.admission.in_flight(),
@@ -148,26 +190,26 @@ impl State {
     }
 
     /// Whose time is over, who may start, and when the leaf with this number has to look again.
-    pub(super) fn advance(&mut self, now: Instant, models: &[ServedModel], leaf: usize, steps: &mut Steps) {
+    pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
         for call in self.admission.expire(now) {
             self.counts[call.lane].failed += 1;
             steps.tell.push((call, ModelError::Timeout(Waiting::Queue)));
         }
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
-            self.begin(ticket, call, now, models, steps);
+            self.begin(ticket, call, now, rules, steps);
         }
         steps.gone = self.admission.take_gone();
         steps.timer = self.next_timer(now, leaf);
     }
 
-    fn begin(&mut self, ticket: Ticket, mut call: Box<Call>, now: Instant, models: &[ServedModel], steps: &mut Steps) {
-        let model = &models[call.lane];
+    fn begin(&mut self, ticket: Ticket, mut call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        let model = &rules.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(exhausted) => {
-                self.admission.not_made(ticket);
+                self.not_made(ticket, now);
                 self.counts[call.lane].failed += 1;
                 return steps.tell.push((call, exhausted));
             }
@@ -175,11 +217,24 @@ impl State {
         let came = if call.times.lined_up == now { Came::JustNow } else { Came::FromTheLine };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
         call.times.attempts += 1;
+        call.tries += 1;
         let counts = &mut self.counts[call.lane];
         counts.attempts += 1;
-        counts.retries += u64::from(call.times.attempts > 1);
+        counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
         steps.begin.push((ticket, Attempt { call, reservation }, came));
+    }
+
+    /// A call that had a place was not made after all.
+    pub(super) fn not_made(&mut self, ticket: Ticket, now: Instant) {
+        self.admission.not_made(ticket);
+        self.admission.ended(ticket, None, now);
+    }
+
+    /// Nobody knows what became of an attempt.
+    pub(super) fn lost(&mut self, ticket: Ticket, now: Instant) {
+        self.admission.over(ticket, None, None);
+        self.admission.ended(ticket, None, now);
     }
 
     /// A timer that is to be set, if those that are set come too late. Each new one is at most half as far away as the next

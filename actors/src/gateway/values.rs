@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::breaker::BreakerState;
 use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
@@ -65,11 +66,31 @@ pub struct ModelInfo {
     pub refused: u64,
     /// How often the provider made everybody wait.
     pub pauses: u64,
+    /// So many calls may be in flight now: what its provider is found to hold, under what is configured.
+    pub limit: usize,
+    /// Whether it is called at all.
+    pub breaker: BreakerState,
+    /// Calls that were not made again because too many were.
+    pub retries_refused: u64,
+    /// Calls that were made by the next model of their list instead.
+    pub fell_back: u64,
 }
 
 impl ModelInfo {
     pub(super) fn of(name: &str) -> Self {
-        Self { name: name.to_owned(), in_flight: 0, attempts: 0, retries: 0, failed: 0, refused: 0, pauses: 0 }
+        Self {
+            name: name.to_owned(),
+            in_flight: 0,
+            attempts: 0,
+            retries: 0,
+            failed: 0,
+            refused: 0,
+            pauses: 0,
+            limit: 0,
+            breaker: BreakerState::Closed,
+            retries_refused: 0,
+            fell_back: 0,
+        }
     }
 }
 
@@ -93,15 +114,17 @@ pub struct CallTimes {
 pub struct Completed {
     /// The answer.
     pub reply: ChatReply,
+    /// The name of the model that gave it.
+    pub model: Arc<str>,
     /// Where the time went.
     pub times: CallTimes,
 }
 
 impl Completed {
-    pub(super) fn new(reply: ChatReply, progress: Progress, first_token: Option<Duration>) -> Self {
+    pub(super) fn new(reply: ChatReply, model: Arc<str>, progress: Progress, first_token: Option<Duration>) -> Self {
         let Progress { queued, provider, attempts, .. } = progress;
         let times = CallTimes { queue: queued, provider, first_token, overhead: Duration::ZERO, attempts };
-        Self { reply, times }
+        Self { reply, model, times }
     }
 
     /// Its caller has it after so long.

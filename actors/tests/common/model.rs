@@ -117,7 +117,7 @@ pub(crate) fn served(model: &Arc<Scripted>, limits: ModelLimits) -> ServedModel 
 
 /// A gateway in front of one scripted model with so many places.
 pub(crate) fn gateway(runtime: &Runtime, model: &Arc<Scripted>, max_in_flight: usize, max_waiting: usize) -> Gateway {
-    let served = served(model, ModelLimits { max_in_flight, ..ModelLimits::default() });
+    let served = served(model, ModelLimits { max_in_flight: Some(max_in_flight), ..ModelLimits::default() });
     Gateway::start(runtime, vec![served], limits(max_waiting)).unwrap()
 }
 

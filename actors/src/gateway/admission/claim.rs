@@ -7,6 +7,7 @@ use tokio::time::Instant;
 #[cfg(doc)]
 use super::Admission;
 use super::flow::Flow;
+use crate::gateway::lane::Entry;
 
 /// What a call says of itself when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(in crate::gateway) struct Ticket {
     /// Its place in the order of arrival.
     pub(super) number: u64,
     pub(super) since: Instant,
+    pub(super) entry: Entry,
 }
 
 impl Ticket {

@@ -2,6 +2,7 @@
 //! hold at once?
 
 use super::*;
+use crate::gateway::GatewayLimits;
 use crate::gateway::admission::fair_line::tests::is_fair;
 
 /// A user and its run.
@@ -50,7 +51,7 @@ proptest! {
     ) {
         let now = Instant::now();
         let mut admission: Admission<RunId> =
-            Admission::new(1, 1_000, (0..3).map(|_| Lane::new(&limits(1, None), now)).collect());
+            Admission::new(1, 1_000, (0..3).map(|_| Lane::new(&limits(1, None), &GatewayLimits::default(), now)).collect());
         let Verdict::Start(mut running, _) = admission.arrive((9, 0), claim(0, now + MINUTE), now, |_| false) else {
             panic!("it is alone")
         };

@@ -2,8 +2,6 @@
 
 /// How soon a call matters, compared with the other calls of its run. Of one run's waiting calls a more urgent one always
 /// starts first; what another run gets does not depend on it.
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
-#[expect(unreachable_pub, reason = "the gateway takes it up next")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Priority {
     /// Others wait for its answer, such as a supervisor's plan or synthesis.

@@ -27,16 +27,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::breaker::BreakerState;
 use super::lane::Lane;
 use super::limits::ModelLimits;
 use crate::chat::Headroom;
+use crate::error::ModelError;
 use fair_line::FairLine;
 use holds::Holds;
 
 pub(super) use claim::{Claim, Ticket, Verdict};
 pub(super) use flow::Flow;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the gateway takes it up next"))]
-#[expect(unreachable_pub, reason = "the gateway takes it up next")]
 pub use flow::Priority;
 
 #[derive(Debug)]
@@ -112,9 +112,9 @@ impl<C> Admission<C> {
     ) -> Verdict<C> {
         if now < claim.deadline && !is_abandoned(&call) && self.has_room() && self.is_alone(claim.lane, now) {
             // The way of most calls: it touches no line and allocates nothing.
-            if self.lanes[claim.lane].enter(claim.tokens, now) {
+            if let Some(entry) = self.lanes[claim.lane].enter(claim.tokens, now) {
                 self.in_flight += 1;
-                return Verdict::Start(Ticket { claim, number: self.number(), since: now }, call);
+                return Verdict::Start(Ticket { claim, number: self.number(), since: now, entry }, call);
             }
         }
         let wait = self.lanes[claim.lane].wait(claim.tokens, now);
@@ -233,14 +233,12 @@ impl<C> Admission<C> {
         }
         let Head { lane, tokens, .. } =
             self.heads(now).filter(|head| head.wait.is_zero()).min_by_key(|head| head.turn)?;
-        if !self.lanes[lane].enter(tokens, now) {
-            return None;
-        }
+        let entry = self.lanes[lane].enter(tokens, now)?;
         self.in_flight += 1;
         let turn = self.turn();
         let number = self.lines[lane].serve(turn)?;
         let Waiting { claim, call, .. } = self.forget(number)?;
-        Some((Ticket { claim, number, since: now }, call))
+        Some((Ticket { claim, number, since: now, entry }, call))
     }
 
     /// Nobody waits behind a call that nobody waits for. It does not take its flow's turn.
@@ -301,6 +299,22 @@ impl<C> Admission<C> {
         }
     }
 
+    /// How a call ended that has given its place back; `None` when that says nothing of its model.
+    pub(super) fn ended(&mut self, ticket: Ticket, how: Option<Result<(), &ModelError>>, now: Instant) {
+        self.lanes[ticket.claim.lane].ended(ticket.entry, how, ticket.held(now), now);
+    }
+
+    /// How many calls of a lane may be in flight, and whether it is called at all.
+    pub(super) fn look(&self, lane: usize, now: Instant) -> (usize, BreakerState) {
+        let lane = &self.lanes[lane];
+        (lane.max_in_flight().min(self.max_in_flight), lane.breaker(now))
+    }
+
+    /// A lane by its number.
+    pub(super) fn lane(&mut self, lane: usize) -> &mut Lane {
+        &mut self.lanes[lane]
+    }
+
     /// A call that had a place was not made after all.
     pub(super) fn not_made(&mut self, ticket: Ticket) {
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -323,7 +337,8 @@ impl<C> Admission<C> {
     /// The same for one lane.
     #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
     pub(super) fn set_lane(&mut self, lane: usize, limits: &ModelLimits, now: Instant) {
-        self.lanes[lane].set_limits(limits, now);
+        let in_all = self.max_in_flight;
+        self.lanes[lane].set_limits(limits, in_all, now);
     }
 
     /// Nobody of this lane starts before `until`.

@@ -3,14 +3,19 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gateway::GatewayLimits;
 use crate::gateway::limits::ModelLimits;
 
 fn limits(max_in_flight: usize, requests: Option<u64>) -> ModelLimits {
-    ModelLimits { max_in_flight, requests_per_minute: requests, tokens_per_minute: None }
+    ModelLimits { max_in_flight: Some(max_in_flight), requests_per_minute: requests, tokens_per_minute: None }
 }
 
 fn admission(total: usize, max_waiting: usize, lanes: &[ModelLimits], now: Instant) -> Admission<char> {
-    Admission::new(total, max_waiting, lanes.iter().map(|limits| Lane::new(limits, now)).collect())
+    Admission::new(
+        total,
+        max_waiting,
+        lanes.iter().map(|limits| Lane::new(limits, &GatewayLimits::default(), now)).collect(),
+    )
 }
 
 fn claim(lane: usize, deadline: Instant) -> Claim {
@@ -149,7 +154,7 @@ proptest! {
         let mut lanes = [limits(1, None), limits(3, Some(30)), limits(5, None)];
         let (mut total, mut bound) = (4, 6);
         let mut admission: Admission<(u64, bool)> =
-            Admission::new(total, bound, lanes.iter().map(|limits| Lane::new(limits, begin)).collect());
+            Admission::new(total, bound, lanes.iter().map(|limits| Lane::new(limits, &GatewayLimits::default(), begin)).collect());
         let left = |call: &(u64, bool)| call.1;
         let (mut now, mut next) = (begin, 0);
         let mut running: Vec<(Ticket, (u64, bool))> = Vec::new();
@@ -214,8 +219,8 @@ proptest! {
             for (lane, limits) in lanes.iter().enumerate() {
                 let of_lane = |running: &[(Ticket, _)]| running.iter().filter(|(ticket, _)| ticket.claim.lane == lane).count();
                 let (own, young) = (of_lane(&running), of_lane(&running[before.min(running.len())..]));
-                prop_assert!(own == admission.in_flight_of(lane) && (young == 0 || own <= limits.max_in_flight));
-                let is_free = running.len() < total && own < limits.max_in_flight;
+                prop_assert!(own == admission.in_flight_of(lane) && (young == 0 || own <= limits.max_in_flight.unwrap()));
+                let is_free = running.len() < total && own < limits.max_in_flight.unwrap();
                 let is_kept = admission.lines[lane].is_empty() || !admission.lanes[lane].wait(1, now).is_zero();
                 prop_assert!(!is_free || is_kept, "a place is free, and somebody waits for it");
             }
