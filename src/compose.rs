@@ -35,6 +35,8 @@ pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
         return Err(Error::UnknownPrice { model: name.clone() });
     }
     let GatewayConfig { max_in_flight, requests_per_minute, tokens_per_minute, .. } = config.gateway;
+    // Whoever says nothing has the gateway find out how many its provider holds.
+    let max_in_flight = (max_in_flight != GatewayConfig::default().max_in_flight).then_some(max_in_flight);
     let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
     let model = ServedModel { name: name.clone(), model: Arc::new(adapter), limits, price };
     let budget =
@@ -107,7 +109,8 @@ fn gateway(config: &GatewayConfig) -> GatewayLimits {
             between_tokens: config.between_tokens_timeout,
             total: config.total_timeout,
         },
-        retry: RetryPolicy { attempts: config.attempts, ..defaults.retry },
+        retry: RetryPolicy { attempts: config.attempts, ..defaults.retry.clone() },
+        ..defaults
     }
 }
 
@@ -195,13 +198,20 @@ mod tests {
             total_timeout: seconds(9),
         };
         let ModelChoice { model, gateway, budget, .. } = model_with(&config, keyed).unwrap().unwrap();
-        let limits = ModelLimits { max_in_flight: 100, requests_per_minute: Some(1), tokens_per_minute: Some(2) };
+        let limits = ModelLimits { max_in_flight: Some(100), requests_per_minute: Some(1), tokens_per_minute: Some(2) };
         assert_eq!((model.name.as_str(), model.limits), ("openai/x", limits));
         assert_eq!(budget, BudgetLimits { tokens: Some(9), micros: None });
         let [connect, first_token, between_tokens, total] = [6, 7, 8, 9].map(seconds);
         let timeouts = Timeouts { connect, first_token, between_tokens, total };
         let retry = RetryPolicy { attempts: 4, ..RetryPolicy::default() };
-        let expected = GatewayLimits { max_in_flight: 100, max_waiting: 3, deadline: seconds(5), timeouts, retry };
+        let expected = GatewayLimits {
+            max_in_flight: 100,
+            max_waiting: 3,
+            deadline: seconds(5),
+            timeouts,
+            retry,
+            ..GatewayLimits::default()
+        };
         assert_eq!(gateway, expected);
         assert_eq!(gateway.validate(), Ok(()));
     }

@@ -86,7 +86,7 @@ pub struct ResearchConfig {
 /// `[gateway]`: how the model may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// Calls in flight, 1 to 100,000.
+    /// Calls in flight, 1 to 100,000. The default, 64, begins with 8 and finds how many the provider holds.
     pub max_in_flight: usize,
     /// Calls that start in a minute; `None` is no limit.
     pub requests_per_minute: Option<u64>,
@@ -134,7 +134,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         let (model, gateway) = (ModelLimits::default(), GatewayLimits::default());
         Self {
-            max_in_flight: model.max_in_flight,
+            max_in_flight: gateway.max_in_flight,
             requests_per_minute: model.requests_per_minute,
             tokens_per_minute: model.tokens_per_minute,
             max_waiting: gateway.max_waiting,

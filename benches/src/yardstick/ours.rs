@@ -27,7 +27,7 @@ impl Side for Ours {
         let runtime = Runtime::start(RuntimeConfig::default()).expect("the runtime starts");
         let model = OpenAi::new("mock", Some(KEY.into()), Some(base_url)).expect("the address is one");
         let mut model = ServedModel::new("openai/mock", Arc::new(model));
-        model.limits = ModelLimits { max_in_flight: in_flight, ..ModelLimits::default() };
+        model.limits = ModelLimits { max_in_flight: Some(in_flight), ..ModelLimits::default() };
         let day = Duration::from_hours(24);
         let mut limits = GatewayLimits { max_in_flight: in_flight, max_waiting: WAITING, ..GatewayLimits::default() };
         limits.deadline = day;
