@@ -11,7 +11,7 @@ use super::chunks::Chunks;
 use super::desk::Desk;
 use super::place::Ended;
 use super::values::Completed;
-use crate::chat::{ChatReply, Headroom, TokenUsage};
+use crate::chat::{ChatReply, TokenUsage};
 use crate::error::{ModelError, Waiting};
 use crate::ports::ModelCall;
 
@@ -36,7 +36,7 @@ impl Attempt {
         let answer = tokio::select! {
             biased;
             // What it used nobody knows: place and reservation come back as for a call that was made.
-            () = call.reply.abandoned() => return Box::default(),
+            () = call.left() => return Box::default(),
             answer = tokio::time::timeout_at(until, answer) => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
         };
         call.times.provider += began.elapsed();
@@ -54,7 +54,7 @@ fn succeed(call: Box<Call>, reply: ChatReply, model: Arc<str>, reservation: Opti
     let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
     let first_token = call.chunks.as_ref().and_then(Chunks::first);
     let completed = Completed::new(reply, model, call.times, first_token);
-    Ended { used, headroom, outcome: Some((call, Ok(completed))) }
+    Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
 }
 
 fn fail(call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
@@ -73,5 +73,5 @@ fn fail(call: Box<Call>, error: ModelError, reservation: Option<Reservation>) ->
         received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
     };
-    Ended { used: used_nothing.then_some(0), headroom: Headroom::default(), outcome: Some((call, Err(error))) }
+    Ended { used: used_nothing.then_some(0), outcome: Some((call, Err(error))), ..Ended::default() }
 }

@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::admission::{Flow, Priority};
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
 use super::leaf::LeafMessage;
-use super::values::Completed;
+use super::saving::{CacheMode, FlightId, Key, WaiterId, pieces};
+use super::sharing::Saving;
+use super::values::{Completed, Source};
 use super::{Gateway, refused};
 use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
-use crate::mailbox::{Ask, Reply};
+use crate::mailbox::{Ask, Reply, with_contained_waker};
 
 /// One call on its way through.
 pub(super) struct Call {
@@ -35,10 +38,38 @@ pub(super) struct Call {
     pub(super) deadline: Instant,
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
+    pub(super) saving: Option<Box<Saving>>,
     /// Where it is made, if not on the gateway's shard.
     pub(super) home: Option<Handle>,
     pub(super) reply: Reply<Result<Completed, ModelError>>,
     pub(super) times: Progress,
+}
+
+impl Call {
+    /// Whether nobody waits for it: of a flight, for any of those in it.
+    pub(super) fn is_left(&self) -> bool {
+        match self.token() {
+            Some(token) => token.is_cancelled(),
+            None => self.reply.is_abandoned(),
+        }
+    }
+
+    /// Ends when nobody waits for it.
+    pub(super) async fn left(&mut self) {
+        match self.token().cloned() {
+            Some(token) => with_contained_waker(token.cancelled_owned()).await,
+            None => self.reply.abandoned().await,
+        }
+    }
+
+    /// The flight that it leads.
+    pub(super) fn flight(&self) -> Option<FlightId> {
+        self.saving.as_ref()?.flight.as_ref().map(|(flight, _)| *flight)
+    }
+
+    fn token(&self) -> Option<&CancellationToken> {
+        self.saving.as_ref()?.flight.as_ref().map(|(_, token)| token)
+    }
 }
 
 /// What a call has seen so far.
@@ -66,13 +97,14 @@ pub struct ChatCall<'a> {
     deadline: Duration,
     budget: Option<Budget>,
     chunks: Option<Chunks>,
+    cache: Option<CacheMode>,
 }
 
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: ChatRequest) -> Self {
         let (request, deadline) = (Arc::new(request), gateway.desk.limits().deadline);
         let (others, flow) = (Vec::new(), Flow::default());
-        Self { gateway, lane, others, flow, request, deadline, budget: None, chunks: None }
+        Self { gateway, lane, others, flow, request, deadline, budget: None, chunks: None, cache: None }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -104,6 +136,13 @@ impl<'a> ChatCall<'a> {
         self
     }
 
+    /// What it does with kept replies, and whether an identical call that is being made will do for it; otherwise as the model's
+    /// [`CachePolicy`](super::CachePolicy) says.
+    pub fn cache(mut self, mode: CacheMode) -> Self {
+        self.cache = Some(mode);
+        self
+    }
+
     /// The run that it belongs to. The runs of a user take turns, so that one with many calls does not keep the others
     /// waiting. Calls that do not say belong to one run.
     pub fn run(mut self, run: impl Hash) -> Self {
@@ -125,43 +164,131 @@ impl<'a> ChatCall<'a> {
         (self, stream)
     }
 
-    /// Makes the call. Dropping the future leaves it: it is not made any more, or its connection is closed.
+    /// Makes the call, before the future is first polled; only a model with a [store](super::ServedModel::store) is asked after the
+    /// store was. Dropping the future leaves it: it is not made any more, or its connection is closed.
     ///
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
     pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
-        let Self { gateway, lane, others, flow, request, deadline, budget, chunks } = self;
+        let Self { gateway, lane, others, flow, request, deadline, budget, chunks, cache } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
-        let answer = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
-            let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
-            let (deadline, most, home) = (began + deadline, request.most_tokens(), home());
-            let call = |reply| {
-                let home = home.clone();
-                let tries = 0;
-                Box::new(Call {
-                    lane,
-                    others,
-                    tries,
-                    flow,
-                    request,
-                    most,
-                    deadline,
-                    budget,
-                    chunks,
-                    home,
-                    reply,
-                    times,
-                })
-            };
-            // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
-            let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
-            let ask = match home {
-                Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
-                None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
-            };
-            Answer { ask: Some(ask), is_at_home: home.is_some(), desk }
+        let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
+            let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
+            let saving = saving(&desk, lane, mode, &request);
+            Draft { lane, others, flow, request, deadline: began + deadline, budget, chunks, saving }
         });
-        async move { Ok(answer?.await?.seen_after(began.elapsed())) }
+        let start = draft.map(|draft| match draft.reads() && desk.models()[draft.lane].store.is_some() {
+            true => Start::Later(Box::new((draft, desk))),
+            false => Start::Now(draft.replayed(), draft.make(&desk, began)),
+        });
+        async move {
+            let (replayed, answer) = match start? {
+                Start::Now(replayed, answer) => (replayed, answer),
+                Start::Later(later) => {
+                    let (draft, desk) = *later;
+                    if let Some(kept) = Box::pin(draft.kept(&desk)).await {
+                        replay(draft.chunks.as_ref(), &kept).await;
+                        return Ok(kept.seen_after(began.elapsed()));
+                    }
+                    (draft.replayed(), draft.make(&desk, began))
+                }
+            };
+            let completed = answer.await?;
+            if completed.source != Source::Model {
+                Box::pin(replay(replayed.as_ref(), &completed)).await;
+            }
+            Ok(completed.seen_after(began.elapsed()))
+        }
+    }
+}
+
+/// A call that is about to come to the desk.
+struct Draft {
+    lane: usize,
+    others: Vec<usize>,
+    flow: Flow,
+    request: Arc<ChatRequest>,
+    deadline: Instant,
+    budget: Option<Budget>,
+    chunks: Option<Chunks>,
+    saving: Option<Box<Saving>>,
+}
+
+/// When a call is made.
+enum Start {
+    /// And where the pieces of a kept reply go.
+    Now(Option<Chunks>, Answer),
+    Later(Box<(Draft, Arc<Desk>)>),
+}
+
+impl Draft {
+    fn reads(&self) -> bool {
+        self.saving.as_ref().is_some_and(|saving| saving.mode.reads())
+    }
+
+    /// Where the pieces of a kept reply go.
+    fn replayed(&self) -> Option<Chunks> {
+        self.chunks.clone().filter(|_| self.reads())
+    }
+
+    /// The kept reply, in memory or in the store.
+    async fn kept(&self, desk: &Arc<Desk>) -> Option<Completed> {
+        let key = self.saving.as_ref()?.key.clone();
+        match desk.kept(self.lane, &key) {
+            Some(kept) => Some(kept),
+            None => desk.stored(self.lane, key).await,
+        }
+    }
+
+    fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
+        let Self { lane, others, flow, request, deadline, budget, chunks, saving } = self;
+        let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
+        let (most, home, tries) = (request.most_tokens(), home(), 0);
+        let waiter = saving.as_ref().map(|saving| saving.waiter);
+        let at = home.clone();
+        let call = |reply| {
+            let home = at;
+            Box::new(Call {
+                lane,
+                others,
+                tries,
+                flow,
+                request,
+                most,
+                deadline,
+                budget,
+                chunks,
+                saving,
+                home,
+                reply,
+                times,
+            })
+        };
+        // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
+        let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
+        let ask = match home {
+            Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
+            None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
+        };
+        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone() }
+    }
+}
+
+fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> Option<Box<Saving>> {
+    if mode == CacheMode::Off {
+        return None;
+    }
+    let key = Key::of(&desk.models()[lane].name, request)?;
+    Some(Box::new(Saving { key, mode, lane, waiter: desk.next_waiter(), flight: None }))
+}
+
+/// A reader who wants the reply in pieces gets the kept one so.
+async fn replay(chunks: Option<&Chunks>, completed: &Completed) {
+    let Some(chunks) = chunks else { return };
+    for piece in pieces(&completed.reply) {
+        if !chunks.send(piece).await {
+            return;
+        }
     }
 }
 
@@ -182,6 +309,8 @@ fn home() -> Option<Handle> {
 struct Answer {
     ask: Option<Ask<Result<Completed, ModelError>>>,
     is_at_home: bool,
+    /// The number of a caller who may lead or follow a flight.
+    waiter: Option<WaiterId>,
     desk: Arc<Desk>,
 }
 
@@ -200,6 +329,9 @@ impl Drop for Answer {
     fn drop(&mut self) {
         if self.ask.take().is_none() {
             return;
+        }
+        if let Some(waiter) = self.waiter {
+            return self.desk.leave(waiter);
         }
         match self.is_at_home {
             true => self.desk.look(None),

@@ -4,10 +4,13 @@
 //! What was decided is done after the lock is released: no waker, no drop of a caller's values and no start of a call happens
 //! under it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use std::time::Duration;
+
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::admission::Ticket;
 use super::attempt::Attempt;
@@ -15,11 +18,14 @@ use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, Timeouts};
 use super::place::{Ended, Place, begin_at};
+use super::saving::{FlightId, Key, WaiterId};
+use super::sharing::Answered;
 use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
 use crate::error::ModelError;
 use crate::mailbox::AgentRef;
+use crate::ports::StoredReply;
 use crate::runtime::Shared;
 
 /// What all who use one gateway share.
@@ -31,8 +37,12 @@ pub(super) struct Desk {
     shared: Arc<Shared>,
     /// One on each shard. Set before anybody calls.
     leaves: OnceLock<Box<[LeafDoor]>>,
+    waiters: AtomicU64,
     state: Mutex<State>,
 }
+
+/// How long a store is waited for: it is there to save time.
+const STORE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// A call that may be made.
 pub(super) struct Begun {
@@ -44,7 +54,15 @@ impl Desk {
     pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits, shared: &Arc<Shared>) -> Self {
         let state = State::new(&models, &limits, shared.shards(), Instant::now());
         let names = models.iter().map(|model| model.name.as_str().into()).collect();
-        Self { models, names, limits, shared: shared.clone(), leaves: OnceLock::new(), state: Mutex::new(state) }
+        Self {
+            models,
+            names,
+            limits,
+            shared: shared.clone(),
+            leaves: OnceLock::new(),
+            waiters: AtomicU64::new(1),
+            state: Mutex::new(state),
+        }
     }
 
     /// Whose desk it is.
@@ -118,7 +136,13 @@ impl Desk {
         state.leaves[leaf] = false;
         state.timers.retain(|(_, keeper)| *keeper != leaf);
         let other = state.leaves.iter().position(|is_there| *is_there);
-        let waiting = if other.is_none() { state.admission.clear() } else { Vec::new() };
+        let mut waiting = Vec::new();
+        if other.is_none() {
+            waiting = state.admission.clear();
+            waiting.extend(state.flights.clear());
+            waiting.append(&mut state.again);
+            state.tokens.clear();
+        }
         drop(state);
         drop(waiting);
         if let Some((other, leaves)) = other.zip(self.leaves.get()) {
@@ -132,7 +156,7 @@ impl Desk {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        self.decide(now, here, |state, steps| state.arrive(call, now, &self.rules(), steps));
+        self.decide(now, here, |state, steps| state.come(call, now, &self.rules(), steps));
     }
 
     /// Somebody has left, or a place has become free.
@@ -157,7 +181,7 @@ impl Desk {
         let mut steps = Steps::default();
         let mut state = self.state();
         state.over(ticket, after, now, &self.rules(), &mut steps);
-        let is_waited = state.admission.waiting() > 0;
+        let is_waited = state.waiting() > 0;
         drop(state);
         self.perform(steps, None);
         if let Some((call, completed)) = answer {
@@ -168,20 +192,27 @@ impl Desk {
 
     /// What the desk decides about, and what the caller is told whatever it decides.
     fn sort(&self, ended: Ended) -> (After, Option<(Box<Call>, Completed)>) {
-        let Ended { used, headroom, outcome } = ended;
-        let after = |made| After { used, headroom, is_answered: false, made, call: None };
+        let Ended { used, headroom, outcome, flight } = ended;
+        let after = |made| After { used, headroom, is_answered: false, answered: None, flight: None, made, call: None };
         match outcome {
-            Some((call, Ok(completed))) => (After { is_answered: true, ..after(call.tries) }, Some((call, completed))),
+            Some((mut call, Ok(completed))) => {
+                let (request, lane) = (call.request.clone(), call.lane);
+                let answered = call.saving.take().map(|saving| {
+                    let completed = completed.clone();
+                    Answered { saving, request, completed, lane }
+                });
+                (After { is_answered: true, answered, ..after(call.tries) }, Some((call, completed)))
+            }
             Some((call, Err(error))) => {
                 let chance = self.shared.chance();
                 (After { call: Some((call, error, chance)), ..after(0) }, None)
             }
-            None => (after(0), None),
+            None => (After { flight, ..after(0) }, None),
         }
     }
 
     fn rules(&self) -> Rules<'_> {
-        Rules { models: &self.models, retry: &self.limits.retry }
+        Rules { models: &self.models, names: &self.names, retry: &self.limits.retry }
     }
 
     /// A call that had a place was not made.
@@ -192,19 +223,60 @@ impl Desk {
     }
 
     /// Nobody knows what became of an attempt. A leaf with a full mailbox looks soon, and one that is gone need not.
-    pub(super) fn lost(&self, ticket: Ticket) {
+    pub(super) fn lost(&self, ticket: Ticket, flight: Option<FlightId>) {
         let mut state = self.state();
-        state.lost(ticket, Instant::now());
+        state.lost(ticket, flight, Instant::now());
         self.have_looked(state);
     }
 
     /// A leaf looks who is next, if anybody waits.
     fn have_looked(&self, state: MutexGuard<'_, State>) {
-        let is_waited = state.admission.waiting() > 0;
+        let is_waited = state.waiting() > 0;
         drop(state);
         if is_waited {
             drop(self.agent().tell(LeafMessage::Look));
         }
+    }
+
+    /// A caller who may lead or follow a flight has left.
+    pub(super) fn leave(self: &Arc<Self>, waiter: WaiterId) {
+        self.decide(Instant::now(), None, |state, steps| state.leave(waiter, steps));
+    }
+
+    /// A number for one more caller.
+    pub(super) fn next_waiter(&self) -> WaiterId {
+        self.waiters.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The kept reply to this request, if there is one in memory.
+    pub(super) fn kept(&self, lane: usize, key: &Key) -> Option<Completed> {
+        let mut state = self.state();
+        let reply = state.caches[lane].get(key, Instant::now())?;
+        state.counts[lane].cached += 1;
+        drop(state);
+        Some(Completed::kept(reply, self.name(lane)))
+    }
+
+    /// The kept reply to this request, if there is one in the store. A store that does not answer in time is gone without.
+    pub(super) async fn stored(&self, lane: usize, key: Key) -> Option<Completed> {
+        let read = self.models[lane].store.as_ref()?.read(key.bytes().clone());
+        let stored = tokio::select! {
+            biased;
+            stored = read => stored,
+            () = self.shared.sleep(STORE_PATIENCE) => return None,
+        };
+        let StoredReply { reply, age } = match stored {
+            Ok(stored) => stored?,
+            Err(error) => {
+                tracing::warn!(%error, "a kept reply cannot be read; the model is asked");
+                return None;
+            }
+        };
+        let mut state = self.state();
+        state.counts[lane].cached += 1;
+        state.caches[lane].put(key, reply.clone(), age, Instant::now());
+        drop(state);
+        Some(Completed::kept(reply, self.name(lane)))
     }
 
     /// Sets a timer. It cannot be taken back; looking early does no harm.
@@ -234,8 +306,18 @@ impl Desk {
     }
 
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
-        let Steps { begin, tell, gone, timer } = steps;
+        let Steps { begin, tell, answer, keep, cancel, gone, timer } = steps;
         drop(gone);
+        cancel.iter().for_each(CancellationToken::cancel);
+        for (lane, key, reply) in keep {
+            if let Some(store) = &self.models[lane].store {
+                // It is under way; whether it worked the store tells whoever asks it.
+                drop(store.write(key, reply));
+            }
+        }
+        for (call, completed) in answer {
+            call.reply.send(Ok(completed));
+        }
         for (call, error) in tell {
             call.reply.send(Err(error));
         }
@@ -256,18 +338,19 @@ impl Desk {
     /// Has a call made: where its caller is, if it has just come from there; otherwise by this leaf, unless another one has less to
     /// do. A call that waited has no place where it belongs.
     fn begin(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, came: Came, here: Option<&mut Here<'_, '_>>) {
+        let flight = attempt.call.flight();
         if let (Came::JustNow, Some(home)) = (came, attempt.call.home.clone()) {
-            return begin_at(&home, self, Place::new(self.clone(), ticket, None), attempt);
+            return begin_at(&home, self, Place::new(self.clone(), ticket, None, flight), attempt);
         }
         let (leaves, least) = (self.leaves(), self.least_busy());
         let here = match here {
             Some(here) if leaves[here.number].busy() <= leaves[least].busy() + 1 => {
-                let place = Place::new(self.clone(), ticket, Some(here.number));
+                let place = Place::new(self.clone(), ticket, Some(here.number), flight);
                 return here.begin(self, Begun { place, attempt });
             }
             here => here,
         };
-        let begun = Begun { place: Place::new(self.clone(), ticket, Some(least)), attempt };
+        let begun = Begun { place: Place::new(self.clone(), ticket, Some(least), flight), attempt };
         let Err(refused) = leaves[least].agent.tell(LeafMessage::Begin(Box::new(begun))) else { return };
         // It drains or is gone.
         let LeafMessage::Begin(begun) = refused.into_message() else { return };

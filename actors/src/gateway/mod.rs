@@ -22,8 +22,8 @@ mod place;
 mod prices;
 mod retry;
 mod retry_budget;
-#[cfg_attr(not(test), expect(dead_code, reason = "the gateway's desk takes it up next"))]
 mod saving;
+mod sharing;
 mod state;
 mod values;
 
@@ -48,7 +48,7 @@ pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use retry_budget::RetryBudgetPolicy;
 pub use saving::{CacheMode, CachePolicy};
-pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel};
+pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel, Source};
 
 /// Room for the timers of waiting calls beside the calls in flight: each is at most half as far away as the next.
 const TIMERS: usize = 64;
@@ -77,6 +77,7 @@ impl Gateway {
         }
         for (number, model) in models.iter().enumerate() {
             model.limits.validate()?;
+            model.cache.validate()?;
             if models[..number].iter().any(|other| other.name == model.name) {
                 return Err(StartError::Invalid(format!("two models of a gateway are called {}", model.name)));
             }

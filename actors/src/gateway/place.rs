@@ -11,6 +11,7 @@ use super::attempt::Attempt;
 use super::call::Call;
 use super::desk::Desk;
 use super::leaf::{Here, LeafMessage};
+use super::saving::FlightId;
 use super::values::Completed;
 use crate::agent::unless_cancelled;
 use crate::chat::Headroom;
@@ -25,6 +26,8 @@ pub(super) struct Ended {
     pub(super) headroom: Headroom,
     /// What its caller has yet to learn; `None` after a panic, and when he knows it or has left.
     pub(super) outcome: Option<(Box<Call>, Result<Completed, ModelError>)>,
+    /// Who follows a call of which nobody knows what became.
+    pub(super) flight: Option<FlightId>,
 }
 
 /// The place of one attempt. Dropped, it is given back as that of a call that was made, and nobody knows what it used.
@@ -33,12 +36,14 @@ pub(super) struct Place {
     ticket: Option<Ticket>,
     /// The number of the leaf that makes the call; `None` for one that is made at home.
     leaf: Option<usize>,
+    /// The flight that the call leads.
+    flight: Option<FlightId>,
 }
 
 impl Place {
-    pub(super) fn new(desk: Arc<Desk>, ticket: Ticket, leaf: Option<usize>) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, ticket: Ticket, leaf: Option<usize>, flight: Option<FlightId>) -> Self {
         desk.keep_busy(leaf);
-        Self { desk, ticket: Some(ticket), leaf }
+        Self { desk, ticket: Some(ticket), leaf, flight }
     }
 
     /// Another leaf makes the call.
@@ -51,7 +56,8 @@ impl Place {
     pub(super) fn over(mut self, ended: Ended, here: Here<'_, '_>) {
         if let Some(ticket) = self.ticket.take() {
             self.desk.free(self.leaf);
-            self.desk.over(ticket, ended, here);
+            let flight = self.flight;
+            self.desk.over(ticket, Ended { flight, ..ended }, here);
         }
     }
 
@@ -59,7 +65,7 @@ impl Place {
     /// does so also when it drains, because this is its own work.
     fn over_at_home(mut self, ended: Ended, working: Working<LeafMessage>) {
         if let Some(ticket) = self.ticket.take()
-            && self.desk.over_at_home(ticket, ended)
+            && self.desk.over_at_home(ticket, Ended { flight: self.flight, ..ended })
         {
             working.deliver(LeafMessage::Look);
         }
@@ -79,7 +85,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.desk.free(self.leaf);
-            self.desk.lost(ticket);
+            self.desk.lost(ticket, self.flight);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What does the gateway know at one moment, and what follows from what happens? Time and chance are arguments, and nothing is
 //! done here: what follows is a list of [`Steps`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::admission::{Admission, Claim, Ticket, Verdict};
 use super::attempt::Attempt;
@@ -14,8 +16,11 @@ use super::fallback::may_fall_back;
 use super::lane::Lane;
 use super::limits::GatewayLimits;
 use super::retry::RetryPolicy;
+use super::saving::{FlightId, Flights, ReplyCache};
+use super::sharing::Answered;
+use super::values::Completed;
 use super::{GatewayInfo, ModelInfo, ServedModel};
-use crate::chat::Headroom;
+use crate::chat::{ChatReply, Headroom};
 use crate::error::{Limited, ModelError, Waiting};
 
 /// A call that ends with an error, which its caller has yet to learn.
@@ -27,6 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What does not change while it is decided.
 pub(super) struct Rules<'a> {
     pub(super) models: &'a [ServedModel],
+    pub(super) names: &'a [Arc<str>],
     pub(super) retry: &'a RetryPolicy,
 }
 
@@ -36,7 +42,15 @@ pub(super) struct State {
     /// The timers that are set and have not gone off.
     /// With the number of the leaf that keeps each.
     pub(super) timers: BTreeSet<(Instant, usize)>,
-    counts: Vec<ModelInfo>,
+    pub(super) counts: Vec<ModelInfo>,
+    /// Kept replies, of each model.
+    pub(super) caches: Vec<ReplyCache>,
+    /// Calls that follow others.
+    pub(super) flights: Flights<Box<Call>>,
+    /// What ends the attempt of each flight.
+    pub(super) tokens: BTreeMap<FlightId, CancellationToken>,
+    /// Calls that are to come once more.
+    pub(super) again: Vec<Box<Call>>,
     peak: usize,
     /// Whether there is each of the leaves.
     pub(super) leaves: Vec<bool>,
@@ -48,6 +62,12 @@ pub(super) struct State {
 pub(super) struct Steps {
     pub(super) begin: Vec<(Ticket, Attempt, Came)>,
     pub(super) tell: Vec<Told>,
+    /// Calls that are answered without being made.
+    pub(super) answer: Vec<(Box<Call>, Completed)>,
+    /// Replies that are to be stored, with the number of the model.
+    pub(super) keep: Vec<(usize, Arc<[u8]>, ChatReply)>,
+    /// Attempts that nobody waits for.
+    pub(super) cancel: Vec<CancellationToken>,
     /// Nobody waits for them.
     pub(super) gone: Vec<Box<Call>>,
     pub(super) timer: Option<Instant>,
@@ -60,6 +80,10 @@ pub(super) struct After {
     pub(super) headroom: Headroom,
     /// Whether its caller has an answer.
     pub(super) is_answered: bool,
+    /// The answer, if others may want it.
+    pub(super) answered: Option<Answered>,
+    /// The flight of a call of which nobody knows what became.
+    pub(super) flight: Option<FlightId>,
     /// How many attempts its model made of a call that is answered.
     pub(super) made: u32,
     /// A call that failed, why, and a share in `0.0..1.0` by chance for its wait.
@@ -77,7 +101,7 @@ pub(super) enum Came {
 
 #[expect(clippy::borrowed_box, reason = "the admission hands out references to what it keeps, and it keeps boxes")]
 fn is_abandoned(call: &Box<Call>) -> bool {
-    call.reply.is_abandoned()
+    call.is_left()
 }
 
 impl State {
@@ -85,7 +109,17 @@ impl State {
         let lanes = models.iter().map(|model| Lane::new(&model.limits, limits, now)).collect();
         let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
         let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
-        Self { admission, timers: BTreeSet::new(), counts, peak: 0, leaves: vec![true; leaves] }
+        Self {
+            admission,
+            timers: BTreeSet::new(),
+            counts,
+            caches: models.iter().map(|model| ReplyCache::new(&model.cache)).collect(),
+            flights: Flights::new(limits.max_waiting),
+            tokens: BTreeMap::new(),
+            again: Vec::new(),
+            peak: 0,
+            leaves: vec![true; leaves],
+        }
     }
 
     /// Whether there is anybody to make calls.
@@ -96,11 +130,11 @@ impl State {
     /// A call comes: it starts, stands in line, or learns at once why not.
     pub(super) fn arrive(&mut self, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         if !self.is_open() {
-            return steps.tell.push((call, ModelError::Stopped));
+            return self.tell(call, ModelError::Stopped, now, steps);
         }
         if now >= call.deadline {
             self.counts[call.lane].failed += 1;
-            return steps.tell.push((call, ModelError::Timeout(Waiting::Queue)));
+            return self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
         let lane = call.lane;
         if !call.others.is_empty() && self.admission.lane(lane).is_broken(now) {
@@ -134,6 +168,12 @@ impl State {
         if made == 1 {
             self.admission.lane(lane).first_is_over(now);
         }
+        if let Some(answered) = after.answered {
+            self.land(answered, now, steps);
+        }
+        if let Some(flight) = after.flight {
+            self.goes_on(flight);
+        }
         let Some((mut call, error, chance)) = after.call else { return };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
             self.counts[lane].pauses += 1;
@@ -162,7 +202,7 @@ impl State {
                 if !matches!(error, ModelError::Overloaded { .. }) {
                     self.counts[call.lane].failed += 1;
                 }
-                return steps.tell.push((call, error));
+                return self.tell(call, error, now, steps);
             }
         };
         call.others.remove(0);
@@ -184,7 +224,7 @@ impl State {
         GatewayInfo {
             in_flight: self.admission.in_flight(),
             peak_in_flight: self.peak,
-            waiting: self.admission.waiting(),
+            waiting: self.waiting(),
             models,
         }
     }
@@ -193,16 +233,21 @@ impl State {
     pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
         for call in self.admission.expire(now) {
             self.counts[call.lane].failed += 1;
-            steps.tell.push((call, ModelError::Timeout(Waiting::Queue)));
+            self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
+        self.expire_followers(now, steps);
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
             self.begin(ticket, call, now, rules, steps);
         }
-        steps.gone = self.admission.take_gone();
+        while let Some(call) = self.again.pop() {
+            self.arrive(call, now, rules, steps);
+        }
+        steps.gone.extend(self.admission.take_gone());
         steps.timer = self.next_timer(now, leaf);
     }
 
-    fn begin(&mut self, ticket: Ticket, mut call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, now) };
         let model = &rules.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
@@ -211,7 +256,7 @@ impl State {
             Err(exhausted) => {
                 self.not_made(ticket, now);
                 self.counts[call.lane].failed += 1;
-                return steps.tell.push((call, exhausted));
+                return self.tell(call, exhausted, now, steps);
             }
         };
         let came = if call.times.lined_up == now { Came::JustNow } else { Came::FromTheLine };
@@ -232,15 +277,23 @@ impl State {
     }
 
     /// Nobody knows what became of an attempt.
-    pub(super) fn lost(&mut self, ticket: Ticket, now: Instant) {
+    pub(super) fn lost(&mut self, ticket: Ticket, flight: Option<FlightId>, now: Instant) {
+        if let Some(flight) = flight {
+            self.goes_on(flight);
+        }
         self.admission.over(ticket, None, None);
         self.admission.ended(ticket, None, now);
+    }
+
+    /// Calls that wait, in line or for the answer to another one.
+    pub(super) fn waiting(&self) -> usize {
+        self.admission.waiting() + self.flights.followers() + self.again.len()
     }
 
     /// A timer that is to be set, if those that are set come too late. Each new one is at most half as far away as the next
     /// one that is set, so that there are never more than some dozens.
     fn next_timer(&mut self, now: Instant, leaf: usize) -> Option<Instant> {
-        let next = self.admission.wake_at(now)?;
+        let next = self.admission.wake_at(now).into_iter().chain(self.flights.wake_at()).min()?;
         let mut delay = next.saturating_duration_since(now);
         if let Some((first, _)) = self.timers.first() {
             if *first <= next {

@@ -7,8 +7,9 @@ use super::breaker::BreakerState;
 use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
+use super::saving::CachePolicy;
 use crate::chat::ChatReply;
-use crate::ports::ChatModel;
+use crate::ports::{ChatModel, ReplyStore};
 
 /// A model behind a gateway.
 #[derive(Clone)]
@@ -21,12 +22,23 @@ pub struct ServedModel {
     pub limits: ModelLimits,
     /// What it costs; `None` when nobody knows.
     pub price: Option<Price>,
+    /// What is kept of its replies. The default is nothing.
+    pub cache: CachePolicy,
+    /// Where replies are kept beyond this process, if anywhere.
+    pub store: Option<Arc<dyn ReplyStore>>,
 }
 
 impl ServedModel {
     /// A model with the default bounds, whose price nobody knows.
     pub fn new(name: impl Into<String>, model: Arc<dyn ChatModel>) -> Self {
-        Self { name: name.into(), model, limits: ModelLimits::default(), price: None }
+        Self {
+            name: name.into(),
+            model,
+            limits: ModelLimits::default(),
+            price: None,
+            cache: CachePolicy::default(),
+            store: None,
+        }
     }
 }
 
@@ -74,6 +86,10 @@ pub struct ModelInfo {
     pub retries_refused: u64,
     /// Calls that were made by the next model of their list instead.
     pub fell_back: u64,
+    /// Calls that were answered by a kept reply.
+    pub cached: u64,
+    /// Calls that were answered by an identical one.
+    pub shared: u64,
 }
 
 impl ModelInfo {
@@ -90,6 +106,8 @@ impl ModelInfo {
             breaker: BreakerState::Closed,
             retries_refused: 0,
             fell_back: 0,
+            cached: 0,
+            shared: 0,
         }
     }
 }
@@ -109,6 +127,18 @@ pub struct CallTimes {
     pub attempts: u32,
 }
 
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The model: the call was made, and paid for.
+    Model,
+    /// It was kept from an earlier call. Nothing was sent, and nothing is charged; the usage is that of the earlier call.
+    Cache,
+    /// An identical call was being made, for somebody else who pays for it. Nothing is charged; the usage is that of that call.
+    Shared,
+}
+
 /// A call that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
@@ -116,6 +146,8 @@ pub struct Completed {
     pub reply: ChatReply,
     /// The name of the model that gave it.
     pub model: Arc<str>,
+    /// Whether the call was made for it.
+    pub source: Source,
     /// Where the time went.
     pub times: CallTimes,
 }
@@ -124,7 +156,17 @@ impl Completed {
     pub(super) fn new(reply: ChatReply, model: Arc<str>, progress: Progress, first_token: Option<Duration>) -> Self {
         let Progress { queued, provider, attempts, .. } = progress;
         let times = CallTimes { queue: queued, provider, first_token, overhead: Duration::ZERO, attempts };
-        Self { reply, model, times }
+        Self { reply, model, source: Source::Model, times }
+    }
+
+    /// A reply that was kept.
+    pub(super) fn kept(reply: ChatReply, model: Arc<str>) -> Self {
+        Self { reply, model, source: Source::Cache, times: CallTimes::default() }
+    }
+
+    /// The same for who waited for somebody else's call for so long.
+    pub(super) fn shared(&self, queue: Duration) -> Self {
+        Self { source: Source::Shared, times: CallTimes { queue, ..CallTimes::default() }, ..self.clone() }
     }
 
     /// Its caller has it after so long.

@@ -11,10 +11,9 @@ mod policy;
 mod replay;
 
 pub use policy::{CacheMode, CachePolicy};
-#[expect(unused_imports, reason = "the gateway's desk takes them up next")]
 pub(in crate::gateway) use {
     cache::ReplyCache,
-    flights::{Expired, FlightId, Flights, Joined, Left, Payer, WaiterId},
+    flights::{FlightId, Flights, Joined, Payer, WaiterId},
     key::Key,
     policy::is_worth_keeping,
     replay::pieces,

@@ -1,0 +1,165 @@
+//! Which calls are answered without being made? Those whose reply is kept, and those that follow another in its flight. What the
+//! [`State`] does about them; the rules are in `saving/`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Call;
+use super::saving::{CacheMode, FlightId, Joined, Key, Payer, WaiterId, is_worth_keeping};
+use super::state::{Rules, State, Steps};
+use super::values::Completed;
+use crate::chat::ChatRequest;
+use crate::error::{ModelError, Waiting};
+
+/// What a call has to do with kept replies, and with others like it.
+pub(super) struct Saving {
+    pub(super) key: Key,
+    pub(super) mode: CacheMode,
+    /// The number of the model that was asked for: a reply of another one is not kept as its own.
+    pub(super) lane: usize,
+    pub(super) waiter: WaiterId,
+    /// The flight that it leads, and what ends its attempt: not the caller, but that nobody waits any more.
+    pub(super) flight: Option<(FlightId, CancellationToken)>,
+}
+
+/// An answer that others may want, too.
+pub(super) struct Answered {
+    pub(super) saving: Box<Saving>,
+    pub(super) request: std::sync::Arc<ChatRequest>,
+    pub(super) completed: Completed,
+    /// The number of the model that gave it.
+    pub(super) lane: usize,
+}
+
+/// What ends a call for its own sake is nobody else's reason.
+fn is_its_own(error: &ModelError, call: &Call, now: Instant) -> bool {
+    match error {
+        ModelError::BudgetExhausted(_) | ModelError::Overloaded { .. } | ModelError::Timeout(Waiting::Queue) => true,
+        ModelError::Timeout(_) => now >= call.deadline,
+        _ => false,
+    }
+}
+
+impl State {
+    /// A call comes that was not here before.
+    pub(super) fn come(&mut self, mut call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        let Some(saving) = call.saving.as_ref().filter(|saving| saving.mode.reads() && self.is_open()) else {
+            return self.arrive(call, now, rules, steps);
+        };
+        if let Some(reply) = self.caches[saving.lane].get(&saving.key, now) {
+            self.counts[saving.lane].cached += 1;
+            let completed = Completed::kept(reply, rules.names[saving.lane].clone());
+            return steps.answer.push((call, completed));
+        }
+        if saving.mode.shares() && call.chunks.is_none() && now < call.deadline {
+            let (key, waiter, deadline) = (saving.key.clone(), saving.waiter, call.deadline);
+            match self.flights.join(&key, waiter, deadline, call) {
+                Joined::Lead(flight, leader) => {
+                    call = leader;
+                    let token = CancellationToken::new();
+                    self.tokens.insert(flight, token.clone());
+                    adopt(&mut call, Some((flight, token)));
+                }
+                Joined::Follow => return,
+                Joined::Refuse(call) => {
+                    self.counts[call.lane].refused += 1;
+                    let retry_after = Duration::from_secs(1);
+                    return steps.tell.push((call, ModelError::Overloaded { retry_after }));
+                }
+            }
+        }
+        self.arrive(call, now, rules, steps);
+    }
+
+    /// A model has answered: whoever follows has the answer, too, and it is kept if anybody wants that.
+    pub(super) fn land(&mut self, answered: Answered, now: Instant, steps: &mut Steps) {
+        let Answered { saving, request, completed, lane } = answered;
+        let mut is_kept = saving.mode.writes();
+        if let Some((flight, _)) = &saving.flight {
+            self.tokens.remove(flight);
+            for follower in self.flights.landed(*flight) {
+                is_kept |= follower.saving.as_ref().is_some_and(|saving| saving.mode.writes());
+                self.counts[saving.lane].shared += 1;
+                let shared = completed.shared(now.saturating_duration_since(follower.times.lined_up));
+                steps.answer.push((follower, shared));
+            }
+        }
+        if is_kept && lane == saving.lane && is_worth_keeping(&request, &completed.reply) {
+            self.caches[lane].put(saving.key.clone(), completed.reply.clone(), Duration::ZERO, now);
+            steps.keep.push((lane, saving.key.bytes().clone(), completed.reply));
+        }
+    }
+
+    /// A call ends with an error. If it leads a flight, those who follow have the same error, or one of them is made instead.
+    pub(super) fn tell(&mut self, call: Box<Call>, error: ModelError, now: Instant, steps: &mut Steps) {
+        if let Some((flight, _)) = call.saving.as_ref().and_then(|saving| saving.flight.clone()) {
+            if is_its_own(&error, &call, now) {
+                self.goes_on(flight);
+            } else {
+                self.tokens.remove(&flight);
+                let followers = self.flights.landed(flight).into_iter();
+                steps.tell.extend(followers.map(|follower| (follower, error.clone())));
+            }
+        }
+        steps.tell.push((call, error));
+    }
+
+    /// A flight has lost its leader, or the attempt of it: the next one comes, as soon as somebody looks.
+    pub(super) fn goes_on(&mut self, flight: FlightId) {
+        let Some(mut next) = self.flights.alone(flight) else {
+            self.tokens.remove(&flight);
+            return;
+        };
+        adopt(&mut next, self.tokens.get(&flight).map(|token| (flight, token.clone())));
+        self.again.push(next);
+    }
+
+    /// The turn of a call has come. Whose is it, if others follow it and it has left? `None` when nobody waits any more.
+    pub(super) fn payer(&mut self, mut call: Box<Call>, steps: &mut Steps) -> Option<Box<Call>> {
+        while let Some(saving) = &call.saving
+            && let Some((flight, token)) = saving.flight.clone()
+        {
+            if call.reply.is_abandoned() {
+                self.leave(saving.waiter, steps);
+            }
+            let mut next = match self.flights.payer(flight) {
+                Payer::Leader => return Some(call),
+                Payer::Instead(next) => next,
+                Payer::Nobody => {
+                    self.tokens.remove(&flight);
+                    steps.gone.push(call);
+                    return None;
+                }
+            };
+            adopt(&mut next, Some((flight, token)));
+            (next.lane, next.tries, next.others) = (call.lane, call.tries, std::mem::take(&mut call.others));
+            steps.gone.push(std::mem::replace(&mut call, next));
+        }
+        Some(call)
+    }
+
+    /// A caller has left, or has its answer.
+    pub(super) fn leave(&mut self, waiter: WaiterId, steps: &mut Steps) {
+        let left = self.flights.leave(waiter);
+        steps.gone.extend(left.call);
+        steps.cancel.extend(left.abandoned.and_then(|flight| self.tokens.remove(&flight)));
+    }
+
+    /// Those who follow and whose time is over.
+    pub(super) fn expire_followers(&mut self, now: Instant, steps: &mut Steps) {
+        let expired = self.flights.expire(now);
+        for call in expired.calls {
+            self.counts[call.lane].failed += 1;
+            steps.tell.push((call, ModelError::Timeout(Waiting::Queue)));
+        }
+        steps.cancel.extend(expired.abandoned.into_iter().filter_map(|flight| self.tokens.remove(&flight)));
+    }
+}
+
+fn adopt(call: &mut Call, flight: Option<(FlightId, CancellationToken)>) {
+    if let Some(saving) = &mut call.saving {
+        saving.flight = flight;
+    }
+}
