@@ -38,7 +38,7 @@ pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
     // Whoever says nothing has the gateway find out how many its provider holds.
     let max_in_flight = (max_in_flight != GatewayConfig::default().max_in_flight).then_some(max_in_flight);
     let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
-    let model = ServedModel { name: name.clone(), model: Arc::new(adapter), limits, price };
+    let model = ServedModel { limits, price, ..ServedModel::new(name.clone(), Arc::new(adapter)) };
     let budget =
         BudgetLimits { tokens: config.model.max_tokens, micros: config.model.max_cost.map(|Money(micros)| micros) };
     let choice = ModelChoice::new(model);

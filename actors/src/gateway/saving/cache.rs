@@ -86,11 +86,13 @@ impl ReplyCache {
     }
 
     /// How many replies are kept.
+    #[cfg(test)]
     pub(in crate::gateway) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// What they take, about.
+    #[cfg(test)]
     pub(in crate::gateway) fn bytes(&self) -> usize {
         self.bytes
     }
