@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -215,10 +215,45 @@ fn the_deadline_of_a_follower_is_its_own() {
     });
 }
 
+#[test]
+fn a_call_that_is_streamed_is_made_for_itself() {
+    simulated(1, |runtime| async move {
+        let (gateway, model) = stage(&runtime, CacheMode::On);
+        let (streamed, mut pieces) = gateway.call(MODEL, request("so")).streamed();
+        let plain = gateway.call(MODEL, request("so")).send();
+        let read = async { while pieces.next().await.is_some() {} };
+        let (plain, streamed, ()) = tokio::join!(plain, streamed.send(), read);
+        assert_eq!(of(&[plain, streamed]), [("so", Source::Model), ("so", Source::Model)]);
+        assert_eq!(attempts(&model), 2);
+    });
+}
+
+#[test]
+fn the_reply_of_a_fall_back_is_not_kept_as_that_of_the_model_that_was_asked() {
+    simulated(1, |runtime| async move {
+        let models = [Arc::new(Scripted::default()), Arc::new(Scripted::default())];
+        let cache = CachePolicy { mode: CacheMode::On, ..CachePolicy::default() };
+        let served = |number: usize| ServedModel {
+            name: format!("scripted/{number}"),
+            cache: cache.clone(),
+            ..served(&models[number], ModelLimits::default())
+        };
+        let gateway = Gateway::start(&runtime, vec![served(0), served(1)], limits(100)).unwrap();
+        // Both follow one script, of which the first model has the first three steps.
+        models[1].attempts.store(3, Ordering::SeqCst);
+        let call = || gateway.call("scripted/0", request("down, down, down, so")).or("scripted/1").send();
+        let first = call().await.unwrap();
+        assert_eq!((&*first.model, first.source), ("scripted/1", Source::Model));
+        let second = call().await.unwrap();
+        assert_eq!((&*second.model, second.source), ("scripted/0", Source::Model), "it is asked again");
+        assert_eq!(call().await.unwrap().source, Source::Cache);
+    });
+}
+
 /// Keeps replies in a map, or fails, or never answers.
 #[derive(Default)]
 struct Shelf {
-    replies: Mutex<HashMap<Vec<u8>, ChatReply>>,
+    replies: Mutex<BTreeMap<Vec<u8>, ChatReply>>,
     is_broken: bool,
     hangs: bool,
 }

@@ -1,6 +1,5 @@
 //! How does a program make one call, and what happens when it leaves?
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +14,7 @@ use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
 use super::leaf::LeafMessage;
-use super::saving::{CacheMode, FlightId, Key, WaiterId, pieces};
+use super::saving::{CacheMode, FlightId, Key, WaiterId, pieces, stable_hash};
 use super::sharing::Saving;
 use super::values::{Completed, Source};
 use super::{Gateway, refused};
@@ -145,15 +144,15 @@ impl<'a> ChatCall<'a> {
 
     /// The run that it belongs to. The runs of a user take turns, so that one with many calls does not keep the others
     /// waiting. Calls that do not say belong to one run.
-    pub fn run(mut self, run: impl Hash) -> Self {
-        self.flow.run = number_of(run);
+    pub fn run(mut self, run: &str) -> Self {
+        self.flow.run = stable_hash(run.as_bytes());
         self
     }
 
     /// The user on whose behalf it is made. Users take turns, whatever many runs each of them has. Calls that do not say belong to
     /// one user.
-    pub fn user(mut self, user: impl Hash) -> Self {
-        self.flow.user = number_of(user);
+    pub fn user(mut self, user: &str) -> Self {
+        self.flow.user = stable_hash(user.as_bytes());
         self
     }
 
@@ -290,13 +289,6 @@ async fn replay(chunks: Option<&Chunks>, completed: &Completed) {
             return;
         }
     }
-}
-
-/// A number that is the same in each process.
-fn number_of(name: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Where calls of this caller are made: where he is, if that is a runtime of several threads. There a call costs what it would

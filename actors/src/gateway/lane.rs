@@ -213,11 +213,11 @@ mod tests {
         let now = Instant::now();
         let mut lane = lane(Some(3), None, now);
         assert!(lane.enter(0, now).is_some() && lane.enter(0, now).is_some());
-        assert!(!lane.enter(0, now).is_some(), "no place");
+        assert!(lane.enter(0, now).is_none(), "no place");
         lane.leave(0, None);
         assert!(lane.enter(0, now).is_some());
         lane.leave(0, None);
-        assert!(!lane.enter(0, now).is_some(), "three a minute");
+        assert!(lane.enter(0, now).is_none(), "three a minute");
         assert_eq!(lane.wait(0, now), Duration::from_secs(20));
         assert_eq!(lane.in_flight(), 1);
     }
@@ -240,7 +240,7 @@ mod tests {
         let mut lane = lane(None, None, now);
         lane.pause(now + Duration::from_secs(5));
         lane.pause(now + Duration::from_secs(2));
-        assert!(!lane.enter(0, now + Duration::from_secs(4)).is_some());
+        assert!(lane.enter(0, now + Duration::from_secs(4)).is_none());
         assert!(lane.enter(0, now + Duration::from_secs(5)).is_some());
     }
 

@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub const FIRST_IN_FLIGHT: usize = 8;
 
 /// The bounds of one model behind a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelLimits {
     /// At most this many of its calls are in flight: 1 to 100,000. `None`, the default, begins with [`FIRST_IN_FLIGHT`] and
     /// goes up to the limit of all models together. Below either, the gateway finds by itself how many its provider holds.
@@ -23,12 +23,6 @@ pub struct ModelLimits {
     /// At most this many of its tokens are used in a minute, those of requests and replies together: 1 or more. The
     /// default is no limit.
     pub tokens_per_minute: Option<u64>,
-}
-
-impl Default for ModelLimits {
-    fn default() -> Self {
-        Self { max_in_flight: None, requests_per_minute: None, tokens_per_minute: None }
-    }
 }
 
 /// How long a call waits for what. Each is above zero and at most 24 hours.

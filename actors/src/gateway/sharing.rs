@@ -121,9 +121,6 @@ impl State {
         while let Some(saving) = &call.saving
             && let Some((flight, token)) = saving.flight.clone()
         {
-            if call.reply.is_abandoned() {
-                self.leave(saving.waiter, steps);
-            }
             let mut next = match self.flights.payer(flight) {
                 Payer::Leader => return Some(call),
                 Payer::Instead(next) => next,

@@ -50,6 +50,7 @@ pub(super) struct State {
     /// What ends the attempt of each flight.
     pub(super) tokens: BTreeMap<FlightId, CancellationToken>,
     /// Calls that are to come once more.
+    #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
     pub(super) again: Vec<Box<Call>>,
     peak: usize,
     /// Whether there is each of the leaves.

@@ -92,7 +92,7 @@ fn write(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
 }
 
 /// The same in every run and on every machine; eight bytes at a time. Mixed as in SplitMix64 (Steele, Lea and Flood, 2014).
-fn hash(bytes: &[u8]) -> u64 {
+pub(in crate::gateway) fn hash(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(bytes.len() as u64, |hash, chunk| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);

@@ -14,7 +14,7 @@ pub use policy::{CacheMode, CachePolicy};
 pub(in crate::gateway) use {
     cache::ReplyCache,
     flights::{FlightId, Flights, Joined, Payer, WaiterId},
-    key::Key,
+    key::{Key, hash as stable_hash},
     policy::is_worth_keeping,
     replay::pieces,
 };
