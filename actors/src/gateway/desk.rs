@@ -4,8 +4,9 @@
 //! What was decided is done after the lock is released: no waker, no drop of a caller's values and no start of a call happens
 //! under it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,12 +14,12 @@ use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
-use super::limits::{GatewayLimits, Timeouts};
+use super::limits::{GatewayLimits, ModelLimits};
 use super::place::{Ended, Place, begin_at};
 use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
-use crate::error::ModelError;
+use crate::error::{ModelError, StartError};
 use crate::mailbox::AgentRef;
 use crate::runtime::Shared;
 
@@ -27,7 +28,10 @@ pub(super) struct Desk {
     models: Arc<[ServedModel]>,
     /// Of the models, to be given away.
     names: Box<[Arc<str>]>,
-    limits: GatewayLimits,
+    /// What the leaves are sized for.
+    largest: GatewayLimits,
+    /// The longest that a call may take, in nanoseconds. Every call reads it, and few ever write it.
+    deadline: AtomicU64,
     shared: Arc<Shared>,
     /// One on each shard. Set before anybody calls.
     leaves: OnceLock<Box<[LeafDoor]>>,
@@ -44,7 +48,9 @@ impl Desk {
     pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits, shared: &Arc<Shared>) -> Self {
         let state = State::new(&models, &limits, shared.shards(), Instant::now());
         let names = models.iter().map(|model| model.name.as_str().into()).collect();
-        Self { models, names, limits, shared: shared.clone(), leaves: OnceLock::new(), state: Mutex::new(state) }
+        let (deadline, shared) = (AtomicU64::new(nanos(limits.deadline)), shared.clone());
+        let (leaves, state) = (OnceLock::new(), Mutex::new(state));
+        Self { models, names, largest: limits, deadline, shared, leaves, state }
     }
 
     /// Whose desk it is.
@@ -92,14 +98,6 @@ impl Desk {
 
     pub(super) fn name(&self, lane: usize) -> Arc<str> {
         self.names[lane].clone()
-    }
-
-    pub(super) fn limits(&self) -> &GatewayLimits {
-        &self.limits
-    }
-
-    pub(super) fn timeouts(&self) -> Timeouts {
-        self.limits.timeouts
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -181,7 +179,7 @@ impl Desk {
     }
 
     fn rules(&self) -> Rules<'_> {
-        Rules { models: &self.models, retry: &self.limits.retry }
+        Rules { models: &self.models }
     }
 
     /// A call that had a place was not made.
@@ -279,4 +277,34 @@ impl Desk {
         place.not_made();
         attempt.call.reply.send(Err(ModelError::Stopped));
     }
+    /// The longest that a new call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        Duration::from_nanos(self.deadline.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn limits(&self) -> GatewayLimits {
+        self.state().limits.clone()
+    }
+
+    /// From now on these limits hold, which are valid. A leaf looks who may start by them.
+    pub(super) fn set_limits(&self, limits: GatewayLimits) -> Result<(), StartError> {
+        limits.is_within(&self.largest)?;
+        self.deadline.store(nanos(limits.deadline), Ordering::Relaxed);
+        let mut state = self.state();
+        state.set_limits(limits, Instant::now());
+        self.have_looked(state);
+        Ok(())
+    }
+
+    /// The same for one model.
+    pub(super) fn set_model_limits(&self, lane: usize, limits: ModelLimits) {
+        let mut state = self.state();
+        state.set_model_limits(lane, limits, Instant::now());
+        self.have_looked(state);
+    }
+}
+
+/// A deadline is a day at most.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -53,6 +53,12 @@ impl Lane {
         self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
     }
 
+    /// From now on retries and the breaker go by these.
+    pub(super) fn set_policies(&mut self, common: &GatewayLimits, now: Instant) {
+        self.breaker.set_policy(common.breaker, now);
+        self.retries.set_policy(common.retry_budget, now);
+    }
+
     pub(super) fn max_in_flight(&self) -> usize {
         self.adaptive.limit()
     }

@@ -12,8 +12,7 @@ use super::call::Call;
 use super::chunks::Chunks;
 use super::fallback::may_fall_back;
 use super::lane::Lane;
-use super::limits::GatewayLimits;
-use super::retry::RetryPolicy;
+use super::limits::{GatewayLimits, ModelLimits};
 use super::{GatewayInfo, ModelInfo, ServedModel};
 use crate::chat::Headroom;
 use crate::error::{Limited, ModelError, Waiting};
@@ -27,12 +26,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What does not change while it is decided.
 pub(super) struct Rules<'a> {
     pub(super) models: &'a [ServedModel],
-    pub(super) retry: &'a RetryPolicy,
 }
 
 /// What is decided about.
 pub(super) struct State {
     pub(super) admission: Admission<Box<Call>>,
+    /// Those that hold now.
+    pub(super) limits: GatewayLimits,
+    of_models: Vec<ModelLimits>,
     /// The timers that are set and have not gone off.
     /// With the number of the leaf that keeps each.
     pub(super) timers: BTreeSet<(Instant, usize)>,
@@ -85,7 +86,9 @@ impl State {
         let lanes = models.iter().map(|model| Lane::new(&model.limits, limits, now)).collect();
         let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
         let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
-        Self { admission, timers: BTreeSet::new(), counts, peak: 0, leaves: vec![true; leaves] }
+        let of_models = models.iter().map(|model| model.limits.clone()).collect();
+        let (limits, timers, leaves) = (limits.clone(), BTreeSet::new(), vec![true; leaves]);
+        Self { admission, limits, of_models, timers, counts, peak: 0, leaves }
     }
 
     /// Whether there is anybody to make calls.
@@ -141,7 +144,7 @@ impl State {
             self.admission.pause(lane, now + pause);
         }
         let left = call.deadline.saturating_duration_since(now);
-        let wait = rules.retry.next(&error, made, chance, left).filter(|_| self.is_open());
+        let wait = self.limits.retry.next(&error, made, chance, left).filter(|_| self.is_open());
         let Some(wait) = wait else { return self.fail(call, error, now, rules, steps) };
         if !self.admission.lane(lane).may_retry(&error, now) {
             self.counts[lane].retries_refused += 1;
@@ -222,7 +225,7 @@ impl State {
         counts.attempts += 1;
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
-        steps.begin.push((ticket, Attempt { call, reservation }, came));
+        steps.begin.push((ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came));
     }
 
     /// A call that had a place was not made after all.
@@ -250,5 +253,20 @@ impl State {
         }
         let at = now + delay;
         self.timers.insert((at, leaf)).then_some(at)
+    }
+    /// From now on these limits hold.
+    pub(super) fn set_limits(&mut self, limits: GatewayLimits, now: Instant) {
+        self.admission.set_limits(limits.max_in_flight, limits.max_waiting);
+        for (number, own) in self.of_models.iter().enumerate() {
+            self.admission.set_lane(number, own, now);
+            self.admission.lane(number).set_policies(&limits, now);
+        }
+        self.limits = limits;
+    }
+
+    /// The same for one model.
+    pub(super) fn set_model_limits(&mut self, lane: usize, limits: ModelLimits, now: Instant) {
+        self.admission.set_lane(lane, &limits, now);
+        self.of_models[lane] = limits;
     }
 }
