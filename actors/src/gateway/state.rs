@@ -139,7 +139,8 @@ impl State {
         }
         let Some((mut call, error, chance)) = after.call else { return };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
-            self.counts[lane].pauses += 1;
+            // Those that began before it say the same once more.
+            self.counts[lane].pauses += u64::from(!self.admission.lane(lane).is_paused(now));
             let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
             self.admission.pause(lane, now + pause);
         }
