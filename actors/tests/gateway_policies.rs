@@ -83,8 +83,11 @@ fn when_all_fail_the_last_error_is_told_and_the_deadline_is_one_for_all() {
         other.fails(unpaid.clone());
         assert_eq!(gateway.call(ONE, request("x")).or(TWO).send().await, Err(unpaid));
         assert_eq!((one.attempts(), other.attempts()), (3, 1));
+        other.fails(unavailable());
+        let answer = gateway.call(ONE, request("x")).or(TWO).send().await;
+        assert_eq!((answer, one.attempts(), other.attempts()), (Err(unavailable()), 6, 4), "each has its own retries");
         let unknown = gateway.call(ONE, request("x")).or("provider/three").send().await;
-        assert!(matches!(unknown, Err(ModelError::NotFound(_))) && one.attempts() == 3, "a name is a mistake at once");
+        assert!(matches!(unknown, Err(ModelError::NotFound(_))) && one.attempts() == 6, "a name is a mistake at once");
 
         one.fails(ModelError::NotFound(text()));
         other.fails(None);
