@@ -9,6 +9,7 @@ use super::budget::Reservation;
 use super::call::Call;
 use super::chunks::Chunks;
 use super::desk::Desk;
+use super::limits::Timeouts;
 use super::place::Ended;
 use super::values::Completed;
 use crate::chat::{ChatReply, TokenUsage};
@@ -19,13 +20,15 @@ use crate::ports::ModelCall;
 pub(super) struct Attempt {
     pub(super) call: Box<Call>,
     pub(super) reservation: Option<Reservation>,
+    /// Those that held when it began.
+    pub(super) timeouts: Timeouts,
 }
 
 impl Attempt {
     /// Until its end, a time-out, or its caller leaves.
     pub(super) async fn run(self, desk: Arc<Desk>) -> Box<Ended> {
-        let Self { mut call, reservation } = self;
-        let (lane, timeouts) = (call.lane, desk.timeouts());
+        let Self { mut call, reservation, timeouts } = self;
+        let lane = call.lane;
         let model = &desk.models()[lane];
         let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
         let began = Instant::now();

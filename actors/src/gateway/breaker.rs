@@ -198,6 +198,17 @@ impl Breaker {
         }
     }
 
+    /// From now on it goes by this. Open, it stays so for its time, unless it is switched off; closed, it counts afresh.
+    pub(super) fn set_policy(&mut self, policy: BreakerPolicy, now: Instant) {
+        if policy == self.policy {
+            return;
+        }
+        self.policy = policy;
+        if !policy.enabled || matches!(self.state, State::Closed(_)) {
+            self.change(State::Closed(Window::new(&policy, now)));
+        }
+    }
+
     /// What it is like now.
     pub(super) fn state(&self, now: Instant) -> BreakerState {
         match &self.state {

@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,14 +15,14 @@ use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
-use super::limits::{GatewayLimits, Timeouts};
+use super::limits::{GatewayLimits, ModelLimits};
 use super::place::{Ended, Place, begin_at};
 use super::saving::{FlightId, Key, WaiterId};
 use super::sharing::Answered;
 use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
-use crate::error::ModelError;
+use crate::error::{ModelError, StartError};
 use crate::mailbox::AgentRef;
 use crate::ports::StoredReply;
 use crate::runtime::Shared;
@@ -33,7 +32,10 @@ pub(super) struct Desk {
     models: Arc<[ServedModel]>,
     /// Of the models, to be given away.
     names: Box<[Arc<str>]>,
-    limits: GatewayLimits,
+    /// What the leaves are sized for.
+    largest: GatewayLimits,
+    /// The longest that a call may take, in nanoseconds. Every call reads it, and few ever write it.
+    deadline: AtomicU64,
     shared: Arc<Shared>,
     /// One on each shard. Set before anybody calls.
     leaves: OnceLock<Box<[LeafDoor]>>,
@@ -54,15 +56,9 @@ impl Desk {
     pub(super) fn new(models: Arc<[ServedModel]>, limits: GatewayLimits, shared: &Arc<Shared>) -> Self {
         let state = State::new(&models, &limits, shared.shards(), Instant::now());
         let names = models.iter().map(|model| model.name.as_str().into()).collect();
-        Self {
-            models,
-            names,
-            limits,
-            shared: shared.clone(),
-            leaves: OnceLock::new(),
-            waiters: AtomicU64::new(1),
-            state: Mutex::new(state),
-        }
+        let (deadline, shared) = (AtomicU64::new(nanos(limits.deadline)), shared.clone());
+        let (leaves, state, waiters) = (OnceLock::new(), Mutex::new(state), AtomicU64::new(1));
+        Self { models, names, largest: limits, deadline, shared, leaves, waiters, state }
     }
 
     /// Whose desk it is.
@@ -110,14 +106,6 @@ impl Desk {
 
     pub(super) fn name(&self, lane: usize) -> Arc<str> {
         self.names[lane].clone()
-    }
-
-    pub(super) fn limits(&self) -> &GatewayLimits {
-        &self.limits
-    }
-
-    pub(super) fn timeouts(&self) -> Timeouts {
-        self.limits.timeouts
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -212,7 +200,7 @@ impl Desk {
     }
 
     fn rules(&self) -> Rules<'_> {
-        Rules { models: &self.models, names: &self.names, retry: &self.limits.retry }
+        Rules { models: &self.models, names: &self.names }
     }
 
     /// A call that had a place was not made.
@@ -362,4 +350,34 @@ impl Desk {
         place.not_made();
         attempt.call.reply.send(Err(ModelError::Stopped));
     }
+    /// The longest that a new call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        Duration::from_nanos(self.deadline.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn limits(&self) -> GatewayLimits {
+        self.state().limits.clone()
+    }
+
+    /// From now on these limits hold, which are valid. A leaf looks who may start by them.
+    pub(super) fn set_limits(&self, limits: GatewayLimits) -> Result<(), StartError> {
+        limits.is_within(&self.largest)?;
+        self.deadline.store(nanos(limits.deadline), Ordering::Relaxed);
+        let mut state = self.state();
+        state.set_limits(limits, Instant::now());
+        self.have_looked(state);
+        Ok(())
+    }
+
+    /// The same for one model.
+    pub(super) fn set_model_limits(&self, lane: usize, limits: ModelLimits) {
+        let mut state = self.state();
+        state.set_model_limits(lane, limits, Instant::now());
+        self.have_looked(state);
+    }
+}
+
+/// A deadline is a day at most.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

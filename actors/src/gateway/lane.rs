@@ -53,6 +53,12 @@ impl Lane {
         self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
     }
 
+    /// From now on retries and the breaker go by these.
+    pub(super) fn set_policies(&mut self, common: &GatewayLimits, now: Instant) {
+        self.breaker.set_policy(common.breaker, now);
+        self.retries.set_policy(common.retry_budget, now);
+    }
+
     pub(super) fn max_in_flight(&self) -> usize {
         self.adaptive.limit()
     }
@@ -108,7 +114,11 @@ impl Lane {
     /// not made, its caller left, or its adapter panicked.
     pub(super) fn ended(&mut self, entry: Entry, how: Option<Result<(), &ModelError>>, held: Duration, now: Instant) {
         let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
+        let was = self.breaker.state(now);
         self.breaker.ended(entry.pass, outcome, now);
+        if was != BreakerState::Closed && self.breaker.state(now) == BreakerState::Closed {
+            self.adaptive.start_again();
+        }
         self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
     }
 
@@ -134,6 +144,11 @@ impl Lane {
     /// Nobody starts before `until`. A shorter pause does not end a longer one.
     pub(super) fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Whether the provider has asked everybody to wait.
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
     }
 
     /// The provider says what is left: nobody is sent to be refused.

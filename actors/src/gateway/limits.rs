@@ -140,6 +140,20 @@ impl GatewayLimits {
         self.retry_budget.validate()?;
         self.breaker.validate()
     }
+
+    /// Whether a gateway that was started with the `largest` has room for these.
+    pub(super) fn is_within(&self, largest: &Self) -> Result<(), StartError> {
+        let sized = [
+            ("max_in_flight", self.max_in_flight, largest.max_in_flight),
+            ("max_waiting", self.max_waiting, largest.max_waiting),
+        ];
+        for (name, wanted, most) in sized {
+            if wanted > most {
+                return invalid(format!("{name} is {wanted}; this gateway was started for at most {most}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

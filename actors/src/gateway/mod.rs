@@ -113,6 +113,37 @@ impl Gateway {
         ChatCall::new(self, self.lane(model), request)
     }
 
+    /// The limits that hold now.
+    pub fn limits(&self) -> GatewayLimits {
+        self.desk.limits()
+    }
+
+    /// Changes the limits while calls are made. `max_in_flight` and `max_waiting` hold at once: who is in flight or waits stays, and
+    /// those who may start by a higher limit do. The retries are decided by the new policies from now on, of the calls in
+    /// flight as well; a breaker that is open stays so for its time, unless it is switched off, and one that is closed begins to count
+    /// afresh. `timeouts` hold for attempts that begin later, `deadline` for new calls.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] names the value and its range. What a gateway holds is sized at its start: `max_in_flight` and
+    /// `max_waiting` cannot exceed those that it was started with. Then nothing is changed.
+    pub fn set_limits(&self, limits: GatewayLimits) -> Result<(), StartError> {
+        limits.validate()?;
+        self.desk.set_limits(limits)
+    }
+
+    /// Changes the limits of one model while calls are made. They hold at once: who is in flight stays, and those who may start by a
+    /// higher limit do. A rate that changes keeps what is left of its minute in proportion. After a provider refused some, a
+    /// higher `max_in_flight` is a higher bound, up to which the gateway finds its way.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] names the value and its range, or says that there is no such model. Then nothing is changed.
+    pub fn set_model_limits(&self, model: &str, limits: ModelLimits) -> Result<(), StartError> {
+        limits.validate()?;
+        let lane = self.lane(model).map_err(|name| StartError::Invalid(self.serves_no(&name)))?;
+        self.desk.set_model_limits(lane, limits);
+        Ok(())
+    }
+
     fn lane(&self, model: &str) -> Result<usize, String> {
         self.desk.models().iter().position(|served| served.name == model).ok_or_else(|| model.to_owned())
     }
@@ -122,14 +153,18 @@ impl Gateway {
     /// # Errors
     /// [`ModelError`] when it does not answer.
     pub async fn info(&self) -> Result<GatewayInfo, ModelError> {
-        self.desk.agent().ask(self.desk.limits().deadline, LeafMessage::Info).await.map_err(refused)
+        self.desk.agent().ask(self.desk.deadline(), LeafMessage::Info).await.map_err(refused)
     }
 }
 
 impl Gateway {
     fn unknown(&self, name: &str) -> ModelError {
+        ModelError::NotFound(self.serves_no(name))
+    }
+
+    fn serves_no(&self, name: &str) -> String {
         let known: Vec<_> = self.desk.models().iter().map(|model| model.name.as_str()).collect();
-        ModelError::NotFound(format!("the gateway serves no model {name}; it serves {}", known.join(", ")))
+        format!("the gateway serves no model {name}; it serves {}", known.join(", "))
     }
 }
 

@@ -89,6 +89,13 @@ impl RetryBudget {
         left.is_some()
     }
 
+    /// From now on it goes by this. What is left stays, as far as there is room for it.
+    pub(super) fn set_policy(&mut self, policy: RetryBudgetPolicy, now: Instant) {
+        self.refill(now);
+        self.policy = policy;
+        self.put(0);
+    }
+
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.since).min(WINDOW);
         self.since = self.since.max(now);

@@ -14,8 +14,7 @@ use super::call::Call;
 use super::chunks::Chunks;
 use super::fallback::may_fall_back;
 use super::lane::Lane;
-use super::limits::GatewayLimits;
-use super::retry::RetryPolicy;
+use super::limits::{GatewayLimits, ModelLimits};
 use super::saving::{FlightId, Flights, ReplyCache};
 use super::sharing::Answered;
 use super::values::Completed;
@@ -33,12 +32,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Rules<'a> {
     pub(super) models: &'a [ServedModel],
     pub(super) names: &'a [Arc<str>],
-    pub(super) retry: &'a RetryPolicy,
 }
 
 /// What is decided about.
 pub(super) struct State {
     pub(super) admission: Admission<Box<Call>>,
+    /// Those that hold now.
+    pub(super) limits: GatewayLimits,
+    of_models: Vec<ModelLimits>,
     /// The timers that are set and have not gone off.
     /// With the number of the leaf that keeps each.
     pub(super) timers: BTreeSet<(Instant, usize)>,
@@ -112,10 +113,12 @@ impl State {
         let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
         Self {
             admission,
-            timers: BTreeSet::new(),
-            counts,
+            of_models: models.iter().map(|model| model.limits.clone()).collect(),
             caches: models.iter().map(|model| ReplyCache::new(&model.cache)).collect(),
             flights: Flights::new(limits.max_waiting),
+            limits: limits.clone(),
+            timers: BTreeSet::new(),
+            counts,
             tokens: BTreeMap::new(),
             again: Vec::new(),
             peak: 0,
@@ -177,12 +180,13 @@ impl State {
         }
         let Some((mut call, error, chance)) = after.call else { return };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
-            self.counts[lane].pauses += 1;
+            // Those that began before it say the same once more.
+            self.counts[lane].pauses += u64::from(!self.admission.lane(lane).is_paused(now));
             let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
             self.admission.pause(lane, now + pause);
         }
         let left = call.deadline.saturating_duration_since(now);
-        let wait = rules.retry.next(&error, made, chance, left).filter(|_| self.is_open());
+        let wait = self.limits.retry.next(&error, made, chance, left).filter(|_| self.is_open());
         let Some(wait) = wait else { return self.fail(call, error, now, rules, steps) };
         if !self.admission.lane(lane).may_retry(&error, now) {
             self.counts[lane].retries_refused += 1;
@@ -268,7 +272,7 @@ impl State {
         counts.attempts += 1;
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
-        steps.begin.push((ticket, Attempt { call, reservation }, came));
+        steps.begin.push((ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came));
     }
 
     /// A call that had a place was not made after all.
@@ -304,5 +308,20 @@ impl State {
         }
         let at = now + delay;
         self.timers.insert((at, leaf)).then_some(at)
+    }
+    /// From now on these limits hold.
+    pub(super) fn set_limits(&mut self, limits: GatewayLimits, now: Instant) {
+        self.admission.set_limits(limits.max_in_flight, limits.max_waiting);
+        for (number, own) in self.of_models.iter().enumerate() {
+            self.admission.set_lane(number, own, now);
+            self.admission.lane(number).set_policies(&limits, now);
+        }
+        self.limits = limits;
+    }
+
+    /// The same for one model.
+    pub(super) fn set_model_limits(&mut self, lane: usize, limits: ModelLimits, now: Instant) {
+        self.admission.set_lane(lane, &limits, now);
+        self.of_models[lane] = limits;
     }
 }

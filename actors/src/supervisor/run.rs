@@ -145,7 +145,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         models: [&crew.researcher, &crew.writer].map(|strategy| strategy.model().map(|model| model.name.clone())),
         on_reply: options.on_reply,
     };
-    let budgets = crew.budgets();
+    let (budgets, crew) = (crew.budgets(), crew.of_run(&id));
     let duties = Duties { crew, question: question.to_owned(), log: log.clone(), scope: scope.clone() };
     let span = tracing::info_span!("run", run_id = %id);
     // A supervisor is not restarted: a second one would not know what the first one did.

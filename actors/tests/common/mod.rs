@@ -6,6 +6,7 @@ pub(crate) mod crew;
 pub(crate) mod library;
 pub(crate) mod model;
 pub(crate) mod obeys;
+pub(crate) mod provider;
 pub(crate) mod stage;
 
 use std::sync::mpsc;

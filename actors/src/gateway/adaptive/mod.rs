@@ -148,6 +148,16 @@ impl AdaptiveLimit {
         self.limit = self.limit.min(ceiling);
     }
 
+    /// After an outage, when the first call was answered: refusals of the outage were not about the number of calls. The limit
+    /// stays and grows as in the beginning.
+    pub(super) fn start_again(&mut self) {
+        self.is_starting = true;
+        self.is_growing = false;
+        self.patience = PATIENCE;
+        self.refused_at = None;
+        self.doubt = 0;
+    }
+
     /// A call begins, with so many in flight, itself included.
     pub(super) fn began(&mut self, in_flight: usize, now: Instant) -> Stamp {
         self.begun += 1;

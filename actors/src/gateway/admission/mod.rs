@@ -329,13 +329,11 @@ impl<C> Admission<C> {
 
     /// From now on these limits hold for all lanes together. Who is in flight or waits stays, and one in flight above the
     /// limit is not followed by another. What may start by a higher limit comes out of [`Admission::next`] at once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
     pub(super) fn set_limits(&mut self, max_in_flight: usize, max_waiting: usize) {
         (self.max_in_flight, self.max_waiting) = (max_in_flight, max_waiting);
     }
 
     /// The same for one lane.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the gateway takes it up next"))]
     pub(super) fn set_lane(&mut self, lane: usize, limits: &ModelLimits, now: Instant) {
         let in_all = self.max_in_flight;
         self.lanes[lane].set_limits(limits, in_all, now);

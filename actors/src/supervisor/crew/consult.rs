@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{Budget, ChunkStream, Gateway};
+use crate::gateway::{Budget, ChunkStream, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
 
 /// The language model of a crew, and what it may use.
@@ -26,6 +26,8 @@ pub struct CrewModel {
     pub input_tokens: u64,
     /// How long a reply may be, in tokens. The default is 2,048; a model that thinks first needs more.
     pub output_tokens: u32,
+    /// The run whose calls it makes; the gateway lets runs take turns.
+    run: Option<Arc<str>>,
     /// Its server refuses requests for JSON by a schema.
     knows_no_schemas: Arc<AtomicBool>,
 }
@@ -39,8 +41,14 @@ impl CrewModel {
             budget,
             input_tokens: 16_000,
             output_tokens: 2_048,
+            run: None,
             knows_no_schemas: Arc::default(),
         }
+    }
+
+    /// The same model for the calls of this run.
+    pub(super) fn of_run(&self, run: &Arc<str>) -> Self {
+        Self { run: Some(run.clone()), ..self.clone() }
     }
 }
 
@@ -84,6 +92,8 @@ pub(in crate::supervisor) struct Question<A, R> {
     pub(in crate::supervisor) read: R,
     /// How long all of it may take.
     pub(in crate::supervisor) within: Duration,
+    /// How soon it matters to the run.
+    pub(in crate::supervisor) priority: Priority,
     /// Who reads the text while it is written.
     pub(in crate::supervisor) listener: Option<Listener>,
 }
@@ -100,7 +110,7 @@ impl CrewModel {
         &self,
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
     ) -> Result<T, Declined> {
-        let Question { ask, read, within, listener } = question;
+        let Question { ask, read, within, priority, listener } = question;
         let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_DAY);
         let (mut step, mut was_answered, mut repaired) = (0, false, None);
         // The refusal of a budget that no step got around.
@@ -116,20 +126,22 @@ impl CrewModel {
             }
             let request = if self.knows_no_schemas.load(Ordering::Relaxed) { plain(request) } else { request };
             let settled = self.budget.settled();
-            let error = match self.call(request.clone(), until, listener.as_ref().map(|heard| (heard, step))).await {
-                Ok(reply) => match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request))
-                {
-                    Ok(value) => return Ok(value),
-                    Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
-                    Err(unfit) => {
-                        tracing::debug!(reason = unfit.0, "a reply is asked for again");
-                        was_answered = true;
-                        repaired = Some(repair(&request, &reply.text, &unfit));
-                        continue;
+            let error =
+                match self.call(request.clone(), until, priority, listener.as_ref().map(|heard| (heard, step))).await {
+                    Ok(reply) => {
+                        match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
+                            Ok(value) => return Ok(value),
+                            Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
+                            Err(unfit) => {
+                                tracing::debug!(reason = unfit.0, "a reply is asked for again");
+                                was_answered = true;
+                                repaired = Some(repair(&request, &reply.text, &unfit));
+                                continue;
+                            }
+                        }
                     }
-                },
-                Err(error) => error,
-            };
+                    Err(error) => error,
+                };
             match error {
                 ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
                 // The prompt asks for JSON as well.
@@ -156,13 +168,17 @@ impl CrewModel {
         &self,
         request: ChatRequest,
         until: Instant,
+        priority: Priority,
         listener: Option<(&Listener, usize)>,
     ) -> Result<ChatReply, ModelError> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ModelError::Timeout(Waiting::Total));
         }
-        let call = self.gateway.call(&self.name, request).budget(&self.budget).within(left);
+        let mut call = self.gateway.call(&self.name, request).budget(&self.budget).within(left).priority(priority);
+        if let Some(run) = &self.run {
+            call = call.run(run);
+        }
         let completed = match listener {
             None => call.send().await?,
             Some((listener, step)) => {

@@ -108,6 +108,16 @@ impl Crew {
         Self { retriever: documents.clone(), sources: documents, planner, researcher, writer }
     }
 
+    /// The same crew for one run: the gateway knows whose its calls are.
+    pub(super) fn of_run(mut self, run: &Arc<str>) -> Self {
+        for role in [&mut self.planner, &mut self.researcher, &mut self.writer] {
+            if let Strategy::Model(model) = role {
+                *model = Arc::new(model.of_run(run));
+            }
+        }
+        self
+    }
+
     /// The budgets of its roles, each once; of one below another only the other, which counts it.
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let mut budgets: Vec<Budget> = Vec::new();

@@ -7,6 +7,7 @@ use super::consult::{CrewModel, Declined, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::ModelError;
+use crate::gateway::Priority;
 use crate::mailbox::Reply;
 use crate::research::model::plan;
 use crate::research::{Failure, FailureCause, Findings, Plan, Task, rules};
@@ -98,7 +99,7 @@ pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration)
 async fn plan_by_model(model: Arc<CrewModel>, question: String, within: Duration) -> Result<Plan, Declined> {
     let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
     let read = |_, reply: &str| plan::read(&question, reply);
-    model.consult(Question { ask, read, within, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None }).await
 }
 
 /// Findings of each part that a look back shows; fewer in each step.
@@ -118,5 +119,5 @@ async fn look_back(
         Some(plan::request_more(&question, &tasks, &shown, model.output_tokens))
     };
     let read = |_, reply: &str| plan::read_more(&question, &tasks, &findings, reply);
-    model.consult(Question { ask, read, within, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None }).await
 }

@@ -10,6 +10,7 @@ use super::consult::{CrewModel, Declined, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::RetrieveError;
+use crate::gateway::Priority;
 use crate::mailbox::Reply;
 use crate::ports::Retriever;
 use crate::research::model::find;
@@ -101,7 +102,7 @@ async fn choose(
 ) -> Result<Findings, Declined> {
     let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
     let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
-    model.consult(Question { ask, read, within, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Normal, listener: None }).await
 }
 
 impl Agent for Researcher {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::consult::{CrewModel, Declined, Listener, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
+use crate::gateway::Priority;
 use crate::mailbox::Reply;
 use crate::research::model::{marked, write};
 use crate::research::{Draft, Findings, Plan, rules};
@@ -89,5 +90,5 @@ async fn write_by_model(
         }
     });
     let listener = Some(Listener { complete: marked::complete, hear });
-    model.consult(Question { ask, read, within, listener }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener }).await
 }
