@@ -4,7 +4,7 @@ mod mock_llm_support;
 
 use std::time::{Duration, Instant};
 
-use callboard::mock_llm::{Fault, FaultRates, MockConfig, MockError, MockLlm, Script};
+use callboard::mock_llm::{Fault, FaultRates, Limits, MockConfig, MockError, MockLlm, Script};
 use mock_llm_support::{CHAT, Client, EVER, End, PATIENCE, chat, content, in_time, start};
 use serde_json::{Value, json};
 
@@ -67,6 +67,51 @@ async fn too_many_calls_in_flight_are_refused_as_such() {
     let stats = until(&server, |stats| stats["in_flight"] == 0).await;
     assert_eq!((&stats["aborted"], &stats["peak_in_flight"]), (&json!(2), &json!(2)));
     assert_eq!(client.post(&chat(json!({}))).await.status, 200);
+}
+
+/// Sets limits and says what the answer was.
+async fn set(client: &mut Client, limits: &str) -> (u16, Value) {
+    client.request("POST", "/limits", "", limits).await;
+    let reply = client.reply().await;
+    (reply.status, reply.json())
+}
+
+#[tokio::test]
+async fn limits_change_while_calls_are_in_flight() {
+    let server = start(|config| config.limits.max_in_flight = Some(3));
+    let mut held = [Client::to(&server).await, Client::to(&server).await];
+    for client in &mut held {
+        client.request("POST", CHAT, HANG, &chat(json!({})).to_string()).await;
+    }
+    until(&server, |stats| stats["in_flight"] == 2).await;
+    let mut client = Client::to(&server).await;
+    let in_force = json!({"max_in_flight": 1, "requests_per_minute": null, "tokens_per_minute": null});
+    assert_eq!(set(&mut client, r#"{"max_in_flight": 1}"#).await, (200, in_force.clone()));
+    assert_eq!(client.post(&chat(json!({}))).await.status, 429);
+    assert_eq!(server.stats().in_flight, 2, "those in flight go on");
+    let (status, error) = set(&mut client, r#"{"max_in_flight": 0}"#).await;
+    assert_eq!((status, &error["error"]["param"]), (400, &json!("max_in_flight")));
+    assert_eq!(set(&mut client, "{}").await, (200, in_force), "what cannot be changes nothing");
+
+    assert_eq!(set(&mut client, r#"{"max_in_flight": null, "requests_per_minute": 2}"#).await.0, 200);
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(client.post(&chat(json!({}))).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    server.set_limits(Limits { requests_per_minute: Some(1), ..Limits::default() }).unwrap();
+    let reply = client.post(&chat(json!({}))).await;
+    assert_eq!((reply.status, reply.header("x-ratelimit-remaining-requests")), (200, Some("0")));
+    assert!(server.set_limits(Limits { tokens_per_minute: Some(0), ..Limits::default() }).is_err());
+    server.set_limits(Limits::default()).unwrap();
+    let reply = client.post(&chat(json!({}))).await;
+    assert_eq!((reply.status, reply.header("x-ratelimit-limit-requests")), (200, None));
+
+    server.reset();
+    assert_eq!(set(&mut client, "{}").await.1["max_in_flight"], 3, "a reset brings back those of the start");
+    let refused = client.get("/limits").await;
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("POST")));
+    assert_eq!(server.stats().requests, 0, "what is about the mock does not count");
 }
 
 #[tokio::test]

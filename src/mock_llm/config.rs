@@ -17,6 +17,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The longest reply, in tokens.
 const MOST_TOKENS: u32 = 1_000_000;
 
+/// What is said of a limit of 0.
+pub(super) const ZERO: &str = "a limit of 0 would refuse everything: choose 1 or more";
+
 /// The behaviour of a mock server. The default answers at once, without faults and limits, on a free port.
 #[derive(Debug, Clone)]
 pub struct MockConfig {
@@ -82,7 +85,6 @@ impl MockConfig {
     pub fn validate(&self) -> Result<(), MockError> {
         let Latency { reply, first_token, between_tokens, sigma } = self.latency;
         let longest = [reply, first_token, between_tokens, self.slow_byte, self.idle, self.request_time];
-        let limits = [self.limits.max_in_flight, self.limits.requests_per_minute, self.limits.tokens_per_minute];
         let wrong = if !self.listen.ip().is_loopback() {
             "the mock listens on loopback only: choose 127.0.0.1 or ::1"
         } else if !(0.0..=10.0).contains(&sigma) {
@@ -91,8 +93,8 @@ impl MockConfig {
             "choose times up to 24 hours"
         } else if self.reply_tokens > MOST_TOKENS {
             "choose a reply of at most 1,000,000 tokens"
-        } else if limits.contains(&Some(0)) {
-            "a limit of 0 would refuse everything: choose 1 or more"
+        } else if self.limits.zero().is_some() {
+            ZERO
         } else if !(1..=MOST_THREADS).contains(&self.threads) {
             "choose 1 to 64 threads"
         } else if self.max_connections == 0 {

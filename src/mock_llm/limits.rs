@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// The limits. The default has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     /// Calls that may be in flight at once.
     pub max_in_flight: Option<u32>,
@@ -12,6 +14,22 @@ pub struct Limits {
     pub requests_per_minute: Option<u32>,
     /// Tokens per minute. A call counts its prompt and the longest reply it may get, before it is answered.
     pub tokens_per_minute: Option<u32>,
+}
+
+impl Limits {
+    /// The name of the first that is 0, which would refuse everything.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let named = [
+            ("max_in_flight", self.max_in_flight),
+            ("requests_per_minute", self.requests_per_minute),
+            ("tokens_per_minute", self.tokens_per_minute),
+        ];
+        named.into_iter().find_map(|(name, limit)| (limit == Some(0)).then_some(name))
+    }
+
+    pub(super) fn has_rates(&self) -> bool {
+        self.requests_per_minute.is_some() || self.tokens_per_minute.is_some()
+    }
 }
 
 /// Something that fills evenly and is taken from: the state of one rate limit.
@@ -94,6 +112,19 @@ impl Buckets {
             requests: limits.requests_per_minute.map(Bucket::full),
             tokens: limits.tokens_per_minute.map(Bucket::full),
         }
+    }
+
+    /// These limits from now on. A rate that stays keeps what is left of it; one that changes begins with a full bucket.
+    pub(super) fn change(&mut self, limits: &Limits) {
+        let new = Self::new(limits);
+        let keep = |old: &mut Option<Bucket>, new: Option<Bucket>| {
+            let capacity = |bucket: Option<Bucket>| bucket.map(|bucket| bucket.capacity);
+            if capacity(*old) != capacity(new) {
+                *old = new;
+            }
+        };
+        keep(&mut self.requests, new.requests);
+        keep(&mut self.tokens, new.tokens);
     }
 
     /// Counts a call of so many tokens, or refuses it and counts nothing.
@@ -224,6 +255,19 @@ mod tests {
             }
         }
         assert_eq!(admitted, 200);
+    }
+
+    #[test]
+    fn a_rate_that_changes_begins_full_and_another_keeps_what_is_left() {
+        let mut buckets = buckets(Some(2), Some(100));
+        assert_eq!(buckets.admit(SECOND, 60).1, Ok(()));
+        let limits =
+            |requests, tokens| Limits { requests_per_minute: requests, tokens_per_minute: tokens, max_in_flight: None };
+        buckets.change(&limits(Some(5), Some(100)));
+        let (rates, decision) = buckets.admit(SECOND, 40);
+        assert_eq!((decision, rates.requests.unwrap().remaining, rates.tokens.unwrap().remaining), (Ok(()), 4, 0));
+        buckets.change(&limits(None, None));
+        assert_eq!(buckets.admit(SECOND, 1_000), (Rates::default(), Ok(())));
     }
 
     #[test]

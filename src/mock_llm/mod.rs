@@ -79,8 +79,21 @@ impl MockLlm {
         self.state.stats()
     }
 
-    /// Begins anew: counters, the numbers of calls and with them what the seed decides, the script, the limits on
-    /// rates. Calls in flight go on. Also at `/reset`.
+    /// From now on these limits hold; calls in flight go on. A rate that stays keeps what is left of it, one that changes
+    /// begins with a full minute's worth. Also at `/limits`.
+    ///
+    /// # Errors
+    /// [`MockError::Config`] for a limit of 0, which would refuse everything.
+    pub fn set_limits(&self, limits: Limits) -> Result<(), MockError> {
+        if limits.zero().is_some() {
+            return Err(MockError::Config(config::ZERO));
+        }
+        self.state.set_limits(limits);
+        Ok(())
+    }
+
+    /// Begins anew: counters, the numbers of calls and with them what the seed decides, the script, and the limits of
+    /// the configuration with nothing used of them. Calls in flight go on. Also at `/reset`.
     pub fn reset(&self) {
         self.state.reset();
     }

@@ -12,7 +12,7 @@ use super::fault::Fault;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MockStats {
-    /// Requests with a complete head, those for `/stats` and `/reset` not counted.
+    /// Requests with a complete head, those for `/stats`, `/reset` and `/limits` not counted.
     pub requests: u64,
     /// Connections.
     pub connections: ConnectionStats,

@@ -8,7 +8,7 @@ use super::options::Options;
 use super::ours::Ours;
 use super::row::{Row, head};
 use super::server::Server;
-use super::{Side, same, waiting};
+use super::{Side, limits, same, storm, waiting};
 
 /// The latency of the mock where it is not zero.
 const LATENCY: Duration = Duration::from_millis(200);
@@ -34,6 +34,12 @@ pub async fn all(options: &Options) {
     }
     if options.wants("memory") {
         memory(options);
+    }
+    if options.wants("limits") {
+        print(&limits::measure(options).await);
+    }
+    if options.wants("storm") {
+        print(&storm::measure(options).await);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("\nMedian and quartiles of {} interleaved rounds on {cores} cores.", options.rounds);

@@ -3,10 +3,13 @@
 //! - [`ours`], [`direct`]: the two [`Side`]s, and what is the same for both
 //! - [`server`]: the mock, as a process of its own
 //! - [`load`]: all at once behind a limit, or so many in a second; [`waiting`]: the memory of calls that wait
+//! - [`limits`], [`storm`]: a provider that refuses calls, and changes its mind; [`crowd`]: its callers
 //! - [`measures`]: what is measured, and what is aimed at; [`row`]: medians, spread and ratio as Markdown
 //! - [`same`]: whether both sides send the same
 
+pub mod crowd;
 pub mod direct;
+pub mod limits;
 pub mod load;
 pub mod measures;
 pub mod options;
@@ -14,6 +17,7 @@ pub mod ours;
 pub mod row;
 pub mod same;
 pub mod server;
+pub mod storm;
 pub mod waiting;
 
 use std::time::Duration;

@@ -1,16 +1,16 @@
 //! What is measured of the gateway, and how long? The arguments after `--`.
 
 /// What can be named.
-const NAMES: [&str; 6] = ["cpu", "wall", "open", "memory", "profile", "profile-yardstick"];
+const NAMES: [&str; 8] = ["cpu", "wall", "open", "memory", "limits", "storm", "profile", "profile-yardstick"];
 
 const HELP: &str = "\
 cargo bench -p callboard-benches --bench yardstick -- [NAME ...] [OPTIONS]
 
-Measures what is named, or everything: cpu wall open memory
+Measures what is named, or everything: cpu wall open memory limits storm
 `profile` and `profile-yardstick` make the calls of `cpu` on one side only, for whoever watches them with a profiler.
 
   --rounds N   how often each side is measured, after one round that does not count (default 7; at most 3 of `wall`,
-               which takes a minute for each)
+               which takes a minute for each, and of `limits` and `storm`, which take half a minute and begin cold)
   --calls N    calls of each side in a round of `cpu` (default 50000)
   --quick      a tenth of everything and two rounds: to see that it works, not to quote
 ";

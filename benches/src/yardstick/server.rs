@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use callboard::mock_llm::{Latency, MockConfig, MockLlm};
+use callboard::mock_llm::{Latency, Limits, MockConfig, MockLlm};
 
-/// The first argument of such a process; the latency in milliseconds follows.
+/// The first argument of such a process; the latency in milliseconds follows, and how many calls it holds, 0 for any number.
 pub const CHILD: &str = "--serve";
 
 /// A server that runs.
@@ -25,9 +25,17 @@ impl Server {
     /// # Panics
     /// Panics when it does not start.
     pub fn start(latency: Duration) -> Self {
+        Self::with(latency, 0)
+    }
+
+    /// The same with a limit: more calls at once are refused.
+    ///
+    /// # Panics
+    /// Panics when it does not start.
+    pub fn with(latency: Duration, max_in_flight: u32) -> Self {
         let this = std::env::current_exe().expect("the path of a running program is known");
         let mut command = Command::new(this);
-        command.args([CHILD.to_owned(), latency.as_millis().to_string()]);
+        command.args([CHILD.to_owned(), latency.as_millis().to_string(), max_in_flight.to_string()]);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.expect("this program can be started again");
         let questions = child.stdin.take().expect("it is a pipe");
@@ -71,8 +79,10 @@ impl Drop for Server {
 /// Panics when the arguments are not those that this file passes.
 pub fn serve(mut arguments: impl Iterator<Item = String>) {
     let millis = arguments.next().and_then(|text| text.parse().ok()).expect("a latency follows");
+    let most: u32 = arguments.next().and_then(|text| text.parse().ok()).expect("a limit follows");
     let latency = Latency { reply: Duration::from_millis(millis), ..Latency::default() };
-    let config = MockConfig { latency, max_connections: 20_000, ..MockConfig::default() };
+    let limits = Limits { max_in_flight: Some(most).filter(|most| *most > 0), ..Limits::default() };
+    let config = MockConfig { latency, limits, max_connections: 20_000, ..MockConfig::default() };
     let server = MockLlm::start(config).expect("the mock starts");
     println!("{}", server.base_url());
     for _question in std::io::stdin().lines().map_while(Result::ok) {

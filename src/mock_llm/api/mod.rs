@@ -7,6 +7,7 @@ pub(super) mod chat;
 pub(super) mod embeddings;
 pub(super) mod error;
 pub(super) mod fields;
+pub(super) mod limits;
 pub(super) mod models;
 pub(super) mod plain;
 pub(super) mod stream;

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::mock_llm::api::answer::{Answer, upper_bound};
 use crate::mock_llm::api::error::ApiError;
 use crate::mock_llm::api::stream::Events;
-use crate::mock_llm::api::{chat, embeddings, models, plain};
+use crate::mock_llm::api::{chat, embeddings, limits, models, plain};
 use crate::mock_llm::fault::Fault;
 use crate::mock_llm::script::{Says, Scripted};
 use crate::mock_llm::stats::InFlight;
@@ -60,7 +60,7 @@ pub(super) fn refuse(error: &ApiError, wire: &mut Wire) {
 impl<'s> Exchange<'s, '_> {
     fn answer(&mut self, body: &[u8]) -> Option<InFlight<'s>> {
         self.wire.clear(self.head.keep);
-        if !matches!(self.head.route, Route::Stats | Route::Reset) {
+        if !matches!(self.head.route, Route::Stats | Route::Reset | Route::Limits) {
             self.state.counters.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         let mut in_flight = None;
@@ -73,7 +73,7 @@ impl<'s> Exchange<'s, '_> {
 
     fn route(&mut self, body: &[u8], in_flight: &mut Option<InFlight<'s>>) -> Result<(), ApiError> {
         let config = &self.state.config;
-        let is_ours = matches!(self.head.route, Route::Stats | Route::Reset | Route::Unknown(_));
+        let is_ours = matches!(self.head.route, Route::Stats | Route::Reset | Route::Limits | Route::Unknown(_));
         if config.require_key && !is_ours && !self.head.has_key {
             let message = "You didn't provide an API key: send one as `Authorization: Bearer KEY`. Any key will do.";
             return Err(ApiError::invalid(401, message).coded("invalid_api_key"));
@@ -101,15 +101,22 @@ impl<'s> Exchange<'s, '_> {
                 self.state.reset();
                 self.sent(200, b"{\"reset\":true}".to_vec())
             }
+            (Route::Limits, Method::Post) => {
+                let limits = limits::decode(body, self.state.limits())?;
+                self.state.set_limits(limits);
+                // Numbers: it cannot fail.
+                let limits = serde_json::to_vec(&limits).unwrap_or_default();
+                self.sent(200, limits)
+            }
             (Route::Unknown(path), _) => {
                 let message = format!(
-                    "Unknown request URL: {path}. There are /v1/chat/completions, /v1/embeddings, /v1/models, /stats and /reset."
+                    "Unknown request URL: {path}. There are /v1/chat/completions, /v1/embeddings, /v1/models, /stats, /reset and /limits."
                 );
                 Err(ApiError::invalid(404, message).coded("unknown_url"))
             }
             (route, _) => {
                 let allowed = match route {
-                    Route::Chat | Route::Embeddings | Route::Reset => "POST",
+                    Route::Chat | Route::Embeddings | Route::Reset | Route::Limits => "POST",
                     _ => "GET, HEAD",
                 };
                 let _ = write!(self.scratch.headers, "allow: {allowed}\r\n");
@@ -119,7 +126,7 @@ impl<'s> Exchange<'s, '_> {
     }
 
     fn enter(&mut self) -> Result<InFlight<'s>, ApiError> {
-        let most = self.state.config.limits.max_in_flight;
+        let most = self.state.max_in_flight();
         let entered = self.state.counters.enter(most);
         entered.ok_or_else(|| crowded(most.unwrap_or(u32::MAX), &mut self.scratch.headers))
     }

@@ -22,6 +22,7 @@ pub(crate) enum Route {
     Model(String),
     Stats,
     Reset,
+    Limits,
     Unknown(String),
 }
 
@@ -150,6 +151,7 @@ fn route(path: &str) -> Route {
         "/v1/models" => Route::Models,
         "/stats" => Route::Stats,
         "/reset" => Route::Reset,
+        "/limits" => Route::Limits,
         _ => match path.strip_prefix("/v1/models/") {
             Some(name) if !name.is_empty() => Route::Model(name.to_owned()),
             _ => Route::Unknown(path.chars().take(200).collect()),

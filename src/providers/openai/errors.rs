@@ -54,6 +54,16 @@ impl Said {
         words.iter().any(|word| said.contains(word))
     }
 
+    /// Whether a 429 is about calls at the same time. Most servers give it the same codes as one about a rate, so that only
+    /// the message tells. One that speaks of a rate as well is about that: everybody waits then, which does less harm.
+    fn is_about_concurrency(&self) -> bool {
+        const CROWD: [&str; 3] = ["concurren", "parallel", "simultaneous"];
+        const RATE: [&str; 4] = ["rpm", "tpm", "per min", "per_min"];
+        let message = self.message.to_lowercase();
+        let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        CROWD.iter().any(|word| self.codes.contains(word)) || names(&CROWD) && !names(&RATE)
+    }
+
     fn message(&self) -> String {
         if self.message.is_empty() { "it does not say why".to_owned() } else { self.message.clone() }
     }
@@ -77,11 +87,7 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
         // No waiting puts that right.
         429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
         429 => {
-            let limited = if said.names(&["concurren", "parallel", "simultaneous"]) {
-                Limited::Concurrency
-            } else {
-                Limited::Rate
-            };
+            let limited = if said.is_about_concurrency() { Limited::Concurrency } else { Limited::Rate };
             ModelError::RateLimited { limited, retry_after, message }
         }
         500.. => ModelError::Unavailable { status, retry_after, message },
@@ -161,6 +167,53 @@ mod tests {
         for (server, body) in servers {
             let error = refused_with(body);
             assert!(matches!(error, ModelError::ContextTooLong(_)), "{server}: {error:?}");
+        }
+    }
+
+    /// Bodies as users of these servers have reported them, without names of accounts.
+    #[test]
+    fn a_limit_on_calls_at_the_same_time_is_told_from_a_rate() {
+        let crowds = [
+            (
+                "Moonshot",
+                r#"{"error":{"message":"Your account request reached max organization concurrency: 1, please try again after 1 seconds","type":"rate_limit_reached_error"}}"#,
+            ),
+            (
+                "Z.AI",
+                r#"{"error":{"code":"1302","message":"High concurrency usage of this API, please reduce concurrency or contact customer service to increase limits"}}"#,
+            ),
+            (
+                "LiteLLM of 2026",
+                r#"{"error":{"message":"Rate limit exceeded for api_key: x. Limit type: max_parallel_requests. Current limit: 4, Remaining: 0. Limit resets at: 2026-10-07 11:41:39 UTC","type":"throttling_error","param":null,"code":"429"}}"#,
+            ),
+            ("LiteLLM before", r#"{"detail":"Max parallel request limit reached"}"#),
+            (
+                "our mock",
+                r#"{"error":{"message":"Too many concurrent requests: at most 16 may be in flight. Try again shortly.","type":"concurrency","param":null,"code":"concurrency_limit_exceeded"}}"#,
+            ),
+        ];
+        let rates = [
+            (
+                "OpenAI",
+                r#"{"error":{"message":"Rate limit reached for parallel-1 in organization org-x on tokens per min (TPM): Limit 30000, Used 22343, Requested 10955. Please try again in 6.596s.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
+            ),
+            (
+                "Moonshot",
+                r#"{"error":{"message":"Your account request reached organization max RPM: 3, please try again after 1 seconds","type":"rate_limit_reached_error"}}"#,
+            ),
+            (
+                "LiteLLM, which does not say which",
+                r#"{"error":{"message":"LiteLLM Rate Limit Handler for rate limit type = key. Crossed TPM / RPM / Max Parallel Request Limit. current rpm: 1, rpm limit: 1","type":"None","param":"None","code":"429"}}"#,
+            ),
+            ("one without words", "{}"),
+        ];
+        let rows = crowds.map(|row| (row, Limited::Concurrency)).into_iter();
+        for ((server, body), wanted) in rows.chain(rates.map(|row| (row, Limited::Rate))) {
+            let error = of_status(429, body.as_bytes(), None, None);
+            assert!(
+                matches!(error, ModelError::RateLimited { limited, .. } if limited == wanted),
+                "{server}: {error:?}"
+            );
         }
     }
 
