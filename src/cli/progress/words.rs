@@ -115,7 +115,7 @@ fn tenth(done: usize, total: usize) -> Option<usize> {
     (done * 10).checked_div(total).map(|tenths| tenths * 10)
 }
 
-fn count(number: usize, thing: &str) -> String {
+pub(super) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
