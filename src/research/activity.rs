@@ -5,7 +5,6 @@ use callboard_actors::supervisor::CrewModel;
 
 /// The numbers of one model at one moment.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct ModelActivity {
     /// Its whole name.
     pub model: String,

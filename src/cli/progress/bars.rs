@@ -184,3 +184,26 @@ fn line(name: &str) -> ProgressBar {
 fn finish(bar: &ProgressBar, text: String) {
     bar.finish_with_message(text);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::numbers::tests::activity;
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_one_line_that_changes_and_goes_at_the_end() {
+        let mut bars = Bars::new(true);
+        assert!(bars.has_model() && !Bars::new(false).has_model());
+        let told = |bars: &Bars| bars.numbers.as_ref().map(ProgressBar::message);
+        assert_eq!(told(&bars), None, "nothing before the first look");
+        bars.model(&activity(900, 0, None));
+        assert!(told(&bars).unwrap().ends_with("41 calls, 900 tokens, cost unknown"), "{:?}", told(&bars));
+        let bar = bars.numbers.clone().unwrap();
+        bars.event(&Event::RunStarted { question: "Why?".to_owned() });
+        bars.event(&Event::AnswerText { text: "Because.".to_owned() });
+        bars.model(&activity(901, 0, Some(0.5)));
+        assert!(bar.message().ends_with("901 tokens, $0.50"), "the same line: {}", bar.message());
+        bars.end();
+        assert!(bar.is_finished() && bars.numbers.is_none());
+    }
+}

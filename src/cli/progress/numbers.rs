@@ -40,3 +40,42 @@ fn grouped(number: u64) -> String {
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Of a model in the middle of its work.
+    pub(in crate::cli::progress) fn activity(
+        tokens: u64,
+        calls_without_usage: u64,
+        cost_usd: Option<f64>,
+    ) -> ModelActivity {
+        let model = "openai/x".to_owned();
+        ModelActivity { model, in_flight: 3, limit: 8, waiting: 2, calls: 41, tokens, calls_without_usage, cost_usd }
+    }
+
+    #[test]
+    fn the_line_is_shorter_where_there_is_less_room() {
+        let busy = activity(12_300, 0, Some(0.03));
+        for (columns, told) in [
+            (71, "openai/x: 3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
+            (60, "3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
+            (40, "3/8, 41 calls, 12,300 tokens, $0.03"),
+            (20, "41 calls, $0.03"),
+            (3, "$0.03"),
+        ] {
+            assert_eq!(line(&busy, columns), told, "{columns}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_nothing() {
+        let told = |tokens, untold, cost| line(&activity(tokens, untold, cost), 200);
+        assert!(told(0, 0, None).ends_with(", 0 tokens, cost unknown"));
+        assert!(told(0, 2, None).ends_with(", tokens unknown, cost unknown"));
+        assert!(told(1_234_567, 1, None).ends_with(", over 1,234,567 tokens, cost unknown"));
+        assert!(told(999, 0, Some(0.0004)).ends_with(", 999 tokens, $0.000400"));
+        assert!(told(0, 0, Some(0.0)).ends_with(", 0 tokens, $0.00"), "free of charge is known");
+    }
+}

@@ -148,5 +148,8 @@ mod tests {
         ] {
             assert_eq!(event(&change).as_deref(), Some(line));
         }
+        let (role, model, error_code) = ("planner".into(), "openai/x".into(), "timeout".into());
+        let failed = Event::ModelCallFailed { role, task: None, model, error_code };
+        assert_eq!(event(&failed), None, "what follows from it is said");
     }
 }
