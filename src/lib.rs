@@ -13,7 +13,7 @@
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
-//! - [`telemetry`]: what agents and shards are like, as metrics
+//! - [`telemetry`]: what agents, shards and model calls are like, as metrics
 //! - [`providers`]: language models behind the gateway, in the formats of their vendors
 //! - [`store`]: what outlives a process: replies of models
 //! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
@@ -29,7 +29,7 @@ pub use callboard_actors::event::{CancelReason, Event, RunEvent};
 pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, TaskId};
 pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;
-pub use research::{Finished, ModelChoice, Research, ResearchRun, plan, research};
+pub use research::{Finished, ModelActivity, ModelChoice, Research, ResearchRun, plan, research};
 
 pub mod compose;
 pub mod config;

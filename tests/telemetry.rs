@@ -1,9 +1,17 @@
-//! Does a program see its agents as metrics? With a recorder that writes what Prometheus reads.
+//! Does a program see its agents and its model calls as metrics? With a recorder that writes what Prometheus reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use callboard::actors::chat::{ChatReply, ChatRequest, Turn as ChatTurn};
+use callboard::actors::error::{Limited, ModelError};
+use callboard::actors::gateway::{
+    BreakerPolicy, Gateway, GatewayInfo, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy, ServedModel,
+};
+use callboard::actors::ports::{ChatModel, ModelCall};
 use callboard::prelude::*;
-use callboard::telemetry::Publisher;
+use callboard::telemetry::{GatewayMetrics, Publisher};
+use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -104,4 +112,157 @@ async fn publishing_again_and_again_ends_with_the_runtime() {
     let published = tokio::spawn(Publisher::new(runtime.handle()).publish_every(Duration::from_millis(1)));
     runtime.stop(LONG).await;
     tokio::time::timeout(LONG, published).await.expect("it ends").expect("it does not panic");
+}
+
+/// Does what it is told, in one word.
+struct Scripted(&'static str);
+
+impl ChatModel for Scripted {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let (name, message) = (self.0, call.request.turns[0].text.clone());
+        Box::pin(async move {
+            match &*message {
+                "hang" => std::future::pending().await,
+                "fail" if name != ONE => Err(ModelError::Unavailable { status: 503, retry_after: None, message }),
+                "slow down" => {
+                    let (limited, retry_after) = (Limited::Rate, Some(Duration::from_millis(1)));
+                    Err(ModelError::RateLimited { limited, retry_after, message })
+                }
+                _ => Ok(ChatReply::text(message)),
+            }
+        })
+    }
+}
+
+const ONE: &str = "played/one";
+const TWO: &str = "played/two";
+const THREE: &str = "played/three";
+
+fn scripted(runtime: &Runtime) -> Gateway {
+    let served = |name| {
+        let limits = ModelLimits { max_in_flight: Some(2), ..ModelLimits::default() };
+        ServedModel { limits, ..ServedModel::new(name, Arc::new(Scripted(name))) }
+    };
+    let limits = GatewayLimits {
+        max_waiting: 1,
+        retry: RetryPolicy { attempts: 2, first: Duration::from_millis(1), ..RetryPolicy::default() },
+        retry_budget: RetryBudgetPolicy { percent: 0, floor_per_second: 1, ..RetryBudgetPolicy::default() },
+        breaker: BreakerPolicy { attempts: 4, failed_percent: 100, cool_down: LONG, ..BreakerPolicy::default() },
+        ..GatewayLimits::default()
+    };
+    Gateway::start(runtime, [ONE, TWO, THREE].map(served).into(), limits).unwrap()
+}
+
+fn request(word: &str) -> ChatRequest {
+    ChatRequest::new(vec![ChatTurn::user(word)], 10)
+}
+
+async fn until(gateway: &Gateway, holds: impl Fn(&GatewayInfo) -> bool) -> GatewayInfo {
+    loop {
+        let info = gateway.info().await.unwrap();
+        if holds(&info) {
+            return info;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn what_model_calls_are_like_is_published_for_each_model() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let gateway = scripted(&runtime);
+    let call = |model, word| gateway.call(model, request(word));
+    let (info, held) = here.block_on(async {
+        for _ in 0..3 {
+            // Twice after a retry, then at once, because the breaker is open.
+            call(TWO, "fail").or(ONE).send().await.unwrap();
+        }
+        // An answer keeps the breaker of this one closed, and there are retries for some of its calls only.
+        call(THREE, "x").send().await.unwrap();
+        for word in ["slow down"].into_iter().chain(["fail"; 13]) {
+            call(THREE, word).send().await.unwrap_err();
+        }
+        let mut held: Vec<_> = [ONE, ONE, THREE].map(|model| call(model, "hang").send()).into();
+        until(&gateway, |info| info.in_flight == 3).await;
+        held.pop();
+        until(&gateway, |info| info.in_flight == 2).await;
+        held.push(call(ONE, "hang").send());
+        until(&gateway, |info| info.waiting == 1).await;
+        call(ONE, "x").send().await.unwrap_err();
+        (gateway.info().await.unwrap(), held)
+    });
+    let metrics = GatewayMetrics::new(gateway.clone());
+    metrics::with_local_recorder(&recorder, || here.block_on(metrics.publish())).unwrap();
+    let text = page.render();
+    let has = |line: &str| assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+    for line in [
+        "callboard_gateway_in_flight 2",
+        "callboard_gateway_peak_in_flight 3",
+        "callboard_gateway_waiting 1",
+        "callboard_model_in_flight{model=\"played/one\"} 2",
+        "callboard_model_in_flight{model=\"played/two\"} 0",
+        "callboard_model_breaker{model=\"played/one\"} 0",
+        "callboard_model_breaker{model=\"played/two\"} 2",
+        "callboard_model_refused_total{model=\"played/one\"} 1",
+        "callboard_model_fell_back_total{model=\"played/two\"} 3",
+        "callboard_model_pauses_total{model=\"played/three\"} 2",
+        "callboard_model_failed_total{model=\"played/three\"} 14",
+        "# TYPE callboard_model_retries_total counter",
+        "# TYPE callboard_model_limit gauge",
+    ] {
+        has(line);
+    }
+    // How many retries there were depends on how long it took: what the gateway says is what counts.
+    for model in &info.models {
+        for (metric, value) in [
+            ("limit", model.limit as u64),
+            ("attempts_total", model.attempts),
+            ("retries_total", model.retries),
+            ("retries_refused_total", model.retries_refused),
+            ("failed_total", model.failed),
+        ] {
+            has(&format!("callboard_model_{metric}{{model=\"{}\"}} {value}", model.name));
+        }
+    }
+    let three = &info.models[2];
+    assert!(three.retries > three.retries_refused && three.retries_refused > 0, "{three:?}");
+    drop(held);
+    runtime.stop_blocking(LONG);
+}
+
+#[test]
+fn gateways_with_names_of_their_own_are_told_apart() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (name, calls) in [("main", 1), ("other", 2)] {
+        let gateway = scripted(&runtime);
+        for _ in 0..calls {
+            here.block_on(gateway.call(ONE, request("x")).send()).unwrap();
+        }
+        let metrics = GatewayMetrics::new(gateway).named(name);
+        metrics::with_local_recorder(&recorder, || here.block_on(metrics.publish())).unwrap();
+    }
+    let text = page.render();
+    for line in [
+        "callboard_gateway_waiting{gateway=\"main\"} 0",
+        "callboard_model_attempts_total{gateway=\"main\",model=\"played/one\"} 1",
+        "callboard_model_attempts_total{gateway=\"other\",model=\"played/one\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn publishing_a_gateway_again_and_again_ends_with_its_runtime() {
+    let runtime = Runtime::start(RuntimeConfig::default()).unwrap();
+    let metrics = GatewayMetrics::new(scripted(&runtime));
+    let published = tokio::spawn(metrics.clone().publish_every(Duration::from_millis(1)));
+    runtime.stop(LONG).await;
+    tokio::time::timeout(LONG, published).await.expect("it ends").expect("it does not panic");
+    assert_eq!(metrics.publish().await, Err(ModelError::Stopped));
 }

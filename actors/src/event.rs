@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::Source;
 use crate::research::{Status, Task, TaskId};
 
 /// One thing that happened in a run.
@@ -106,6 +107,40 @@ pub enum Event {
         task: Option<TaskId>,
         /// Why, for people.
         reason: String,
+    },
+    /// A call of a language model was answered. Whether the answer is any use is seen after it.
+    ModelCalled {
+        /// Who asked: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// The model that answered, by its whole name.
+        model: String,
+        /// Whether the call was made; a `cache`d or `shared` answer costs nothing, whatever its tokens are.
+        source: Source,
+        /// How often the call was made; 0 when it was answered without the provider.
+        attempts: u32,
+        /// Milliseconds in line at the gateway: for a place, for a rate, for the next attempt.
+        queue_ms: u64,
+        /// Milliseconds at the provider, in all attempts.
+        provider_ms: u64,
+        /// Tokens of the request, as the provider counts them; `None` when it did not say, which is not 0.
+        input_tokens: Option<u64>,
+        /// Tokens of the reply, in the same way.
+        output_tokens: Option<u64>,
+    },
+    /// A call of a language model failed for good, or was not made. What is done instead is seen after it: less text, the
+    /// rules, or the end of the run. A call that waits for what others have reserved of the budget has not failed, and one
+    /// whose caller left has neither event.
+    ModelCallFailed {
+        /// Who asked: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// The model that was asked, by its whole name.
+        model: String,
+        /// The code of the error, such as `timeout`. Never what a provider wrote.
+        error_code: String,
     },
     /// A piece of the answer while a language model writes it. Each sentence rests on findings and says no more than their
     /// quotes; the verifier has not looked at the stored text yet.

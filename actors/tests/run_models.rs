@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use callboard_actors::chat::ReplyForm;
 use callboard_actors::error::ModelError;
-use callboard_actors::event::{CancelReason, Event};
-use callboard_actors::gateway::BudgetLimits;
-use callboard_actors::research::{FailureCause, Status, Usage};
+use callboard_actors::event::{CancelReason, Event, RunEvent};
+use callboard_actors::gateway::{BudgetLimits, Source};
+use callboard_actors::research::{FailureCause, Status, TaskId, Usage};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervisor::{Collect, RunOptions};
 use callboard_actors::testkit::explore;
@@ -44,6 +44,84 @@ fn a_model_plans_chooses_looks_back_and_writes_in_its_own_words() {
             system.into_iter().all(|prompt| !prompt.contains("alder")),
             "no question or document is in the system role"
         );
+    });
+}
+
+/// What is told of the calls of a run, in order; and each stands before the end.
+fn calls(log: &[RunEvent]) -> Vec<Event> {
+    let told = log.iter().map(|event| &event.event);
+    told.filter(|event| matches!(event, Event::ModelCalled { .. } | Event::ModelCallFailed { .. })).cloned().collect()
+}
+
+fn called(role: &str, task: Option<u32>, provider_ms: u64) -> Event {
+    Event::ModelCalled {
+        role: role.to_owned(),
+        task: task.map(TaskId),
+        model: "played/one".to_owned(),
+        source: Source::Model,
+        attempts: 1,
+        queue_ms: 0,
+        provider_ms,
+        input_tokens: Some(USED.input),
+        output_tokens: Some(USED.output),
+    }
+}
+
+fn call_failed(role: &str, task: Option<u32>, code: &str) -> Event {
+    let (role, model, error_code) = (role.to_owned(), "played/one".to_owned(), code.to_owned());
+    Event::ModelCallFailed { role, task: task.map(TaskId), model, error_code }
+}
+
+#[test]
+fn each_call_is_told_with_its_numbers_and_without_its_text() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let script = |role, _: &_, nth| match (role, nth) {
+            (Role::Researcher, 0) => says("nonsense"),
+            (Role::LooksBack, _) => Does::SaysAfter(Duration::from_millis(1_250), NO_MORE.to_owned()),
+            (Role::Writer, _) => Does::Fails(ModelError::ContentRefused("secret words".to_owned())),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), script).await;
+        let (planner, researcher) = (called("planner", None, 0), called("researcher", Some(1), 0));
+        let (looks_back, writer) = (called("planner", None, 1_250), call_failed("writer", None, "content_refused"));
+        assert_eq!(calls(&played.log), [planner, researcher.clone(), researcher, looks_back, writer]);
+        let place = |found: fn(&Event) -> bool| played.log.iter().rposition(|event| found(&event.event)).unwrap();
+        let answered = place(|event| matches!(event, Event::ModelCalled { role, .. } if role == "researcher"));
+        assert!(answered < place(|event| matches!(event, Event::TaskFinished { .. })), "before what follows from it");
+        let told = serde_json::to_string(&calls(&played.log)).unwrap();
+        assert!(["secret", "alder", "nonsense"].iter().all(|text| !told.contains(text)), "{told}");
+    });
+}
+
+#[test]
+fn a_usage_that_is_unknown_is_null_and_tries_are_counted() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let unavailable =
+            || ModelError::Unavailable { status: 503, retry_after: None, message: "on purpose".to_owned() };
+        let script = move |role, _: &_, nth| match (role, nth) {
+            (Role::Planner, 0) => Does::Fails(unavailable()),
+            (Role::Planner, _) => Does::SaysUncounted(r#"{"tasks": ["What is the alder protocol?"]}"#.to_owned()),
+            _ => good(role),
+        };
+        let played = play(&runtime, &library, "What is alder about?", options(), script).await;
+        let planned = serde_json::to_value(&calls(&played.log)[0]).unwrap();
+        assert_eq!((&planned["type"], &planned["attempts"]), (&"model_called".into(), &2.into()));
+        assert!(planned["queue_ms"].as_u64() > Some(0), "the wait before the second attempt is in line: {planned}");
+        assert!(planned["input_tokens"].is_null() && planned["output_tokens"].is_null(), "{planned}");
+        assert_eq!(calls(&played.log)[1], called("researcher", Some(1), 0));
+    });
+}
+
+#[test]
+fn a_run_whose_model_cannot_be_reached_tells_of_the_call_before_its_end() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let refuses = |_, _: &_, _| Does::Fails(ModelError::NotFound("no such model".to_owned()));
+        let played = play(&runtime, &library, "What is alder about?", options(), refuses).await;
+        assert_eq!(played.outcome.status, Status::Failed);
+        assert_eq!(calls(&played.log), [call_failed("planner", None, "not_found")]);
     });
 }
 

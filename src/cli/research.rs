@@ -22,6 +22,9 @@ use super::{keys, trace};
 /// How long the indexing may take to break off after the first signal before nobody waits for it any more.
 const BREAK_OFF: Duration = Duration::from_millis(500);
 
+/// How often the numbers of a model are looked at, and how long for them.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// Runs the command to its end.
 pub(super) fn run(args: ResearchArgs) -> ExitStatus {
     trace::start(args.verbose);
@@ -166,6 +169,8 @@ async fn follow(
     }
     let mut events = run.events();
     let (mut cancelled, mut unwritten) = (false, false);
+    let (mut looks, shows_model) = (tokio::time::interval(LOOK), progress.shows_model());
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
@@ -181,6 +186,11 @@ async fn follow(
                     && !std::mem::replace(&mut unwritten, true)
                 {
                     progress.note(&format!("events cannot be written to standard output: {fault}"));
+                }
+            }
+            _ = looks.tick(), if shows_model => {
+                if let Ok(Some(activity)) = tokio::time::timeout(LOOK, run.model_activity()).await {
+                    progress.model(&activity);
                 }
             }
         }

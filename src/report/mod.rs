@@ -18,5 +18,5 @@ pub use html::html;
 pub use markdown::markdown;
 pub use sources::Sources;
 pub use text::{TextStyle, plan, text};
-pub use words::skipped;
+pub use words::{dollars, skipped};
 pub use wrap::wrap;

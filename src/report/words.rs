@@ -51,10 +51,14 @@ fn usage(report: &Report) -> String {
         0 => String::new(),
         n => format!(", without {n} of them that did not say"),
     };
-    let digits = |cost: f64| if cost < 0.01 { 6 } else { 2 };
-    let cost =
-        cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), |cost| format!("${cost:.*}", digits(cost)));
+    let cost = cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), dollars);
     format!("{calls}, {input_tokens} tokens sent and {output_tokens} received{untold}, {cost}")
+}
+
+/// `$0.03`; less than a cent in millionths, so that it does not look like nothing.
+pub fn dollars(cost: f64) -> String {
+    let digits = if 0.0 < cost && cost < 0.01 { 6 } else { 2 };
+    format!("${cost:.digits$}")
 }
 
 /// `2.3 s, of which 0.4 s for the index`.
@@ -106,7 +110,7 @@ mod tests {
         report.generator = callboard_actors::research::Generator::llm("openai/x");
         let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, 900 tokens sent and 80 received";
         assert_eq!(generator(&report), format!("{said}, at a cost that nobody knows."));
-        for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00")] {
+        for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00"), (0.0, "$0.00")] {
             report.usage.cost_usd = Some(cost);
             assert_eq!(generator(&report), format!("{said}, {told}."));
         }

@@ -26,9 +26,12 @@ use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
 use crate::report::{Sources, files};
 
+mod activity;
 mod choice;
 mod open;
 
+use activity::Meter;
+pub use activity::ModelActivity;
 pub use choice::ModelChoice;
 use open::{open, sources};
 
@@ -165,14 +168,19 @@ impl Research {
         let corpus = open(corpus, corpus_options, watch, end).await?;
         let index = started.elapsed();
         let runtime = Runtime::start(RuntimeConfig::default())?;
-        let crew = match model {
-            None => Crew::by_rules(corpus.clone()),
-            Some(model) => Crew::with_model(corpus.clone(), model.start(&runtime)?),
+        let (crew, meter) = match model {
+            None => (Crew::by_rules(corpus.clone()), None),
+            Some(choice) => {
+                let has_price = choice.model.price.is_some();
+                let model = choice.start(&runtime)?;
+                let meter = Meter::of(&model, has_price);
+                (Crew::with_model(corpus.clone(), model), Some(meter))
+            }
         };
         let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let options = RunOptions { max_researchers, deadline, iterations, ..Default::default() };
         let run = runtime.research(&question, crew, options)?;
-        Ok(ResearchRun { run, runtime, corpus, started, index })
+        Ok(ResearchRun { run, runtime, corpus, meter, started, index })
     }
 
     /// Checks every value without reading anything. [`start`](Research::start) does so too.
@@ -209,6 +217,8 @@ pub struct ResearchRun {
     run: Run,
     runtime: Runtime,
     corpus: Arc<Corpus>,
+    /// The numbers of its language model, if it has one.
+    meter: Option<Meter>,
     started: Instant,
     index: Duration,
 }
@@ -222,6 +232,12 @@ impl ResearchRun {
     /// Every event of the run from the first, as they come; ends after the run's end. May be called more than once.
     pub fn events(&self) -> RunEvents {
         self.run.events()
+    }
+
+    /// What the language model does right now, and what it has cost. `None` without one, and when its gateway does not answer:
+    /// whoever shows it shows the last one then. Dropping the future is no harm.
+    pub async fn model_activity(&self) -> Option<ModelActivity> {
+        self.meter.as_ref()?.read().await
     }
 
     /// The files of the corpus that were not read, each with its reason.

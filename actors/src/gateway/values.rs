@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::breaker::BreakerState;
 use super::call::Progress;
 use super::limits::ModelLimits;
@@ -128,10 +130,12 @@ pub struct CallTimes {
 }
 
 /// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Source {
     /// The model: the call was made, and paid for.
+    #[default]
     Model,
     /// It was kept from an earlier call. Nothing was sent, and nothing is charged; the usage is that of the earlier call.
     Cache,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::crew::{
-    Crew, Made, OnText, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft,
+    Crew, Made, OnCall, OnText, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft,
     WriteDraft, Writer, Written,
 };
 use super::log::EventLog;
@@ -30,6 +30,8 @@ pub(super) enum RunMessage {
     },
     /// A piece of the answer, while a model writes it.
     Text(String),
+    /// One of the crew called a model.
+    Called(Event),
     Wake,
 }
 
@@ -107,7 +109,8 @@ impl Supervisor {
     fn ask_planner(&mut self, turn: &mut Turn<'_, RunMessage>) {
         let Some((planner, question)) = self.planner() else { return };
         let within = self.machine.model_patience(Instant::now());
-        let question = |reply| PlanQuestion::Begin { question, within, reply };
+        let on_call = on_call(turn);
+        let question = |reply| PlanQuestion::Begin { question, within, on_call, reply };
         let input = |planned: Result<Result<Made<Plan>, Failure>, String>| {
             Input::Planned(planned.unwrap_or_else(|reason| Err(Failure::internal(reason))))
         };
@@ -117,7 +120,8 @@ impl Supervisor {
     fn look_back(&mut self, tasks: Vec<Task>, findings: Vec<Findings>, turn: &mut Turn<'_, RunMessage>) {
         let Some((planner, question)) = self.planner() else { return };
         let within = self.machine.model_patience(Instant::now());
-        let question = |reply| PlanQuestion::LookBack { question, tasks, findings, within, reply };
+        let on_call = on_call(turn);
+        let question = |reply| PlanQuestion::LookBack { question, tasks, findings, within, on_call, reply };
         self.ask("planner", planner, question, |more: Result<Made<Vec<String>>, String>| Input::LookedBack(more), turn);
     }
 
@@ -137,8 +141,8 @@ impl Supervisor {
             // The text is a preview: the report does not depend on it.
             let _left_out = me.tell(RunMessage::Text(text));
         });
-        let (plan, findings) = (Arc::new(plan), findings.into());
-        let question = |reply| WriteDraft::Begin { plan, findings, within, on_text, reply };
+        let (plan, findings, on_call) = (Arc::new(plan), findings.into(), on_call(turn));
+        let question = |reply| WriteDraft::Begin { plan, findings, within, on_text, on_call, reply };
         self.ask("writer", spec, question, |written: Result<Written, String>| Input::Written(written), turn);
     }
 
@@ -204,8 +208,16 @@ impl Supervisor {
         let span = tracing::info_span!("task", task = %id, attempt);
         let patience = self.patience();
         let within = self.machine.model_patience(Instant::now());
-        let answer =
-            researcher.ask(patience, |reply| ResearchTask::Begin { task, whole, within, progress, span, reply });
+        let on_call = on_call(turn);
+        let answer = researcher.ask(patience, |reply| ResearchTask::Begin {
+            task,
+            whole,
+            within,
+            progress,
+            on_call,
+            span,
+            reply,
+        });
         let begun = turn.start(answer, move |outcome: Outcomes<Result<Made<Findings>, TaskFailure>>| match outcome {
             Ok(Ok(Ok(findings))) => RunMessage::Input(Input::Replied { task: id, attempt, findings }),
             Ok(Ok(Err(failure))) => failed(failure.reason, failure.retry),
@@ -288,12 +300,22 @@ impl Agent for Supervisor {
                 }
             }
             RunMessage::Text(text) => self.emit(Event::AnswerText { text }),
+            RunMessage::Called(event) => self.emit(event),
             RunMessage::Wake => {
                 self.wake = None;
                 self.feed(Input::Tick, turn);
             }
         }
     }
+}
+
+/// Brings the supervisor what is told of a call.
+fn on_call(turn: &Turn<'_, RunMessage>) -> OnCall {
+    let me = turn.me();
+    Arc::new(move |event| {
+        // A number on the way: the usage of the report does not depend on it.
+        let _left_out = me.tell(RunMessage::Called(event));
+    })
 }
 
 /// One more try after a panic, almost at once: a run is short.

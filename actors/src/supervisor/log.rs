@@ -9,7 +9,7 @@ use crate::event::{CancelReason, Event, RunEvent};
 use crate::mailbox::with_contained_waker;
 use crate::research::{Outcome, SCHEMA_VERSION, Status};
 
-/// The most events that a run keeps. Beyond it, notes on progress are left out; what is decided is always kept, and is
+/// The most events that a run keeps. Beyond it, notes on progress and on calls are left out; what is decided is always kept, and is
 /// bounded by the number of tasks.
 const MAX_EVENTS: usize = 100_000;
 
@@ -35,6 +35,17 @@ impl Log {
     }
 }
 
+/// Whether nothing follows from it.
+fn is_on_the_way(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::TaskProgress { .. }
+            | Event::AnswerText { .. }
+            | Event::ModelCalled { .. }
+            | Event::ModelCallFailed { .. }
+    )
+}
+
 impl EventLog {
     pub(crate) fn new(run_id: Arc<str>, started: Instant) -> Self {
         Self { run_id, started, log: Mutex::default(), grown: Notify::new() }
@@ -44,8 +55,7 @@ impl EventLog {
     pub(crate) fn append(&self, event: Event) {
         let log = self.lock();
         let ended = log.has_ended();
-        let is_full =
-            log.events.len() >= MAX_EVENTS && matches!(event, Event::TaskProgress { .. } | Event::AnswerText { .. });
+        let is_full = log.events.len() >= MAX_EVENTS && is_on_the_way(&event);
         if ended || is_full {
             return;
         }

@@ -30,6 +30,8 @@ pub(crate) enum Role {
 pub(crate) enum Does {
     Says(String),
     SaysAfter(Duration, String),
+    /// Says this and not what it used.
+    SaysUncounted(String),
     /// Says this, and would say more if it might.
     IsCut(String),
     Fails(ModelError),
@@ -74,8 +76,9 @@ impl ChatModel for Player {
         let does = (self.script)(role, &call.request, before);
         Box::pin(async move {
             let finish = if matches!(does, Does::IsCut(_)) { Finish::Length } else { Finish::Done };
+            let usage = if matches!(does, Does::SaysUncounted(_)) { None } else { Some(USED) };
             let text = match does {
-                Does::Says(text) | Does::IsCut(text) => text,
+                Does::Says(text) | Does::SaysUncounted(text) | Does::IsCut(text) => text,
                 Does::SaysAfter(wait, text) => {
                     tokio::time::sleep(wait).await;
                     text
@@ -89,7 +92,7 @@ impl ChatModel for Player {
                     chunks.send(ChatChunk::Text(word.to_owned())).await;
                 }
             }
-            Ok(ChatReply { usage: Some(USED), finish, ..ChatReply::text(text) })
+            Ok(ChatReply { usage, finish, ..ChatReply::text(text) })
         })
     }
 }

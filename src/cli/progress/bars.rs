@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use callboard::actors::research::inert::plain;
 use callboard::corpus::IndexProgress;
-use callboard::{Event, Task, TaskId};
+use callboard::{Event, ModelActivity, Task, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::draft::Draft;
-use super::words;
+use super::{numbers, words};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -22,6 +22,8 @@ pub(super) struct Bars {
     answer: Option<(ProgressBar, Draft)>,
     /// What the crew waits for a model for; `None` without one, when nothing is waited for.
     crew: Option<ProgressBar>,
+    /// The numbers of the model, below everything else.
+    numbers: Option<ProgressBar>,
 }
 
 struct Researcher {
@@ -34,7 +36,25 @@ impl Bars {
         let all = MultiProgress::new();
         let corpus = all.add(line("corpus"));
         let crew = with_model.then(ProgressBar::hidden);
-        Self { all, corpus, tasks: BTreeMap::new(), answer: None, crew }
+        Self { all, corpus, tasks: BTreeMap::new(), answer: None, crew, numbers: None }
+    }
+
+    pub(super) fn has_model(&self) -> bool {
+        self.crew.is_some()
+    }
+
+    /// The numbers of the model, in one line that is written again and again.
+    pub(super) fn model(&mut self, activity: &ModelActivity) {
+        let bar = self.numbers.get_or_insert_with(|| self.all.add(line("model")));
+        bar.set_message(numbers::line(activity, columns().saturating_sub(BEFORE)));
+    }
+
+    /// Adds a line above the numbers.
+    fn insert(&self, bar: ProgressBar) -> ProgressBar {
+        match &self.numbers {
+            Some(numbers) => self.all.insert_before(numbers, bar),
+            None => self.all.add(bar),
+        }
     }
 
     pub(super) fn index(&mut self, step: &IndexProgress) {
@@ -83,25 +103,26 @@ impl Bars {
         }
     }
 
-    /// Shows what a model is asked for, below everything else; nothing for an empty text.
+    /// Shows what a model is asked for, below the tasks; nothing for an empty text.
     fn wait_for(&mut self, what: &'static str) {
-        let Some(crew) = &mut self.crew else { return };
+        let Some(crew) = &self.crew else { return };
         crew.finish_and_clear();
         if !what.is_empty() {
-            *crew = self.all.add(line("model"));
-            crew.set_message(what);
+            let bar = self.insert(line("crew"));
+            bar.set_message(what);
+            self.crew = Some(bar);
         }
     }
 
     fn write(&mut self, text: &str) {
         self.wait_for("");
-        let (bar, draft) = self.answer.get_or_insert_with(|| {
+        let (bar, mut draft) = self.answer.take().unwrap_or_else(|| {
             let style = ProgressStyle::with_template("{msg:.dim}").expect("the template is a constant");
-            (self.all.add(ProgressBar::new_spinner().with_style(style)), Draft::default())
+            (self.insert(ProgressBar::new_spinner().with_style(style)), Draft::default())
         });
         draft.push(text);
-        let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-        bar.set_message(draft.tail(columns.saturating_sub(1).clamp(20, 100)));
+        bar.set_message(draft.tail(columns().saturating_sub(1).clamp(20, 100)));
+        self.answer = Some((bar, draft));
     }
 
     /// Shows something above the bars.
@@ -115,6 +136,9 @@ impl Bars {
         if let Some((bar, _)) = self.answer.take() {
             bar.finish_and_clear();
         }
+        if let Some(numbers) = self.numbers.take() {
+            numbers.finish_and_clear();
+        }
         for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
             if !bar.is_finished() {
                 bar.abandon();
@@ -126,7 +150,7 @@ impl Bars {
         if self.tasks.contains_key(&task.id) {
             return;
         }
-        let bar = self.all.add(line(&task.id.to_string()));
+        let bar = self.insert(line(&task.id.to_string()));
         let question = plain(&task.question);
         bar.set_message(format!("waiting · {question}"));
         self.tasks.insert(task.id, Researcher { bar, question });
@@ -142,6 +166,13 @@ impl Bars {
     }
 }
 
+/// Columns of a line before its text: the spinner and the name.
+const BEFORE: usize = 9;
+
+fn columns() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
 fn line(name: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {prefix:6} {wide_msg}");
     let style = style.expect("the template is a constant").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
@@ -152,4 +183,27 @@ fn line(name: &str) -> ProgressBar {
 
 fn finish(bar: &ProgressBar, text: String) {
     bar.finish_with_message(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::numbers::tests::activity;
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_one_line_that_changes_and_goes_at_the_end() {
+        let mut bars = Bars::new(true);
+        assert!(bars.has_model() && !Bars::new(false).has_model());
+        let told = |bars: &Bars| bars.numbers.as_ref().map(ProgressBar::message);
+        assert_eq!(told(&bars), None, "nothing before the first look");
+        bars.model(&activity(900, 0, None));
+        assert!(told(&bars).unwrap().ends_with("41 calls, 900 tokens, cost unknown"), "{:?}", told(&bars));
+        let bar = bars.numbers.clone().unwrap();
+        bars.event(&Event::RunStarted { question: "Why?".to_owned() });
+        bars.event(&Event::AnswerText { text: "Because.".to_owned() });
+        bars.model(&activity(901, 0, Some(0.5)));
+        assert!(bar.message().ends_with("901 tokens, $0.50"), "the same line: {}", bar.message());
+        bars.end();
+        assert!(bar.is_finished() && bars.numbers.is_none());
+    }
 }

@@ -2,14 +2,15 @@
 
 mod bars;
 mod draft;
+mod numbers;
 mod words;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use callboard::RunEvent;
 use callboard::corpus::IndexProgress;
+use callboard::{ModelActivity, RunEvent};
 
 use super::args::{Output, ResearchArgs};
 use super::output;
@@ -57,6 +58,22 @@ impl Progress {
             Shown::Bars(bars) => bars.event(&event.event),
             Shown::Lines(_) => words::event(&event.event).iter().for_each(|line| output::line(line)),
             Shown::Nothing => {}
+        });
+    }
+
+    /// Whether the numbers of a model are shown: only where a line can be written again.
+    pub(super) fn shows_model(&self) -> bool {
+        let mut shows = false;
+        self.with(|shown| shows = matches!(shown, Shown::Bars(bars) if bars.has_model()));
+        shows
+    }
+
+    /// The numbers of the model right now.
+    pub(super) fn model(&self, activity: &ModelActivity) {
+        self.with(|shown| {
+            if let Shown::Bars(bars) = shown {
+                bars.model(activity);
+            }
         });
     }
 

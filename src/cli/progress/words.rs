@@ -115,7 +115,7 @@ fn tenth(done: usize, total: usize) -> Option<usize> {
     (done * 10).checked_div(total).map(|tenths| tenths * 10)
 }
 
-fn count(number: usize, thing: &str) -> String {
+pub(super) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -148,5 +148,8 @@ mod tests {
         ] {
             assert_eq!(event(&change).as_deref(), Some(line));
         }
+        let (role, model, error_code) = ("planner".into(), "openai/x".into(), "timeout".into());
+        let failed = Event::ModelCallFailed { role, task: None, model, error_code };
+        assert_eq!(event(&failed), None, "what follows from it is said");
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{Budget, ChunkStream, Gateway, Priority};
+use crate::gateway::{Budget, ChunkStream, Completed, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
 
 /// The language model of a crew, and what it may use.
@@ -96,6 +97,8 @@ pub(in crate::supervisor) struct Question<A, R> {
     pub(in crate::supervisor) priority: Priority,
     /// Who reads the text while it is written.
     pub(in crate::supervisor) listener: Option<Listener>,
+    /// Who asks.
+    pub(in crate::supervisor) caller: Caller,
 }
 
 /// No more of a reply is read, heard or sent back, in bytes.
@@ -110,7 +113,7 @@ impl CrewModel {
         &self,
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
     ) -> Result<T, Declined> {
-        let Question { ask, read, within, priority, listener } = question;
+        let Question { ask, read, within, priority, listener, caller } = question;
         let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_DAY);
         let (mut step, mut was_answered, mut repaired) = (0, false, None);
         // The refusal of a budget that no step got around.
@@ -128,7 +131,9 @@ impl CrewModel {
             let settled = self.budget.settled();
             let error =
                 match self.call(request.clone(), until, priority, listener.as_ref().map(|heard| (heard, step))).await {
-                    Ok(reply) => {
+                    Ok(completed) => {
+                        caller.answered(&completed);
+                        let reply = clipped(completed.reply);
                         match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
                             Ok(value) => return Ok(value),
                             Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
@@ -142,20 +147,20 @@ impl CrewModel {
                     }
                     Err(error) => error,
                 };
+            // What others reserved may come back; what is set aside for a part is not waited for.
+            let is_worth_waiting = matches!(error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
+            if is_worth_waiting && tokio::time::timeout_at(until, settled).await.is_ok() {
+                continue;
+            }
+            caller.failed(&self.name, &error);
             match error {
                 ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
                 // The prompt asks for JSON as well.
                 ModelError::Rejected { status: 400 | 422, .. } if request.form != ReplyForm::Text => {
                     self.knows_no_schemas.store(true, Ordering::Relaxed);
                 }
-                // What others reserved may come back; what is set aside for a part is not waited for.
-                ModelError::BudgetExhausted(_) if self.budget.spent().open > 0 => {
-                    if tokio::time::timeout_at(until, settled).await.is_err() {
-                        return Err(Declined::Model { error, was_answered });
-                    }
-                }
                 // Less text costs less.
-                ModelError::BudgetExhausted(_) if repaired.is_none() => {
+                ModelError::BudgetExhausted(_) if repaired.is_none() && !is_worth_waiting => {
                     step += 1;
                     too_dear = Some(Declined::Model { error, was_answered });
                 }
@@ -170,7 +175,7 @@ impl CrewModel {
         until: Instant,
         priority: Priority,
         listener: Option<(&Listener, usize)>,
-    ) -> Result<ChatReply, ModelError> {
+    ) -> Result<Completed, ModelError> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ModelError::Timeout(Waiting::Total));
@@ -179,8 +184,8 @@ impl CrewModel {
         if let Some(run) = &self.run {
             call = call.run(run);
         }
-        let completed = match listener {
-            None => call.send().await?,
+        match listener {
+            None => call.send().await,
             Some((listener, step)) => {
                 let (call, pieces) = call.streamed();
                 let hearing = std::pin::pin!(pass_on(pieces, listener, step));
@@ -188,20 +193,22 @@ impl CrewModel {
                     // The reply is complete: nobody waits long for the end of its pieces.
                     Either::Left((completed, hearing)) => {
                         let _in_time = tokio::time::timeout(MOMENT, hearing).await;
-                        completed?
+                        completed
                     }
-                    Either::Right(((), completing)) => completing.await?,
+                    Either::Right(((), completing)) => completing.await,
                 }
             }
-        };
-        let mut reply = completed.reply;
-        reply.text.truncate(reply.text.floor_char_boundary(MAX_REPLY));
-        Ok(reply)
+        }
     }
 }
 
 /// The longest time for one question, where a longer one cannot be told.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn clipped(mut reply: ChatReply) -> ChatReply {
+    reply.text.truncate(reply.text.floor_char_boundary(MAX_REPLY));
+    reply
+}
 
 fn plain(request: ChatRequest) -> ChatRequest {
     ChatRequest { form: ReplyForm::Text, ..request }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use crate::gateway::Budget;
 use crate::ports::{Retriever, SourceStore};
 
+mod caller;
 mod consult;
 mod planner;
 mod researcher;
 mod verifier;
 mod writer;
 
+pub(super) use caller::OnCall;
 pub use consult::CrewModel;
 pub use planner::plan_with_model;
 pub(super) use planner::{PlanQuestion, Planner};

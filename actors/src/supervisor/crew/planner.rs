@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::caller::{Caller, OnCall};
 use super::consult::{CrewModel, Declined, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
@@ -23,9 +24,16 @@ type More = Made<Vec<String>>;
 /// What a planner understands.
 pub(in crate::supervisor) enum PlanQuestion {
     /// "Plan this."
-    Begin { question: String, within: Duration, reply: Reply<Planned> },
+    Begin { question: String, within: Duration, on_call: OnCall, reply: Reply<Planned> },
     /// "This was found. What is missing?"
-    LookBack { question: String, tasks: Vec<Task>, findings: Vec<Findings>, within: Duration, reply: Reply<More> },
+    LookBack {
+        question: String,
+        tasks: Vec<Task>,
+        findings: Vec<Findings>,
+        within: Duration,
+        on_call: OnCall,
+        reply: Reply<More>,
+    },
     /// The model planned, or did not.
     Planned { question: String, answer: Result<Result<Plan, Declined>, WorkError>, reply: Reply<Planned> },
     /// The model looked back, or did not.
@@ -41,14 +49,16 @@ impl Agent for Planner {
                 reply.send(Ok(Made::by_rules(rules::plan::plan(&question))));
                 return;
             }
-            (PlanQuestion::Begin { question, within, reply }, Strategy::Model(model)) => {
-                let work = plan_by_model(model.clone(), question.clone(), within);
+            (PlanQuestion::Begin { question, within, on_call, reply }, Strategy::Model(model)) => {
+                let caller = Caller::planner(Some(on_call));
+                let work = plan_by_model(model.clone(), question.clone(), within, caller);
                 turn.start(work, |answer| PlanQuestion::Planned { question, answer, reply })
             }
             // Rules plan everything at once.
             (PlanQuestion::LookBack { reply, .. }, Strategy::Rules) => return reply.send(Made::by_rules(Vec::new())),
-            (PlanQuestion::LookBack { question, tasks, findings, within, reply }, Strategy::Model(model)) => {
-                let work = look_back(model.clone(), question, tasks, findings, within);
+            (PlanQuestion::LookBack { question, tasks, findings, within, on_call, reply }, Strategy::Model(model)) => {
+                let caller = Caller::planner(Some(on_call));
+                let work = look_back(model.clone(), question, tasks, findings, within, caller);
                 turn.start(work, |answer| PlanQuestion::LookedBack { answer, reply })
             }
             (PlanQuestion::Planned { question, answer, reply }, _) => return reply.send(planned(&question, answer)),
@@ -93,13 +103,19 @@ fn failure(declined: &Declined) -> Failure {
 /// # Errors
 /// [`Failure`] when the model cannot be reached, or its replies are no use.
 pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
-    plan_by_model(Arc::new(model), question.to_owned(), within).await.map_err(|declined| failure(&declined))
+    let planned = plan_by_model(Arc::new(model), question.to_owned(), within, Caller::planner(None)).await;
+    planned.map_err(|declined| failure(&declined))
 }
 
-async fn plan_by_model(model: Arc<CrewModel>, question: String, within: Duration) -> Result<Plan, Declined> {
+async fn plan_by_model(
+    model: Arc<CrewModel>,
+    question: String,
+    within: Duration,
+    caller: Caller,
+) -> Result<Plan, Declined> {
     let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
     let read = |_, reply: &str| plan::read(&question, reply);
-    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None, caller }).await
 }
 
 /// Findings of each part that a look back shows; fewer in each step.
@@ -111,6 +127,7 @@ async fn look_back(
     tasks: Vec<Task>,
     findings: Vec<Findings>,
     within: Duration,
+    caller: Caller,
 ) -> Result<Vec<String>, Declined> {
     let ask = |step: usize| {
         let most = *SHOWN.get(step)?;
@@ -119,5 +136,5 @@ async fn look_back(
         Some(plan::request_more(&question, &tasks, &shown, model.output_tokens))
     };
     let read = |_, reply: &str| plan::read_more(&question, &tasks, &findings, reply);
-    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None, caller }).await
 }

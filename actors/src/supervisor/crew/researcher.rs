@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::caller::{Caller, OnCall};
 use super::consult::{CrewModel, Declined, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
@@ -38,6 +39,7 @@ pub(in crate::supervisor) enum ResearchTask {
         /// How long it may take with a model; then the rules decide.
         within: Duration,
         progress: Progress,
+        on_call: OnCall,
         /// The task's span: what the researcher does is recorded below it.
         span: tracing::Span,
         reply: Reply<Result<Made<Findings>, TaskFailure>>,
@@ -54,6 +56,7 @@ struct Current {
     whole: String,
     until: Instant,
     progress: Progress,
+    on_call: OnCall,
     span: tracing::Span,
     reply: Reply<Result<Made<Findings>, TaskFailure>>,
 }
@@ -85,7 +88,9 @@ impl Researcher {
         let retrieved = Arc::new(retrieved);
         let within = current.until.saturating_duration_since(Instant::now());
         let (task, whole) = (current.task.clone(), current.whole.clone());
-        let work = choose(model.clone(), task, whole, retrieved.clone(), within).instrument(current.span.clone());
+        let caller = Caller::researcher(task.id, current.on_call.clone());
+        let work = choose(model.clone(), task, whole, retrieved.clone(), within, caller);
+        let work = work.instrument(current.span.clone());
         self.current = Some(current);
         if let Err(refused) = turn.start(work, |chosen| ResearchTask::Chosen(chosen, retrieved)) {
             self.handle(refused, turn);
@@ -99,10 +104,11 @@ async fn choose(
     whole: String,
     retrieved: Arc<Retrieved>,
     within: Duration,
+    caller: Caller,
 ) -> Result<Findings, Declined> {
     let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
     let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
-    model.consult(Question { ask, read, within, priority: Priority::Normal, listener: None }).await
+    model.consult(Question { ask, read, within, priority: Priority::Normal, listener: None, caller }).await
 }
 
 impl Agent for Researcher {
@@ -110,14 +116,14 @@ impl Agent for Researcher {
 
     fn handle(&mut self, message: ResearchTask, turn: &mut Turn<'_, ResearchTask>) {
         match message {
-            ResearchTask::Begin { task, whole, within, progress, span, reply } => {
+            ResearchTask::Begin { task, whole, within, progress, on_call, span, reply } => {
                 let inside = span.clone();
                 let _inside = inside.enter();
                 progress("searching".to_owned());
                 let query = Query { text: task.question.clone(), whole: whole.clone(), limit: rules::find::PASSAGES };
                 let search = self.retriever.search(query).instrument(tracing::info_span!("retrieval"));
                 let until = Instant::now() + within;
-                self.current = Some(Current { task, whole, until, progress, span, reply });
+                self.current = Some(Current { task, whole, until, progress, on_call, span, reply });
                 if let Err(refused) = turn.start(search, ResearchTask::Retrieved) {
                     self.handle(refused, turn);
                 }

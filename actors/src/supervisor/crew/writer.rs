@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::caller::{Caller, OnCall};
 use super::consult::{CrewModel, Declined, Listener, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
@@ -31,6 +32,7 @@ pub(in crate::supervisor) enum WriteDraft {
         /// How long a model may take; then the rules write.
         within: Duration,
         on_text: OnText,
+        on_call: OnCall,
         reply: Reply<Written>,
     },
     /// The model wrote, or did not.
@@ -54,8 +56,9 @@ impl Agent for Writer {
             (WriteDraft::Begin { plan, findings, within, reply, .. }, Strategy::Model(_)) if within.is_zero() => {
                 reply.send(Made::by_rules((rules::write::write(&plan, &findings), 0)));
             }
-            (WriteDraft::Begin { plan, findings, within, on_text, reply }, Strategy::Model(model)) => {
-                let work = write_by_model(model.clone(), plan.clone(), findings.clone(), within, on_text);
+            (WriteDraft::Begin { plan, findings, within, on_text, on_call, reply }, Strategy::Model(model)) => {
+                let caller = Caller::writer(on_call);
+                let work = write_by_model(model.clone(), plan.clone(), findings.clone(), within, on_text, caller);
                 let begun = turn.start(work, |answer| WriteDraft::Written { answer, plan, findings, reply });
                 if let Err(refused) = begun {
                     self.handle(refused, turn);
@@ -79,6 +82,7 @@ async fn write_by_model(
     findings: Arc<[Findings]>,
     within: Duration,
     on_text: OnText,
+    caller: Caller,
 ) -> Result<(Draft, usize), Declined> {
     let ask = |step| write::request(&plan, &findings, step, model.output_tokens);
     let read = |step, reply: &str| write::read(&plan, &findings, step, reply);
@@ -90,5 +94,5 @@ async fn write_by_model(
         }
     });
     let listener = Some(Listener { complete: marked::complete, hear });
-    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener }).await
+    model.consult(Question { ask, read, within, priority: Priority::Urgent, listener, caller }).await
 }

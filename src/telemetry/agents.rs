@@ -1,25 +1,5 @@
-//! How does a program watch its agents from outside? It publishes what they are like as metrics of the `metrics` crate,
-//! to whichever recorder it has installed: Prometheus, StatsD or another.
-//!
-//! Counters are the whole runtime's and only rise. Gauges are of the agents that live, one for each name that agents
-//! have in common; a runtime of a million agents has a few names, and the first [`MOST_NAMES`] that are seen are told
-//! apart. With several runtimes in one process, each [has a name](Publisher::named) as the label `runtime`.
-//!
-//! | metric | kind, labels | what it is |
-//! |---|---|---|
-//! | `callboard_messages_accepted_total` | counter | messages that mailboxes took |
-//! | `callboard_messages_handled_total` | counter | messages whose handler returned |
-//! | `callboard_dead_letters_total` | counter, `reason` | messages that were accepted and not handled |
-//! | `callboard_shard_blockages_total` | counter, `shard` | how often an agent blocked its shard |
-//! | `callboard_shard_blocked_seconds` | gauge, `shard` | for how long it is blocked right now, or 0 |
-//! | `callboard_agents` | gauge, `name` | agents that live |
-//! | `callboard_agents_away` | gauge, `name` | those that are put away until their next message |
-//! | `callboard_mailbox_messages` | gauge, `name` | messages that wait |
-//! | `callboard_mailbox_oldest_seconds` | gauge, `name` | how long the oldest of them has waited |
-//! | `callboard_agent_work` | gauge, `name` | futures in flight |
-//! | `callboard_agent_handled` | gauge, `name` | messages that those which live have handled |
-//! | `callboard_agent_dead_letters` | gauge, `name` | messages that they accepted and did not handle |
-//! | `callboard_agent_restarts` | gauge, `name` | how often they were restarted |
+//! What are the agents of a runtime like? Counters of the whole runtime, and gauges of the agents that live, one for each
+//! name that agents have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,6 +7,8 @@ use std::time::Duration;
 use callboard_actors::mailbox::{AgentInfo, DeadLetter};
 use callboard_actors::runtime::RuntimeHandle;
 use metrics::{Label, counter, gauge};
+
+use super::with;
 
 /// As many names have gauges of their own, for as long as the publisher lives; of those that are new at the same time,
 /// the names of most agents. The rest is counted under [`OTHERS`].
@@ -165,10 +147,6 @@ impl Publisher {
             gauge!("callboard_shard_blocked_seconds", labels).set(blocked);
         }
     }
-}
-
-fn with(labels: &[Label], key: &'static str, value: &str) -> Vec<Label> {
-    labels.iter().cloned().chain([Label::new(key, value.to_owned())]).collect()
 }
 
 /// Keeps the known names apart, and new ones while there is room; adds the rest up.

@@ -1,0 +1,63 @@
+//! Who of the crew calls a model, and how does a watcher of the run learn of it? In numbers, never in text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::ModelError;
+use crate::event::Event;
+use crate::gateway::Completed;
+use crate::research::TaskId;
+
+/// Takes what is told of a call.
+pub(in crate::supervisor) type OnCall = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// One of the crew, for what is told of its calls.
+pub(in crate::supervisor) struct Caller {
+    role: &'static str,
+    task: Option<TaskId>,
+    /// `None` when nobody watches.
+    on_call: Option<OnCall>,
+}
+
+impl Caller {
+    pub(super) fn planner(on_call: Option<OnCall>) -> Self {
+        Self { role: "planner", task: None, on_call }
+    }
+
+    pub(super) fn researcher(task: TaskId, on_call: OnCall) -> Self {
+        Self { role: "researcher", task: Some(task), on_call: Some(on_call) }
+    }
+
+    pub(super) fn writer(on_call: OnCall) -> Self {
+        Self { role: "writer", task: None, on_call: Some(on_call) }
+    }
+
+    pub(super) fn answered(&self, Completed { reply, model, times, source }: &Completed) {
+        self.tell(|role, task| Event::ModelCalled {
+            role,
+            task,
+            model: model.to_string(),
+            source: *source,
+            attempts: times.attempts,
+            queue_ms: milliseconds(times.queue),
+            provider_ms: milliseconds(times.provider),
+            input_tokens: reply.usage.map(|usage| usage.input),
+            output_tokens: reply.usage.map(|usage| usage.output),
+        });
+    }
+
+    pub(super) fn failed(&self, model: &str, error: &ModelError) {
+        let (model, error_code) = (model.to_owned(), error.code().to_owned());
+        self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code });
+    }
+
+    fn tell(&self, event: impl FnOnce(String, Option<TaskId>) -> Event) {
+        if let Some(on_call) = &self.on_call {
+            on_call(event(self.role.to_owned(), self.task));
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

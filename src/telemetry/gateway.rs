@@ -1,0 +1,99 @@
+//! What are the model calls of a program like? What its gateway counts, in all and of each model.
+
+use std::time::Duration;
+
+use callboard_actors::error::ModelError;
+use callboard_actors::gateway::{BreakerState, Gateway, GatewayInfo, ModelInfo};
+use metrics::{Label, counter, gauge};
+
+use super::with;
+
+/// Publishes the metrics of one gateway.
+#[derive(Debug, Clone)]
+pub struct GatewayMetrics {
+    gateway: Gateway,
+    labels: Vec<Label>,
+}
+
+impl GatewayMetrics {
+    /// Of this gateway, which ends with its runtime and not with the last who knows it.
+    pub fn new(gateway: Gateway) -> Self {
+        Self { gateway, labels: Vec::new() }
+    }
+
+    /// The same, with the label `gateway` on every metric.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.labels = vec![Label::new("gateway", name.into())];
+        self
+    }
+
+    /// Publishes what everything is like right now: one question to the gateway, and a few metrics for each model. Dropping
+    /// the future before its end publishes nothing.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the gateway does not answer; [`ModelError::Stopped`] when its runtime has stopped.
+    pub async fn publish(&self) -> Result<(), ModelError> {
+        let GatewayInfo { in_flight, peak_in_flight, waiting, models } = self.gateway.info().await?;
+        let set = |metric: &'static str, value: usize| gauge!(metric, self.labels.clone()).set(value as f64);
+        set("callboard_gateway_in_flight", in_flight);
+        set("callboard_gateway_peak_in_flight", peak_in_flight);
+        set("callboard_gateway_waiting", waiting);
+        models.iter().for_each(|model| self.publish_model(model));
+        Ok(())
+    }
+
+    /// [Publishes](Self::publish) now and every `period` (at least a millisecond) until the gateway has stopped. A moment at
+    /// which it does not answer is left out. Dropping the future ends it, too.
+    ///
+    /// # Panics
+    /// Panics outside a tokio runtime with timers.
+    pub async fn publish_every(self, period: Duration) {
+        let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.publish().await {
+                Err(ModelError::Stopped) => return,
+                Err(error) => tracing::debug!(%error, "the gateway's metrics were not published"),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn publish_model(&self, info: &ModelInfo) {
+        let labels = with(&self.labels, "model", &info.name);
+        let set = |metric: &'static str, value: f64| gauge!(metric, labels.clone()).set(value);
+        set("callboard_model_in_flight", info.in_flight as f64);
+        set("callboard_model_limit", info.limit as f64);
+        set("callboard_model_breaker", number_of(info.breaker));
+        let count = |metric: &'static str, value: u64| counter!(metric, labels.clone()).absolute(value);
+        count("callboard_model_attempts_total", info.attempts);
+        count("callboard_model_retries_total", info.retries);
+        count("callboard_model_retries_refused_total", info.retries_refused);
+        count("callboard_model_failed_total", info.failed);
+        count("callboard_model_refused_total", info.refused);
+        count("callboard_model_pauses_total", info.pauses);
+        count("callboard_model_fell_back_total", info.fell_back);
+    }
+}
+
+/// The worse, the higher: an alarm on more than 0 rings for both.
+fn number_of(breaker: BreakerState) -> f64 {
+    match breaker {
+        BreakerState::Closed => 0.0,
+        BreakerState::HalfOpen => 1.0,
+        BreakerState::Open => 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_breaker_is_the_highest_number() {
+        let states = [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open];
+        assert_eq!(states.map(number_of), [0.0, 1.0, 2.0]);
+    }
+}

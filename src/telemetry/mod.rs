@@ -1,0 +1,57 @@
+//! How does a program watch its agents and its model calls from outside? It publishes what they are like as metrics of the
+//! `metrics` crate, to whichever recorder it has installed: Prometheus, StatsD or another.
+//!
+//! # Agents
+//!
+//! [`Publisher`]. Counters are the whole runtime's and only rise. Gauges are of the agents that live, one for each name that
+//! agents have in common; a runtime of a million agents has a few names, and the first [`MOST_NAMES`] that are seen are told
+//! apart. With several runtimes in one process, each [has a name](Publisher::named) as the label `runtime`.
+//!
+//! | metric | kind, labels | what it is |
+//! |---|---|---|
+//! | `callboard_messages_accepted_total` | counter | messages that mailboxes took |
+//! | `callboard_messages_handled_total` | counter | messages whose handler returned |
+//! | `callboard_dead_letters_total` | counter, `reason` | messages that were accepted and not handled |
+//! | `callboard_shard_blockages_total` | counter, `shard` | how often an agent blocked its shard |
+//! | `callboard_shard_blocked_seconds` | gauge, `shard` | for how long it is blocked right now, or 0 |
+//! | `callboard_agents` | gauge, `name` | agents that live |
+//! | `callboard_agents_away` | gauge, `name` | those that are put away until their next message |
+//! | `callboard_mailbox_messages` | gauge, `name` | messages that wait |
+//! | `callboard_mailbox_oldest_seconds` | gauge, `name` | how long the oldest of them has waited |
+//! | `callboard_agent_work` | gauge, `name` | futures in flight |
+//! | `callboard_agent_handled` | gauge, `name` | messages that those which live have handled |
+//! | `callboard_agent_dead_letters` | gauge, `name` | messages that they accepted and did not handle |
+//! | `callboard_agent_restarts` | gauge, `name` | how often they were restarted |
+//!
+//! # Model calls
+//!
+//! [`GatewayMetrics`]. Counters count since the gateway started. With several gateways in one process, each
+//! [has a name](GatewayMetrics::named) as the label `gateway`.
+//!
+//! | metric | kind, labels | what it is |
+//! |---|---|---|
+//! | `callboard_gateway_in_flight` | gauge | attempts that are being made, of all models |
+//! | `callboard_gateway_peak_in_flight` | gauge | the most that there ever were at a time |
+//! | `callboard_gateway_waiting` | gauge | calls that wait for a place, a rate or their next attempt |
+//! | `callboard_model_in_flight` | gauge, `model` | attempts that are being made |
+//! | `callboard_model_limit` | gauge, `model` | how many may be, now |
+//! | `callboard_model_breaker` | gauge, `model` | the circuit breaker: 0 is closed, 1 half-open, 2 open |
+//! | `callboard_model_attempts_total` | counter, `model` | attempts that were begun |
+//! | `callboard_model_retries_total` | counter, `model` | those of them that were not the first of their call |
+//! | `callboard_model_retries_refused_total` | counter, `model` | calls that were not made again because too many were |
+//! | `callboard_model_failed_total` | counter, `model` | calls that ended with an error after they were let in |
+//! | `callboard_model_refused_total` | counter, `model` | calls that were refused without an attempt |
+//! | `callboard_model_pauses_total` | counter, `model` | how often the provider made everybody wait |
+//! | `callboard_model_fell_back_total` | counter, `model` | calls that the next model of their list made instead |
+
+mod agents;
+mod gateway;
+
+use metrics::Label;
+
+pub use agents::{MOST_NAMES, OTHERS, Publisher};
+pub use gateway::GatewayMetrics;
+
+fn with(labels: &[Label], key: &'static str, value: &str) -> Vec<Label> {
+    labels.iter().cloned().chain([Label::new(key, value.to_owned())]).collect()
+}
