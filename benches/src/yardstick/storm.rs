@@ -1,6 +1,8 @@
 //! What becomes of 500 callers when a server that holds 20 calls holds 5 for a while, and then 20 again? Nobody is told.
 //!
 //! Each round has a server and a gateway of its own.
+//! How soon the return is noticed depends on where between two tries of the gateway it comes: a drop of another length gives
+//! another figure.
 
 use std::time::{Duration, Instant};
 
