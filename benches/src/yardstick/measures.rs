@@ -42,7 +42,8 @@ pub async fn all(options: &Options) {
         print(&storm::measure(options).await);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("\nMedian and quartiles of {} interleaved rounds on {cores} cores.", options.rounds);
+    let rounds = options.rounds;
+    println!("\nMedian and quartiles of {rounds} interleaved rounds on {cores} cores; at most 3 of what takes long.");
 }
 
 fn print(rows: &[Row]) {

@@ -1,6 +1,8 @@
 //! What becomes of 500 callers when a server that holds 20 calls holds 5 for a while, and then 20 again? Nobody is told.
 //!
 //! Each round has a server and a gateway of its own.
+//! How soon the return is noticed depends on where between two tries of the gateway it comes: a drop of another length gives
+//! another figure.
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,8 @@ struct Third {
     rate: f64,
     /// At its end.
     limit: usize,
+    /// How long it took until the limit was that of the server to stay, up to one call or a tenth; all of the third if it never was.
+    found: Duration,
 }
 
 /// Measures it all.
@@ -39,6 +43,8 @@ pub async fn measure(options: &Options) -> Vec<Row> {
     let mut settling = THIRDS.map(|when| Row::new(title(&format!("refused until then, {when}")), ""));
     let mut rates = THIRDS.map(|when| Row::new(title(&format!("calls/s of what it holds, {when}")), ""));
     let mut limits = THIRDS.map(|when| Row::new(title(&format!("limit that is found, {when}")), ""));
+    let found_by = |(when, aim)| Row::new(title(&format!("s until it is found to stay, {when}")), aim);
+    let mut found = [(THIRDS[0], "at most 1"), (THIRDS[1], "at most 5"), (THIRDS[2], "at most 10")].map(found_by);
     let mut shares = ["fewest", "most"].map(|which| Row::new(title(&format!("{which} calls that a caller got")), ""));
     for _ in 0..options.rounds.min(3) {
         let server = Server::with(LATENCY, HELD[0]);
@@ -53,6 +59,7 @@ pub async fn measure(options: &Options) -> Vec<Row> {
             settling[number].push_ours(seen.settling.refused);
             rates[number].push_ours(seen.rate / (f64::from(HELD[number]) / LATENCY.as_secs_f64()));
             limits[number].push_ours(seen.limit as f64);
+            found[number].push_ours(seen.found.as_secs_f64());
         }
         refused.push_ours(Answers { fine, refused: no }.refused_percent());
         let got = ended(callers).await;
@@ -61,7 +68,7 @@ pub async fn measure(options: &Options) -> Vec<Row> {
         shares[0].push_ours(done().min().unwrap_or(0) as f64);
         shares[1].push_ours(done().max().unwrap_or(0) as f64);
     }
-    let [first, rest @ ..] = [settling, rates, limits];
+    let [first, rest @ ..] = [settling, rates, limits, found];
     let mut rows = vec![failed, refused];
     rows.extend(first);
     rows.extend(rest.into_iter().flatten());
@@ -73,10 +80,19 @@ pub async fn measure(options: &Options) -> Vec<Row> {
 async fn watched(side: &Ours, watch: &Watch, (held, third, settle): (u32, Duration, Duration)) -> Third {
     watch.allow(held).await;
     let (began, before) = (Instant::now(), watch.answers().await);
-    tokio::time::sleep(settle).await;
-    let middle = watch.answers().await;
-    tokio::time::sleep(third.saturating_sub(began.elapsed())).await;
+    let mut middle = None;
+    let mut found = None;
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    while began.elapsed() < third {
+        ticks.tick().await;
+        if began.elapsed() >= settle && middle.is_none() {
+            middle = Some(watch.answers().await);
+        }
+        let away = (side.info().await.limit as f64 - f64::from(held)).abs();
+        found = (away <= (f64::from(held) / 10.0).max(1.0)).then(|| found.unwrap_or_else(|| began.elapsed()));
+    }
     let after = watch.answers().await;
+    let (middle, found) = (middle.unwrap_or(after), found.unwrap_or(third));
     let rate = (after - before).fine / began.elapsed().as_secs_f64();
-    Third { settling: middle - before, settled: after - middle, rate, limit: side.info().await.limit }
+    Third { settling: middle - before, settled: after - middle, rate, limit: side.info().await.limit, found }
 }
