@@ -66,6 +66,34 @@ fn a_model_without_a_limit_of_its_own_goes_with_the_limit_of_all() {
         soon(&gateway, || provider.attempts() == 6).await;
         assert_eq!(first(&gateway).await.limit, 6);
         assert!(join_all(calls).await.iter().all(Result::is_ok));
+
+        gateway.set_limits(GatewayLimits { max_in_flight: 2, ..bounds() }).unwrap();
+        gateway.set_model_limits(ONE, places(3)).unwrap();
+        gateway.set_model_limits(ONE, ModelLimits::default()).unwrap();
+        gateway.set_limits(bounds()).unwrap();
+        assert_eq!(first(&gateway).await.limit, 6, "it is told of each new limit");
+        gateway.set_model_limits(ONE, places(3)).unwrap();
+        gateway.set_limits(bounds()).unwrap();
+        assert_eq!(first(&gateway).await.limit, 3, "and keeps its own");
+    });
+}
+
+#[test]
+fn after_a_refusal_a_higher_limit_is_found_as_in_the_beginning() {
+    simulated(1, |runtime| async move {
+        let provider = Provider::new(SECOND / 5);
+        provider.holds(3);
+        let many = GatewayLimits { deadline: 60 * SECOND, ..limits(1_000) };
+        let gateway = Gateway::start(&runtime, vec![provider.served(ONE, places(8))], many).unwrap();
+        let send = |calls| join_all((0..calls).map(|_| gateway.call(ONE, request("x")).send()).collect::<Vec<_>>());
+        send(40).await;
+        let limit = first(&gateway).await.limit;
+        assert!((2..=4).contains(&limit), "{limit}");
+        provider.holds(100);
+        gateway.set_model_limits(ONE, places(16)).unwrap();
+        assert_eq!(first(&gateway).await.limit, limit, "the provider has not said that it holds more");
+        send(40).await;
+        assert_eq!(first(&gateway).await.limit, 16);
     });
 }
 

@@ -362,8 +362,8 @@ impl Desk {
     /// From now on these limits hold, which are valid. A leaf looks who may start by them.
     pub(super) fn set_limits(&self, limits: GatewayLimits) -> Result<(), StartError> {
         limits.is_within(&self.largest)?;
-        self.deadline.store(nanos(limits.deadline), Ordering::Relaxed);
         let mut state = self.state();
+        self.deadline.store(nanos(limits.deadline), Ordering::Relaxed);
         state.set_limits(limits, Instant::now());
         self.have_looked(state);
         Ok(())

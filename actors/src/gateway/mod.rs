@@ -132,8 +132,8 @@ impl Gateway {
     }
 
     /// Changes the limits of one model while calls are made. They hold at once: who is in flight stays, and those who may start by a
-    /// higher limit do. A rate that changes keeps what is left of its minute in proportion. After a provider refused some, a
-    /// higher `max_in_flight` is a higher bound, up to which the gateway finds its way.
+    /// higher limit do. A rate that changes keeps what is left of its minute in proportion. After a provider refused
+    /// some, a higher `max_in_flight` is a higher bound, up to which the gateway finds its way as in the beginning.
     ///
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range, or says that there is no such model. Then nothing is changed.

@@ -138,18 +138,22 @@ impl AdaptiveLimit {
         self.limit
     }
 
-    /// From now on there may never be more. A limit that was at the ceiling goes with it.
+    /// From now on there may never be more. A limit that was at the ceiling goes with it; one below a ceiling that is raised
+    /// grows as in the beginning.
     pub(super) fn set_ceiling(&mut self, ceiling: usize) {
         let ceiling = ceiling.max(1);
         if self.limit == self.ceiling && self.refused_at.is_none() {
             self.limit = ceiling;
         }
+        if ceiling > self.ceiling {
+            self.start_again();
+        }
         self.ceiling = ceiling;
         self.limit = self.limit.min(ceiling);
     }
 
-    /// After an outage, when the first call was answered: refusals of the outage were not about the number of calls. The limit
-    /// stays and grows as in the beginning.
+    /// What was refused says nothing any more: after an outage, or when somebody who knows better raises the ceiling. The
+    /// limit stays and grows as in the beginning.
     pub(super) fn start_again(&mut self) {
         self.is_starting = true;
         self.is_growing = false;
