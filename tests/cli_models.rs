@@ -66,6 +66,24 @@ fn events_hold_the_text_while_it_is_written() {
 }
 
 #[test]
+fn events_hold_the_numbers_of_each_call_that_add_up_to_the_usage() {
+    let server = server(MockConfig::default());
+    let ran = research(&place(), &server.base_url(), &["--output", "jsonl"]);
+    let lines = ran.lines();
+    let called: Vec<_> = lines.iter().filter(|line| line["type"] == "model_called").collect();
+    let roles: Vec<_> = called.iter().filter_map(|line| line["role"].as_str()).collect();
+    assert_eq!(roles, ["planner", "researcher", "planner", "writer"]);
+    assert!(called.iter().all(|line| line["model"] == "openai/mock" && line["attempts"] == 1), "{called:?}");
+    assert!(called.iter().all(|line| line["queue_ms"].is_u64() && line["provider_ms"].is_u64()), "{called:?}");
+    let usage = &lines.last().unwrap()["usage"];
+    for tokens in ["input_tokens", "output_tokens"] {
+        let sum: u64 = called.iter().filter_map(|line| line[tokens].as_u64()).sum();
+        assert!(sum > 0 && usage[tokens] == sum, "{tokens}: {sum}, {usage}");
+    }
+    assert!(!ran.err.contains("in flight"), "the numbers are one line that changes, on terminals only: {}", ran.err);
+}
+
+#[test]
 fn a_plan_alone_is_the_models_too() {
     let server = server(MockConfig::default());
     let ran = research(&place(), &server.base_url(), &["--plan-only"]);

@@ -217,6 +217,8 @@ async fn researched_big(runtime: &Runtime, change: impl FnOnce(&mut CrewModel)) 
     change(&mut model);
     let mut run = runtime.research("What is it?", Crew::with_model(Arc::new(Big), model), options()).unwrap();
     let outcome = run.outcome().await;
+    let failed = run.log().into_iter().find(|event| matches!(event.event, Event::ModelCallFailed { .. }));
+    assert_eq!(failed, None, "who waits for his budget has not failed");
     let size = |request: &ChatRequest| request.turns.iter().map(|turn| turn.text.len()).sum();
     let asked = player.asked.lock().unwrap();
     (outcome, asked.iter().filter(|(role, _)| *role == Role::Researcher).map(|(_, request)| size(request)).collect())

@@ -59,11 +59,11 @@ pub(super) mod tests {
     fn the_line_is_shorter_where_there_is_less_room() {
         let busy = activity(12_300, 0, Some(0.03));
         for (columns, told) in [
-            (71, "openai/x: 3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
-            (60, "3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
-            (40, "3/8, 41 calls, 12,300 tokens, $0.03"),
-            (20, "41 calls, $0.03"),
-            (3, "$0.03"),
+            (69, "openai/x: 3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
+            (59, "3 of 8 in flight, 2 waiting, 41 calls, 12,300 tokens, $0.03"),
+            (35, "3/8, 41 calls, 12,300 tokens, $0.03"),
+            (15, "41 calls, $0.03"),
+            (14, "$0.03"),
         ] {
             assert_eq!(line(&busy, columns), told, "{columns}");
         }
