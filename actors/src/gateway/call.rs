@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,7 @@ pub(super) struct Call {
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
     pub(super) saving: Option<Box<Saving>>,
-    /// Where it is made, if not on the gateway's shard.
+    /// Its caller's runtime, where it is made if it may start at once.
     pub(super) home: Option<Handle>,
     pub(super) reply: Reply<Result<Completed, ModelError>>,
     pub(super) times: Progress,
@@ -176,29 +177,62 @@ impl<'a> ChatCall<'a> {
             let saving = saving(&desk, lane, mode, &request);
             Draft { lane, others, flow, request, deadline: began + deadline, budget, chunks, saving }
         });
-        let start = draft.map(|draft| match draft.reads() && desk.models()[draft.lane].store.is_some() {
-            true => Start::Later(Box::new((draft, desk))),
-            false => Start::Now(draft.replayed(), draft.make(&desk, began)),
-        });
-        async move {
-            let (replayed, answer) = match start? {
-                Start::Now(replayed, answer) => (replayed, answer),
-                Start::Later(later) => {
-                    let (draft, desk) = *later;
-                    if let Some(kept) = Box::pin(draft.kept(&desk)).await {
-                        replay(draft.chunks.as_ref(), &kept).await;
-                        return Ok(kept.seen_after(began.elapsed()));
-                    }
-                    (draft.replayed(), draft.make(&desk, began))
-                }
-            };
-            let completed = answer.await?;
-            if completed.source != Source::Model {
-                Box::pin(replay(replayed.as_ref(), &completed)).await;
+        match draft {
+            Err(unknown) => Sending::Refused(Some(unknown)),
+            Ok(draft) if draft.reads() && desk.models()[draft.lane].store.is_some() => {
+                Sending::Beside(Box::pin(after_the_store(draft, desk, began)))
             }
-            Ok(completed.seen_after(began.elapsed()))
+            Ok(draft) => Sending::Asked { replayed: draft.replayed(), answer: draft.make(&desk, began), began },
         }
     }
+}
+
+/// The wait for a call, of which there are many: most of them hold no more than a question. What few of them do is in a box.
+enum Sending {
+    /// There is no such model.
+    Refused(Option<ModelError>),
+    Asked {
+        answer: Answer,
+        /// Where the pieces of a kept reply go.
+        replayed: Option<Chunks>,
+        began: Instant,
+    },
+    Beside(BoxFuture<'static, Result<Completed, ModelError>>),
+}
+
+impl Future for Sending {
+    type Output = Result<Completed, ModelError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut *self {
+                Self::Refused(error) => return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+                Self::Beside(beside) => return beside.as_mut().poll(cx),
+                Self::Asked { answer, replayed, began } => {
+                    let completed = ready!(Pin::new(answer).poll(cx))?.seen_after(began.elapsed());
+                    let Some(chunks) = replayed.take().filter(|_| completed.source != Source::Model) else {
+                        return Poll::Ready(Ok(completed));
+                    };
+                    *self = Self::Beside(Box::pin(async move {
+                        replay(&chunks, &completed).await;
+                        Ok(completed)
+                    }));
+                }
+            }
+        }
+    }
+}
+
+/// The same for a model with a store, which is asked first.
+async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Result<Completed, ModelError> {
+    if let Some(kept) = draft.kept(&desk).await {
+        if let Some(chunks) = &draft.chunks {
+            replay(chunks, &kept).await;
+        }
+        return Ok(kept.seen_after(began.elapsed()));
+    }
+    let (replayed, answer) = (draft.replayed(), draft.make(&desk, began));
+    Sending::Asked { answer, replayed, began }.await
 }
 
 /// A call that is about to come to the desk.
@@ -211,13 +245,6 @@ struct Draft {
     budget: Option<Budget>,
     chunks: Option<Chunks>,
     saving: Option<Box<Saving>>,
-}
-
-/// When a call is made.
-enum Start {
-    /// And where the pieces of a kept reply go.
-    Now(Option<Chunks>, Answer),
-    Later(Box<(Draft, Arc<Desk>)>),
 }
 
 impl Draft {
@@ -282,8 +309,7 @@ fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> O
 }
 
 /// A reader who wants the reply in pieces gets the kept one so.
-async fn replay(chunks: Option<&Chunks>, completed: &Completed) {
-    let Some(chunks) = chunks else { return };
+async fn replay(chunks: &Chunks, completed: &Completed) {
     for piece in pieces(&completed.reply) {
         if !chunks.send(piece).await {
             return;
@@ -291,8 +317,8 @@ async fn replay(chunks: Option<&Chunks>, completed: &Completed) {
     }
 }
 
-/// Where calls of this caller are made: where he is, if that is a runtime of several threads. There a call costs what it would
-/// cost without a gateway, and its answer wakes no other thread. Everywhere else calls are made on the gateway's shard.
+/// The caller's runtime, if it has several threads: a call that is made there costs what it would cost without a gateway, and its
+/// answer wakes no other thread. A runtime of one thread may be blocked by its caller, and those of shards have a leaf.
 fn home() -> Option<Handle> {
     Handle::try_current().ok().filter(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

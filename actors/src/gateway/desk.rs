@@ -350,6 +350,7 @@ impl Desk {
         place.not_made();
         attempt.call.reply.send(Err(ModelError::Stopped));
     }
+
     /// The longest that a new call may take.
     pub(super) fn deadline(&self) -> Duration {
         Duration::from_nanos(self.deadline.load(Ordering::Relaxed))

@@ -1,6 +1,7 @@
 //! Which calls are answered without being made? Those whose reply is kept, and those that follow another in its flight. What the
 //! [`State`] does about them; the rules are in `saving/`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,7 +28,7 @@ pub(super) struct Saving {
 /// An answer that others may want, too.
 pub(super) struct Answered {
     pub(super) saving: Box<Saving>,
-    pub(super) request: std::sync::Arc<ChatRequest>,
+    pub(super) request: Arc<ChatRequest>,
     pub(super) completed: Completed,
     /// The number of the model that gave it.
     pub(super) lane: usize,

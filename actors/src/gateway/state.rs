@@ -40,8 +40,7 @@ pub(super) struct State {
     /// Those that hold now.
     pub(super) limits: GatewayLimits,
     of_models: Vec<ModelLimits>,
-    /// The timers that are set and have not gone off.
-    /// With the number of the leaf that keeps each.
+    /// The timers that are set and have not gone off, each with the number of the leaf that keeps it.
     pub(super) timers: BTreeSet<(Instant, usize)>,
     pub(super) counts: Vec<ModelInfo>,
     /// Kept replies, of each model.
@@ -309,9 +308,11 @@ impl State {
         let at = now + delay;
         self.timers.insert((at, leaf)).then_some(at)
     }
+
     /// From now on these limits hold.
     pub(super) fn set_limits(&mut self, limits: GatewayLimits, now: Instant) {
         self.admission.set_limits(limits.max_in_flight, limits.max_waiting);
+        self.flights.set_limit(limits.max_waiting);
         for (number, own) in self.of_models.iter().enumerate() {
             self.admission.set_lane(number, own, now);
             self.admission.lane(number).set_policies(&limits, now);

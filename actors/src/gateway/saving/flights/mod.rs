@@ -109,6 +109,11 @@ impl<C> Flights<C> {
         Self { max_followers, flights, by_key, seats, deadlines: BTreeSet::new(), next: 0 }
     }
 
+    /// From now on so many may follow; those who do stay.
+    pub(in crate::gateway) fn set_limit(&mut self, max_followers: usize) {
+        self.max_followers = max_followers;
+    }
+
     /// A call comes, which must be over by `deadline`. No two callers have one number.
     pub(in crate::gateway) fn join(&mut self, key: &Key, waiter: WaiterId, deadline: Instant, call: C) -> Joined<C> {
         self.next += 1;
