@@ -226,6 +226,17 @@ impl ChatReply {
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// The same as pieces, for a reader who wants it so: the text as one, then each tool call.
+    pub fn chunks(&self) -> Vec<ChatChunk> {
+        let text = (!self.text.is_empty()).then(|| ChatChunk::Text(self.text.clone()));
+        let calls = self.tool_calls.iter().enumerate().map(|(index, call)| ChatChunk::ToolCall {
+            index,
+            name: Some(call.name.clone()),
+            arguments: call.arguments.clone(),
+        });
+        text.into_iter().chain(calls).collect()
+    }
 }
 
 /// A piece of a reply, as it comes.
@@ -261,6 +272,19 @@ pub struct Headroom {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pieces_are_the_whole_reply() {
+        assert_eq!(ChatReply::default().chunks(), []);
+        assert_eq!(ChatReply::text("so").chunks(), [ChatChunk::Text("so".to_owned())]);
+        let call = |name: &str| ToolCall { id: "1".to_owned(), name: name.to_owned(), arguments: "{}".to_owned() };
+        let reply = ChatReply { tool_calls: vec![call("a"), call("b")], ..ChatReply::text("so") };
+        let piece = |index, name: &str| {
+            let (name, arguments) = (Some(name.to_owned()), "{}".to_owned());
+            ChatChunk::ToolCall { index, name, arguments }
+        };
+        assert_eq!(reply.chunks(), [ChatChunk::Text("so".to_owned()), piece(0, "a"), piece(1, "b")]);
+    }
 
     #[test]
     fn the_most_that_a_call_can_use_counts_every_byte_that_is_sent() {

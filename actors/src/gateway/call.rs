@@ -15,7 +15,7 @@ use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
 use super::leaf::LeafMessage;
-use super::saving::{CacheMode, FlightId, Key, WaiterId, pieces, stable_hash};
+use super::saving::{CacheMode, FlightId, Key, WaiterId, stable_hash};
 use super::sharing::Saving;
 use super::values::{Completed, Source};
 use super::{Gateway, refused};
@@ -310,7 +310,7 @@ fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> O
 
 /// A reader who wants the reply in pieces gets the kept one so.
 async fn replay(chunks: &Chunks, completed: &Completed) {
-    for piece in pieces(&completed.reply) {
+    for piece in completed.reply.chunks() {
         if !chunks.send(piece).await {
             return;
         }

@@ -271,6 +271,10 @@ impl State {
         counts.attempts += 1;
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
+        if steps.begin.is_empty() {
+            // Nearly always it is the only one, and room for four would be more than the allocator keeps at hand.
+            steps.begin.reserve_exact(1);
+        }
         steps.begin.push((ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came));
     }
 

@@ -5,6 +5,7 @@
 
 mod content;
 mod errors;
+mod first;
 mod reply;
 mod request;
 
@@ -167,30 +168,32 @@ impl Shared {
         let Timeouts { first_token, between_tokens, .. } = call.timeouts;
         // A reply in one piece has no first token: its head comes when the model has said everything.
         let first = call.chunks.is_some().then(|| Instant::now() + first_token);
-        let asked = self.ask(call)?;
         let response = match first {
-            Some(first) => timeout_at(first, asked).await.map_err(|_| ModelError::Timeout(Waiting::FirstToken))?,
-            None => asked.await,
+            // In a block of its own: most calls are not streamed, and need not hold the room for it.
+            Some(first) => Box::pin(timeout_at(first, self.ask(call)?)).await.map_err(|_| no_first_token())?,
+            None => self.ask(call)?.await,
         };
         let mut response = response.map_err(|error| failed(&self.url, &error))?;
-        if !response.status().is_success() {
-            let said = body(&mut response, between_tokens).await.unwrap_or_default();
-            return Err(self.refused(&response, &said));
-        }
-        let room = headroom(response.headers());
-        let kind = Kind::of(&response);
-        let reply = match call.chunks.as_ref().zip(first) {
-            Some((chunks, first)) if kind == Kind::Stream => {
-                // In a block of its own: most calls are not streamed, and need not hold the room for it.
-                Box::pin(self.streamed(response, chunks, first, between_tokens)).await
+        let (is_success, room) = (response.status().is_success(), headroom(response.headers()));
+        match (Kind::of(&response), call.chunks.as_ref().zip(first)) {
+            _ if !is_success => {}
+            (Kind::Stream, Some((chunks, first))) => {
+                let reply = Box::pin(self.streamed(response, chunks, first, between_tokens)).await?;
+                return Ok(ChatReply { headroom: room, ..reply });
             }
             // Some servers do not stream, whatever they are asked.
-            asked if kind == Kind::Json => {
-                self.in_one_piece(&mut response, asked.map(|(chunks, _)| chunks), between_tokens).await
-            }
-            _ => Err(self.of_another_kind(&response)),
-        };
-        reply.map(|reply| ChatReply { headroom: room, ..reply })
+            (Kind::Json, _) => {}
+            _ => return Err(self.of_another_kind(&response)),
+        }
+        let said = body(&mut response, between_tokens).await;
+        if !is_success {
+            return Err(self.refused(&response, &said.unwrap_or_default()));
+        }
+        let reply = whole(&self.without_key(&said?))?;
+        if let Some(chunks) = &call.chunks {
+            Box::pin(send(chunks, &reply)).await;
+        }
+        Ok(ChatReply { headroom: room, ..reply })
     }
 
     /// What a status other than success means.
@@ -245,22 +248,6 @@ impl Shared {
             }
             _ => said.into(),
         }
-    }
-
-    async fn in_one_piece(
-        &self,
-        response: &mut Response,
-        chunks: Option<&Chunks>,
-        between: Duration,
-    ) -> Result<ChatReply, ModelError> {
-        let json = body(response, between).await?;
-        let (reply, pieces) = whole(&self.without_key(&json))?;
-        if let Some(chunks) = chunks {
-            for piece in pieces {
-                let _nobody_reads = chunks.send(piece).await;
-            }
-        }
-        Ok(reply)
     }
 
     /// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
@@ -327,16 +314,22 @@ enum Kind {
 impl Kind {
     fn of(response: &Response) -> Self {
         let kind = content_type(response);
-        if kind.starts_with("text/event-stream") {
-            return Self::Stream;
+        let begins_with = |name: &str| kind.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        match kind {
+            "" => Self::Json,
+            _ if begins_with("application/json") || kind.to_ascii_lowercase().contains("+json") => Self::Json,
+            _ if begins_with("text/event-stream") => Self::Stream,
+            _ => Self::Other,
         }
-        let is_json = kind.starts_with("application/json") || kind.contains("+json") || kind.is_empty();
-        if is_json { Self::Json } else { Self::Other }
     }
 }
 
-fn content_type(response: &Response) -> String {
-    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_lowercase()
+fn content_type(response: &Response) -> &str {
+    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
+}
+
+fn no_first_token() -> ModelError {
+    ModelError::Timeout(Waiting::FirstToken)
 }
 
 /// The server says that this is all.
@@ -345,6 +338,13 @@ fn finish(growing: Growing) -> Result<ChatReply, ModelError> {
         return Err(ModelError::Malformed("it is empty".to_owned()));
     }
     growing.end()
+}
+
+/// Whoever reads may have left; the caller still waits for the whole.
+async fn send(chunks: &Chunks, reply: &ChatReply) {
+    for chunk in reply.chunks() {
+        let _nobody_reads = chunks.send(chunk).await;
+    }
 }
 
 async fn take(growing: &mut Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {

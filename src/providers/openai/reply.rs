@@ -8,6 +8,7 @@ use serde_json::error::Category;
 
 use super::content::Content;
 use super::errors;
+use super::first::{Numbered, first};
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -15,7 +16,8 @@ const MOST_CALLS: usize = 128;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Completion {
-    choices: Option<Vec<Choice>>,
+    #[serde(rename = "choices", deserialize_with = "first")]
+    choice: Option<Choice>,
     usage: Option<Usage>,
     error: Option<Value>,
 }
@@ -29,6 +31,12 @@ struct Choice {
     /// Of a piece.
     delta: Option<Message>,
     finish_reason: Option<String>,
+}
+
+impl Numbered for Choice {
+    fn index(&self) -> Option<u64> {
+        self.index
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -84,8 +92,15 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Takes in a reply, or a piece of one. Gives what is new in it.
+    /// Takes in a piece of a reply. Gives what is new in it.
     pub(super) fn take(&mut self, json: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
+        let mut new = Vec::new();
+        self.read(json, Some(&mut new))?;
+        Ok(new)
+    }
+
+    /// Reads a reply, or a piece of one, and says what is new in it to whoever asks.
+    fn read(&mut self, json: &[u8], mut new: Option<&mut Vec<ChatChunk>>) -> Result<(), ModelError> {
         let completion: Completion = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
             return Err(errors::in_a_reply(&error));
@@ -93,27 +108,27 @@ impl Growing {
         if let Some(usage) = completion.usage.and_then(Usage::known) {
             self.reply.usage = Some(usage);
         }
-        let mut chunks = Vec::new();
-        // One choice is asked for; what a server sends beyond it is not ours.
-        let first = completion.choices.unwrap_or_default().into_iter().find(|choice| choice.index.unwrap_or(0) == 0);
-        let Some(choice) = first else { return Ok(chunks) };
+        let Some(choice) = completion.choice else { return Ok(()) };
         if let Some(message) = choice.message.or(choice.delta) {
             let text = message.content.map(|Content(text)| text).unwrap_or_default();
-            if !text.is_empty() {
-                self.reply.text.push_str(&text);
-                chunks.push(ChatChunk::Text(text));
+            if let Some(new) = new.as_deref_mut().filter(|_| !text.is_empty()) {
+                new.push(ChatChunk::Text(text.clone()));
             }
+            append(&mut self.reply.text, text);
             self.refusal.push_str(&message.refusal.unwrap_or_default());
             let thought = message.reasoning_content.or(message.reasoning).map(|Content(text)| text);
             self.has_thought |= thought.is_some_and(|thought| !thought.is_empty());
             for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
-                chunks.push(self.take_call(call, place)?);
+                let more = self.take_call(call, place)?;
+                if let Some(new) = new.as_deref_mut() {
+                    new.push(more);
+                }
             }
         }
         if choice.finish_reason.as_ref().is_some_and(|reason| !reason.is_empty()) {
             self.finish = choice.finish_reason;
         }
-        Ok(chunks)
+        Ok(())
     }
 
     fn take_call(&mut self, call: Call, place: usize) -> Result<ChatChunk, ModelError> {
@@ -184,6 +199,14 @@ impl Growing {
     }
 }
 
+/// Copies nothing when that is all.
+fn append(text: &mut String, more: String) {
+    match text.is_empty() {
+        true => *text = more,
+        false => text.push_str(&more),
+    }
+}
+
 fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
     if json.iter().all(u8::is_ascii_whitespace) {
         return ModelError::Malformed("it is empty".to_owned());
@@ -200,14 +223,14 @@ fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
     ))
 }
 
-/// A reply in one piece, and the same as pieces. One without a choice is none.
-pub(super) fn whole(json: &[u8]) -> Result<(ChatReply, Vec<ChatChunk>), ModelError> {
+/// A reply in one piece. One without a choice is none.
+pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
     let mut growing = Growing::default();
-    let pieces = growing.take(json)?;
+    growing.read(json, None)?;
     if growing.finish.is_none() && growing.received() == 0 && growing.refusal.is_empty() {
         return Err(ModelError::Malformed("it holds no choice".to_owned()));
     }
-    Ok((growing.end()?, pieces))
+    growing.end()
 }
 
 #[cfg(test)]
@@ -241,7 +264,7 @@ mod tests {
             ),
         ];
         for (json, reply) in table {
-            assert_eq!(whole(json.as_bytes()).map(|(reply, _)| reply), Ok(reply), "{json}");
+            assert_eq!(whole(json.as_bytes()), Ok(reply), "{json}");
         }
     }
 
@@ -294,7 +317,7 @@ mod tests {
         let unnumbered = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"add","arguments":{"x":1}}},
             {"function":{"name":"sub"}}]},"finish_reason":"tool_calls"}]}"#;
         let calls = vec![call("call_0", "add", r#"{"x":1}"#), call("call_1", "sub", "")];
-        assert_eq!(whole(unnumbered.as_bytes()).unwrap().0.tool_calls, calls);
+        assert_eq!(whole(unnumbered.as_bytes()).unwrap().tool_calls, calls);
         let many = r#"{"choices":[{"message":{"tool_calls":[{"index":4000000000}]}}]}"#;
         assert!(matches!(whole(many.as_bytes()), Err(ModelError::Malformed(_))));
     }

@@ -1,14 +1,14 @@
 //! How is a request written for Chat Completions?
 
 use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, ToolSpec, Turn};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// What is sent. It borrows everything, so that a request is written once and copied nowhere.
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    messages: Vec<Message<'a>>,
+    messages: Messages<'a>,
     /// Servers that follow OpenAI know this one; OpenAI's own newer models know only the next.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
@@ -26,6 +26,14 @@ struct Body<'a> {
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+}
+
+struct Messages<'a>(&'a [Turn]);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(message))
+    }
 }
 
 #[derive(Serialize)]
@@ -90,7 +98,7 @@ pub(super) fn body(
     };
     serde_json::to_vec(&Body {
         model,
-        messages: request.turns.iter().map(message).collect(),
+        messages: Messages(&request.turns),
         max_tokens: (!is_openai).then_some(request.max_output_tokens),
         max_completion_tokens: is_openai.then_some(request.max_output_tokens),
         temperature: request.temperature,

@@ -8,7 +8,6 @@ mod cache;
 mod flights;
 mod key;
 mod policy;
-mod replay;
 
 pub use policy::{CacheMode, CachePolicy};
 pub(in crate::gateway) use {
@@ -16,5 +15,4 @@ pub(in crate::gateway) use {
     flights::{FlightId, Flights, Joined, Payer, WaiterId},
     key::{Key, hash as stable_hash},
     policy::is_worth_keeping,
-    replay::pieces,
 };
