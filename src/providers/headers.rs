@@ -20,15 +20,22 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 
 /// What is left of the limits, as OpenAI and those who follow it say it.
 pub(super) fn headroom(headers: &HeaderMap) -> Headroom {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let number = |name| text(name).and_then(|text| text.parse().ok());
-    let time = |name| text(name).and_then(duration);
-    Headroom {
-        requests: number("x-ratelimit-remaining-requests"),
-        tokens: number("x-ratelimit-remaining-tokens"),
-        requests_reset: time("x-ratelimit-reset-requests"),
-        tokens_reset: time("x-ratelimit-reset-tokens"),
+    let mut room = Headroom::default();
+    // Most replies say nothing of it: it is cheaper to read all names once than to look for each of four.
+    for (name, value) in headers {
+        let Some((limit, value)) = name.as_str().strip_prefix("x-ratelimit-").zip(value.to_str().ok().map(str::trim))
+        else {
+            continue;
+        };
+        match limit {
+            "remaining-requests" => room.requests = value.parse().ok(),
+            "remaining-tokens" => room.tokens = value.parse().ok(),
+            "reset-requests" => room.requests_reset = duration(value),
+            "reset-tokens" => room.tokens_reset = duration(value),
+            _ => {}
+        }
     }
+    room
 }
 
 /// `1s`, `6m0s`, `120ms`, `1h2m3.5s`; a number without a unit is seconds.

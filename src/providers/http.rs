@@ -2,10 +2,13 @@
 
 use std::error::Error;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use callboard_actors::error::{ModelError, Waiting};
+use futures_util::poll;
 use reqwest::{Client, Response, Url, redirect};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -159,11 +162,20 @@ fn is_about_a_certificate(error: &(dyn Error + 'static)) -> bool {
 pub(super) async fn body(response: &mut Response, between: Duration) -> Result<Vec<u8>, ModelError> {
     let mut body = Vec::new();
     loop {
-        let piece = timeout(between, response.chunk()).await.map_err(|_| ModelError::Timeout(Waiting::NextToken))?;
+        let piece = in_time(response.chunk(), between).await?;
         let Some(piece) = piece.map_err(|error| failed(response.url(), &error))? else { return Ok(body) };
         if body.len() + piece.len() > LONGEST {
             return Err(ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20)));
         }
         body.extend_from_slice(&piece);
+    }
+}
+
+/// The next piece. Nearly always it is there, and there is nothing to set a timer for.
+async fn in_time<F: Future>(piece: F, within: Duration) -> Result<F::Output, ModelError> {
+    let mut piece = pin!(piece);
+    match poll!(piece.as_mut()) {
+        Poll::Ready(piece) => Ok(piece),
+        Poll::Pending => timeout(within, piece).await.map_err(|_| ModelError::Timeout(Waiting::NextToken)),
     }
 }

@@ -62,6 +62,16 @@ impl Call {
         }
     }
 
+    /// Answers its caller, when all that it holds is dropped: what he brought is then freed by him, on the thread that made it,
+    /// which the allocator does without a lock.
+    pub(super) fn answer(self: Box<Self>, answer: Result<Completed, ModelError>) {
+        self.into_reply().send(answer);
+    }
+
+    fn into_reply(self: Box<Self>) -> Reply<Result<Completed, ModelError>> {
+        self.reply
+    }
+
     /// The flight that it leads.
     pub(super) fn flight(&self) -> Option<FlightId> {
         self.saving.as_ref()?.flight.as_ref().map(|(flight, _)| *flight)
@@ -271,7 +281,7 @@ impl Draft {
         let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
         let (most, home, tries) = (request.most_tokens(), home(), 0);
         let waiter = saving.as_ref().map(|saving| saving.waiter);
-        let at = home.clone();
+        let (at, asked) = (home.clone(), request.clone());
         let call = |reply| {
             let home = at;
             Box::new(Call {
@@ -296,7 +306,7 @@ impl Draft {
             Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
             None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
         };
-        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone() }
+        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone(), _request: asked }
     }
 }
 
@@ -330,6 +340,8 @@ struct Answer {
     /// The number of a caller who may lead or follow a flight.
     waiter: Option<WaiterId>,
     desk: Arc<Desk>,
+    /// So that it is freed here; see [`Call::answer`].
+    _request: Arc<ChatRequest>,
 }
 
 impl Future for Answer {

@@ -158,7 +158,7 @@ impl Desk {
         let (after, answer) = self.sort(ended);
         self.decide(now, Some(here), |state, steps| state.over(ticket, after, now, &self.rules(), steps));
         if let Some((call, completed)) = answer {
-            call.reply.send(Ok(completed));
+            call.answer(Ok(completed));
         }
     }
 
@@ -173,7 +173,7 @@ impl Desk {
         drop(state);
         self.perform(steps, None);
         if let Some((call, completed)) = answer {
-            call.reply.send(Ok(completed));
+            call.answer(Ok(completed));
         }
         is_waited
     }
@@ -304,10 +304,10 @@ impl Desk {
             }
         }
         for (call, completed) in answer {
-            call.reply.send(Ok(completed));
+            call.answer(Ok(completed));
         }
         for (call, error) in tell {
-            call.reply.send(Err(error));
+            call.answer(Err(error));
         }
         for (ticket, attempt, came) in begin {
             self.begin(ticket, attempt, came, here.as_mut());
@@ -348,7 +348,7 @@ impl Desk {
             return here.begin(self, Begun { place, attempt });
         }
         place.not_made();
-        attempt.call.reply.send(Err(ModelError::Stopped));
+        attempt.call.answer(Err(ModelError::Stopped));
     }
 
     /// The longest that a new call may take.

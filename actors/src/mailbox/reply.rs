@@ -186,7 +186,10 @@ impl<T> Reply<T> {
             if slot.has_left.load(Ordering::Relaxed) {
                 return Poll::Ready(());
             }
-            let known = state.answerer.replace(cx.waker().clone());
+            let known = match &mut state.answerer {
+                Some(known) if known.will_wake(cx.waker()) => None,
+                known => known.replace(cx.waker().clone()),
+            };
             drop(state);
             // Not under the lock: whoever drops a waker may drop a task.
             drop(known);

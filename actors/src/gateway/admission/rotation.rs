@@ -82,8 +82,9 @@ impl<F: Backlog> Rotation<F> {
             self.turns.remove(&seat.turn);
             self.flows.remove(&id);
         } else if let Some(next) = next {
-            self.turns.remove(&seat.turn);
+            // In this order, the map of a single flow is never empty, and keeps its memory.
             self.turns.insert(next, id);
+            self.turns.remove(&seat.turn);
             seat.turn = next;
         }
         Some(taken)
