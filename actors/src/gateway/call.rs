@@ -23,6 +23,9 @@ use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
 use crate::mailbox::{Ask, Reply, with_contained_waker};
 
+/// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock.
+type Told = (Result<Completed, ModelError>, Option<Box<Call>>);
+
 /// One call on its way through.
 pub(super) struct Call {
     /// The number of its model.
@@ -41,7 +44,7 @@ pub(super) struct Call {
     pub(super) saving: Option<Box<Saving>>,
     /// Its caller's runtime, where it is made if it may start at once.
     pub(super) home: Option<Handle>,
-    pub(super) reply: Reply<Result<Completed, ModelError>>,
+    pub(super) reply: Reply<Told>,
     pub(super) times: Progress,
 }
 
@@ -62,14 +65,11 @@ impl Call {
         }
     }
 
-    /// Answers its caller, when all that it holds is dropped: what he brought is then freed by him, on the thread that made it,
-    /// which the allocator does without a lock.
-    pub(super) fn answer(self: Box<Self>, answer: Result<Completed, ModelError>) {
-        self.into_reply().send(answer);
-    }
-
-    fn into_reply(self: Box<Self>) -> Reply<Result<Completed, ModelError>> {
-        self.reply
+    /// Answers its caller.
+    pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
+        // Others may wait for the end of these.
+        (self.budget, self.chunks, self.saving) = (None, None, None);
+        self.reply.take().send((answer, Some(self)));
     }
 
     /// The flight that it leads.
@@ -281,7 +281,7 @@ impl Draft {
         let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
         let (most, home, tries) = (request.most_tokens(), home(), 0);
         let waiter = saving.as_ref().map(|saving| saving.waiter);
-        let (at, asked) = (home.clone(), request.clone());
+        let at = home.clone();
         let call = |reply| {
             let home = at;
             Box::new(Call {
@@ -306,7 +306,7 @@ impl Draft {
             Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
             None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
         };
-        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone(), _request: asked }
+        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone() }
     }
 }
 
@@ -335,13 +335,11 @@ fn home() -> Option<Handle> {
 
 /// The wait for the answer. Dropped before, it tells the gateway, so that whoever stands behind in line moves up at once.
 struct Answer {
-    ask: Option<Ask<Result<Completed, ModelError>>>,
+    ask: Option<Ask<Told>>,
     is_at_home: bool,
     /// The number of a caller who may lead or follow a flight.
     waiter: Option<WaiterId>,
     desk: Arc<Desk>,
-    /// So that it is freed here; see [`Call::answer`].
-    _request: Arc<ChatRequest>,
 }
 
 impl Future for Answer {
@@ -351,7 +349,7 @@ impl Future for Answer {
         let Some(ask) = &mut self.ask else { return Poll::Pending };
         let answer = ready!(Pin::new(ask).poll(cx));
         self.ask = None;
-        Poll::Ready(answer.unwrap_or_else(|error| Err(refused(error))))
+        Poll::Ready(answer.map_or_else(|error| Err(refused(error)), |(answer, _)| answer))
     }
 }
 

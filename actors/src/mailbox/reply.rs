@@ -173,6 +173,11 @@ impl<T> Reply<T> {
         }
     }
 
+    /// The asker's address, out of something that goes on without it.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { slot: self.slot.take() }
+    }
+
     /// Whether the asker has left: its deadline passed, or its future was dropped. Work for it can be skipped.
     pub fn is_abandoned(&self) -> bool {
         self.slot.as_ref().is_none_or(|slot| slot.has_left.load(Ordering::Acquire))
