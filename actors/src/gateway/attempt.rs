@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 use super::budget::Reservation;
 use super::call::Call;
@@ -25,38 +27,46 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Until its end, a time-out, or its caller leaves.
-    pub(super) async fn run(self, desk: Arc<Desk>) -> Box<Ended> {
+    /// Until its end, a time-out, or its caller leaves. What can be put together beforehand is: there are many of these futures at
+    /// the same time, and what one of them moves about it holds twice.
+    pub(super) fn run(self, desk: Arc<Desk>) -> impl Future<Output = Box<Ended>> {
         let Self { mut call, reservation, timeouts } = self;
-        let lane = call.lane;
-        let model = &desk.models()[lane];
-        let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
-        let began = Instant::now();
-        let until = call.deadline.min(began + timeouts.total);
         let asked = ModelCall { request: call.request.clone(), timeouts, chunks: call.chunks.clone() };
-        // Within the block: an adapter that panics at once does so in the work, and not in the gateway.
-        let answer = async { model.model.complete(asked).await }.instrument(span);
-        let answer = tokio::select! {
-            biased;
-            // What it used nobody knows: place and reservation come back as for a call that was made.
-            () = call.left() => return Box::default(),
-            answer = tokio::time::timeout_at(until, answer) => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
-        };
-        call.times.provider += began.elapsed();
-        Box::new(match answer {
-            Ok(reply) => succeed(call, reply, desk.name(lane), reservation),
-            Err(error) => fail(call, error, reservation),
-        })
+        async move {
+            let began = Instant::now();
+            let until = call.deadline.min(began + asked.timeouts.total);
+            // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
+            let answer = tokio::time::timeout_at(until, ask(&desk, &call, asked));
+            let answer = tokio::select! {
+                biased;
+                // What it used nobody knows: place and reservation come back as for a call that was made.
+                () = call.left() => return Box::default(),
+                answer = answer => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
+            };
+            call.times.provider += began.elapsed();
+            Box::new(match answer {
+                Ok(reply) => succeed(call, reply, &desk, reservation),
+                Err(error) => fail(call, error, reservation),
+            })
+        }
     }
 }
 
-fn succeed(call: Box<Call>, reply: ChatReply, model: Arc<str>, reservation: Option<Reservation>) -> Ended {
+/// Begins to ask the model.
+fn ask(desk: &Desk, call: &Call, asked: ModelCall) -> Instrumented<BoxFuture<'static, Result<ChatReply, ModelError>>> {
+    let model = &desk.models()[call.lane];
+    let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
+    let answer = span.in_scope(|| model.model.complete(asked));
+    answer.instrument(span)
+}
+
+fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Reservation>) -> Ended {
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
     let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
     let first_token = call.chunks.as_ref().and_then(Chunks::first);
-    let completed = Completed::new(reply, model, call.times, first_token);
+    let completed = Completed::new(reply, desk.name(call.lane), call.times, first_token);
     Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
 }
 

@@ -60,7 +60,8 @@ impl Call {
     /// Ends when nobody waits for it.
     pub(super) async fn left(&mut self) {
         match self.token().cloned() {
-            Some(token) => with_contained_waker(token.cancelled_owned()).await,
+            // In a box: few calls have one, and all attempts would hold the room for it.
+            Some(token) => Box::pin(with_contained_waker(token.cancelled_owned())).await,
             None => self.reply.abandoned().await,
         }
     }

@@ -294,7 +294,7 @@ impl Desk {
     }
 
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
-        let Steps { begin, tell, answer, keep, cancel, gone, timer } = steps;
+        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer } = steps;
         drop(gone);
         cancel.iter().for_each(CancellationToken::cancel);
         for (lane, key, reply) in keep {
@@ -309,7 +309,7 @@ impl Desk {
         for (call, error) in tell {
             call.answer(Err(error));
         }
-        for (ticket, attempt, came) in begin {
+        for (ticket, attempt, came) in begin.into_iter().chain(begin_too) {
             self.begin(ticket, attempt, came, here.as_mut());
         }
         let Some(at) = timer else { return };

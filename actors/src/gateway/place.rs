@@ -1,6 +1,7 @@
 //! What has a call that may be made? A place, which comes back whatever becomes of the call.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -16,7 +17,7 @@ use super::values::Completed;
 use crate::agent::unless_cancelled;
 use crate::chat::Headroom;
 use crate::error::ModelError;
-use crate::mailbox::{Working, drop_contained, panic_text};
+use crate::mailbox::{Working, drop_contained, drop_contained_in, panic_text};
 
 /// How an attempt ended.
 #[derive(Default)]
@@ -95,19 +96,26 @@ pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, place: Place, attempt: A
     let agent = desk.agent();
     let Some(working) = agent.begin_work() else { return place.not_made() };
     let scope = agent.scope().clone();
-    // In a box of its own, so that neither it nor the task is large.
-    let mut work = Box::pin(AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind());
+    let work = AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind();
     drop(home.spawn(async move {
-        match unless_cancelled(scope, work.as_mut()).await {
+        let mut work = pin!(Some(work));
+        let outcome = match work.as_mut().as_pin_mut() {
+            Some(work) => unless_cancelled(scope, work).await,
+            None => None,
+        };
+        match outcome {
             Some(Ok(ended)) => place.over_at_home(*ended, working),
             Some(Err(panic)) => {
                 let panic = panic_text(panic);
                 tracing::warn!(%panic, "a model call did not come to its end");
-                drop_contained(work);
+                drop_contained_in(work);
                 place.over_at_home(Ended::default(), working);
             }
             // The gateway has ended.
-            None => working.discard_elsewhere(work, place),
+            None => working.discard_elsewhere(|| {
+                drop_contained_in(work);
+                drop_contained(place);
+            }),
         }
     }));
 }

@@ -61,7 +61,9 @@ pub(super) struct State {
 #[derive(Default)]
 #[expect(clippy::vec_box, reason = "they come out of the line in their boxes")]
 pub(super) struct Steps {
-    pub(super) begin: Vec<(Ticket, Attempt, Came)>,
+    /// Nearly always it is the only one, and costs no list.
+    pub(super) begin: Option<(Ticket, Attempt, Came)>,
+    pub(super) begin_too: Vec<(Ticket, Attempt, Came)>,
     pub(super) tell: Vec<Told>,
     /// Calls that are answered without being made.
     pub(super) answer: Vec<(Box<Call>, Completed)>,
@@ -271,11 +273,11 @@ impl State {
         counts.attempts += 1;
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
-        if steps.begin.is_empty() {
-            // Nearly always it is the only one, and room for four would be more than the allocator keeps at hand.
-            steps.begin.reserve_exact(1);
+        let begin = (ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came);
+        match &steps.begin {
+            None => steps.begin = Some(begin),
+            Some(_) => steps.begin_too.push(begin),
         }
-        steps.begin.push((ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came));
     }
 
     /// A call that had a place was not made after all.

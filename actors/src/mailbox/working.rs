@@ -55,9 +55,9 @@ impl<M: Send + 'static> Working<M> {
         self.turn(|| self.let_go(held, also));
     }
 
-    /// The same on a thread that is not the shard's.
-    pub(crate) fn discard_elsewhere<A, B>(self, held: A, also: B) {
-        self.let_go(held, also);
+    /// The same on a thread that is not the shard's, where it is dropped by `drop_it`.
+    pub(crate) fn discard_elsewhere(self, drop_it: impl FnOnce()) {
+        with_cause(self.door.end_of(self.incarnation), drop_it);
     }
 
     fn let_go<A, B>(&self, held: A, also: B) {
