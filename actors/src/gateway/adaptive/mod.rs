@@ -10,7 +10,7 @@
 //!   have lately been answered with is noise, unless there are several in a row. Any other one says how many the provider
 //!   holds: those that are still in flight. The limit becomes that, but in one round no less than half.
 //! - **Growth**: while the limit is used, calls that end well make room for one more, in the doubling start at once, later
-//!   after 50 of them. A refusal of that one doubles the number, up to 400; after a minute it is 50 again. An answer to it
+//!   after 50 of them. A refusal of that one doubles the number, up to 100; after a minute it is 50 again. An answer to it
 //!   makes the steps longer: a round of answers for each, by a quarter of the limit.
 //! - **Latency** (after Brakmo and Peterson, "TCP Vegas", 1994): when calls take twice as long as they once did, while the
 //!   limit is used, it goes down by a tenth in each round. If half of the calls are no faster, it was not their number: what
@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 /// Answers at the limit before one more call is tried.
 const PATIENCE: u32 = 50;
-/// The same when that has been refused again and again: one refusal in 400 calls.
-const MOST_PATIENCE: u32 = 400;
+/// The same when that has been refused again and again: one refusal in 100 calls.
+const MOST_PATIENCE: u32 = 100;
 /// After that time without a refusal, patience is what it was.
 const MEMORY: Duration = Duration::from_secs(60);
 /// So many refusals in a row, less half of the answers between them, are no noise.
