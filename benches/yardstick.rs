@@ -1,6 +1,6 @@
 //! What does a call through the gateway cost, beside the loop that one would write by hand?
 //!
-//! `cargo bench -p callboard-benches --bench yardstick` measures everything, in about seven minutes, and prints a table;
+//! `cargo bench -p callboard-benches --bench yardstick` measures everything, in about ten minutes, and prints a table;
 //! `-- cpu open` only these; `-- --help` lists the rest. It talks to nobody but a mock server that it starts itself.
 //!
 //! The yardstick: reqwest's client as it is, two workers of tokio, a semaphore, one task for each call, the same bodies,
