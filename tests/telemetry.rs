@@ -6,12 +6,13 @@ use std::time::Duration;
 use callboard::actors::chat::{ChatReply, ChatRequest, Turn as ChatTurn};
 use callboard::actors::error::{Limited, ModelError};
 use callboard::actors::gateway::{
-    BreakerPolicy, Gateway, GatewayInfo, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy, ServedModel,
+    BreakerPolicy, CacheMode, Gateway, GatewayInfo, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy,
+    ServedModel,
 };
 use callboard::actors::ports::{ChatModel, ModelCall};
 use callboard::prelude::*;
 use callboard::telemetry::{GatewayMetrics, Publisher};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -180,6 +181,9 @@ fn what_model_calls_are_like_is_published_for_each_model() {
             // Twice after a retry, then at once, because the breaker is open.
             call(TWO, "fail").or(ONE).send().await.unwrap();
         }
+        // One of them is made, and the other has its answer, while it is made or afterwards.
+        let same = [(); 2].map(|()| call(ONE, "same").cache(CacheMode::On).send());
+        join_all(same).await.into_iter().for_each(|answer| drop(answer.unwrap()));
         // An answer keeps the breaker of this one closed, and there are retries for some of its calls only.
         call(THREE, "x").send().await.unwrap();
         for word in ["slow down"].into_iter().chain(["fail"; 13]) {
@@ -223,10 +227,13 @@ fn what_model_calls_are_like_is_published_for_each_model() {
             ("retries_total", model.retries),
             ("retries_refused_total", model.retries_refused),
             ("failed_total", model.failed),
+            ("cached_total", model.cached),
+            ("shared_total", model.shared),
         ] {
             has(&format!("callboard_model_{metric}{{model=\"{}\"}} {value}", model.name));
         }
     }
+    assert_eq!(info.models[0].cached + info.models[0].shared, 1);
     let three = &info.models[2];
     assert!(three.retries > three.retries_refused && three.retries_refused > 0, "{three:?}");
     drop(held);

@@ -75,6 +75,8 @@ impl GatewayMetrics {
         count("callboard_model_refused_total", info.refused);
         count("callboard_model_pauses_total", info.pauses);
         count("callboard_model_fell_back_total", info.fell_back);
+        count("callboard_model_cached_total", info.cached);
+        count("callboard_model_shared_total", info.shared);
     }
 }
 

@@ -43,6 +43,8 @@
 //! | `callboard_model_refused_total` | counter, `model` | calls that were refused without an attempt |
 //! | `callboard_model_pauses_total` | counter, `model` | how often the provider made everybody wait |
 //! | `callboard_model_fell_back_total` | counter, `model` | calls that the next model of their list made instead |
+//! | `callboard_model_cached_total` | counter, `model` | calls that a kept reply answered |
+//! | `callboard_model_shared_total` | counter, `model` | calls that the answer to an identical one answered |
 
 mod agents;
 mod gateway;
