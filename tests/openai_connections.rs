@@ -100,6 +100,48 @@ async fn a_kept_connection_that_ends_with_the_request_on_it_is_an_attempt_that_m
     }
 }
 
+/// Answers so many requests of one connection with a stream, the end of whose body comes after `[DONE]`, by itself, once the
+/// client has had every chance to see what is before.
+async fn stream(connection: &mut TcpStream, requests: usize, turns: usize) {
+    for _ in 0..requests {
+        let mut request = Vec::new();
+        while !request.ends_with(b"}") {
+            if connection.read_buf(&mut request).await.unwrap() == 0 {
+                return;
+            }
+        }
+        let events = concat!(
+            "data: {\"choices\":[{\"delta\":{\"content\":\"Yes.\"},\"finish_reason\":\"stop\"}]}\n\n",
+            "data: [DONE]\n\n"
+        );
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let piece = format!("{head}{:x}\r\n{events}\r\n", events.len());
+        connection.write_all(piece.as_bytes()).await.unwrap();
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        connection.write_all(b"0\r\n\r\n").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_stream_is_over_serves_the_next_call() {
+    for turns in [0, 1_000] {
+        let (listener, address) = listen().await;
+        let server = tokio::spawn(async move {
+            let (mut only, _) = listener.accept().await.unwrap();
+            stream(&mut only, 3, turns).await;
+        });
+        let (runtime, gateway) = front(&format!("http://{address}/v1"), 1, Timeouts::default());
+        for _ in 0..3 {
+            let completed = call(&gateway, true).await.unwrap();
+            assert_eq!((completed.reply.text.as_str(), completed.times.attempts), ("Yes.", 1));
+        }
+        server.await.unwrap();
+        nothing_is_left(runtime, gateway).await;
+    }
+}
+
 /// Speaks TLS with a certificate that nobody has signed but itself, made for these tests alone.
 async fn self_signed() -> (SocketAddr, JoinHandle<()>) {
     let fixture = |name| format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));

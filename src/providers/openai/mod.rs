@@ -37,6 +37,9 @@ pub const KEY: &str = "OPENAI_API_KEY";
 /// The variable that names another address.
 pub const BASE_URL: &str = "OPENAI_BASE_URL";
 
+/// How long the end of a body may take after its last word: most servers send both at once.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// The longest streamed reply, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
@@ -279,7 +282,9 @@ impl Shared {
             }
             for event in events.take(&piece).map_err(|_| too_long())? {
                 if event == b"[DONE]" {
-                    return finish(growing);
+                    let reply = finish(growing)?;
+                    to_its_end(response).await;
+                    return Ok(reply);
                 }
                 take(&mut growing, &self.without_key(&event), chunks).await?;
             }
@@ -330,6 +335,13 @@ fn content_type(response: &Response) -> &str {
 
 fn no_first_token() -> ModelError {
     ModelError::Timeout(Waiting::FirstToken)
+}
+
+/// Reads what is left of a body after it has said everything, which is its end: a connection is closed when it is left before, and
+/// otherwise serves the next call. A server that does not end it, or goes on, is not waited for.
+async fn to_its_end(mut response: Response) {
+    let end = async { while let Ok(Some(_)) = response.chunk().await {} };
+    let _it_is_over = tokio::time::timeout(MOMENT, end).await;
 }
 
 /// The server says that this is all.
