@@ -3,7 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -250,18 +250,55 @@ fn the_reply_of_a_fall_back_is_not_kept_as_that_of_the_model_that_was_asked() {
     });
 }
 
+#[test]
+fn who_may_turn_to_another_model_and_who_may_not_do_not_share_a_call() {
+    simulated(1, |runtime| async move {
+        let models = [Arc::new(Scripted::default()), Arc::new(Scripted::default())];
+        let cache = CachePolicy { mode: CacheMode::ReadOnly, ..CachePolicy::default() };
+        let served = |number: usize| ServedModel {
+            name: format!("scripted/{number}"),
+            cache: cache.clone(),
+            ..served(&models[number], ModelLimits::default())
+        };
+        let gateway = Gateway::start(&runtime, vec![served(0), served(1)], limits(100)).unwrap();
+        models[1].attempts.store(9, Ordering::SeqCst);
+        let script = "down, down, down, down, down, down, so";
+        let call = || gateway.call("scripted/0", request(script));
+        let calls = [call().send(), call().or("scripted/1").send(), call().or("scripted/1").send()];
+        let [alone, first, second] = <[_; 3]>::try_from(futures_util::future::join_all(calls).await).unwrap();
+        assert!(matches!(alone, Err(ModelError::Unavailable { .. })), "it named no other model: {alone:?}");
+        assert_eq!(of(&[first, second]), [("so", Source::Model), ("so", Source::Shared)]);
+    });
+}
+
+#[test]
+fn the_pieces_of_a_call_that_failed_end_with_it() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = stage(&runtime, CacheMode::On);
+        let (call, mut pieces) = gateway.call(MODEL, request("reject")).streamed();
+        let mut answer = std::pin::pin!(call.send());
+        assert!((&mut answer).await.is_err());
+        let end = tokio::time::timeout(SECOND, pieces.next()).await;
+        assert_eq!(end, Ok(None), "though the call is still in its caller's hands");
+    });
+}
+
 /// Keeps replies in a map, or fails, or never answers.
 #[derive(Default)]
 struct Shelf {
     replies: Mutex<BTreeMap<Vec<u8>, ChatReply>>,
+    /// In seconds, of all that it keeps.
+    age: AtomicU64,
     is_broken: bool,
     hangs: bool,
+    panics: bool,
 }
 
 impl ReplyStore for Shelf {
     fn read(&self, key: Arc<[u8]>) -> BoxFuture<'static, Result<Option<StoredReply>, StoreError>> {
         let found = self.replies.lock().unwrap().get(&*key).cloned();
         let (is_broken, hangs) = (self.is_broken, self.hangs);
+        let age = Duration::from_secs(self.age.load(Ordering::SeqCst));
         Box::pin(async move {
             if hangs {
                 std::future::pending::<()>().await;
@@ -269,11 +306,12 @@ impl ReplyStore for Shelf {
             if is_broken {
                 return Err(StoreError::Closed("on purpose".to_owned()));
             }
-            Ok(found.map(|reply| StoredReply { reply, age: 59 * SECOND }))
+            Ok(found.map(|reply| StoredReply { reply, age }))
         })
     }
 
     fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>> {
+        assert!(!self.panics, "on purpose");
         self.replies.lock().unwrap().insert(key.to_vec(), reply);
         Box::pin(async { Ok(()) })
     }
@@ -289,7 +327,7 @@ fn a_store_is_asked_before_the_model_and_gone_without_when_it_is_no_use() {
             let served = ServedModel { cache, store, ..served(&model, ModelLimits::default()) };
             Gateway::start(&runtime, vec![served], limits(100)).unwrap()
         };
-        let shelf = Arc::new(Shelf::default());
+        let shelf = Arc::new(Shelf { age: AtomicU64::new(59), ..Shelf::default() });
         let source = async |gateway: &Gateway| gateway.call(MODEL, request("so")).send().await.unwrap().source;
         assert_eq!(source(&start(&shelf)).await, Source::Model);
         let later = start(&shelf);
@@ -297,8 +335,29 @@ fn a_store_is_asked_before_the_model_and_gone_without_when_it_is_no_use() {
         tokio::time::sleep(2 * SECOND).await;
         shelf.replies.lock().unwrap().clear();
         assert_eq!(source(&later).await, Source::Model, "its age came with it");
+        shelf.age.store(61, Ordering::SeqCst);
+        assert_eq!(source(&start(&shelf)).await, Source::Model, "somebody had more patience when he kept it");
         for shelf in [Shelf { is_broken: true, ..Shelf::default() }, Shelf { hangs: true, ..Shelf::default() }] {
             assert_eq!(source(&start(&Arc::new(shelf))).await, Source::Model);
         }
+    });
+}
+
+#[test]
+fn a_store_that_panics_takes_no_call_with_it() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let cache = CachePolicy { mode: CacheMode::On, ..CachePolicy::default() };
+        let store: Option<Arc<dyn ReplyStore>> = Some(Arc::new(Shelf { panics: true, ..Shelf::default() }));
+        let served = ServedModel {
+            cache,
+            store,
+            ..served(&model, ModelLimits { max_in_flight: Some(1), ..Default::default() })
+        };
+        let gateway = Gateway::start(&runtime, vec![served], limits(100)).unwrap();
+        let calls = ["one", "two", "three"].map(|text| gateway.call(MODEL, request(text)).send());
+        let answers = futures_util::future::join_all(calls).await;
+        assert_eq!(of(&answers), ["one", "two", "three"].map(|text| (text, Source::Model)));
+        assert_idle(&gateway, &model).await;
     });
 }

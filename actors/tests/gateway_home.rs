@@ -269,3 +269,49 @@ async fn a_stop_that_does_not_wait_tells_everybody() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Holds its shard up until it is let go.
+struct Blocker(std::sync::mpsc::Receiver<()>);
+
+impl Agent for Blocker {
+    type Message = ();
+
+    fn handle(&mut self, (): (), _: &mut AgentTurn<'_, ()>) {
+        // Its other end is dropped at the end of the test at the latest.
+        let _let_go = self.0.recv_timeout(LONG);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_at_home_go_on_while_the_shard_of_the_gateway_stands_still_and_somebody_waits() {
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let [now, peak, elsewhere] = [0; 3].map(AtomicUsize::new);
+    let (home, threads) = Default::default();
+    let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, elsewhere, home, threads });
+    let served = |name: &str, places| {
+        let mut served = ServedModel::new(name, Arc::new(Model(model.clone())));
+        served.limits = ModelLimits { max_in_flight: Some(places), ..ModelLimits::default() };
+        served
+    };
+    let limits = GatewayLimits { deadline: LONG, max_in_flight: 4, ..GatewayLimits::default() };
+    let gateway = Gateway::start(&runtime, vec![served("gated", 2), served("narrow", 1)], limits).unwrap();
+    let stage = Stage { runtime, gateway, model };
+    let narrow = || stage.gateway.call("narrow", ChatRequest::new(vec![Turn::user("gate")], 5)).send();
+    let waiting = [tokio::spawn(narrow()), tokio::spawn(narrow())];
+    stage.comes_to(1, 1).await;
+
+    let (let_go, held) = std::sync::mpsc::channel();
+    let held = std::sync::Mutex::new(Some(held));
+    let spec = AgentSpec::new("blocker", move || Blocker(held.lock().unwrap().take().unwrap()));
+    stage.runtime.spawn(spec).unwrap().tell(()).unwrap();
+    for call in 0..200 {
+        let answer = stage.call("x").await;
+        assert!(answer.is_ok(), "call {call}: {answer:?}");
+    }
+    stage.model.gate.add_permits(2);
+    let_go.send(()).unwrap();
+    for call in waiting {
+        call.await.unwrap().unwrap();
+    }
+    stage.ends().await;
+}

@@ -289,3 +289,27 @@ fn a_429_about_places_delays_that_call_alone_and_one_about_a_rate_everybody_once
         assert_eq!(first(&gateway).await.pauses, 1, "four answers that say the same are one pause");
     });
 }
+
+#[test]
+fn who_waits_when_a_breaker_opens_or_a_long_pause_begins_turns_to_the_next_model() {
+    // Eight have a place at a time: the breaker opens at the tenth failure, the pause begins at the first one.
+    for (error, most) in [(broken_down(), 18), (limited(Limited::Rate, 60), 9)] {
+        simulated(1, |runtime| async move {
+            let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+            let retry = RetryPolicy { attempts: 3, first: 2 * SECOND, longest: 2 * SECOND };
+            let gateway = two(&runtime, &one, &other, GatewayLimits { retry, ..limits(1_000) });
+            one.fails(error.clone());
+            let began = Instant::now();
+            let calls = (0..20).map(|_| gateway.call(ONE, request("x")).or(TWO).send());
+            let patient = gateway.call(ONE, request("patient")).within(Duration::from_secs(5)).send();
+            let (answers, patient) = tokio::join!(join_all(calls), patient);
+            for answer in answers {
+                assert_eq!(&*answer.unwrap().model, TWO, "{error:?}");
+            }
+            assert!(one.attempts() <= most, "{} for {error:?}", one.attempts());
+            assert!(began.elapsed() <= 6 * SECOND, "{:?} for {error:?}", began.elapsed());
+            assert!(patient.is_err(), "it has no other model");
+            assert_eq!(gateway.info().await.unwrap().waiting, 0);
+        });
+    }
+}

@@ -44,14 +44,17 @@ pub enum ProviderError {
     Tls(String),
 }
 
-/// Runtimes whose pools are kept. A pool is made anew in a moment, without its connections.
-const POOLS: usize = 8;
+/// Runtimes whose pools are kept: those of the shards, of which there is one for each core, and some of callers. Beyond, the one goes
+/// that was not used for longest; it is made anew in a moment, without its connections.
+fn most_pools() -> usize {
+    64 + 2 * std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// The connections to one provider: a pool for each runtime of tokio from which it is called, because a connection lives and
 /// dies with the runtime on which it was opened.
 #[derive(Debug)]
 pub(super) struct Http {
-    pools: Mutex<Vec<Pool>>,
+    pools: Mutex<Pools>,
     tls: ClientConfig,
     is_secure: bool,
 }
@@ -62,6 +65,39 @@ struct Pool {
     /// The time-out for a connection that it was made for.
     connect: Duration,
     client: Client,
+    /// The number of the call that used it last.
+    used: u64,
+}
+
+#[derive(Debug)]
+struct Pools {
+    most: usize,
+    pools: Vec<Pool>,
+    calls: u64,
+}
+
+impl Pools {
+    fn new(most: usize) -> Self {
+        Self { most, pools: Vec::new(), calls: 0 }
+    }
+
+    fn get(&mut self, runtime: Id, connect: Duration) -> Option<Client> {
+        self.calls += 1;
+        let pool = self.pools.iter_mut().find(|pool| pool.runtime == runtime && pool.connect == connect)?;
+        pool.used = self.calls;
+        Some(pool.client.clone())
+    }
+
+    /// What it takes the place of is dropped by the caller.
+    fn put(&mut self, runtime: Id, connect: Duration, client: Client) -> Option<Pool> {
+        let pool = Pool { runtime, connect, client, used: self.calls };
+        if let Some(former) = self.pools.iter_mut().find(|pool| pool.runtime == runtime) {
+            return Some(std::mem::replace(former, pool));
+        }
+        self.pools.push(pool);
+        let oldest = self.pools.iter().enumerate().min_by_key(|(_, pool)| pool.used)?.0;
+        (self.pools.len() > self.most).then(|| self.pools.swap_remove(oldest))
+    }
 }
 
 impl Http {
@@ -70,23 +106,20 @@ impl Http {
         let tls = tls()?;
         // What could be wrong with it is known now, and not with the first call.
         client(&tls, connect, is_secure)?;
-        Ok(Self { pools: Mutex::default(), tls, is_secure })
+        Ok(Self { pools: Mutex::new(Pools::new(most_pools())), tls, is_secure })
     }
 
     /// The pool of this runtime. Another time-out for connections makes another one.
     pub(super) fn client(&self, connect: Duration) -> Result<Client, ModelError> {
         let runtime = Handle::current().id();
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.iter().find(|pool| pool.runtime == runtime && pool.connect == connect) {
-            return Ok(pool.client.clone());
+        let pools = || self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = pools().get(runtime, connect) {
+            return Ok(client);
         }
         let client = client(&self.tls, connect, self.is_secure);
         let client = client.map_err(|error| ModelError::Provider(error.to_string()))?;
-        pools.retain(|pool| pool.runtime != runtime);
-        if pools.len() == POOLS {
-            pools.remove(0);
-        }
-        pools.push(Pool { runtime, connect, client: client.clone() });
+        let former = pools().put(runtime, connect, client.clone());
+        drop(former);
         Ok(client)
     }
 }
@@ -177,5 +210,31 @@ async fn in_time<F: Future>(piece: F, within: Duration) -> Result<F::Output, Mod
     match poll!(piece.as_mut()) {
         Poll::Ready(piece) => Ok(piece),
         Poll::Pending => timeout(within, piece).await.map_err(|_| ModelError::Timeout(Waiting::NextToken)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    const POOLS: usize = 3;
+
+    #[test]
+    fn the_pool_goes_that_was_not_used_for_longest() {
+        let tls = tls().unwrap();
+        let one = client(&tls, Duration::from_secs(1), false).unwrap();
+        let runtimes: Vec<_> = (0..=POOLS).map(|_| Builder::new_current_thread().build().unwrap()).collect();
+        let ids: Vec<_> = runtimes.iter().map(|runtime| runtime.handle().id()).collect();
+        let (mut pools, second) = (Pools::new(POOLS), Duration::from_secs(1));
+        for id in &ids[..POOLS] {
+            assert!(pools.get(*id, second).is_none() && pools.put(*id, second, one.clone()).is_none());
+        }
+        assert!(pools.get(ids[0], second).is_some());
+        let gone = pools.put(ids[POOLS], second, one.clone()).map(|pool| pool.runtime);
+        assert_eq!(gone, Some(ids[1]), "the first one was used since");
+        assert!(pools.get(ids[0], 2 * second).is_none(), "another time-out is another pool");
+        assert_eq!(pools.put(ids[0], 2 * second, one).map(|pool| pool.runtime), Some(ids[0]));
+        assert_eq!(pools.pools.len(), POOLS);
     }
 }

@@ -139,6 +139,7 @@ fn size(job: &Job) -> usize {
 
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
 fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
+    let mut is_failing = false;
     while let Ok(first) = jobs.recv() {
         let (mut records, mut writers, mut closing) = (Vec::new(), Vec::new(), None);
         for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
@@ -159,6 +160,16 @@ fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
         }
         if !records.is_empty() {
             let written = database.write(&records, now());
+            match &written {
+                // Once: it is the same for every reply until the file can be written again.
+                Err(error) if !is_failing => {
+                    let hint = error.hint();
+                    tracing::warn!(%error, hint, "replies are not kept, until the file can be written again");
+                }
+                Ok(()) if is_failing => tracing::info!("replies are kept again"),
+                _ => {}
+            }
+            is_failing = written.is_err();
             for answer in writers {
                 let _nobody_may_wait = answer.send(written.clone());
             }

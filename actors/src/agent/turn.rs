@@ -66,12 +66,27 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     where
         F: Future + 'static,
     {
-        let Some(working) = Working::begin(self.door, Errand::Work) else {
-            return Err(done(Err(WorkError::Overloaded)));
-        };
+        let Some(working) = self.working() else { return Err(done(Err(WorkError::Overloaded))) };
+        self.start_in(working, work, done);
+        Ok(())
+    }
+
+    /// Room for one piece of work, if there is any.
+    pub(crate) fn working(&self) -> Option<Working<M>> {
+        Working::begin(self.door, Errand::Work)
+    }
+
+    /// The same as [`Turn::start`] for work that has room.
+    pub(crate) fn start_in<F>(
+        &mut self,
+        working: Working<M>,
+        work: F,
+        done: impl FnOnce(Result<F::Output, WorkError>) -> M + 'static,
+    ) where
+        F: Future + 'static,
+    {
         let scope = self.life.scope(self.door.scope()).clone();
         tokio::task::spawn_local(run(Contained::new(Box::pin(work)), Contained::new(done), scope, working));
-        Ok(())
     }
 
     /// Sends the agent `message` after `delay`, unless this incarnation ends, or the agent drains, before.

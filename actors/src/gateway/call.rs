@@ -21,7 +21,7 @@ use super::values::{Completed, Source};
 use super::{Gateway, refused};
 use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
-use crate::mailbox::{Ask, Reply, with_contained_waker};
+use crate::mailbox::{Ask, Reply, drop_contained, with_contained_waker};
 
 /// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock.
 type Told = (Result<Completed, ModelError>, Option<Box<Call>>);
@@ -68,8 +68,8 @@ impl Call {
 
     /// Answers its caller.
     pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
-        // Others may wait for the end of these.
-        (self.budget, self.chunks, self.saving) = (None, None, None);
+        // Others may wait for the end of these, with wakers of their own.
+        drop_contained((self.budget.take(), self.chunks.take(), self.saving.take()));
         self.reply.take().send((answer, Some(self)));
     }
 
@@ -220,8 +220,10 @@ impl Future for Sending {
                 Self::Refused(error) => return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
                 Self::Beside(beside) => return beside.as_mut().poll(cx),
                 Self::Asked { answer, replayed, began } => {
-                    let completed = ready!(Pin::new(answer).poll(cx))?.seen_after(began.elapsed());
-                    let Some(chunks) = replayed.take().filter(|_| completed.source != Source::Model) else {
+                    let answered = ready!(Pin::new(answer).poll(cx));
+                    let replayed = replayed.take();
+                    let completed = answered?.seen_after(began.elapsed());
+                    let Some(chunks) = replayed.filter(|_| completed.source != Source::Model) else {
                         return Poll::Ready(Ok(completed));
                     };
                     *self = Self::Beside(Box::pin(async move {

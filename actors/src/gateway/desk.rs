@@ -4,7 +4,7 @@
 //! What was decided is done after the lock is released: no waker, no drop of a caller's values and no start of a call happens
 //! under it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +22,9 @@ use super::sharing::Answered;
 use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
+use crate::chat::ChatReply;
 use crate::error::{ModelError, StartError};
-use crate::mailbox::AgentRef;
+use crate::mailbox::{AgentRef, contain, drop_contained};
 use crate::ports::StoredReply;
 use crate::runtime::Shared;
 
@@ -40,6 +41,8 @@ pub(super) struct Desk {
     /// One on each shard. Set before anybody calls.
     leaves: OnceLock<Box<[LeafDoor]>>,
     waiters: AtomicU64,
+    /// Whether the first leaf was asked to look by the end of a call at home, and has not yet.
+    looks: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -58,7 +61,7 @@ impl Desk {
         let names = models.iter().map(|model| model.name.as_str().into()).collect();
         let (deadline, shared) = (AtomicU64::new(nanos(limits.deadline)), shared.clone());
         let (leaves, state, waiters) = (OnceLock::new(), Mutex::new(state), AtomicU64::new(1));
-        Self { models, names, largest: limits, deadline, shared, leaves, waiters, state }
+        Self { models, names, largest: limits, deadline, shared, leaves, waiters, looks: AtomicBool::new(false), state }
     }
 
     /// Whose desk it is.
@@ -178,6 +181,16 @@ impl Desk {
         is_waited
     }
 
+    /// Whether the first leaf is to be asked to look: `false` when it was, and has not yet.
+    pub(super) fn begins_to_look(&self) -> bool {
+        !self.looks.swap(true, Ordering::AcqRel)
+    }
+
+    /// What happens from here on it is to be asked for once more.
+    pub(super) fn is_about_to_look(&self) {
+        self.looks.swap(false, Ordering::AcqRel);
+    }
+
     /// What the desk decides about, and what the caller is told whatever it decides.
     fn sort(&self, ended: Ended) -> (After, Option<(Box<Call>, Completed)>) {
         let Ended { used, headroom, outcome, flight } = ended;
@@ -204,9 +217,9 @@ impl Desk {
     }
 
     /// A call that had a place was not made.
-    pub(super) fn not_made(&self, ticket: Ticket) {
+    pub(super) fn not_made(&self, ticket: Ticket, flight: Option<FlightId>) {
         let mut state = self.state();
-        state.not_made(ticket, Instant::now());
+        state.not_made(ticket, flight, Instant::now());
         self.have_looked(state);
     }
 
@@ -253,8 +266,10 @@ impl Desk {
             stored = read => stored,
             () = self.shared.sleep(STORE_PATIENCE) => return None,
         };
+        let max_age = self.models[lane].cache.max_age;
         let StoredReply { reply, age } = match stored {
-            Ok(stored) => stored?,
+            // Another program may have kept it, which had more patience.
+            Ok(stored) => stored.filter(|stored| stored.age < max_age)?,
             Err(error) => {
                 tracing::warn!(%error, "a kept reply cannot be read; the model is asked");
                 return None;
@@ -293,15 +308,14 @@ impl Desk {
         self.perform(steps, here);
     }
 
+    /// Somebody else's code is contained: it takes nobody's place with it.
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
-        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer } = steps;
-        drop(gone);
+        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes } = steps;
+        notes.into_iter().for_each(|note| note.log(&self.names));
+        gone.into_iter().for_each(drop_contained);
         cancel.iter().for_each(CancellationToken::cancel);
         for (lane, key, reply) in keep {
-            if let Some(store) = &self.models[lane].store {
-                // It is under way; whether it worked the store tells whoever asks it.
-                drop(store.write(key, reply));
-            }
+            self.keep(lane, key, reply);
         }
         for (call, completed) in answer {
             call.answer(Ok(completed));
@@ -323,32 +337,47 @@ impl Desk {
         }
     }
 
+    /// Has a reply stored. It is under way when this returns; whether it worked the store says to whoever asks it.
+    fn keep(&self, lane: usize, key: Arc<[u8]>, reply: ChatReply) {
+        let Some(store) = &self.models[lane].store else { return };
+        let write = || drop_contained(store.write(key, reply));
+        if let Err(panic) = contain(write) {
+            tracing::warn!(%panic, "a reply is not stored");
+        }
+    }
+
     /// Has a call made: where its caller is, if it has just come from there; otherwise by this leaf, unless another one has less to
     /// do. A call that waited has no place where it belongs.
     fn begin(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, came: Came, here: Option<&mut Here<'_, '_>>) {
         let flight = attempt.call.flight();
-        if let (Came::JustNow, Some(home)) = (came, attempt.call.home.clone()) {
-            return begin_at(&home, self, Place::new(self.clone(), ticket, None, flight), attempt);
+        let home = attempt.call.home.clone().filter(|_| came == Came::JustNow);
+        let place = |leaf| Place::new(self.clone(), ticket, leaf, flight);
+        // The first leaf may have more to do than it gets done.
+        if let Some((home, working)) = home.and_then(|home| Some((home, self.agent().begin_work()?))) {
+            return begin_at(&home, self, working, Begun { place: place(None), attempt });
         }
         let (leaves, least) = (self.leaves(), self.least_busy());
-        let here = match here {
+        match here {
             Some(here) if leaves[here.number].busy() <= leaves[least].busy() + 1 => {
-                let place = Place::new(self.clone(), ticket, Some(here.number), flight);
-                return here.begin(self, Begun { place, attempt });
+                here.begin(self, Begun { place: place(Some(here.number)), attempt });
             }
-            here => here,
-        };
-        let begun = Begun { place: Place::new(self.clone(), ticket, Some(least), flight), attempt };
-        let Err(refused) = leaves[least].agent.tell(LeafMessage::Begin(Box::new(begun))) else { return };
-        // It drains or is gone.
+            here => self.hand_over(Begun { place: place(None), attempt }, least, here),
+        }
+    }
+
+    /// This leaf makes a call; if it drains or is gone, the one that is here.
+    fn hand_over(self: &Arc<Self>, mut begun: Begun, leaf: usize, here: Option<&mut Here<'_, '_>>) {
+        begun.place.moves_to(leaf);
+        let Err(refused) = self.leaves()[leaf].agent.tell(LeafMessage::Begin(Box::new(begun))) else { return };
         let LeafMessage::Begin(begun) = refused.into_message() else { return };
         let Begun { mut place, attempt } = *begun;
-        if let Some(here) = here {
-            place.moves_to(here.number);
-            return here.begin(self, Begun { place, attempt });
+        match here {
+            Some(here) => {
+                place.moves_to(here.number);
+                here.begin(self, Begun { place, attempt });
+            }
+            None => place.not_made(attempt, ModelError::Stopped),
         }
-        place.not_made();
-        attempt.call.answer(Err(ModelError::Stopped));
     }
 
     /// The longest that a new call may take.

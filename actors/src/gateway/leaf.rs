@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use super::GatewayInfo;
+use super::admission::RETRY_AFTER;
 use super::call::Call;
 use super::desk::{Begun, Desk};
-use super::place::{Ended, Place};
+use super::place::{Ended, PendingLook, Place};
 use crate::agent::{Agent, Turn, WorkError};
+use crate::error::ModelError;
 use crate::mailbox::{AgentRef, Reply};
 
 /// What a leaf understands.
@@ -22,6 +24,8 @@ pub(super) enum LeafMessage {
     Over(Place, Box<Ended>),
     /// A caller has left, or a place has become free.
     Look,
+    /// The same, asked for at the end of a call that was made at home.
+    PendingLook(PendingLook),
     /// Somebody has to look at that time.
     Set(Instant),
     /// A time has come that was set.
@@ -72,6 +76,10 @@ pub(super) struct Here<'a, 'b> {
 impl Here<'_, '_> {
     /// Makes a call beside the leaf.
     pub(super) fn begin(&mut self, desk: &Arc<Desk>, Begun { place, attempt }: Begun) {
+        let Some(working) = self.turn.working() else {
+            // There is room for as many as may be in flight, and for some more.
+            return place.not_made(attempt, ModelError::Overloaded { retry_after: RETRY_AFTER });
+        };
         let over = move |ended: Result<Box<Ended>, WorkError>| {
             let ended = ended.unwrap_or_else(|error| {
                 tracing::warn!(%error, "a model call did not come to its end");
@@ -79,10 +87,7 @@ impl Here<'_, '_> {
             });
             LeafMessage::Over(place, ended)
         };
-        if let Err(LeafMessage::Over(place, _)) = self.turn.start(attempt.run(desk.clone()), over) {
-            // There is room for as many as may be in flight.
-            place.not_made();
-        }
+        self.turn.start_in(working, attempt.run(desk.clone()), over);
     }
 }
 
@@ -96,6 +101,10 @@ impl Agent for Leaf {
             LeafMessage::Begin(begun) => here.begin(&self.desk, *begun),
             LeafMessage::Over(place, ended) => place.over(*ended, here),
             LeafMessage::Look => self.desk.look(Some(here)),
+            LeafMessage::PendingLook(look) => {
+                look.arrives();
+                self.desk.look(Some(here));
+            }
             LeafMessage::Set(at) => self.desk.set(at, &mut here),
             LeafMessage::Wake(at) => self.desk.wake(at, here),
             LeafMessage::Info(reply) => reply.send(self.desk.info()),

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
-use super::desk::Desk;
+use super::desk::{Begun, Desk};
 use super::leaf::{Here, LeafMessage};
 use super::saving::FlightId;
 use super::values::Completed;
@@ -67,17 +67,23 @@ impl Place {
     fn over_at_home(mut self, ended: Ended, working: Working<LeafMessage>) {
         if let Some(ticket) = self.ticket.take()
             && self.desk.over_at_home(ticket, Ended { flight: self.flight, ..ended })
+            && let Some(look) = PendingLook::of(&self.desk)
         {
-            working.deliver(LeafMessage::Look);
+            working.deliver(LeafMessage::PendingLook(look));
         }
     }
 
-    /// It was not made after all.
-    pub(super) fn not_made(mut self) {
+    /// It was not made after all: there was nobody to make it. What it reserved comes back.
+    pub(super) fn not_made(mut self, attempt: Attempt, why: ModelError) {
+        let Attempt { call, reservation, .. } = attempt;
+        if let Some(reservation) = reservation {
+            reservation.take_back();
+        }
         if let Some(ticket) = self.ticket.take() {
             self.desk.free(self.leaf);
-            self.desk.not_made(ticket);
+            self.desk.not_made(ticket, self.flight);
         }
+        call.answer(Err(why));
     }
 }
 
@@ -91,10 +97,38 @@ impl Drop for Place {
     }
 }
 
-/// Makes a call on the runtime of its caller. Nothing of it crosses a thread.
-pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, place: Place, attempt: Attempt) {
-    let agent = desk.agent();
-    let Some(working) = agent.begin_work() else { return place.not_made() };
+/// The first leaf was asked to look, and has not yet. One is enough, however many calls end meanwhile: a leaf whose shard stands
+/// still has room for so much work and no more.
+pub(super) struct PendingLook {
+    desk: Arc<Desk>,
+    is_lost: bool,
+}
+
+impl PendingLook {
+    /// `None` when one is on its way.
+    fn of(desk: &Arc<Desk>) -> Option<Self> {
+        desk.begins_to_look().then(|| Self { desk: desk.clone(), is_lost: true })
+    }
+
+    /// The leaf is about to look.
+    pub(super) fn arrives(mut self) {
+        self.is_lost = false;
+    }
+}
+
+impl Drop for PendingLook {
+    /// It may have been on its way to an incarnation that is no more: the next one looks.
+    fn drop(&mut self) {
+        self.desk.is_about_to_look();
+        if self.is_lost {
+            drop(self.desk.agent().tell(LeafMessage::Look));
+        }
+    }
+}
+
+/// Makes a call on the runtime of its caller, with room for work of the first leaf. Nothing of it crosses a thread.
+pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, working: Working<LeafMessage>, begun: Begun) {
+    let (agent, Begun { place, attempt }) = (desk.agent(), begun);
     let scope = agent.scope().clone();
     let work = AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind();
     drop(home.spawn(async move {

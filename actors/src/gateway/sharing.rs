@@ -56,6 +56,12 @@ impl State {
         }
         if saving.mode.shares() && call.chunks.is_none() && now < call.deadline {
             let (key, waiter, deadline) = (saving.key.clone(), saving.waiter, call.deadline);
+            if call.reply.is_abandoned() {
+                // It left before it came, and leaves no flight.
+                return steps.gone.push(call);
+            }
+            // Whoever may turn to other models is no company for one who may not.
+            let key = (key, call.others.clone());
             match self.flights.join(&key, waiter, deadline, call) {
                 Joined::Lead(flight, leader) => {
                     call = leader;

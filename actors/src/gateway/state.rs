@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{Admission, Claim, Ticket, Verdict};
 use super::attempt::Attempt;
+use super::breaker::BreakerState;
 use super::call::Call;
 use super::chunks::Chunks;
 use super::fallback::may_fall_back;
@@ -27,6 +28,36 @@ pub(super) type Told = (Box<Call>, ModelError);
 
 /// A pause that a provider asks for without saying how long.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is worth a line in the log.
+pub(super) enum Note {
+    Again {
+        error: ModelError,
+        wait: Duration,
+        attempt: u32,
+    },
+    /// With the numbers of the models.
+    FallsBack {
+        model: usize,
+        instead: usize,
+        error: ModelError,
+    },
+}
+
+impl Note {
+    /// Writes the line, where no lock is held.
+    pub(super) fn log(self, names: &[Arc<str>]) {
+        match self {
+            Self::Again { error, wait, attempt } => {
+                tracing::debug!(%error, ?wait, attempt, "a model call is made again");
+            }
+            Self::FallsBack { model, instead, error } => {
+                let (model, instead) = (&names[model], &names[instead]);
+                tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
+            }
+        }
+    }
+}
 
 /// What does not change while it is decided.
 pub(super) struct Rules<'a> {
@@ -74,6 +105,8 @@ pub(super) struct Steps {
     /// Nobody waits for them.
     pub(super) gone: Vec<Box<Call>>,
     pub(super) timer: Option<Instant>,
+    /// What is to be logged.
+    pub(super) notes: Vec<Note>,
 }
 
 /// How an attempt ended, as far as it matters to others.
@@ -162,6 +195,7 @@ impl State {
     /// not.
     pub(super) fn over(&mut self, ticket: Ticket, after: After, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let lane = ticket.claim.lane;
+        let breaker = self.admission.lane(lane).breaker(now);
         let made = after.call.as_ref().map_or(after.made, |(call, ..)| call.tries);
         let how = match &after.call {
             Some((_, error, _)) => Some(Err(error)),
@@ -182,9 +216,20 @@ impl State {
         let Some((mut call, error, chance)) = after.call else { return };
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
             // Those that began before it say the same once more.
-            self.counts[lane].pauses += u64::from(!self.admission.lane(lane).is_paused(now));
-            let pause = retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
-            self.admission.pause(lane, now + pause);
+            let is_first = !self.admission.lane(lane).is_paused(now);
+            self.counts[lane].pauses += u64::from(is_first);
+            let until = now + retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
+            self.admission.pause(lane, until);
+            if is_first {
+                self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
+            }
+        }
+        let is_broken = self.admission.lane(lane).is_broken(now);
+        if is_broken && breaker != BreakerState::Open {
+            self.turn_away(lane, now, rules, steps, |_| true);
+        }
+        if is_broken && !call.others.is_empty() {
+            return self.fail(call, error, now, rules, steps);
         }
         let left = call.deadline.saturating_duration_since(now);
         let wait = self.limits.retry.next(&error, made, chance, left).filter(|_| self.is_open());
@@ -193,7 +238,7 @@ impl State {
             self.counts[lane].retries_refused += 1;
             return self.fail(call, error, now, rules, steps);
         }
-        tracing::debug!(%error, ?wait, attempt = call.times.attempts, "a model call is made again");
+        steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
         self.admission.again(ticket, call, now + wait);
     }
@@ -212,13 +257,27 @@ impl State {
             }
         };
         call.others.remove(0);
-        let (model, instead) = (&rules.models[call.lane].name, &rules.models[next].name);
-        tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
+        steps.notes.push(Note::FallsBack { model: call.lane, instead: next, error });
         self.counts[call.lane].fell_back += 1;
         call.lane = next;
         call.tries = 0;
         call.times.lined_up = now;
         self.arrive(call, now, rules, steps);
+    }
+
+    /// Those that wait for a model need not wait any longer, of those that have another one to turn to.
+    fn turn_away(
+        &mut self,
+        lane: usize,
+        now: Instant,
+        rules: &Rules<'_>,
+        steps: &mut Steps,
+        which: impl Fn(&Call) -> bool,
+    ) {
+        let retry_after = self.admission.lane(lane).wait(0, now);
+        for call in self.admission.take_of(lane, |call| !call.others.is_empty() && which(call)) {
+            self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
+        }
     }
 
     pub(super) fn info(&self, now: Instant) -> GatewayInfo {
@@ -253,14 +312,15 @@ impl State {
     }
 
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
-        let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, now) };
+        let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, None, now) };
         let model = &rules.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(exhausted) => {
-                self.not_made(ticket, now);
+                // Its flight goes on when its caller is told.
+                self.not_made(ticket, None, now);
                 self.counts[call.lane].failed += 1;
                 return self.tell(call, exhausted, now, steps);
             }
@@ -281,7 +341,10 @@ impl State {
     }
 
     /// A call that had a place was not made after all.
-    pub(super) fn not_made(&mut self, ticket: Ticket, now: Instant) {
+    pub(super) fn not_made(&mut self, ticket: Ticket, flight: Option<FlightId>, now: Instant) {
+        if let Some(flight) = flight {
+            self.goes_on(flight);
+        }
         self.admission.not_made(ticket);
         self.admission.ended(ticket, None, now);
     }

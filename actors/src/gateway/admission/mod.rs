@@ -80,7 +80,7 @@ pub(super) struct Admission<C> {
 }
 
 /// What a refused caller is told to wait when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl<C> Admission<C> {
     pub(super) fn new(max_in_flight: usize, max_waiting: usize, lanes: Vec<Lane>) -> Self {
@@ -264,6 +264,15 @@ impl<C> Admission<C> {
     /// Takes out all that wait, in the order of their arrival.
     pub(super) fn clear(&mut self) -> Vec<C> {
         let numbers: Vec<_> = self.waiting.keys().copied().collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// Takes out those that wait for a lane of which this holds, in the order of their arrival.
+    pub(super) fn take_of(&mut self, lane: usize, which: impl Fn(&C) -> bool) -> Vec<C> {
+        let chosen = |(number, waiting): (&u64, &Waiting<C>)| {
+            (waiting.claim.lane == lane && which(&waiting.call)).then_some(*number)
+        };
+        let numbers: Vec<_> = self.waiting.iter().filter_map(chosen).collect();
         numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 

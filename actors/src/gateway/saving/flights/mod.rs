@@ -21,6 +21,9 @@ use tokio::time::Instant;
 
 use super::key::Key;
 
+/// Calls that are the same: what is asked, and the numbers of the models that may answer instead, in their order.
+pub(in crate::gateway) type FlightKey = (Key, Vec<usize>);
+
 /// The number of a flight; never used again, so that what comes late of an old flight is no part of a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::gateway) struct FlightId(u64);
@@ -77,7 +80,7 @@ struct Follower<C> {
 
 #[derive(Debug)]
 struct Flight<C> {
-    key: Key,
+    key: FlightKey,
     /// `None` when it has left.
     leader: Option<WaiterId>,
     /// In the order in which they came.
@@ -96,7 +99,7 @@ struct Seat {
 pub(in crate::gateway) struct Flights<C> {
     max_followers: usize,
     flights: BTreeMap<FlightId, Flight<C>>,
-    by_key: BTreeMap<Key, FlightId>,
+    by_key: BTreeMap<FlightKey, FlightId>,
     seats: BTreeMap<WaiterId, Seat>,
     deadlines: BTreeSet<(Instant, WaiterId)>,
     next: u64,
@@ -115,7 +118,13 @@ impl<C> Flights<C> {
     }
 
     /// A call comes, which must be over by `deadline`. No two callers have one number.
-    pub(in crate::gateway) fn join(&mut self, key: &Key, waiter: WaiterId, deadline: Instant, call: C) -> Joined<C> {
+    pub(in crate::gateway) fn join(
+        &mut self,
+        key: &FlightKey,
+        waiter: WaiterId,
+        deadline: Instant,
+        call: C,
+    ) -> Joined<C> {
         self.next += 1;
         let Some(&id) = self.by_key.get(key) else {
             let id = FlightId(self.next);
