@@ -3,46 +3,79 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_actors::gateway::{BudgetLimits, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts};
+use callboard_actors::gateway::{
+    BudgetLimits, CacheMode, CachePolicy, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts,
+};
 use secrecy::SecretString;
 
-use crate::config::{BUILTIN, Config, GatewayConfig, Money};
+use crate::config::{BUILTIN, Config, GatewayConfig, ModelConfig, Money};
+use crate::corpus::CorpusOptions;
 use crate::error::{Error, Result};
 use crate::providers::Probe;
 use crate::providers::openai::{self, OpenAi};
 use crate::research::ModelChoice;
+use crate::store::{Replies, ReplyOptions};
 
 /// The providers that there are, as they are written before the `/` of a model.
 pub const PROVIDERS: [&str; 1] = ["openai"];
 
-/// The model that is configured, with its key from the environment; `None` for the rules. Nothing is sent.
+/// What the file of kept replies is called, in the folder of the cache.
+pub const REPLIES: &str = "replies.sqlite";
+
+/// The model that is configured, with its key from the environment; `None` for the rules. Nothing is sent. With a cache, the file
+/// of kept replies is opened, which may take a moment.
 ///
 /// # Errors
-/// [`Error::UnknownModel`], [`Error::MissingKey`], [`Error::UnknownPrice`] with a limit on costs, [`Error::Provider`].
+/// [`Error::UnknownModel`], [`Error::MissingKey`], [`Error::UnknownPrice`] with a limit on costs, [`Error::Provider`],
+/// [`Error::Replies`].
 pub fn model(config: &Config) -> Result<Option<ModelChoice>> {
-    model_with(config, |name| std::env::var(name).ok())
+    let Some(choice) = model_with(config, |name| std::env::var(name).ok())? else { return Ok(None) };
+    let replies = match config.model.cache {
+        CacheMode::Off => None,
+        _ => Some(replies(config)?),
+    };
+    Ok(Some(ModelChoice { replies, ..choice }))
 }
 
-/// The same, with an environment of the caller's.
+/// The same, with an environment of the caller's, and without the file of kept replies.
 ///
 /// # Errors
 /// As [`model`].
 pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ModelChoice>> {
-    let name = &config.model.name;
-    let Some((adapter, _)) = adapter(config, variable)? else { return Ok(None) };
+    let ModelConfig { name, fallbacks, max_tokens, max_cost, .. } = &config.model;
+    let Some(model) = served(config, name, &variable)? else { return Ok(None) };
+    let mut others: Vec<ServedModel> = Vec::new();
+    for other in fallbacks {
+        // A model that could not answer is not asked twice.
+        if other != name && others.iter().all(|known| known.name != *other) {
+            others.extend(served(config, other, &variable)?);
+        }
+    }
+    let budget = BudgetLimits { tokens: *max_tokens, micros: max_cost.map(|Money(micros)| micros) };
+    let choice = ModelChoice::new(model);
+    Ok(Some(ModelChoice { fallbacks: others, gateway: gateway(&config.gateway), budget, ..choice }))
+}
+
+/// The model with this name as the gateway serves it.
+fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ServedModel>> {
+    let Some((adapter, _)) = adapter(config, name, variable)? else { return Ok(None) };
     let price = config.prices.of(name);
     if config.model.max_cost.is_some() && price.is_none() {
-        return Err(Error::UnknownPrice { model: name.clone() });
+        return Err(Error::UnknownPrice { model: name.to_owned() });
     }
     let GatewayConfig { max_in_flight, requests_per_minute, tokens_per_minute, .. } = config.gateway;
     // Whoever says nothing has the gateway find out how many its provider holds.
     let max_in_flight = (max_in_flight != GatewayConfig::default().max_in_flight).then_some(max_in_flight);
     let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
-    let model = ServedModel { limits, price, ..ServedModel::new(name.clone(), Arc::new(adapter)) };
-    let budget =
-        BudgetLimits { tokens: config.model.max_tokens, micros: config.model.max_cost.map(|Money(micros)| micros) };
-    let choice = ModelChoice::new(model);
-    Ok(Some(ModelChoice { gateway: gateway(&config.gateway), budget, ..choice }))
+    let cache = CachePolicy { mode: config.model.cache, ..CachePolicy::default() };
+    Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, Arc::new(adapter)) }))
+}
+
+/// The file of kept replies. What one address answered is not found for another one.
+fn replies(config: &Config) -> Result<Replies> {
+    let path = CorpusOptions::default().cache_root()?.join(REPLIES);
+    let realm = config.openai.base_url.clone().unwrap_or_default();
+    Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }
 
 /// Whether the configured provider answers: asks for its list of models, within `within`. `None` for the rules.
@@ -50,21 +83,24 @@ pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
 /// # Errors
 /// As [`model`]; that it does not answer is a [`Probe`].
 pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
-    match adapter(config, |name| std::env::var(name).ok())? {
+    match adapter(config, &config.model.name, |name| std::env::var(name).ok())? {
         Some((adapter, name)) => Ok(Some(adapter.probe(&name, within).await)),
         None => Ok(None),
     }
 }
 
-/// The adapter of the configured model, and the model's name at its provider.
-fn adapter(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Result<Option<(OpenAi, String)>> {
-    let whole = &config.model.name;
+/// The adapter of a model, and the model's name at its provider.
+fn adapter(
+    config: &Config,
+    whole: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<(OpenAi, String)>> {
     if whole == BUILTIN {
         return Ok(None);
     }
     match whole.split_once('/') {
         Some(("openai", name)) if !name.is_empty() => Ok(Some((openai(config, name, variable)?, name.to_owned()))),
-        _ => Err(Error::UnknownModel { name: whole.clone(), advice: advice(whole) }),
+        _ => Err(Error::UnknownModel { name: whole.to_owned(), advice: advice(whole) }),
     }
 }
 
@@ -73,7 +109,7 @@ fn openai(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     let key = variable(key_env).filter(|key| !key.trim().is_empty());
     // A server of one's own may want none; the vendor always wants one.
     if key.is_none() && openai::is_vendor(base) {
-        return Err(Error::MissingKey { model: config.model.name.clone(), variable: key_env.clone() });
+        return Err(Error::MissingKey { model: format!("openai/{name}"), variable: key_env.clone() });
     }
     OpenAi::new(name, key.map(SecretString::from), base).map_err(Error::Provider)
 }
@@ -178,6 +214,24 @@ mod tests {
         config.prices.set("openai/x", price);
         let setup = model_with(&config, keyed).unwrap().unwrap();
         assert_eq!((setup.model.price, setup.budget.micros), (Some(price), Some(1)));
+    }
+
+    #[test]
+    fn the_next_models_have_the_same_rules_and_none_is_asked_twice() {
+        let mut config = named("openai/x");
+        config.model.fallbacks = ["openai/y", "openai/x", "openai/z", "openai/y"].map(str::to_owned).to_vec();
+        config.model.cache = CacheMode::ReadOnly;
+        let choice = model_with(&config, keyed).unwrap().unwrap();
+        let names: Vec<_> = choice.fallbacks.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["openai/y", "openai/z"]);
+        let all = std::iter::once(&choice.model).chain(&choice.fallbacks);
+        assert!(all.into_iter().all(|model| model.cache.mode == CacheMode::ReadOnly && model.store.is_none()));
+        config.model.max_cost = Some(Money(1));
+        config.prices.set("openai/x", Price { input: 1, output: 2 });
+        let error = model_with(&config, keyed).unwrap_err().to_string();
+        assert!(error.contains("openai/y"), "{error}");
+        config.model.fallbacks = vec!["other/y".to_owned()];
+        assert_eq!(model_with(&config, keyed).unwrap_err().code(), "unknown_model");
     }
 
     #[test]

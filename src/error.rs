@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use callboard_actors::error::{RetrieveError, StartError};
+use callboard_actors::error::{RetrieveError, StartError, StoreError};
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -81,6 +81,9 @@ pub enum Error {
     /// The actors could not be started.
     #[error("the run could not be started")]
     Start(#[from] StartError),
+    /// The file in which replies are kept cannot be used.
+    #[error("replies cannot be kept: {0}")]
+    Replies(StoreError),
     /// A stored text that the report cites cannot be read.
     #[error("a cited source cannot be read")]
     Sources(#[from] RetrieveError),
@@ -108,6 +111,7 @@ impl Error {
             Self::Model(_) => "model",
             Self::Budget(_) => "budget",
             Self::Start(error) => error.code(),
+            Self::Replies(error) => error.code(),
             Self::Sources(error) => error.code(),
             Self::Internal(_) => "internal",
         }
@@ -149,6 +153,7 @@ impl Error {
             }
             Self::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".into(),
             Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
+            Self::Replies(error) => format!("{}; or leave --cache off", error.hint()),
             Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
             Self::Internal(_) => "please report this with the command that you ran".into(),
         }
@@ -159,6 +164,7 @@ impl Error {
         match self {
             Self::IndexDeadline | Self::Interrupted => true,
             Self::Start(error) => error.is_retryable(),
+            Self::Replies(error) => error.is_retryable(),
             Self::Sources(error) => error.is_retryable(),
             _ => false,
         }
@@ -173,7 +179,7 @@ impl Error {
             Self::Config(_) | Self::UnknownModel { .. } | Self::UnknownPrice { .. } => ExitStatus::Input,
             Self::Provider(ProviderError::Address { .. }) => ExitStatus::Input,
             Self::MissingKey { .. } | Self::Provider(_) | Self::Model(_) => ExitStatus::Provider,
-            Self::Corpus(_) | Self::Sources(_) => ExitStatus::Input,
+            Self::Corpus(_) | Self::Replies(_) | Self::Sources(_) => ExitStatus::Input,
             Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,

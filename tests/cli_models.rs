@@ -150,3 +150,35 @@ fn without_a_name_nothing_is_sent_whatever_is_in_the_environment() {
     let ran = Ran::of(command.env("OPENAI_BASE_URL", server.base_url()).output().unwrap());
     assert!(ran.code == 0 && ran.out.contains("Made with the language model openai/mock"), "{ran:?}");
 }
+
+#[test]
+fn the_next_model_answers_when_the_first_is_not_there_and_the_report_says_which() {
+    let server = server(MockConfig { models: vec!["other".to_owned()], strict_models: true, ..MockConfig::default() });
+    let alone = research(&place(), &server.base_url(), &[]);
+    assert_eq!(alone.code, 4, "{alone:?}");
+    let ran = research(&place(), &server.base_url(), &["--output", "jsonl", "--fallbacks", "openai/none,openai/other"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines = ran.lines();
+    let mut called = lines.iter().filter(|line| line["type"] == "model_called");
+    assert!(called.all(|line| line["model"] == "openai/other"), "{}", ran.out);
+    assert_eq!(lines.last().unwrap()["generator"]["model"], "openai/other");
+}
+
+#[test]
+fn a_second_run_with_a_cache_asks_nobody_and_a_damaged_file_is_told() {
+    let (server, place) = (server(MockConfig::default()), place());
+    let first = research(&place, &server.base_url(), &["--output", "json", "--cache", "on"]);
+    assert_eq!((first.code, server.stats().requests), (0, 4), "{}", first.err);
+    let second = research(&place, &server.base_url(), &["--output", "json", "--cache", "read-only"]);
+    assert_eq!((second.code, server.stats().requests), (0, 4), "{}", second.err);
+    assert_eq!(second.json()["answer_markdown"], first.json()["answer_markdown"]);
+    assert_eq!(second.json()["usage"]["model_calls"], 0, "nothing is paid for");
+    let again = research(&place, &server.base_url(), &["--cache", "write-only"]);
+    assert_eq!((again.code, server.stats().requests), (0, 8), "{}", again.err);
+
+    let file = place.path("cache/replies.sqlite");
+    std::fs::write(&file, "this is no database, and longer than a header of one has to be".repeat(20)).unwrap();
+    let ran = research(&place, &server.base_url(), &["--output", "json", "--cache", "on"]);
+    assert_eq!((ran.code, server.stats().requests), (3, 8), "{ran:?}");
+    assert!(ran.err.contains("replies.sqlite") && ran.err.contains("--cache off"), "{}", ran.err);
+}

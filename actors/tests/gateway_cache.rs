@@ -176,7 +176,7 @@ fn an_error_of_the_provider_is_everybodys_and_is_not_kept() {
         for answer in futures_util::future::join_all(calls).await {
             assert!(matches!(answer, Err(ModelError::Rejected { .. })), "{answer:?}");
         }
-        assert_eq!(attempts(&model), 1);
+        assert_eq!((attempts(&model), gateway.info().await.unwrap().models[0].failed), (1, 3));
         assert!(gateway.call(MODEL, request("reject")).send().await.is_err());
         assert_eq!(attempts(&model), 2);
         // One that is made again is made for all.

@@ -122,6 +122,16 @@ impl Stage {
     }
 }
 
+/// Until this is so, and not for ever.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let waited = tokio::time::timeout(LONG, async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    waited.await.expect("it does not come to hold");
+}
+
 const SCRIPTS: [&str; 6] = ["x", "x", "down", "panic", "x", "panic at once"];
 
 /// Makes so many calls at a time, and looks at each answer.
@@ -244,9 +254,9 @@ async fn a_stop_waits_for_calls_at_home_and_for_the_line_behind_them() {
     let Stage { runtime, gateway, model } = stage(1);
     let call = || tokio::spawn(gateway.call("gated", ChatRequest::new(vec![Turn::user("gate")], 5)).send());
     let calls = [call(), call(), call()];
-    while gateway.info().await.unwrap().waiting < 2 {}
+    until(async || gateway.info().await.unwrap().waiting == 2).await;
     let stop = tokio::spawn(async move { runtime.stop(LONG).await });
-    while gateway.info().await.is_ok() {}
+    until(async || gateway.info().await.is_err()).await;
     model.gate.add_permits(3);
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().reply.text, "gate");
@@ -260,14 +270,12 @@ async fn a_stop_that_does_not_wait_tells_everybody() {
     let Stage { runtime, gateway, model } = stage(1);
     let call = || tokio::spawn(gateway.call("gated", ChatRequest::new(vec![Turn::user("gate")], 5)).send());
     let calls = [call(), call()];
-    while gateway.info().await.unwrap().waiting < 1 {}
+    until(async || gateway.info().await.unwrap().waiting == 1).await;
     assert!(!runtime.stop(Duration::ZERO).await.is_clean());
     for call in calls {
         assert_eq!(call.await.unwrap(), Err(ModelError::Stopped));
     }
-    while model.now.load(Ordering::SeqCst) > 0 {
-        tokio::task::yield_now().await;
-    }
+    until(async || model.now.load(Ordering::SeqCst) == 0).await;
 }
 
 /// Holds its shard up until it is let go.

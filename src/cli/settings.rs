@@ -26,6 +26,15 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "N", value_parser = of("model.max_tokens"))]
     max_tokens: Option<Value>,
 
+    /// What is done with kept replies of the model: `on` takes one instead of the same call, and keeps those that come;
+    /// `read-only`, `write-only`; `off` by default. They may hold text of your documents.
+    #[arg(long, value_name = "MODE", value_parser = of("model.cache"))]
+    cache: Option<Value>,
+
+    /// Models that are asked when the one before cannot answer, such as openai/NAME,openai/OTHER.
+    #[arg(long, value_name = "NAMES", value_parser = of("model.fallbacks"))]
+    fallbacks: Option<Value>,
+
     /// How often a model plans, 1 to 10: after each round but the last it looks for what is missing. 2 by default.
     #[arg(long, value_name = "N", value_parser = of("research.iterations"))]
     iterations: Option<Value>,
@@ -53,6 +62,8 @@ impl SettingArgs {
             ("model.name", &self.model),
             ("model.max_cost", &self.max_cost),
             ("model.max_tokens", &self.max_tokens),
+            ("model.cache", &self.cache),
+            ("model.fallbacks", &self.fallbacks),
             ("research.iterations", &self.iterations),
             ("research.max_researchers", &self.max_researchers),
             ("research.deadline", &self.deadline),
@@ -79,6 +90,8 @@ mod tests {
             model: value("model.name", "openai/x"),
             max_cost: value("model.max_cost", "0.5"),
             max_tokens: value("model.max_tokens", "9"),
+            cache: value("model.cache", "on"),
+            fallbacks: value("model.fallbacks", "openai/y"),
             iterations: value("research.iterations", "3"),
             max_researchers: value("research.max_researchers", "2"),
             deadline: value("research.deadline", "9s"),
@@ -106,6 +119,8 @@ mod tests {
             ("model.max_cost", &["0.5", "$1"], &["0", "-1", "free"]),
             ("model.max_tokens", &["1"], &["0"]),
             ("model.name", &["builtin", "openai/x"], &["", "a b"]),
+            ("model.cache", &["on", "off", "read-only", "write-only"], &["", "ON", "yes"]),
+            ("model.fallbacks", &["openai/x", "openai/x, openai/y"], &["", "builtin", "openai/x,", "x y"]),
         ] {
             good.iter().for_each(|text| assert!(of(name)(text).is_ok(), "{name} {text}"));
             bad.iter().for_each(|text| assert!(of(name)(text).unwrap_err().starts_with("write "), "{name} {text}"));

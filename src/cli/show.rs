@@ -104,6 +104,10 @@ fn written(value: &Value) -> String {
             let paths: Vec<_> = paths.iter().map(|path| quoted(&path.display().to_string())).collect();
             format!("[{}]", paths.join(", "))
         }
+        Value::Names(names) => {
+            let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+            format!("[{}]", names.join(", "))
+        }
     }
 }
 
@@ -166,6 +170,7 @@ fn value_of(value: &Value) -> serde_json::Value {
     match value {
         Value::Count(count) => (*count).into(),
         Value::Paths(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
+        Value::Names(names) => names.clone().into(),
         other => other.to_string().into(),
     }
 }

@@ -1,7 +1,7 @@
 //! Which keys are there? Each with its kind, its variable, its flag, and what a project file may do with it.
 
 use super::Config;
-use super::slot::Slot;
+use super::slot::{CACHE_MODES, Slot};
 use super::value::{Kind, Money, Value};
 use crate::providers::openai;
 
@@ -144,6 +144,12 @@ pub static KEYS: &[Key] = &[
     key("model.max_tokens", Kind::Count(1, MANY), Rule::Lower, "CALLBOARD_MODEL_MAX_TOKENS",
         |config| &mut config.model.max_tokens,
         "tokens that a run may use, of requests and replies together").flag("--max-tokens"),
+    key("model.cache", Kind::OneOf(CACHE_MODES), Rule::Never, "CALLBOARD_MODEL_CACHE",
+        |config| &mut config.model.cache,
+        "whether replies are kept in a file, and kept ones taken instead of a call").flag("--cache"),
+    key("model.fallbacks", Kind::Models, Rule::Never, "CALLBOARD_MODEL_FALLBACKS",
+        |config| &mut config.model.fallbacks,
+        "models that are asked in this order when those before cannot answer").flag("--fallbacks"),
     key("research.corpus", Kind::Paths, Rule::Inside, "CALLBOARD_RESEARCH_CORPUS",
         |config| &mut config.research.corpus,
         "folders and files to search").flag("--corpus"),

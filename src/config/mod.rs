@@ -29,7 +29,7 @@ mod value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use callboard_actors::gateway::{GatewayLimits, ModelLimits, Prices};
+use callboard_actors::gateway::{CacheMode, GatewayLimits, ModelLimits, Prices};
 
 use crate::providers::openai;
 
@@ -68,6 +68,10 @@ pub struct ModelConfig {
     pub max_cost: Option<Money>,
     /// Tokens that a run may use, of requests and replies together; `None` is no limit.
     pub max_tokens: Option<u64>,
+    /// Whether replies are kept in a file, and kept ones taken instead of a call.
+    pub cache: CacheMode,
+    /// Models that are asked, in this order, when those before cannot answer.
+    pub fallbacks: Vec<String>,
 }
 
 /// `[research]`: what a research is like.
@@ -119,7 +123,13 @@ pub struct ProviderConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { name: BUILTIN.to_owned(), max_cost: None, max_tokens: None }
+        Self {
+            name: BUILTIN.to_owned(),
+            max_cost: None,
+            max_tokens: None,
+            cache: CacheMode::Off,
+            fallbacks: Vec::new(),
+        }
     }
 }
 

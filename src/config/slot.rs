@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use callboard_actors::gateway::CacheMode;
+
 use super::value::{Money, Value};
 
 /// A field that a key can set and read.
@@ -38,3 +40,27 @@ slot!(Option<Money>, Money, |money: Money| Some(Some(money)), |money: Option<Mon
 slot!(String, Text, Some, Some);
 slot!(Option<String>, Text, |text: String| Some(Some(text)), |text: Option<String>| text);
 slot!(Vec<PathBuf>, Paths, Some, |paths: Vec<PathBuf>| (!paths.is_empty()).then_some(paths));
+slot!(Vec<String>, Names, Some, |names: Vec<String>| (!names.is_empty()).then_some(names));
+slot!(CacheMode, Text, cache_mode, |mode: CacheMode| Some(word(mode).to_owned()));
+
+/// The words for what may be done with kept replies.
+pub(super) const CACHE_MODES: &[&str] = &["off", "on", "read-only", "write-only"];
+
+fn cache_mode(word: String) -> Option<CacheMode> {
+    Some(match word.as_str() {
+        "off" => CacheMode::Off,
+        "on" => CacheMode::On,
+        "read-only" => CacheMode::ReadOnly,
+        "write-only" => CacheMode::WriteOnly,
+        _ => return None,
+    })
+}
+
+fn word(mode: CacheMode) -> &'static str {
+    match mode {
+        CacheMode::Off => "off",
+        CacheMode::On => "on",
+        CacheMode::ReadOnly => "read-only",
+        CacheMode::WriteOnly => "write-only",
+    }
+}

@@ -15,6 +15,8 @@ use super::*;
 fn sample(key: &Key, number: u64) -> Value {
     match key.kind {
         Kind::Model => Value::Text(format!("openai/m{number}")),
+        Kind::Models => Value::Names(vec![format!("openai/m{number}")]),
+        Kind::OneOf(words) => Value::Text(words[(number as usize) % words.len()].to_owned()),
         Kind::Address => Value::Text(format!("http://localhost:{}/v1", number + 1)),
         Kind::Variable => Value::Text(format!("KEY_{number}")),
         Kind::Count(least, most) => Value::Count((least + number).min(most)),

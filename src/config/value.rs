@@ -55,6 +55,8 @@ pub enum Value {
     Money(Money),
     /// Folders and files.
     Paths(Vec<PathBuf>),
+    /// Names.
+    Names(Vec<String>),
 }
 
 impl Value {
@@ -81,6 +83,7 @@ impl fmt::Display for Value {
                 let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
                 f.write_str(&paths.join(", "))
             }
+            Self::Names(names) => f.write_str(&names.join(",")),
         }
     }
 }
@@ -101,6 +104,10 @@ pub(super) enum Raw {
 pub enum Kind {
     /// `builtin` or PROVIDER/NAME.
     Model,
+    /// A list of PROVIDER/NAME; in a variable or a flag they are separated by commas.
+    Models,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// The base URL of a provider.
     Address,
     /// The name of an environment variable, never the key itself.
@@ -125,7 +132,8 @@ impl Kind {
     /// What to write instead.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let value = match self {
-            Self::Model | Self::Address | Self::Variable => Some(Value::Text(text.trim().to_owned())),
+            Self::Model | Self::Address | Self::Variable | Self::OneOf(_) => Some(Value::Text(text.trim().to_owned())),
+            Self::Models => Some(Value::Names(text.split(',').map(|name| name.trim().to_owned()).collect())),
             Self::Count(..) => text.trim().parse().ok().map(Value::Count),
             Self::Time => duration::parse(text).map(Value::Time),
             Self::Money(_) => Money::parse(text).map(Value::Money),
@@ -144,9 +152,15 @@ impl Kind {
                 let value = Value::Paths(paths.iter().map(PathBuf::from).collect());
                 self.check(&value).map(|()| value)
             }
-            (Self::Model | Self::Address | Self::Variable | Self::Time | Self::Paths, Raw::Text(text)) => {
-                self.parse(text)
+            (Self::Models, Raw::List(names)) => {
+                let value = Value::Names(names.clone());
+                self.check(&value).map(|()| value)
             }
+            (Self::Models, Raw::Text(_)) => Err(self.wish()),
+            (
+                Self::Model | Self::Address | Self::Variable | Self::Time | Self::Paths | Self::OneOf(_),
+                Raw::Text(text),
+            ) => self.parse(text),
             (_, raw) => Err(format!("it is {}; {}", raw.name(), self.wish())),
         }
     }
@@ -157,10 +171,11 @@ impl Kind {
     /// What to write instead.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let fits = match (self, value) {
-            (Self::Model, Value::Text(text)) => {
-                // A key in its place is told here, before anything repeats it.
-                !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with("sk-")
+            (Self::Model, Value::Text(text)) => is_model(text),
+            (Self::Models, Value::Names(names)) => {
+                names.iter().all(|name| is_model(name) && name.contains('/') && !name.contains(','))
             }
+            (Self::OneOf(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Self::Address, Value::Text(text)) => return openai::endpoint(text, "").map(drop),
             (Self::Variable, Value::Text(text)) => is_variable(text),
             (Self::Count(least, most), Value::Count(count)) => (least..=most).contains(&count),
@@ -176,6 +191,8 @@ impl Kind {
     fn wish(&self) -> String {
         match self {
             Self::Model => "write `builtin`, or a provider and a model such as openai/NAME".to_owned(),
+            Self::Models => "write a list of models such as [\"openai/NAME\"], or openai/NAME,openai/OTHER".to_owned(),
+            Self::OneOf(words) => format!("write one of {}", words.join(", ")),
             Self::Address => "write an address such as https://HOST/v1".to_owned(),
             Self::Variable => "write the name of an environment variable, such as OPENAI_API_KEY".to_owned(),
             Self::Count(least, most) => format!("write a whole number from {least} to {most}"),
@@ -190,6 +207,8 @@ impl Kind {
     pub fn range(&self) -> String {
         match self {
             Self::Model => "`builtin`, `openai/NAME`".to_owned(),
+            Self::Models => "a list of models".to_owned(),
+            Self::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
             Self::Address => "an address".to_owned(),
             Self::Variable => "a variable's name".to_owned(),
             Self::Count(least, most) => format!("{least} to {most}"),
@@ -201,7 +220,7 @@ impl Kind {
 
     /// Whether a value may be repeated in an error. A secret that was put into the wrong place may not.
     pub(super) fn may_be_shown(&self) -> bool {
-        !matches!(self, Self::Address | Self::Variable | Self::Model)
+        !matches!(self, Self::Address | Self::Variable | Self::Model | Self::Models)
     }
 }
 
@@ -222,6 +241,11 @@ impl Raw {
             Self::List(_) | Self::Other(_) => None,
         }
     }
+}
+
+/// A key in its place is told here, before anything repeats it.
+fn is_model(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with("sk-")
 }
 
 /// Names of variables are in capitals: a key that was put here by mistake is not.
@@ -295,6 +319,24 @@ mod tests {
             (Kind::Model, text("openai/a-b.1:c"), None),
             (Kind::Model, text(" "), Some("write `builtin`, or a provider and a model such as openai/NAME")),
             (Kind::Model, text("sk-secret"), Some("write `builtin`, or a provider and a model such as openai/NAME")),
+            (Kind::Models, Raw::List(vec!["openai/a".to_owned(), "openai/b".to_owned()]), None),
+            (
+                Kind::Models,
+                Raw::List(vec!["builtin".to_owned()]),
+                Some("write a list of models such as [\"openai/NAME\"], or openai/NAME,openai/OTHER"),
+            ),
+            (
+                Kind::Models,
+                text("openai/a"),
+                Some("write a list of models such as [\"openai/NAME\"], or openai/NAME,openai/OTHER"),
+            ),
+            (Kind::OneOf(&["off", "on"]), text("on"), None),
+            (Kind::OneOf(&["off", "on"]), text("true"), Some("write one of off, on")),
+            (
+                Kind::OneOf(&["off", "on"]),
+                Raw::Other("a truth value"),
+                Some("it is a truth value; write one of off, on"),
+            ),
             (Kind::Variable, text("MY_KEY2"), None),
             (
                 Kind::Variable,

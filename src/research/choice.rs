@@ -1,17 +1,26 @@
-//! Which language model does the crew of a research ask, and what may it use?
+//! Which language models does the crew of a research ask, and what may they use?
+
+use std::sync::Arc;
 
 use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, GatewayLimits, ServedModel};
+use callboard_actors::ports::ReplyStore;
 use callboard_actors::runtime::Runtime;
 use callboard_actors::supervisor::CrewModel;
 
 use crate::error::Result;
+use crate::store::Replies;
 
 /// A language model for the crew of a research, and what it may use.
 #[derive(Debug, Clone)]
 pub struct ModelChoice {
     /// The model, its limits and its price.
     pub model: ServedModel,
-    /// The gateway in front of it.
+    /// Models that are asked, in this order, when those before cannot answer.
+    pub fallbacks: Vec<ServedModel>,
+    /// Where replies are kept, of the models that have no store of their own and whose cache is on. It is closed at the end of the
+    /// research.
+    pub replies: Option<Replies>,
+    /// The gateway in front of them.
     pub gateway: GatewayLimits,
     /// What the research may spend.
     pub budget: BudgetLimits,
@@ -22,17 +31,21 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
-    /// A model with the default bounds, and no limit to what it may spend.
+    /// A model with the default bounds, without another one, and no limit to what it may spend.
     pub fn new(model: ServedModel) -> Self {
-        let (gateway, budget) = (GatewayLimits::default(), BudgetLimits::default());
-        Self { model, gateway, budget, input_tokens: 16_000, output_tokens: 2_048 }
+        let (gateway, budget, fallbacks) = (GatewayLimits::default(), BudgetLimits::default(), Vec::new());
+        Self { model, fallbacks, replies: None, gateway, budget, input_tokens: 16_000, output_tokens: 2_048 }
     }
 
     pub(super) fn start(self, runtime: &Runtime) -> Result<CrewModel> {
-        let name = self.model.name.clone();
-        let gateway = Gateway::start(runtime, vec![self.model], self.gateway)?;
-        let mut model = CrewModel::new(gateway, name, Budget::new(self.budget));
-        (model.input_tokens, model.output_tokens) = (self.input_tokens, self.output_tokens);
-        Ok(model)
+        let Self { model, fallbacks, replies, gateway, budget, input_tokens, output_tokens } = self;
+        let store = replies.map(|replies| Arc::new(replies) as Arc<dyn ReplyStore>);
+        let (name, others) = (model.name.clone(), fallbacks.iter().map(|model| model.name.clone()).collect());
+        let models = std::iter::once(model).chain(fallbacks);
+        let models = models.map(|model| ServedModel { store: model.store.or_else(|| store.clone()), ..model });
+        let gateway = Gateway::start(runtime, models.collect(), gateway)?;
+        let mut crew = CrewModel::new(gateway, name, Budget::new(budget));
+        (crew.fallbacks, crew.input_tokens, crew.output_tokens) = (others, input_tokens, output_tokens);
+        Ok(crew)
     }
 }

@@ -25,6 +25,7 @@ use crate::corpus::{Corpus, CorpusOptions, IndexProgress};
 use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
 use crate::report::{Sources, files};
+use crate::store::Replies;
 
 mod activity;
 mod choice;
@@ -140,8 +141,9 @@ impl Research {
         let Some(model) = self.model else { return plan(&self.question) };
         check(&self.question)?;
         let runtime = Runtime::start(RuntimeConfig::default())?;
+        let replies = model.replies.clone();
         let planned = plan_with_model(model.start(&runtime)?, &self.question, within).await;
-        runtime.stop(STOP_WITHIN).await;
+        stop(runtime, replies).await;
         planned.map_err(|failure| unusable(&failure))
     }
 
@@ -168,6 +170,7 @@ impl Research {
         let corpus = open(corpus, corpus_options, watch, end).await?;
         let index = started.elapsed();
         let runtime = Runtime::start(RuntimeConfig::default())?;
+        let replies = model.as_ref().and_then(|choice| choice.replies.clone());
         let (crew, meter) = match model {
             None => (Crew::by_rules(corpus.clone()), None),
             Some(choice) => {
@@ -180,7 +183,7 @@ impl Research {
         let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let options = RunOptions { max_researchers, deadline, iterations, ..Default::default() };
         let run = runtime.research(&question, crew, options)?;
-        Ok(ResearchRun { run, runtime, corpus, meter, started, index })
+        Ok(ResearchRun { run, runtime, corpus, meter, replies, started, index })
     }
 
     /// Checks every value without reading anything. [`start`](Research::start) does so too.
@@ -219,6 +222,8 @@ pub struct ResearchRun {
     corpus: Arc<Corpus>,
     /// The numbers of its language model, if it has one.
     meter: Option<Meter>,
+    /// Where the replies of its language model are kept.
+    replies: Option<Replies>,
     started: Instant,
     index: Duration,
 }
@@ -258,7 +263,7 @@ impl ResearchRun {
     pub async fn finish(mut self) -> Result<Finished> {
         let outcome = self.run.outcome().await;
         let events = self.run.log();
-        self.runtime.stop(STOP_WITHIN).await;
+        stop(self.runtime, self.replies.take()).await;
         if let (Status::Failed, Some(failure)) = (outcome.status, &outcome.failure)
             && failure.cause != FailureCause::Internal
         {
@@ -293,6 +298,17 @@ impl Finished {
     /// [`WriteError`] when a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), WriteError> {
         files::write(folder, &self.report, &self.events, &self.sources)
+    }
+}
+
+/// Stops the actors, then has what is still to be kept written.
+async fn stop(runtime: Runtime, replies: Option<Replies>) {
+    runtime.stop(STOP_WITHIN).await;
+    let Some(replies) = replies else { return };
+    match tokio::time::timeout(STOP_WITHIN, replies.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, hint = error.hint(), "the last replies may not be kept"),
+        Err(_) => tracing::warn!("the last replies may not be kept: the disk is slow"),
     }
 }
 

@@ -106,8 +106,10 @@ impl State {
                 self.goes_on(flight);
             } else {
                 self.tokens.remove(&flight);
-                let followers = self.flights.landed(flight).into_iter();
-                steps.tell.extend(followers.map(|follower| (follower, error.clone())));
+                for follower in self.flights.landed(flight) {
+                    self.counts[follower.lane].failed += 1;
+                    steps.tell.push((follower, error.clone()));
+                }
             }
         }
         steps.tell.push((call, error));

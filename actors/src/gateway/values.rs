@@ -57,7 +57,7 @@ pub struct GatewayInfo {
     pub in_flight: usize,
     /// The most that there ever were at a time.
     pub peak_in_flight: usize,
-    /// Calls that wait for a place, a rate, or their next attempt.
+    /// Calls that wait for a place, a rate, their next attempt, or the answer to an identical call.
     pub waiting: usize,
     /// Each model, in the order in which they were given.
     pub models: Vec<ModelInfo>,
@@ -74,7 +74,7 @@ pub struct ModelInfo {
     pub attempts: u64,
     /// Those of them that were not the first of their call.
     pub retries: u64,
-    /// Calls that ended with an error after they were let in, made or not.
+    /// Calls that ended with an error after they were let in, made or not, or answered by the error of an identical one.
     pub failed: u64,
     /// Calls that were refused without an attempt.
     pub refused: u64,

@@ -142,7 +142,6 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
             false => Duration::ZERO,
         },
         looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
-        models: [&crew.researcher, &crew.writer].map(|strategy| strategy.model().map(|model| model.name.clone())),
         on_reply: options.on_reply,
     };
     let (budgets, crew) = (crew.budgets(), crew.of_run(&id));

@@ -57,7 +57,9 @@ pub(super) fn model(config: Option<&Config>) -> Check {
         Ok(None) => Check::ok(NAME, format!("{BUILTIN}: the rules, which send nothing anywhere")),
         Ok(Some(setup)) => {
             let price = if setup.model.price.is_some() { "its price is known" } else { "its price is unknown" };
-            Check::ok(NAME, format!("{}; {price}", setup.model.name))
+            let others: Vec<_> = setup.fallbacks.iter().map(|model| format!(", then {}", model.name)).collect();
+            let kept = if setup.replies.is_some() { "; replies are kept" } else { "" };
+            Check::ok(NAME, format!("{}{}; {price}{kept}", setup.model.name, others.concat()))
         }
         Err(error) => Check::fail(NAME, whole(&error), error.hint()),
     }

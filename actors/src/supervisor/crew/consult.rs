@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
+use super::Made;
 use super::caller::Caller;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, Waiting};
@@ -21,6 +22,8 @@ pub struct CrewModel {
     pub gateway: Gateway,
     /// Its whole name, as the gateway knows it.
     pub name: String,
+    /// The names of the models that are asked, in this order, when those before cannot answer.
+    pub fallbacks: Vec<String>,
     /// What the run may spend.
     pub budget: Budget,
     /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. The default is 16,000.
@@ -34,11 +37,12 @@ pub struct CrewModel {
 }
 
 impl CrewModel {
-    /// A model with the default lengths.
+    /// A model with the default lengths, without another one.
     pub fn new(gateway: Gateway, name: impl Into<String>, budget: Budget) -> Self {
         Self {
             gateway,
             name: name.into(),
+            fallbacks: Vec::new(),
             budget,
             input_tokens: 16_000,
             output_tokens: 2_048,
@@ -108,11 +112,11 @@ const MAX_REPLY: usize = 64 * 1024;
 const MOMENT: Duration = Duration::from_millis(100);
 
 impl CrewModel {
-    /// A usable reply: the first, or a second one after a repair.
+    /// What was read of a usable reply, and which model gave it: the first, or a second one after a repair.
     pub(in crate::supervisor) async fn consult<T>(
         &self,
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
-    ) -> Result<T, Declined> {
+    ) -> Result<Made<T>, Declined> {
         let Question { ask, read, within, priority, listener, caller } = question;
         let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_DAY);
         let (mut step, mut was_answered, mut repaired) = (0, false, None);
@@ -135,7 +139,7 @@ impl CrewModel {
                         caller.answered(&completed);
                         let reply = clipped(completed.reply);
                         match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
-                            Ok(value) => return Ok(value),
+                            Ok(value) => return Ok(Made::by_model(value, completed.model)),
                             Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
                             Err(unfit) => {
                                 tracing::debug!(reason = unfit.0, "a reply is asked for again");
@@ -181,6 +185,7 @@ impl CrewModel {
             return Err(ModelError::Timeout(Waiting::Total));
         }
         let mut call = self.gateway.call(&self.name, request).budget(&self.budget).within(left).priority(priority);
+        call = self.fallbacks.iter().fold(call, |call, other| call.or(other));
         if let Some(run) = &self.run {
             call = call.run(run);
         }

@@ -60,7 +60,8 @@ pub(super) struct Made<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum By {
     Rules,
-    Model,
+    /// The model with this name.
+    Model(Arc<str>),
     /// The rules, because the model was no use; the text is for people.
     RulesInstead(String),
 }
@@ -70,8 +71,8 @@ impl<T> Made<T> {
         Self { value, by: By::Rules }
     }
 
-    pub(super) fn by_model(value: T) -> Self {
-        Self { value, by: By::Model }
+    pub(super) fn by_model(value: T, model: Arc<str>) -> Self {
+        Self { value, by: By::Model(model) }
     }
 
     pub(super) fn by_rules_instead(value: T, reason: String) -> Self {

@@ -35,9 +35,9 @@ pub(in crate::supervisor) enum PlanQuestion {
         reply: Reply<More>,
     },
     /// The model planned, or did not.
-    Planned { question: String, answer: Result<Result<Plan, Declined>, WorkError>, reply: Reply<Planned> },
+    Planned { question: String, answer: Result<Result<Made<Plan>, Declined>, WorkError>, reply: Reply<Planned> },
     /// The model looked back, or did not.
-    LookedBack { answer: Result<Result<Vec<String>, Declined>, WorkError>, reply: Reply<More> },
+    LookedBack { answer: Result<Result<More, Declined>, WorkError>, reply: Reply<More> },
 }
 
 impl Agent for Planner {
@@ -64,7 +64,7 @@ impl Agent for Planner {
             (PlanQuestion::Planned { question, answer, reply }, _) => return reply.send(planned(&question, answer)),
             (PlanQuestion::LookedBack { answer, reply }, _) => {
                 return reply.send(match answer {
-                    Ok(Ok(more)) => Made::by_model(more),
+                    Ok(Ok(more)) => more,
                     Ok(Err(declined)) => Made::by_rules_instead(Vec::new(), declined.to_string()),
                     Err(error) => Made::by_rules_instead(Vec::new(), error.to_string()),
                 });
@@ -77,10 +77,10 @@ impl Agent for Planner {
 }
 
 /// A model that cannot be reached at all ends the run here, before anything else is done; one that is merely no use does not.
-fn planned(question: &str, answer: Result<Result<Plan, Declined>, WorkError>) -> Planned {
+fn planned(question: &str, answer: Result<Result<Made<Plan>, Declined>, WorkError>) -> Planned {
     let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
     match answer {
-        Ok(Ok(plan)) => Ok(Made::by_model(plan)),
+        Ok(Ok(plan)) => Ok(plan),
         Ok(Err(declined @ Declined::Model { error: ModelError::Timeout(_) | ModelError::ContentRefused(_), .. })) => {
             instead(declined.to_string())
         }
@@ -104,7 +104,7 @@ fn failure(declined: &Declined) -> Failure {
 /// [`Failure`] when the model cannot be reached, or its replies are no use.
 pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
     let planned = plan_by_model(Arc::new(model), question.to_owned(), within, Caller::planner(None)).await;
-    planned.map_err(|declined| failure(&declined))
+    planned.map(|made| made.value).map_err(|declined| failure(&declined))
 }
 
 async fn plan_by_model(
@@ -112,7 +112,7 @@ async fn plan_by_model(
     question: String,
     within: Duration,
     caller: Caller,
-) -> Result<Plan, Declined> {
+) -> Result<Made<Plan>, Declined> {
     let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
     let read = |_, reply: &str| plan::read(&question, reply);
     model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None, caller }).await
@@ -128,7 +128,7 @@ async fn look_back(
     findings: Vec<Findings>,
     within: Duration,
     caller: Caller,
-) -> Result<Vec<String>, Declined> {
+) -> Result<More, Declined> {
     let ask = |step: usize| {
         let most = *SHOWN.get(step)?;
         let mut shown = findings.clone();

@@ -47,7 +47,7 @@ pub(in crate::supervisor) enum ResearchTask {
     /// The search is over.
     Retrieved(Result<Result<Retrieved, RetrieveError>, WorkError>),
     /// The model chose, or did not.
-    Chosen(Result<Result<Findings, Declined>, WorkError>, Arc<Retrieved>),
+    Chosen(Result<Result<Made<Findings>, Declined>, WorkError>, Arc<Retrieved>),
 }
 
 /// The task in hand.
@@ -105,7 +105,7 @@ async fn choose(
     retrieved: Arc<Retrieved>,
     within: Duration,
     caller: Caller,
-) -> Result<Findings, Declined> {
+) -> Result<Made<Findings>, Declined> {
     let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
     let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
     model.consult(Question { ask, read, within, priority: Priority::Normal, listener: None, caller }).await
@@ -145,7 +145,7 @@ impl Agent for Researcher {
             ResearchTask::Chosen(chosen, retrieved) => {
                 let Some(current) = self.current.take() else { return };
                 let reason = match chosen {
-                    Ok(Ok(findings)) => return current.reply.send(Ok(Made::by_model(findings))),
+                    Ok(Ok(findings)) => return current.reply.send(Ok(findings)),
                     Ok(Err(declined)) => declined.to_string(),
                     Err(error) => error.to_string(),
                 };

@@ -37,7 +37,7 @@ pub(in crate::supervisor) enum WriteDraft {
     },
     /// The model wrote, or did not.
     Written {
-        answer: Result<Result<(Draft, usize), Declined>, WorkError>,
+        answer: Result<Result<Written, Declined>, WorkError>,
         plan: Arc<Plan>,
         findings: Arc<[Findings]>,
         reply: Reply<Written>,
@@ -66,7 +66,7 @@ impl Agent for Writer {
             }
             (WriteDraft::Written { answer, plan, findings, reply }, _) => {
                 let reason = match answer {
-                    Ok(Ok(draft)) => return reply.send(Made::by_model(draft)),
+                    Ok(Ok(written)) => return reply.send(written),
                     Ok(Err(declined)) => declined.to_string(),
                     Err(error) => error.to_string(),
                 };
@@ -83,7 +83,7 @@ async fn write_by_model(
     within: Duration,
     on_text: OnText,
     caller: Caller,
-) -> Result<(Draft, usize), Declined> {
+) -> Result<Written, Declined> {
     let ask = |step| write::request(&plan, &findings, step, model.output_tokens);
     let read = |step, reply: &str| write::read(&plan, &findings, step, reply);
     let (its_plan, its_findings) = (plan.clone(), findings.clone());

@@ -61,8 +61,6 @@ pub(super) struct MachinePlan {
     pub(super) writing: Duration,
     /// How often the planner looks back at what was found and may add tasks.
     pub(super) looks_back: u32,
-    /// The models of researchers and writer, by their names.
-    pub(super) models: [Option<String>; 2],
     pub(super) on_reply: Option<OnReply>,
 }
 
@@ -242,14 +240,14 @@ impl Machine {
 
     /// Notes who decided, and says so when it is not who was asked.
     fn credit(&mut self, by: By, role: &str, task: Option<TaskId>, what: String) {
-        if let By::RulesInstead(reason) = by {
-            let why = reason.trim_end_matches('.');
-            self.notes.push(format!("{what}, because the language model was no use: {why}."));
-            self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
-        } else {
-            let wrote = by == By::Model && role != "planner";
-            let model = &self.made_of.models[usize::from(role == "writer")];
-            self.written_by = if wrote { model.clone() } else { self.written_by.take() };
+        match by {
+            By::RulesInstead(reason) => {
+                let why = reason.trim_end_matches('.');
+                self.notes.push(format!("{what}, because the language model was no use: {why}."));
+                self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
+            }
+            By::Model(model) if role != "planner" => self.written_by = Some(model.to_string()),
+            By::Model(_) | By::Rules => {}
         }
     }
 

@@ -1,0 +1,174 @@
+//! Does a provider whose headers lie stop the gateway, or have it send what is not allowed? On virtual time, with replies and
+//! refusals of which a seeded part says nonsense about what is left and how long to wait.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use callboard_actors::chat::{ChatReply, Headroom};
+use callboard_actors::error::{Limited, ModelError};
+use callboard_actors::gateway::{Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel};
+use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::runtime::simulated;
+use common::chance::Dice;
+use common::model::{MODEL, SECOND, request};
+use futures_util::future::{BoxFuture, join_all};
+use tokio::time::Instant;
+
+const TAKES: Duration = Duration::from_millis(100);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Holds so many calls at a time, and lies.
+struct Liar {
+    holds: usize,
+    /// What it says of a lie's number.
+    says: fn(u64) -> Lie,
+    /// One of so many answers is a lie.
+    one_of: u64,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    dice: Dice,
+    now: usize,
+    refused: usize,
+    begun: Vec<Instant>,
+}
+
+enum Lie {
+    Left(Headroom),
+    /// Instead of an answer, with what it asks to wait.
+    Refuses(Limited, Option<Duration>),
+}
+
+struct Door(Arc<Liar>);
+
+impl ChatModel for Door {
+    fn complete(&self, _: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let liar = self.0.clone();
+        let mut seen = liar.seen.lock().unwrap();
+        seen.begun.push(Instant::now());
+        let number = seen.dice.roll(1_000);
+        let lie = (seen.dice.roll(liar.one_of) == 0).then(|| (liar.says)(number));
+        let refusal = |limited, retry_after| ModelError::RateLimited { limited, retry_after, message: "no".to_owned() };
+        let headroom = match lie {
+            Some(Lie::Refuses(limited, wait)) => return Box::pin(async move { Err(refusal(limited, wait)) }),
+            Some(Lie::Left(headroom)) => headroom,
+            None => Headroom::default(),
+        };
+        if seen.now >= liar.holds {
+            seen.refused += 1;
+            return Box::pin(async move { Err(refusal(Limited::Concurrency, None)) });
+        }
+        seen.now += 1;
+        drop(seen);
+        Box::pin(async move {
+            tokio::time::sleep(TAKES).await;
+            liar.seen.lock().unwrap().now -= 1;
+            Ok(ChatReply { headroom, ..ChatReply::text("so") })
+        })
+    }
+}
+
+impl Liar {
+    fn new(seed: u64, one_of: u64, says: fn(u64) -> Lie) -> Self {
+        let seen = Seen { dice: Dice(seed), now: 0, refused: 0, begun: Vec::new() };
+        Self { holds: 16, says, one_of, seen: Mutex::new(seen) }
+    }
+}
+
+/// So many calls at once of a liar; how long all of them took, and who it was.
+fn all_succeed(
+    seed: u64,
+    calls: usize,
+    requests_per_minute: Option<u64>,
+    one_of: u64,
+    says: fn(u64) -> Lie,
+) -> (Duration, Arc<Liar>) {
+    let liar = Arc::new(Liar::new(seed, one_of, says));
+    let served = liar.clone();
+    let took = Arc::new(Mutex::new(Duration::ZERO));
+    let noted = took.clone();
+    simulated(seed, |runtime| async move {
+        let limits = ModelLimits { requests_per_minute, ..ModelLimits::default() };
+        let model = ServedModel { limits, ..ServedModel::new(MODEL, Arc::new(Door(served))) };
+        let retry = RetryPolicy { attempts: 10, ..RetryPolicy::default() };
+        let bounds = GatewayLimits { deadline: HOUR, retry, ..GatewayLimits::default() };
+        let gateway = Gateway::start(&runtime, vec![model], bounds).unwrap();
+        let began = Instant::now();
+        let answers = join_all((0..calls).map(|_| gateway.call(MODEL, request("x")).send())).await;
+        *noted.lock().unwrap() = began.elapsed();
+        for answer in answers {
+            answer.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+        }
+        assert_eq!(gateway.info().await.unwrap().waiting, 0);
+    });
+    let took = *took.lock().unwrap();
+    assert!(took > Duration::ZERO);
+    (took, liar)
+}
+
+/// Nothing is left, for hours, for ever, or until a moment ago.
+fn nothing_left(number: u64) -> Lie {
+    let reset = [Some(6 * HOUR), Some(Duration::MAX), Some(Duration::ZERO), None][number as usize % 4];
+    let (requests, tokens) = [(Some(0), None), (None, Some(0)), (Some(0), Some(0))][number as usize % 3];
+    Lie::Left(Headroom { requests, tokens, requests_reset: reset, tokens_reset: reset })
+}
+
+#[test]
+fn a_provider_that_says_that_nothing_is_left_is_asked_again_in_some_seconds() {
+    for seed in 0..8 {
+        let (took, liar) = all_succeed(seed, 300, None, 30, nothing_left);
+        // Some ten lies, each of which costs five seconds at most, beside two seconds of work.
+        assert!(took <= 90 * SECOND, "seed {seed}: {took:?}");
+        assert!(liar.seen.lock().unwrap().refused <= 30, "seed {seed}: the limit is found all the same");
+    }
+}
+
+#[test]
+fn what_a_provider_says_is_left_lifts_no_limit_of_ours() {
+    let boundless = |_| {
+        let all = Some(u64::MAX);
+        Lie::Left(Headroom { requests: all, tokens: all, requests_reset: Some(Duration::ZERO), tokens_reset: None })
+    };
+    let (_, liar) = all_succeed(1, 100, Some(60), 1, boundless);
+    let begun = std::mem::take(&mut liar.seen.lock().unwrap().begun);
+    // A minute's worth at once, and one for each second.
+    let within = |seconds: u32| begun.iter().filter(|at| **at < begun[0] + SECOND * seconds).count();
+    assert!(within(1) <= 61 && within(11) <= 71 && within(31) <= 91, "{} {} {}", within(1), within(11), within(31));
+}
+
+#[test]
+fn an_absurd_wait_is_cut_short_and_costs_one_call_where_it_is_about_places() {
+    for seed in 0..8 {
+        let soon_or_later = |number: u64| {
+            Lie::Refuses(Limited::Rate, [Some(Duration::ZERO), None, Some(2 * SECOND)][number as usize % 3])
+        };
+        let (took, _) = all_succeed(seed, 300, None, 30, soon_or_later);
+        assert!(took <= 60 * SECOND, "seed {seed}: {took:?}");
+        let twenty_minutes = |_| Lie::Refuses(Limited::Concurrency, Some(Duration::from_secs(1200)));
+        let (took, _) = all_succeed(seed, 300, None, 100, twenty_minutes);
+        assert!(took <= 3 * 1200 * SECOND, "seed {seed}: {took:?}");
+    }
+}
+
+#[test]
+fn a_wait_that_no_clock_can_tell_ends_its_call_and_everybody_elses_pause_after_five_minutes() {
+    simulated(1, |runtime| async move {
+        let rate = |_| Lie::Refuses(Limited::Rate, Some(Duration::MAX));
+        let places = |_| Lie::Refuses(Limited::Concurrency, Some(Duration::MAX));
+        for (says, pause) in [(rate as fn(u64) -> Lie, Duration::from_secs(300)), (places, Duration::ZERO)] {
+            let liar = Arc::new(Liar::new(1, 1, says));
+            let model = ServedModel::new(MODEL, Arc::new(Door(liar)));
+            let bounds = GatewayLimits { deadline: HOUR, ..GatewayLimits::default() };
+            let gateway = Gateway::start(&runtime, vec![model], bounds).unwrap();
+            let told = gateway.call(MODEL, request("x")).send().await;
+            assert!(matches!(told, Err(ModelError::RateLimited { .. })), "{told:?}");
+            let began = Instant::now();
+            let next = gateway.call(MODEL, request("x")).send().await;
+            assert!(matches!(next, Err(ModelError::RateLimited { .. })), "it lies again: {next:?}");
+            assert_eq!(began.elapsed(), pause);
+        }
+    });
+}
