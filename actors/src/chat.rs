@@ -20,7 +20,7 @@ pub enum Role {
 }
 
 /// A tool that the model wants to be called.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ToolCall {
     /// The provider's name for this call; the answer repeats it.
     pub id: String,

@@ -4,6 +4,7 @@
 //!   where they live
 //! - [`scope`]: cancellation with inherited deadlines
 //! - [`gateway`]: the one door for model calls
+//! - [`chat_agent`]: agents that answer with a model and tools
 //! - [`supervisor`]: fan-out, runs and their crew; [`research`]: what a run is about, and the rules
 //! - [`chat`], [`event`], [`error`]: the vocabulary, plain values
 //! - [`ports`]: what the core needs from outside
@@ -12,6 +13,7 @@
 
 pub mod agent;
 pub mod chat;
+pub mod chat_agent;
 pub mod error;
 pub mod event;
 pub mod gateway;

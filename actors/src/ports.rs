@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::chat::{ChatReply, ChatRequest};
-use crate::error::{ModelError, RetrieveError, StoreError};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::chat::{ChatReply, ChatRequest, ToolSpec};
+use crate::error::{ModelError, RetrieveError, StoreError, ToolError};
 use crate::gateway::{Chunks, Timeouts};
 use crate::research::{Query, Retrieved};
+use crate::scope::Scope;
 
 /// Finds passages. Implemented by a corpus of local documents.
 pub trait Retriever: Send + Sync + 'static {
@@ -75,4 +79,59 @@ pub trait ReplyStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] says what to do about it. Nothing is kept then.
     fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+/// What an agent can do beside talking. One tool may serve many agents at the same time.
+pub trait Tool: Send + Sync + 'static {
+    /// What the model is told of it. Asked once, when an agent starts.
+    fn spec(&self) -> ToolSpec;
+
+    /// How it may be called. Asked once, when an agent starts.
+    fn policy(&self) -> ToolPolicy {
+        ToolPolicy::default()
+    }
+
+    /// One call. `arguments` are JSON of the model's own making: check them. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// [`ToolError`], whose text the model is told, so that it can do better.
+    fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>>;
+}
+
+/// How a tool may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolPolicy {
+    /// How long one attempt may take: above zero. The default is a minute.
+    pub timeout: Duration,
+    /// How often a call is made at most when it fails in a way that may pass: at least 1, which is the default and no retry.
+    pub attempts: u32,
+    /// How many of an agent's asks and turns may use it at the same time: at least 1; `None`, the default, is as many as come.
+    pub at_once: Option<usize>,
+    /// Its calls wait for those before them in the turn, and those after them wait for it. Not so by default.
+    pub sequential: bool,
+    /// The longest output in bytes that the model is shown: at least 64; more is cut. The default is 64 KiB.
+    pub max_output: usize,
+}
+
+impl Default for ToolPolicy {
+    fn default() -> Self {
+        let timeout = Duration::from_secs(60);
+        Self { timeout, attempts: 1, at_once: None, sequential: false, max_output: 64 * 1024 }
+    }
+}
+
+/// What a tool is told beside its arguments.
+#[derive(Debug, Clone)]
+pub struct ToolContext {
+    /// The agent that calls it.
+    pub agent: Arc<str>,
+    /// The provider's name for the call; the same in all attempts.
+    pub call: Arc<str>,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// When the attempt is over at the latest.
+    pub deadline: Instant,
+    /// Ends with the ask, or when nobody waits for this attempt any more: for a tool that cannot be dropped, such as one on a thread
+    /// of its own.
+    pub scope: Scope,
 }

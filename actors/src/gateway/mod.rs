@@ -144,6 +144,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// What the model with this name costs; `None` when nobody knows.
+    pub fn price(&self, model: &str) -> Option<Price> {
+        self.desk.models().iter().find(|served| served.name == model)?.price
+    }
+
+    /// Whether it serves the model with this name.
+    pub(crate) fn check(&self, model: &str) -> Result<(), StartError> {
+        self.lane(model).map(drop).map_err(|name| StartError::Invalid(self.serves_no(&name)))
+    }
+
     fn lane(&self, model: &str) -> Result<usize, String> {
         self.desk.models().iter().position(|served| served.name == model).ok_or_else(|| model.to_owned())
     }

@@ -1,6 +1,7 @@
 //! Agents that several tests use.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod agent;
 pub(crate) mod chance;
 pub(crate) mod crew;
 pub(crate) mod library;

@@ -1,0 +1,165 @@
+//! What comes back from an ask, and what did it take?
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::chat::Turn;
+use crate::error::{AskError, ModelError};
+
+/// What an agent answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The text. Of an ask that a limit ended it is what the model said last, and may be empty.
+    pub text: String,
+    /// Everything that was said, from the question on: without the agent's instructions.
+    pub turns: Vec<Turn>,
+    /// What it took.
+    pub metrics: AskMetrics,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What an ask took. The times are those of the ask and not of the processor: tools that run at the same time count once each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskMetrics {
+    /// Calls of the model that were answered.
+    pub model_calls: u32,
+    /// Attempts of them, those included that were made again.
+    pub attempts: u32,
+    /// Tool calls, those included that failed.
+    pub tool_calls: u32,
+    /// Tokens of requests, as the provider counted them.
+    pub input_tokens: u64,
+    /// Tokens of replies.
+    pub output_tokens: u64,
+    /// Calls whose usage the provider did not tell: they are in no sum.
+    pub calls_without_usage: u32,
+    /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known.
+    pub cost_micros: Option<u64>,
+    /// In the agent's line, until those before it were answered.
+    pub in_line: Duration,
+    /// In the gateway's queue: for a place, a rate, the next attempt.
+    pub queue: Duration,
+    /// At the provider.
+    pub model: Duration,
+    /// In tools, from the first of a turn to the last.
+    pub tools: Duration,
+    /// From the ask to its end.
+    pub total: Duration,
+}
+
+/// Which limit ended an ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AskLimit {
+    /// [`AskLimits::turns`](super::AskLimits::turns).
+    Turns,
+    /// [`AskLimits::tool_calls`](super::AskLimits::tool_calls).
+    ToolCalls,
+    /// [`AskLimits::tokens`](super::AskLimits::tokens).
+    Tokens,
+    /// [`AskLimits::time`](super::AskLimits::time).
+    Time,
+    /// [`AskLimits::repeats`](super::AskLimits::repeats).
+    Repeats,
+}
+
+impl fmt::Display for AskLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turns => "turns",
+            Self::ToolCalls => "tool_calls",
+            Self::Tokens => "tokens",
+            Self::Time => "time",
+            Self::Repeats => "repeats",
+        })
+    }
+}
+
+/// An ask was not answered.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChatAgentError {
+    /// A limit ended it: raise it, or use what there is.
+    #[error("the ask came to its limit `{limit}` after {} model calls and {} tool calls", partial.metrics.model_calls, partial.metrics.tool_calls)]
+    Limit {
+        /// Which.
+        limit: AskLimit,
+        /// What there is so far.
+        partial: Box<Answer>,
+    },
+    /// The model could not be called, after the retries of the gateway.
+    #[error("the model could not be called: {error}")]
+    Model {
+        /// Why.
+        error: ModelError,
+        /// What there is so far.
+        partial: Box<Answer>,
+    },
+    /// The answer is not what it has to be, after all repairs.
+    #[error("the answer is not what was asked for: {problem}")]
+    Unfit {
+        /// What is wrong with it.
+        problem: String,
+        /// What there is, the last answer among it.
+        partial: Box<Answer>,
+    },
+    /// The agent itself did not take the ask or did not answer it.
+    #[error("the agent did not answer: {0}")]
+    Agent(AskError),
+}
+
+impl ChatAgentError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Limit { limit: AskLimit::Turns, .. } => "limit_turns",
+            Self::Limit { limit: AskLimit::ToolCalls, .. } => "limit_tool_calls",
+            Self::Limit { limit: AskLimit::Tokens, .. } => "limit_tokens",
+            Self::Limit { limit: AskLimit::Time, .. } => "limit_time",
+            Self::Limit { limit: AskLimit::Repeats, .. } => "limit_repeats",
+            Self::Model { error, .. } => error.code(),
+            Self::Unfit { .. } => "answer_unfit",
+            Self::Agent(error) => error.code(),
+        }
+    }
+
+    /// Whether the same ask may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Limit { limit, .. } => *limit == AskLimit::Time,
+            Self::Model { error, .. } => error.is_retryable(),
+            Self::Unfit { .. } => true,
+            Self::Agent(error) => error.is_retryable(),
+        }
+    }
+
+    /// What there was when it ended.
+    pub fn partial(&self) -> Option<&Answer> {
+        match self {
+            Self::Limit { partial, .. } | Self::Model { partial, .. } | Self::Unfit { partial, .. } => Some(partial),
+            Self::Agent(_) => None,
+        }
+    }
+}
+
+impl ChatAgentError {
+    pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {
+        match self {
+            Self::Limit { partial, .. } | Self::Model { partial, .. } | Self::Unfit { partial, .. } => Some(partial),
+            Self::Agent(_) => None,
+        }
+    }
+}
+
+impl From<AskError> for ChatAgentError {
+    fn from(error: AskError) -> Self {
+        Self::Agent(error)
+    }
+}

@@ -1,0 +1,115 @@
+//! What does an agent with a model do with a question? It calls the model, makes the tool calls that the model wants, and so on
+//! until there is an answer, or a limit ends it with what there is.
+//!
+//! - `spec`, `limits`: how an agent is started, and how far an ask may go
+//! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
+//! - `turns`: what follows from what a model or a tool says; pure
+//! - `tools`: the tool calls of one turn
+//! - `drive`, `actor`: one ask carried out, one ask at a time
+
+mod actor;
+mod answer;
+mod drive;
+mod limits;
+mod question;
+mod spec;
+mod stream;
+mod tools;
+mod turns;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::error::AskError;
+use crate::mailbox::{AgentRef, Ask};
+use actor::{Asked, Message};
+use drive::Events;
+use spec::Plan;
+
+pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
+pub use limits::AskLimits;
+pub use question::{AnswerForm, Check, Question};
+pub use spec::ChatAgentSpec;
+pub use stream::{AskEvent, AskStream};
+
+/// How long the agent itself may take beyond the time of an ask, to say that it is over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// An agent that answers questions with a model and tools. Clones are the same agent. Each ask begins anew: it knows the
+/// agent's instructions and nothing of earlier asks.
+#[derive(Clone)]
+pub struct ChatAgent {
+    agent: AgentRef<Message>,
+    plan: Arc<Plan>,
+}
+
+impl std::fmt::Debug for ChatAgent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ChatAgent({:?}, {})", self.agent, self.plan.model)
+    }
+}
+
+impl ChatAgent {
+    /// Asks. The question is on its way when this returns. One at a time is carried out, in the order in which they came; each ask
+    /// may take as long as its limits say, in the line included. Dropping the future ends it: its model call and its tools are
+    /// dropped, down to the socket.
+    ///
+    /// # Errors
+    /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it.
+    pub fn ask(&self, question: impl Into<Question>) -> Asking {
+        self.send(question.into(), None)
+    }
+
+    /// The same, with its events as they come: text, tool calls, usage.
+    pub fn ask_stream(&self, question: impl Into<Question>) -> AskStream {
+        let (sender, events) = mpsc::channel(stream::ROOM);
+        let asking = self.send(question.into(), Some(sender));
+        AskStream::new(events, asking)
+    }
+
+    fn send(&self, question: Question, events: Events) -> Asking {
+        let within = self.plan.time_of(&question) + GRACE;
+        let asked = Instant::now();
+        let ask = self.agent.ask(within, |reply| Message::Ask(Box::new(Asked { question, asked, events, reply })));
+        Asking { ask }
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        self.agent.name()
+    }
+
+    /// Closes its front door: what was asked is still answered, and then it ends.
+    pub fn drain(&self) {
+        self.agent.drain();
+    }
+
+    /// Ends it; whoever waits for an answer learns that it has stopped.
+    pub fn stop(&self) {
+        self.agent.stop();
+    }
+}
+
+/// The answer, when it comes. Dropping it ends the ask.
+#[must_use = "the answer is in the future: await it"]
+pub struct Asking {
+    ask: Ask<Result<Answer, ChatAgentError>>,
+}
+
+impl Future for Asking {
+    type Output = Result<Answer, ChatAgentError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = ready!(Pin::new(&mut self.ask).poll(cx));
+        Poll::Ready(answered.unwrap_or_else(|error| match error {
+            // In the line: it was never carried out.
+            AskError::Timeout => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: Box::default() }),
+            error => Err(ChatAgentError::Agent(error)),
+        }))
+    }
+}

@@ -1,0 +1,135 @@
+//! What does it take to start an agent with a model?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ChatAgent;
+use super::actor::Actor;
+use super::limits::AskLimits;
+use super::question::Question;
+use super::tools::Tools;
+use crate::error::StartError;
+use crate::gateway::{Budget, Gateway};
+use crate::mailbox::AgentSpec;
+use crate::ports::Tool;
+use crate::runtime::RuntimeHandle;
+
+/// Asks that wait in an agent's line when nothing else is said.
+const CAPACITY: usize = 256;
+
+/// How to start an agent that answers questions with a model and tools.
+#[derive(Clone)]
+#[must_use = "it is started by `start`"]
+pub struct ChatAgentSpec {
+    name: Arc<str>,
+    gateway: Gateway,
+    model: String,
+    fallbacks: Vec<String>,
+    instructions: Option<String>,
+    tools: Vec<Arc<dyn Tool>>,
+    limits: AskLimits,
+    budget: Option<Budget>,
+    capacity: usize,
+}
+
+impl std::fmt::Debug for ChatAgentSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ChatAgentSpec({}, {}, {} tools)", self.name, self.model, self.tools.len())
+    }
+}
+
+impl ChatAgentSpec {
+    /// An agent called `name`, for people, whose calls of `model` go through `gateway`.
+    pub fn new(name: impl Into<Arc<str>>, gateway: &Gateway, model: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            gateway: gateway.clone(),
+            model: model.into(),
+            fallbacks: Vec::new(),
+            instructions: None,
+            tools: Vec::new(),
+            limits: AskLimits::default(),
+            budget: None,
+            capacity: CAPACITY,
+        }
+    }
+
+    /// Who it is and how it answers. By default nothing is said.
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// It may call this tool. May be said several times.
+    pub fn tool(self, tool: impl Tool) -> Self {
+        self.shared_tool(Arc::new(tool))
+    }
+
+    /// The same with a tool that others have, too.
+    pub fn shared_tool(mut self, tool: Arc<dyn Tool>) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// This model is called when those before it cannot answer; see [`ChatCall::or`](crate::gateway::ChatCall::or). May be said
+    /// several times.
+    pub fn fallback(mut self, model: impl Into<String>) -> Self {
+        self.fallbacks.push(model.into());
+        self
+    }
+
+    /// How far one ask may go.
+    pub fn limits(mut self, limits: AskLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What its calls use is taken from this budget, unless the question brings its own.
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.budget = Some(budget.clone());
+        self
+    }
+
+    /// So many asks wait in its line, beside as many in its mailbox; one more is refused. At least 1; the default is 256.
+    pub fn capacity(mut self, asks: usize) -> Self {
+        self.capacity = asks.max(1);
+        self
+    }
+
+    /// Starts the agent.
+    ///
+    /// # Errors
+    /// [`StartError`] for limits or tools that break a rule, for a model that the gateway does not serve, or when the runtime
+    /// is stopping.
+    pub fn start(self, runtime: &RuntimeHandle) -> Result<ChatAgent, StartError> {
+        let Self { name, gateway, model, fallbacks, instructions, tools, limits, budget, capacity } = self;
+        limits.validate()?;
+        for model in std::iter::once(&model).chain(&fallbacks) {
+            gateway.check(model)?;
+        }
+        let tools = Tools::new(name.clone(), limits.tools_at_once, &tools)?;
+        let plan = Arc::new(Plan { gateway, model, fallbacks, instructions, tools, limits, budget, capacity });
+        let its_plan = plan.clone();
+        let spec = AgentSpec::new(name, move || Actor::new(its_plan.clone())).capacity(capacity).max_work(1);
+        Ok(ChatAgent { agent: runtime.spawn(spec)?, plan })
+    }
+}
+
+/// What does not change while an agent lives.
+pub(super) struct Plan {
+    pub(super) gateway: Gateway,
+    pub(super) model: String,
+    pub(super) fallbacks: Vec<String>,
+    pub(super) instructions: Option<String>,
+    pub(super) tools: Tools,
+    pub(super) limits: AskLimits,
+    pub(super) budget: Option<Budget>,
+    pub(super) capacity: usize,
+}
+
+impl Plan {
+    /// How long a question may take.
+    pub(super) fn time_of(&self, question: &Question) -> Duration {
+        question.within.map_or(self.limits.time, |within| within.min(self.limits.time))
+    }
+}

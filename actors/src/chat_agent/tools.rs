@@ -1,0 +1,216 @@
+//! How are the tool calls of one turn made? Side by side, up to a limit; each with its own time, its own retries and its own end.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::turns::Outcome;
+use crate::chat::{ToolCall, ToolSpec};
+use crate::error::{StartError, ToolError};
+use crate::event::CancelReason;
+use crate::mailbox::{contain, panic_text};
+use crate::ports::{Tool, ToolContext, ToolPolicy};
+use crate::scope::Scope;
+
+/// A tool as an agent has it.
+pub(super) struct Entry {
+    pub(super) spec: ToolSpec,
+    policy: ToolPolicy,
+    tool: Arc<dyn Tool>,
+    /// `None` when there is no limit.
+    places: Option<Arc<Semaphore>>,
+}
+
+/// The tools of an agent.
+pub(super) struct Tools {
+    agent: Arc<str>,
+    at_once: usize,
+    entries: Vec<Entry>,
+}
+
+/// Arguments of no call are longer, in bytes.
+const MAX_ARGUMENTS: usize = 1 << 20;
+
+impl Tools {
+    /// Asks each tool what it is.
+    pub(super) fn new(agent: Arc<str>, at_once: usize, tools: &[Arc<dyn Tool>]) -> Result<Self, StartError> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(tools.len());
+        for tool in tools {
+            let entry = Entry::of(tool)?;
+            if entries.iter().any(|other| other.spec.name == entry.spec.name) {
+                return Err(StartError::Invalid(format!("two tools of an agent are called {}", entry.spec.name)));
+            }
+            entries.push(entry);
+        }
+        Ok(Self { agent, at_once, entries })
+    }
+
+    pub(super) fn specs(&self) -> Vec<ToolSpec> {
+        self.entries.iter().map(|entry| entry.spec.clone()).collect()
+    }
+
+    /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them.
+    pub(super) async fn make(&self, calls: Vec<ToolCall>, until: Instant) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(calls.len());
+        let mut beside = Vec::new();
+        for call in calls {
+            match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
+                false => beside.push(call),
+                true => {
+                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), until).await);
+                    outcomes.push(self.make_one(call, until).await);
+                }
+            }
+        }
+        outcomes.extend(self.make_beside(beside, until).await);
+        outcomes
+    }
+
+    async fn make_beside(&self, calls: Vec<ToolCall>, until: Instant) -> Vec<Outcome> {
+        if let [_] = calls[..] {
+            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), until).await];
+        }
+        let calls = calls.into_iter().map(|call| self.make_one(call, until));
+        stream::iter(calls).buffered(self.at_once).collect().await
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.spec.name == name)
+    }
+
+    /// Every error becomes words for the model.
+    async fn make_one(&self, call: ToolCall, until: Instant) -> Outcome {
+        let ToolCall { id, name, arguments } = call;
+        let made = match self.find(&name) {
+            None => Err(self.unknown(&name)),
+            Some(entry) => match read(&arguments) {
+                Err(error) => Err(error),
+                Ok(arguments) => {
+                    let span = tracing::info_span!("execute_tool", tool = %name);
+                    entry.call(arguments, &self.agent, &id, until).instrument(span).await
+                }
+            },
+        };
+        let text = made.unwrap_or_else(|error| {
+            tracing::debug!(tool = %name, code = error.code(), "a tool call failed");
+            format!("error: {error}")
+        });
+        Outcome { id, text }
+    }
+
+    fn unknown(&self, name: &str) -> ToolError {
+        let known: Vec<_> = self.entries.iter().map(|entry| entry.spec.name.as_str()).collect();
+        ToolError::Failed(match known.is_empty() {
+            true => format!("there is no tool `{name}`, and no other one: answer without tools"),
+            false => format!("there is no tool `{name}`; there are: {}", known.join(", ")),
+        })
+    }
+}
+
+/// What the model wrote as arguments. Nothing at all is an empty object.
+fn read(arguments: &str) -> Result<Value, ToolError> {
+    if arguments.len() > MAX_ARGUMENTS {
+        return Err(ToolError::Arguments(format!("they are longer than {} KiB", MAX_ARGUMENTS >> 10)));
+    }
+    if arguments.trim().is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    match serde_json::from_str(arguments) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err(ToolError::Arguments("they must be one JSON object, as the schema says".to_owned())),
+        Err(error) => Err(ToolError::Arguments(format!("they are no JSON ({error}); write one JSON object"))),
+    }
+}
+
+impl Entry {
+    fn of(tool: &Arc<dyn Tool>) -> Result<Self, StartError> {
+        let (spec, policy) = (tool.spec(), tool.policy());
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let name = &spec.name;
+        let broken = if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+            format!("a tool is called `{name}`; its name must be 1 to 64 letters, digits, `_` and `-`")
+        } else if policy.timeout.is_zero() {
+            format!("the tool {name} has a timeout of 0; it must be above zero")
+        } else if policy.attempts == 0 {
+            format!("the tool {name} has 0 attempts; it must be at least 1")
+        } else if policy.at_once.is_some_and(|calls| calls == 0 || calls > Semaphore::MAX_PERMITS) {
+            format!("the tool {name} has at_once 0 or too many; it must be at least 1")
+        } else if policy.max_output < 64 {
+            format!("the tool {name} has a max_output of {}; it must be at least 64 bytes", policy.max_output)
+        } else {
+            let places = policy.at_once.map(|calls| Arc::new(Semaphore::new(calls)));
+            return Ok(Self { spec, policy, tool: tool.clone(), places });
+        };
+        Err(StartError::Invalid(broken))
+    }
+
+    /// One call with its retries.
+    async fn call(&self, arguments: Value, agent: &Arc<str>, id: &str, until: Instant) -> Result<String, ToolError> {
+        let _place = match &self.places {
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
+        let call: Arc<str> = id.into();
+        let mut attempt = 1;
+        loop {
+            let last = attempt >= self.policy.attempts;
+            let given = if last { None } else { Some(arguments.clone()) };
+            let context = self.context(agent, &call, attempt, until);
+            // The last attempt takes the arguments, and no copy of them.
+            let made = match given {
+                Some(arguments) => self.attempt(arguments, context).await,
+                None => return self.attempt(arguments, context).await,
+            };
+            match made {
+                Err(error) if error.is_retryable() => attempt += 1,
+                made => return made,
+            }
+        }
+    }
+
+    fn context(&self, agent: &Arc<str>, call: &Arc<str>, attempt: u32, until: Instant) -> ToolContext {
+        let deadline = Instant::now().checked_add(self.policy.timeout).map_or(until, |own| own.min(until));
+        let scope = Scope::root().child_until(Some(deadline));
+        ToolContext { agent: agent.clone(), call: call.clone(), attempt, deadline, scope }
+    }
+
+    /// One attempt: until its end, its panic or its time-out.
+    async fn attempt(&self, arguments: Value, context: ToolContext) -> Result<String, ToolError> {
+        let (deadline, until_here) = (context.deadline, Ends(context.scope.clone()));
+        let panicked = |panic: String| ToolError::Failed(format!("the tool panicked: {panic}"));
+        let made = contain(|| self.tool.call(arguments, context)).map_err(panicked)?;
+        let made = tokio::time::timeout_at(deadline, AssertUnwindSafe(made).catch_unwind()).await;
+        drop(until_here);
+        match made {
+            Ok(Ok(output)) => output.map(|output| cut(output, self.policy.max_output)),
+            Ok(Err(panic)) => Err(panicked(panic_text(panic))),
+            Err(_late) => Err(ToolError::Unavailable(format!("it took longer than {:?}", self.policy.timeout))),
+        }
+    }
+}
+
+/// Tells a tool that cannot be dropped that nobody waits for it any more.
+struct Ends(Scope);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.cancel(CancelReason::Parent);
+    }
+}
+
+/// As much of an output as the model is shown.
+fn cut(mut output: String, most: usize) -> String {
+    if output.len() <= most {
+        return output;
+    }
+    let whole = output.len();
+    output.truncate(output.floor_char_boundary(most));
+    output.shrink_to_fit();
+    output.push_str(&format!("\n[cut here: the whole output has {whole} bytes]"));
+    output
+}

@@ -1,0 +1,169 @@
+//! What can go wrong, named by what the caller can do about it. One enum for each boundary: messages and agents here, models, tools
+//! and stores beside.
+
+mod model;
+mod store;
+mod tool;
+
+use thiserror::Error;
+
+pub use model::{Limited, ModelError, Waiting};
+pub use store::StoreError;
+pub use tool::ToolError;
+
+/// A message was not accepted. The message is handed back.
+#[derive(Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TellError<M> {
+    /// The mailbox is at its capacity: send again later, or shed the work.
+    #[error("the mailbox is full; send again later or raise its capacity")]
+    Overloaded(M),
+    /// The agent has stopped, or is draining before it stops.
+    #[error("the agent has stopped")]
+    Stopped(M),
+    /// It would have blocked a thread that others wait for; see [`AskError::InsideAsync`].
+    #[error("this thread is inside an async runtime; await `send` instead, in spawn_blocking with Handle::block_on")]
+    InsideAsync(M),
+}
+
+impl<M> TellError<M> {
+    /// The message that was not accepted.
+    pub fn into_message(self) -> M {
+        match self {
+            Self::Overloaded(message) | Self::Stopped(message) | Self::InsideAsync(message) => message,
+        }
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded(_) => "overloaded",
+            Self::Stopped(_) => "stopped",
+            Self::InsideAsync(_) => "inside_async",
+        }
+    }
+
+    /// Whether the same message may be accepted later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded(_))
+    }
+}
+
+impl<M> std::fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TellError::{}", self.code())
+    }
+}
+
+/// An ask did not get its reply.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The mailbox is at its capacity: nothing was enqueued.
+    #[error("the mailbox is full; ask again later or raise its capacity")]
+    Overloaded,
+    /// The agent panicked while it held the question.
+    #[error("the agent panicked while it held the question")]
+    Panicked,
+    /// The agent stopped before it answered, or had stopped before.
+    #[error("the agent has stopped")]
+    Stopped,
+    /// The deadline passed. The agent may still answer; nobody hears it.
+    #[error("no reply within the deadline")]
+    Timeout,
+    /// The agent handled the question and dropped it without a reply.
+    #[error("the agent handled the question without replying")]
+    Unanswered,
+    /// Questions like it have killed the agent too often: it is not handled.
+    #[error("questions like this one have killed the agent too often")]
+    Quarantined,
+    /// A blocking call on a thread that others wait for: a tokio runtime runs on it, or it is a shard. Nothing was sent.
+    #[error("this thread is inside an async runtime; await `ask` instead, in spawn_blocking with Handle::block_on")]
+    InsideAsync,
+}
+
+impl AskError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Panicked => "panicked",
+            Self::Stopped => "stopped",
+            Self::Timeout => "timeout",
+            Self::Unanswered => "unanswered",
+            Self::Quarantined => "quarantined",
+            Self::InsideAsync => "inside_async",
+        }
+    }
+
+    /// Whether asking again may succeed. A question that panicked its agent is not asked again without a reason.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Timeout)
+    }
+}
+
+/// A runtime or an agent could not be started.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The runtime is stopping or has stopped.
+    #[error("the runtime has stopped; start another one")]
+    RuntimeStopped,
+    /// The group was stopped, or gave up.
+    #[error("the group has ended; start another one")]
+    GroupEnded,
+    /// A shard is tens of thousands of starts behind: start the agent again later.
+    #[error("too many agents are being started; try again later")]
+    Overloaded,
+    /// The operating system gave no thread.
+    #[error("a shard's thread could not be started: {0}")]
+    Thread(String),
+    /// A value of the configuration breaks a rule.
+    #[error("invalid configuration: {0}")]
+    Invalid(String),
+}
+
+impl StartError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RuntimeStopped => "runtime_stopped",
+            Self::GroupEnded => "group_ended",
+            Self::Overloaded => "overloaded",
+            Self::Thread(_) => "thread",
+            Self::Invalid(_) => "invalid_configuration",
+        }
+    }
+
+    /// Whether starting again may succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Thread(_) | Self::Overloaded)
+    }
+}
+
+/// A search did not work.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetrieveError {
+    /// A passing fault: the same search may work later.
+    #[error("the search failed: {0}")]
+    Unavailable(String),
+    /// The index or the store cannot be read.
+    #[error("the index cannot be read: {0}")]
+    Damaged(String),
+}
+
+impl RetrieveError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "search_unavailable",
+            Self::Damaged(_) => "index_damaged",
+        }
+    }
+
+    /// Whether the same search may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}

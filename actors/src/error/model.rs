@@ -1,0 +1,215 @@
+//! Why did a model call not work?
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What was waited for when the time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// A place in the gateway.
+    Queue,
+    /// A connection to the provider.
+    Connection,
+    /// The first token, or the reply's head.
+    FirstToken,
+    /// The next token, or the next bytes.
+    NextToken,
+    /// The end of the call.
+    Total,
+}
+
+impl Waiting {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Queue => "a place in the gateway's queue",
+            Self::Connection => "a connection",
+            Self::FirstToken => "the first token",
+            Self::NextToken => "the next token",
+            Self::Total => "the end of the reply",
+        }
+    }
+}
+
+/// What a provider's 429 is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limited {
+    /// Requests or tokens in a time: everybody with this key is meant.
+    Rate,
+    /// Calls at the same time: only this one is meant.
+    Concurrency,
+}
+
+/// A model call did not work.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The gateway's queue is full, or the call cannot make its deadline.
+    #[error("too many model calls are waiting; try again in {retry_after:?}")]
+    Overloaded {
+        /// How long to wait before the next try: a second, until the gateway knows better.
+        retry_after: Duration,
+    },
+    /// A time-out passed, queued or in flight.
+    #[error("the time for {} is over", .0.words())]
+    Timeout(Waiting),
+    /// The gateway has stopped.
+    #[error("the gateway has stopped")]
+    Stopped,
+    /// The run has no tokens or no money left for this call; it was not made.
+    #[error("{0}")]
+    BudgetExhausted(String),
+    /// The key is missing, wrong or not allowed to do this.
+    #[error("the provider does not accept the key ({status}): {message}")]
+    Unauthorized {
+        /// 401 or 403.
+        status: u16,
+        /// The provider's words, and which variable to look at.
+        message: String,
+    },
+    /// There is no such model, or no such address.
+    #[error("the provider does not know it (404): {0}")]
+    NotFound(String),
+    /// The request is not what the provider takes.
+    #[error("the provider rejects the request ({status}): {message}")]
+    Rejected {
+        /// 400, 422 or another code that the caller is to blame for.
+        status: u16,
+        /// The provider's words.
+        message: String,
+    },
+    /// More text than the model takes.
+    #[error("the text is too long for the model: {0}")]
+    ContextTooLong(String),
+    /// The provider or the model will not answer this.
+    #[error("the model refused the content: {0}")]
+    ContentRefused(String),
+    /// The provider's limit is reached.
+    #[error("the provider's limit is reached (429): {message}")]
+    RateLimited {
+        /// What it is about.
+        limited: Limited,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+        /// The provider's words.
+        message: String,
+    },
+    /// The provider fails or is overloaded.
+    #[error("the provider is not available ({status}): {message}")]
+    Unavailable {
+        /// 500 and above.
+        status: u16,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+        /// The provider's words.
+        message: String,
+    },
+    /// No connection, or it ended before a reply.
+    #[error("{message}")]
+    Network {
+        /// Whether the request may have reached the provider, and used something.
+        sent: bool,
+        /// What was tried, and what happened.
+        message: String,
+    },
+    /// Whoever answers cannot show that it is the provider: its certificate is not accepted. Nothing was sent to it.
+    #[error("no connection that can be trusted to {0}")]
+    Untrusted(String),
+    /// What came back is not what the provider's protocol says.
+    #[error("the provider's reply cannot be read: {0}")]
+    Malformed(String),
+    /// The reply ended before its end.
+    #[error("the reply broke off after {received} bytes of text: {message}")]
+    Broken {
+        /// How much text had come.
+        received: usize,
+        /// What happened.
+        message: String,
+    },
+    /// The provider's adapter failed.
+    #[error("the provider failed: {0}")]
+    Provider(String),
+}
+
+impl ModelError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "overloaded",
+            Self::Timeout(_) => "timeout",
+            Self::Stopped => "stopped",
+            Self::BudgetExhausted(_) => "budget_exhausted",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::NotFound(_) => "not_found",
+            Self::Rejected { .. } => "rejected",
+            Self::ContextTooLong(_) => "context_too_long",
+            Self::ContentRefused(_) => "content_refused",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Network { .. } => "network",
+            Self::Untrusted(_) => "untrusted",
+            Self::Malformed(_) => "malformed_reply",
+            Self::Broken { .. } => "broken_reply",
+            Self::Provider(_) => "provider",
+        }
+    }
+
+    /// Whether the same call may work later. One whose text has begun to come is not made again behind its reader's back.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Overloaded { .. }
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Network { .. }
+            | Self::Malformed(_) => true,
+            Self::Timeout(waiting) => matches!(waiting, Waiting::Connection | Waiting::FirstToken),
+            Self::Broken { received, .. } => *received == 0,
+            _ => false,
+        }
+    }
+
+    /// Whether the provider has surely counted nothing for the attempt.
+    pub(crate) fn used_nothing(&self) -> bool {
+        match self {
+            Self::Network { sent, .. } => !sent,
+            Self::Timeout(waiting) => matches!(waiting, Waiting::Queue | Waiting::Connection),
+            // A model that is overloaded has not begun; behind another failure one may have worked, and is paid for.
+            Self::Unavailable { status, .. } => matches!(status, 503 | 529),
+            // A reply that was refused halfway was made, and is paid for.
+            Self::Broken { .. } | Self::Malformed(_) | Self::Provider(_) | Self::ContentRefused(_) => false,
+            _ => true,
+        }
+    }
+
+    /// How long the provider, or the gateway, asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_refused_beforehand_used_nothing() {
+        let unavailable = |status| ModelError::Unavailable { status, retry_after: None, message: String::new() };
+        let limited = ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: String::new() };
+        let rejected = ModelError::Rejected { status: 400, message: String::new() };
+        for error in [limited, rejected, unavailable(503), unavailable(529), ModelError::Timeout(Waiting::Connection)] {
+            assert!(error.used_nothing(), "{error:?}");
+        }
+        let broken = ModelError::Broken { received: 0, message: String::new() };
+        for error in
+            [unavailable(500), unavailable(504), unavailable(408), broken, ModelError::Timeout(Waiting::FirstToken)]
+        {
+            assert!(!error.used_nothing(), "{error:?}");
+        }
+    }
+}

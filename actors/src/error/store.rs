@@ -1,0 +1,90 @@
+//! Why can something not be kept, or read again?
+
+use thiserror::Error;
+
+/// A store cannot be used, or something could not be read from it or written to it. The text names the store.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A value of its options breaks a rule.
+    #[error("invalid options of a store: {0}")]
+    Options(String),
+    /// More was asked of it at a time than may wait.
+    #[error("too much waits for `{0}`")]
+    Busy(String),
+    /// Another process holds it for too long.
+    #[error("`{0}` is locked by another process")]
+    Locked(String),
+    /// It must not be written.
+    #[error("`{0}` cannot be written")]
+    ReadOnly(String),
+    /// What is in it is not what was written.
+    #[error("`{0}` is damaged")]
+    Damaged(String),
+    /// A newer version of this program wrote it.
+    #[error("`{store}` has version {found}, and this program knows versions up to {known}")]
+    Newer {
+        /// Which store.
+        store: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that can be read.
+        known: i64,
+    },
+    /// It is something else.
+    #[error("`{0}` is not a store of this kind")]
+    Foreign(String),
+    /// No room is left.
+    #[error("the disk is full: `{0}` cannot be written")]
+    Full(String),
+    /// The system says something else.
+    #[error("`{store}` cannot be used: {message}")]
+    Unusable {
+        /// Which store.
+        store: String,
+        /// What the system said.
+        message: String,
+    },
+    /// It was closed.
+    #[error("`{0}` is closed")]
+    Closed(String),
+}
+
+impl StoreError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Options(_) => "store_options",
+            Self::Busy(_) => "store_busy",
+            Self::Locked(_) => "store_locked",
+            Self::ReadOnly(_) => "store_read_only",
+            Self::Damaged(_) => "store_damaged",
+            Self::Newer { .. } => "store_newer",
+            Self::Foreign(_) => "store_foreign",
+            Self::Full(_) => "disk_full",
+            Self::Unusable { .. } => "store_unusable",
+            Self::Closed(_) => "store_closed",
+        }
+    }
+
+    /// Whether the same may work later, without anybody's doing in this program.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Locked(_) | Self::Full(_))
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Options(_) => "correct the value that is named",
+            Self::Busy(_) => "make fewer calls at a time; what was not kept is asked for again",
+            Self::Locked(_) => "wait for the other program, end it, or name another file",
+            Self::ReadOnly(_) => "make the file and its folder writable, or name another file",
+            Self::Damaged(_) => "remove the file: it is made again, and replies are kept anew",
+            Self::Newer { .. } => "use the newer program, or name another file",
+            Self::Foreign(_) => "name another file: this one is not touched",
+            Self::Full(_) => "make room on the disk, or name a file on another one",
+            Self::Unusable { .. } => "check the path and its permissions, or name another file on a local disk",
+            Self::Closed(_) => "open it again",
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Why did a tool call not work?
+
+use thiserror::Error;
+
+/// A tool call did not work. The text is for the model: it says what to do better.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolError {
+    /// The arguments are not what it takes.
+    #[error("the arguments do not fit: {0}")]
+    Arguments(String),
+    /// It cannot do that.
+    #[error("{0}")]
+    Failed(String),
+    /// A passing fault: the same call may work later.
+    #[error("it is not available at the moment: {0}")]
+    Unavailable(String),
+}
+
+impl ToolError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "tool_arguments",
+            Self::Failed(_) => "tool_failed",
+            Self::Unavailable(_) => "tool_unavailable",
+        }
+    }
+
+    /// Whether the same call may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<String> for ToolError {
+    fn from(text: String) -> Self {
+        Self::Failed(text)
+    }
+}
+
+impl From<&str> for ToolError {
+    fn from(text: &str) -> Self {
+        Self::Failed(text.to_owned())
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for ToolError {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,247 @@
+//! Does an agent with a model answer, in order, within its limits, and end when nobody waits? On virtual time.
+
+mod common;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
+use callboard_actors::chat_agent::{
+    AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgentError, ChatAgentSpec, Question,
+};
+use callboard_actors::error::{AskError, ModelError, StartError};
+use callboard_actors::gateway::{Budget, BudgetLimits};
+use callboard_actors::ports::ToolPolicy;
+use callboard_actors::runtime::simulated;
+use common::agent::{MODEL, calls, model, quick, slow, spec, told};
+use common::model::SECOND;
+use serde_json::json;
+use tokio::time::Instant;
+
+fn echo(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    Ok(ChatReply::text(request.turns.last().unwrap().text.as_str()))
+}
+
+/// Asks for the weather once, then says what it was told.
+fn weather(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    Ok(match told(request)[..] {
+        [] => calls(&[("weather", json!({"city": "Oslo"}))]),
+        [ref told] => ChatReply::text(told.as_str()),
+        _ => ChatReply::text("several"),
+    })
+}
+
+#[test]
+fn an_agent_answers_with_what_its_tool_said_and_tells_what_it_took() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, weather);
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        let answer = agent.ask("Is it raining in Oslo?").await.unwrap();
+        assert_eq!(answer.to_string(), "weather {\"city\":\"Oslo\"}");
+        let asked = function.asked.lock().unwrap();
+        assert_eq!(asked[0].turns, [Turn::system("Be brief."), Turn::user("Is it raining in Oslo?")]);
+        assert_eq!((asked.len(), asked[0].tools[0].name.as_str(), asked[1].turns.len()), (2, "weather", 4));
+        let metrics = &answer.metrics;
+        assert_eq!((metrics.model_calls, metrics.tool_calls, metrics.attempts), (2, 1, 2));
+        assert_eq!((metrics.input_tokens, metrics.output_tokens, metrics.cost_micros), (20, 10, Some(30)));
+        assert_eq!((metrics.model, metrics.tools, metrics.total), (2 * SECOND, SECOND, 3 * SECOND));
+        assert_eq!((metrics.queue, metrics.in_line), (Duration::ZERO, Duration::ZERO));
+    });
+}
+
+#[test]
+fn one_ask_at_a_time_in_order_and_no_more_than_the_line_holds() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let agent = spec(&gateway).capacity(2).start(&runtime.handle()).unwrap();
+        let began = Instant::now();
+        let first = agent.ask("1");
+        tokio::task::yield_now().await;
+        let (second, third) = (agent.ask("2"), agent.ask("3"));
+        tokio::time::sleep(SECOND / 2).await;
+        let refused = agent.ask("4").await;
+        assert_eq!(refused.unwrap_err(), ChatAgentError::Agent(AskError::Overloaded));
+        drop(second);
+        assert_eq!((first.await.unwrap().text.as_str(), began.elapsed()), ("1", SECOND));
+        let third = third.await.unwrap();
+        assert_eq!((third.text.as_str(), began.elapsed()), ("3", 2 * SECOND), "the second one has left");
+        assert_eq!((third.metrics.in_line, third.metrics.model), (SECOND, SECOND));
+    });
+}
+
+#[test]
+fn whoever_leaves_ends_his_ask_down_to_the_model_and_the_tool() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, weather);
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        for within in [SECOND / 2, SECOND * 3 / 2] {
+            assert!(tokio::time::timeout(within, agent.ask("x")).await.is_err());
+            tokio::time::sleep(SECOND / 100).await;
+            assert_eq!(function.now.load(Ordering::SeqCst), 0);
+            let info = gateway.info().await.unwrap();
+            assert_eq!((info.in_flight, info.waiting), (0, 0));
+        }
+        let began = Instant::now();
+        agent.ask("x").await.unwrap();
+        assert_eq!(began.elapsed(), 3 * SECOND, "nobody stands before the next one");
+    });
+}
+
+#[test]
+fn tools_of_a_turn_run_side_by_side_and_a_sequential_one_alone() {
+    let of_turn = |request: &ChatRequest| {
+        Ok(match told(request).len() {
+            0 => calls(&[("a", json!({"n": 1})), ("a", json!({"n": 2})), ("a", json!({"n": 3})), ("b", json!({}))]),
+            _ => ChatReply::text(told(request).join(", ")),
+        })
+    };
+    let table = [
+        (8, None, false, SECOND),
+        (2, None, false, 2 * SECOND),
+        (8, Some(1), false, 3 * SECOND),
+        (8, None, true, 2 * SECOND),
+    ];
+    for (tools_at_once, at_once, sequential, took) in table {
+        simulated(1, move |runtime| async move {
+            let (gateway, _) = model(&runtime, of_turn);
+            let limits = AskLimits { tools_at_once, ..AskLimits::default() };
+            let agent = spec(&gateway)
+                .limits(limits)
+                .tool(slow("a", ToolPolicy { at_once, ..ToolPolicy::default() }))
+                .tool(slow("b", ToolPolicy { sequential, ..ToolPolicy::default() }))
+                .start(&runtime.handle())
+                .unwrap();
+            let answer = agent.ask("x").await.unwrap();
+            assert_eq!(answer.text, r#"a {"n":1}, a {"n":2}, a {"n":3}, b {}"#, "in the order of the calls");
+            assert_eq!(answer.metrics.tools, took, "{tools_at_once} {at_once:?} {sequential}");
+        });
+    }
+}
+
+#[test]
+fn the_time_is_over_wherever_an_ask_is() {
+    for (milliseconds, calls) in [(500, 0), (1_500, 1), (2_500, 1)] {
+        simulated(1, move |runtime| async move {
+            let (gateway, function) = model(&runtime, weather);
+            let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+            let (began, time) = (Instant::now(), Duration::from_millis(milliseconds));
+            let ended = agent.ask(Question::new("x").within(time)).await.unwrap_err();
+            let ChatAgentError::Limit { limit, partial } = ended else { panic!("{ended:?}") };
+            assert_eq!((limit, partial.metrics.model_calls, began.elapsed()), (AskLimit::Time, calls, time));
+            assert_eq!(partial.metrics.total, time);
+            assert_eq!(function.now.load(Ordering::SeqCst), 0);
+        });
+    }
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let agent = spec(&gateway).start(&runtime.handle()).unwrap();
+        let first = agent.ask("1");
+        tokio::task::yield_now().await;
+        let hurried = agent.ask(Question::new("2").within(SECOND / 4));
+        let (first, hurried) = tokio::join!(first, hurried);
+        assert!(first.is_ok());
+        assert_eq!(hurried.unwrap_err().code(), "limit_time", "it waited in line for all of its time");
+    });
+}
+
+#[test]
+fn budgets_of_a_question_go_before_those_of_its_agent() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let (poor, rich) = (BudgetLimits { tokens: Some(1), micros: None }, BudgetLimits::default());
+        let (poor, rich) = (Budget::new(poor), Budget::new(rich));
+        let agent = spec(&gateway).budget(&poor).start(&runtime.handle()).unwrap();
+        let error = agent.ask("x").await.unwrap_err();
+        assert_eq!((error.code(), error.is_retryable()), ("budget_exhausted", false));
+        assert!(agent.ask(Question::new("x").budget(&rich)).await.is_ok());
+        assert_eq!(rich.spent().calls, 1);
+    });
+}
+
+#[test]
+fn the_events_of_an_ask_come_while_it_goes_on_and_end_with_the_answer() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, weather);
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        let (began, mut stream) = (Instant::now(), agent.ask_stream("x"));
+        let mut seen = Vec::new();
+        while let Some(event) = stream.next().await {
+            let what = match event {
+                AskEvent::Text(text) => text,
+                AskEvent::ToolCalled { name, arguments, .. } => format!("{name}?{arguments}"),
+                AskEvent::ToolAnswered { id, .. } => id,
+                AskEvent::TurnEnded { usage, .. } => usage.unwrap().total().to_string(),
+                other => panic!("{other:?}"),
+            };
+            seen.push((what, began.elapsed().as_secs()));
+        }
+        let expected =
+            [("15", 1), (r#"weather?{"city":"Oslo"}"#, 1), ("call-0", 2), (r#"weather {"city":"Oslo"}"#, 3), ("15", 3)];
+        assert_eq!(seen, expected.map(|(what, at)| (what.to_owned(), at)));
+        assert_eq!(stream.answer().await.unwrap().metrics.model_calls, 2);
+
+        let stream = agent.ask_stream("x");
+        tokio::time::sleep(SECOND / 2).await;
+        assert_eq!(function.now.load(Ordering::SeqCst), 1);
+        drop(stream);
+        tokio::time::sleep(SECOND / 100).await;
+        assert_eq!(function.now.load(Ordering::SeqCst), 0, "dropped, it ends");
+    });
+}
+
+#[test]
+fn a_reader_who_does_not_read_holds_up_his_own_ask_until_its_time_is_over() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, |_| Ok(calls(&std::array::from_fn::<_, 40, _>(|_| ("a", json!({}))))));
+        let limits = AskLimits { repeats: 100, ..AskLimits::default() };
+        let agent = spec(&gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned()))).start(&runtime.handle());
+        let (agent, began) = (agent.unwrap(), Instant::now());
+        let stream = agent.ask_stream(Question::new("x").within(10 * SECOND));
+        tokio::time::sleep(5 * SECOND).await;
+        let next = agent.ask(Question::new("y").within(8 * SECOND)).await.unwrap_err();
+        let in_line = next.partial().unwrap().metrics.in_line;
+        assert_eq!((next.code(), in_line, began.elapsed()), ("limit_tool_calls", 5 * SECOND, 12 * SECOND));
+        assert_eq!(stream.answer().await.unwrap_err().code(), "limit_time");
+    });
+}
+
+#[test]
+fn an_answer_of_a_form_is_mended_or_told_to_be_unfit() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, |request| {
+            let text = if request.turns.len() > 2 { "21" } else { "warm" };
+            Ok(ChatReply::text(text))
+        });
+        let check = |text: &str| text.parse::<i32>().map(drop).map_err(|error| error.to_string());
+        let form = |repairs| AnswerForm {
+            name: "number".to_owned(),
+            schema: json!({"type": "integer"}),
+            check: std::sync::Arc::new(check),
+            repairs,
+        };
+        let agent = spec(&gateway).start(&runtime.handle()).unwrap();
+        assert_eq!(agent.ask(Question::new("how warm?").form(form(1))).await.unwrap().text, "21");
+        let unfit = agent.ask(Question::new("how warm?").form(form(0))).await.unwrap_err();
+        assert_eq!((unfit.code(), function.asked.lock().unwrap().len()), ("answer_unfit", 3));
+    });
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let start = |spec: ChatAgentSpec| match spec.start(&runtime.handle()).unwrap_err() {
+            StartError::Invalid(why) => why,
+            other => panic!("{other:?}"),
+        };
+        let other = ChatAgentSpec::new("assistant", &gateway, "function/two");
+        assert_eq!(start(other), format!("the gateway serves no model function/two; it serves {MODEL}"));
+        let limits = AskLimits { turns: 0, ..AskLimits::default() };
+        assert!(start(spec(&gateway).limits(limits)).contains("turns is 0"));
+        let tool = || slow("a", ToolPolicy::default());
+        assert_eq!(start(spec(&gateway).tool(tool()).tool(tool())), "two tools of an agent are called a");
+        assert!(start(spec(&gateway).tool(slow("a b", ToolPolicy::default()))).contains("`a b`"));
+        let never = ToolPolicy { attempts: 0, ..ToolPolicy::default() };
+        assert!(start(spec(&gateway).tool(slow("a", never))).contains("0 attempts"));
+    });
+}
