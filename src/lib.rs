@@ -10,6 +10,7 @@
 //! - [`corpus`]: folders and files become passages that can be searched
 //! - [`config`]: the configuration: two files, the environment and flags, and where each value came from
 //! - [`compose`]: the adapters that a configuration asks for
+//! - [`Runtime`], [`ChatAgent`], [`tool`](macro@tool), [`tools`]: agents of your own that answer with a model and tools
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
@@ -25,11 +26,40 @@
 //! ```
 
 pub use callboard_actors as actors;
+pub use callboard_actors::chat_agent::{Answer, AskAll, AskEvent, AskLimits, ChatAgent, ChatAgentError, Question};
+pub use callboard_actors::error::ToolError;
 pub use callboard_actors::event::{CancelReason, Event, RunEvent};
 pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, TaskId};
+/// Makes a tool of a function: the model is told its name, its documentation comment and the types of its arguments.
+///
+/// ```
+/// use callboard::tool;
+///
+/// /// Current weather in a city.
+/// #[tool(timeout = "10s", attempts = 2)]
+/// async fn weather(
+///     /// The city's English name.
+///     city: String,
+/// ) -> Result<String, callboard::ToolError> {
+///     Ok(format!("rain in {city}"))
+/// }
+/// ```
+///
+/// - `weather` is then a type and its only value, which implements [`Tool`](tools::Tool): give it to an agent.
+/// - An argument is of any type that is `serde::Deserialize` and `schemars::JsonSchema`; one of type
+///   [`ToolContext`](tools::ToolContext) is given by the agent and not by the model. What the model writes is checked against the types,
+///   and it is told what is wrong.
+/// - The result is anything that is [`ToolOutput`](tools::ToolOutput): text, numbers, JSON, nothing, or a `Result`, whose error the model
+///   is told.
+/// - An `async` function runs on the agent's shard and must not block. One that is not `async` may block: it runs on a pool of
+///   threads, and its thread is not ended by a time-out; ask its `ToolContext` whether anybody waits.
+/// - In the brackets: `name = "weather"`, and the [policy](tools::ToolPolicy): `timeout = "10s"`, `attempts = 3`, `at_once = 2`,
+///   `max_output = 4096`, `sequential`.
+pub use callboard_macros::tool;
 pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;
 pub use research::{Finished, ModelActivity, ModelChoice, Research, ResearchRun, plan, research};
+pub use runtime::Runtime;
 
 pub mod compose;
 pub mod config;
@@ -41,9 +71,11 @@ pub mod prelude;
 pub mod providers;
 pub mod report;
 pub mod research;
+mod runtime;
 pub mod store;
 pub mod telemetry;
 pub mod testkit;
+pub mod tools;
 
 /// The programs in the README are compiled and run with the documentation's tests.
 #[cfg(doctest)]
@@ -59,6 +91,11 @@ struct Testing;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
+
+/// The tool of docs/agents.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/agents.md")]
+struct Agents;
 
 /// The program of docs/models.md.
 #[cfg(doctest)]

@@ -29,7 +29,7 @@ fn the_core_depends_on_nothing_that_does_io() {
 
 #[test]
 fn every_dependency_is_justified() {
-    let manifests = ["Cargo.toml", "actors/Cargo.toml", "benches/Cargo.toml"].map(read);
+    let manifests = ["Cargo.toml", "actors/Cargo.toml", "macros/Cargo.toml", "benches/Cargo.toml"].map(read);
     let architecture = read("ARCHITECTURE.md");
     hold(manifests.iter().flat_map(|manifest| dependencies_are_justified(manifest, &architecture)));
 }

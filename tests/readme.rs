@@ -58,3 +58,21 @@ async fn the_sample_is_what_the_first_command_prints() {
     }
     panic!("README.md shows another report. `{REFRESH}=1 cargo test --test readme` puts this one there:\n{printed}");
 }
+
+/// The lines of the README's program that says `word`, without empty ones.
+fn program_with(word: &str) -> Vec<String> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it can be read");
+    let blocks = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split_once(FENCE).map(|(block, _)| block));
+    let block =
+        blocks.into_iter().find(|block| block.contains(word)).unwrap_or_else(|| panic!("no program has {word}"));
+    block.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_agent_with_a_tool_and_a_fan_out_are_as_short_as_promised() {
+    for (word, most) in [("#[tool]", 15), ("ask_all", 12)] {
+        let lines = program_with(word);
+        assert!(lines.len() <= most, "{} lines with {word}: {lines:#?}", lines.len());
+        assert!(lines.iter().all(|line| line.len() <= 100), "{lines:#?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! What is said to a language model, and what comes back? Plain values, free of any vendor's format.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,7 @@ pub struct ChatRequest {
     pub max_output_tokens: u32,
     /// Tools that the model may call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<ToolSpec>,
+    pub tools: Vec<Arc<ToolSpec>>,
     /// Whether it calls one.
     #[serde(default)]
     pub tool_choice: ToolChoice,
@@ -159,7 +160,7 @@ impl ChatRequest {
                 turn.tool_calls.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len()).sum();
             (turn.text.len() + calls + turn.answers.as_ref().map_or(0, String::len)) as u64 + FRAME
         };
-        let of_tool = |tool: &ToolSpec| {
+        let of_tool = |tool: &Arc<ToolSpec>| {
             (tool.name.len() + tool.description.len() + tool.parameters.to_string().len()) as u64 + WRAPPING
         };
         let form = match &self.form {
@@ -292,7 +293,8 @@ mod tests {
         assert_eq!(plain.most_tokens(), TokenUsage { input: 4 + FRAME, output: 10 });
         let mut more = plain.clone();
         more.turns.push(Turn::tool("id", "12"));
-        more.tools.push(ToolSpec { name: "add".to_owned(), description: "Adds".to_owned(), parameters: Value::Null });
+        let (name, description) = ("add".to_owned(), "Adds".to_owned());
+        more.tools.push(Arc::new(ToolSpec { name, description, parameters: Value::Null }));
         more.form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null };
         assert_eq!(more.most_tokens().input, (4 + 4 + 11 + 7) + 2 * FRAME + 2 * WRAPPING);
     }

@@ -8,6 +8,7 @@
 //! - [`supervisor`]: fan-out, runs and their crew; [`research`]: what a run is about, and the rules
 //! - [`chat`], [`event`], [`error`]: the vocabulary, plain values
 //! - [`ports`]: what the core needs from outside
+//! - [`schema`]: the JSON schema of a type
 //! - [`text`]: words and sentences, pure
 //! - [`testkit`]: one scenario under many seeds
 
@@ -21,6 +22,7 @@ pub mod mailbox;
 pub mod ports;
 pub mod research;
 pub mod runtime;
+pub mod schema;
 pub mod scope;
 pub mod supervision;
 pub mod supervisor;

@@ -84,7 +84,7 @@ pub trait ReplyStore: Send + Sync + 'static {
 /// What an agent can do beside talking. One tool may serve many agents at the same time.
 pub trait Tool: Send + Sync + 'static {
     /// What the model is told of it. Asked once, when an agent starts.
-    fn spec(&self) -> ToolSpec;
+    fn spec(&self) -> Arc<ToolSpec>;
 
     /// How it may be called. Asked once, when an agent starts.
     fn policy(&self) -> ToolPolicy {

@@ -35,7 +35,7 @@ fn weather(request: &ChatRequest) -> Result<ChatReply, ModelError> {
 fn an_agent_answers_with_what_its_tool_said_and_tells_what_it_took() {
     simulated(1, |runtime| async move {
         let (gateway, function) = model(&runtime, weather);
-        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
         let answer = agent.ask("Is it raining in Oslo?").await.unwrap();
         assert_eq!(answer.to_string(), "weather {\"city\":\"Oslo\"}");
         let asked = function.asked.lock().unwrap();
@@ -53,7 +53,7 @@ fn an_agent_answers_with_what_its_tool_said_and_tells_what_it_took() {
 fn one_ask_at_a_time_in_order_and_no_more_than_the_line_holds() {
     simulated(1, |runtime| async move {
         let (gateway, _) = model(&runtime, echo);
-        let agent = spec(&gateway).capacity(2).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).capacity(2).start().unwrap();
         let began = Instant::now();
         let first = agent.ask("1");
         tokio::task::yield_now().await;
@@ -73,7 +73,7 @@ fn one_ask_at_a_time_in_order_and_no_more_than_the_line_holds() {
 fn whoever_leaves_ends_his_ask_down_to_the_model_and_the_tool() {
     simulated(1, |runtime| async move {
         let (gateway, function) = model(&runtime, weather);
-        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
         for within in [SECOND / 2, SECOND * 3 / 2] {
             assert!(tokio::time::timeout(within, agent.ask("x")).await.is_err());
             tokio::time::sleep(SECOND / 100).await;
@@ -109,7 +109,7 @@ fn tools_of_a_turn_run_side_by_side_and_a_sequential_one_alone() {
                 .limits(limits)
                 .tool(slow("a", ToolPolicy { at_once, ..ToolPolicy::default() }))
                 .tool(slow("b", ToolPolicy { sequential, ..ToolPolicy::default() }))
-                .start(&runtime.handle())
+                .start()
                 .unwrap();
             let answer = agent.ask("x").await.unwrap();
             assert_eq!(answer.text, r#"a {"n":1}, a {"n":2}, a {"n":3}, b {}"#, "in the order of the calls");
@@ -123,7 +123,7 @@ fn the_time_is_over_wherever_an_ask_is() {
     for (milliseconds, calls) in [(500, 0), (1_500, 1), (2_500, 1)] {
         simulated(1, move |runtime| async move {
             let (gateway, function) = model(&runtime, weather);
-            let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+            let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
             let (began, time) = (Instant::now(), Duration::from_millis(milliseconds));
             let ended = agent.ask(Question::new("x").within(time)).await.unwrap_err();
             let ChatAgentError::Limit { limit, partial } = ended else { panic!("{ended:?}") };
@@ -134,7 +134,7 @@ fn the_time_is_over_wherever_an_ask_is() {
     }
     simulated(1, |runtime| async move {
         let (gateway, _) = model(&runtime, echo);
-        let agent = spec(&gateway).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).start().unwrap();
         let first = agent.ask("1");
         tokio::task::yield_now().await;
         let hurried = agent.ask(Question::new("2").within(SECOND / 4));
@@ -150,7 +150,7 @@ fn budgets_of_a_question_go_before_those_of_its_agent() {
         let (gateway, _) = model(&runtime, echo);
         let (poor, rich) = (BudgetLimits { tokens: Some(1), micros: None }, BudgetLimits::default());
         let (poor, rich) = (Budget::new(poor), Budget::new(rich));
-        let agent = spec(&gateway).budget(&poor).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).budget(&poor).start().unwrap();
         let error = agent.ask("x").await.unwrap_err();
         assert_eq!((error.code(), error.is_retryable()), ("budget_exhausted", false));
         assert!(agent.ask(Question::new("x").budget(&rich)).await.is_ok());
@@ -162,7 +162,7 @@ fn budgets_of_a_question_go_before_those_of_its_agent() {
 fn the_events_of_an_ask_come_while_it_goes_on_and_end_with_the_answer() {
     simulated(1, |runtime| async move {
         let (gateway, function) = model(&runtime, weather);
-        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
         let (began, mut stream) = (Instant::now(), agent.ask_stream("x"));
         let mut seen = Vec::new();
         while let Some(event) = stream.next().await {
@@ -194,7 +194,7 @@ fn a_reader_who_does_not_read_holds_up_his_own_ask_until_its_time_is_over() {
     simulated(1, |runtime| async move {
         let (gateway, _) = model(&runtime, |_| Ok(calls(&std::array::from_fn::<_, 40, _>(|_| ("a", json!({}))))));
         let limits = AskLimits { repeats: 100, ..AskLimits::default() };
-        let agent = spec(&gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned()))).start(&runtime.handle());
+        let agent = spec(&gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned()))).start();
         let (agent, began) = (agent.unwrap(), Instant::now());
         let stream = agent.ask_stream(Question::new("x").within(10 * SECOND));
         tokio::time::sleep(5 * SECOND).await;
@@ -219,7 +219,7 @@ fn an_answer_of_a_form_is_mended_or_told_to_be_unfit() {
             check: std::sync::Arc::new(check),
             repairs,
         };
-        let agent = spec(&gateway).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).start().unwrap();
         assert_eq!(agent.ask(Question::new("how warm?").form(form(1))).await.unwrap().text, "21");
         let unfit = agent.ask(Question::new("how warm?").form(form(0))).await.unwrap_err();
         assert_eq!((unfit.code(), function.asked.lock().unwrap().len()), ("answer_unfit", 3));
@@ -230,7 +230,7 @@ fn an_answer_of_a_form_is_mended_or_told_to_be_unfit() {
 fn what_cannot_be_started_says_why() {
     simulated(1, |runtime| async move {
         let (gateway, _) = model(&runtime, echo);
-        let start = |spec: ChatAgentSpec| match spec.start(&runtime.handle()).unwrap_err() {
+        let start = |spec: ChatAgentSpec| match spec.start().unwrap_err() {
             StartError::Invalid(why) => why,
             other => panic!("{other:?}"),
         };

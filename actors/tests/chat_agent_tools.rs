@@ -27,7 +27,7 @@ fn calls_once(name: &str, arguments: &str) -> impl Fn(&ChatRequest) -> Result<Ch
 
 async fn told_of(runtime: &Runtime, tool: FunctionTool, arguments: &str) -> String {
     let (gateway, _) = model(runtime, calls_once("a", arguments));
-    let agent = spec(&gateway).tool(tool).start(&runtime.handle()).unwrap();
+    let agent = spec(&gateway).tool(tool).start().unwrap();
     agent.ask("x").await.unwrap().text
 }
 
@@ -48,9 +48,9 @@ fn what_the_model_gets_wrong_it_is_told() {
         assert_eq!(told_of(&runtime, unfit, "{}").await, "error: the arguments do not fit: `city` is missing");
 
         let (gateway, _) = model(&runtime, calls_once("b", "{}"));
-        let agent = spec(&gateway).tool(tool()).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(tool()).start().unwrap();
         assert_eq!(agent.ask("x").await.unwrap().text, "error: there is no tool `b`; there are: a");
-        let none = spec(&gateway).start(&runtime.handle()).unwrap();
+        let none = spec(&gateway).start().unwrap();
         assert!(none.ask("x").await.unwrap().text.contains("answer without tools"));
     });
 }
@@ -97,7 +97,7 @@ fn a_passing_fault_is_tried_again_as_often_as_the_tool_says() {
 fn the_same_call_for_ever_is_ended_and_so_are_others_without_end() {
     simulated(1, |runtime| async move {
         let (gateway, function) = model(&runtime, |_| Ok(calls(&[("a", json!({}))])));
-        let agent = spec(&gateway).tool(quick("a", |_| Ok("x".to_owned()))).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap();
         let ended = agent.ask("x").await.unwrap_err();
         assert!(matches!(ended, ChatAgentError::Limit { limit: AskLimit::Repeats, .. }), "{ended:?}");
         assert_eq!(ended.partial().unwrap().metrics.tool_calls, 2);
@@ -105,12 +105,12 @@ fn the_same_call_for_ever_is_ended_and_so_are_others_without_end() {
 
         let counts = |request: &ChatRequest| Ok(calls(&[("a", json!({"n": request.turns.len()}))]));
         let (gateway, _) = model(&runtime, counts);
-        let agent = spec(&gateway).tool(quick("a", |_| Ok("x".to_owned()))).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap();
         let ended = agent.ask("x").await.unwrap_err();
         assert_eq!((ended.code(), ended.partial().unwrap().metrics.model_calls), ("limit_turns", 16));
         let limits = AskLimits { turns: 100, tool_calls: 20, ..AskLimits::default() };
         let agent = spec(&gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned())));
-        let ended = agent.start(&runtime.handle()).unwrap().ask("x").await.unwrap_err();
+        let ended = agent.start().unwrap().ask("x").await.unwrap_err();
         assert_eq!((ended.code(), ended.partial().unwrap().metrics.tool_calls), ("limit_tool_calls", 20));
     });
 }
@@ -127,7 +127,7 @@ fn a_tool_learns_that_nobody_waits_for_it() {
         let tool = FunctionTool { name: "a", policy: ToolPolicy::default(), does: Box::new(does) };
         let limits = AskLimits { tools_at_once: 1, ..AskLimits::default() };
         let (gateway, _) = model(&runtime, calls_once("a", "{}"));
-        let agent = spec(&gateway).limits(limits).tool(tool).start(&runtime.handle()).unwrap();
+        let agent = spec(&gateway).limits(limits).tool(tool).start().unwrap();
         assert!(tokio::time::timeout(2 * SECOND, agent.ask("x")).await.is_err());
         tokio::time::sleep(SECOND / 100).await;
         let scopes = scopes.lock().unwrap();

@@ -3,6 +3,7 @@
 //! A provider is a [`ChatModel`](crate::actors::ports::ChatModel): it makes one attempt of a call over its own pool of
 //! connections, and says what went wrong. Limits, retries and budgets are the gateway's, which is the only one to call it.
 
+pub mod builtin;
 mod headers;
 mod http;
 pub mod openai;

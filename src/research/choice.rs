@@ -37,7 +37,7 @@ impl ModelChoice {
         Self { model, fallbacks, replies: None, gateway, budget, input_tokens: 16_000, output_tokens: 2_048 }
     }
 
-    pub(super) fn start(self, runtime: &Runtime) -> Result<CrewModel> {
+    pub(crate) fn start(self, runtime: &Runtime) -> Result<CrewModel> {
         let Self { model, fallbacks, replies, gateway, budget, input_tokens, output_tokens } = self;
         let store = replies.map(|replies| Arc::new(replies) as Arc<dyn ReplyStore>);
         let (name, others) = (model.name.clone(), fallbacks.iter().map(|model| model.name.clone()).collect());

@@ -10,6 +10,7 @@ pub(crate) const CORE_DEPENDENCIES: &[(&str, &str)] = &[
     ("dashmap", "the directory: ids to agents, from any thread"),
     ("futures-util", "boxed futures and catch_unwind"),
     ("rust-stemmers", "reduces words to stems; pure"),
+    ("schemars", "the JSON schema of a type; pure"),
     ("serde", "events and reports are values that can be written down"),
     ("serde_json", "the JSON of events in tests of their form"),
     ("thiserror", "error enums"),

@@ -94,8 +94,8 @@ pub enum ChatAgentError {
         /// What there is so far.
         partial: Box<Answer>,
     },
-    /// The model could not be called, after the retries of the gateway.
-    #[error("the model could not be called: {error}")]
+    /// The model gave no answer, after the retries of the gateway.
+    #[error("the model gave no answer: {error}")]
     Model {
         /// Why.
         error: ModelError,

@@ -3,6 +3,8 @@
 //!
 //! - `spec`, `limits`: how an agent is started, and how far an ask may go
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
+//! - `many`: many questions at once
+//! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
 //! - `drive`, `actor`: one ask carried out, one ask at a time
@@ -11,11 +13,13 @@ mod actor;
 mod answer;
 mod drive;
 mod limits;
+mod many;
 mod question;
 mod spec;
 mod stream;
 mod tools;
 mod turns;
+mod typed;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::error::AskError;
+use crate::error::{AskError, StartError};
 use crate::mailbox::{AgentRef, Ask};
 use actor::{Asked, Message};
 use drive::Events;
@@ -33,9 +37,11 @@ use spec::Plan;
 
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use limits::AskLimits;
+pub use many::{AskAll, AskProgress};
 pub use question::{AnswerForm, Check, Question};
 pub use spec::ChatAgentSpec;
 pub use stream::{AskEvent, AskStream};
+pub use typed::{AskingAs, Typed};
 
 /// How long the agent itself may take beyond the time of an ask, to say that it is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -77,6 +83,11 @@ impl ChatAgent {
         let asked = Instant::now();
         let ask = self.agent.ask(within, |reply| Message::Ask(Box::new(Asked { question, asked, events, reply })));
         Asking { ask }
+    }
+
+    /// Another agent like it.
+    fn another(&self) -> Result<Self, StartError> {
+        spec::spawn(self.agent.name().into(), self.plan.clone())
     }
 
     /// Its name, for people.

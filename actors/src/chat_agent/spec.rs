@@ -12,7 +12,6 @@ use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
 use crate::mailbox::AgentSpec;
 use crate::ports::Tool;
-use crate::runtime::RuntimeHandle;
 
 /// Asks that wait in an agent's line when nothing else is said.
 const CAPACITY: usize = 256;
@@ -22,7 +21,8 @@ const CAPACITY: usize = 256;
 #[must_use = "it is started by `start`"]
 pub struct ChatAgentSpec {
     name: Arc<str>,
-    gateway: Gateway,
+    /// Or why there is none.
+    gateway: Result<Gateway, StartError>,
     model: String,
     fallbacks: Vec<String>,
     instructions: Option<String>,
@@ -41,9 +41,14 @@ impl std::fmt::Debug for ChatAgentSpec {
 impl ChatAgentSpec {
     /// An agent called `name`, for people, whose calls of `model` go through `gateway`.
     pub fn new(name: impl Into<Arc<str>>, gateway: &Gateway, model: impl Into<String>) -> Self {
+        Self::of(name, Ok(gateway.clone()), model)
+    }
+
+    /// The same where the gateway may have failed to start, which is told by [`ChatAgentSpec::start`].
+    pub fn of(name: impl Into<Arc<str>>, gateway: Result<Gateway, StartError>, model: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            gateway: gateway.clone(),
+            gateway,
             model: model.into(),
             fallbacks: Vec::new(),
             instructions: None,
@@ -96,23 +101,29 @@ impl ChatAgentSpec {
         self
     }
 
-    /// Starts the agent.
+    /// Starts the agent, on the runtime of its gateway.
     ///
     /// # Errors
     /// [`StartError`] for limits or tools that break a rule, for a model that the gateway does not serve, or when the runtime
     /// is stopping.
-    pub fn start(self, runtime: &RuntimeHandle) -> Result<ChatAgent, StartError> {
+    pub fn start(self) -> Result<ChatAgent, StartError> {
         let Self { name, gateway, model, fallbacks, instructions, tools, limits, budget, capacity } = self;
         limits.validate()?;
+        let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks) {
             gateway.check(model)?;
         }
         let tools = Tools::new(name.clone(), limits.tools_at_once, &tools)?;
         let plan = Arc::new(Plan { gateway, model, fallbacks, instructions, tools, limits, budget, capacity });
-        let its_plan = plan.clone();
-        let spec = AgentSpec::new(name, move || Actor::new(its_plan.clone())).capacity(capacity).max_work(1);
-        Ok(ChatAgent { agent: runtime.spawn(spec)?, plan })
+        spawn(name, plan)
     }
+}
+
+/// Starts an agent of this plan.
+pub(super) fn spawn(name: Arc<str>, plan: Arc<Plan>) -> Result<ChatAgent, StartError> {
+    let its_plan = plan.clone();
+    let spec = AgentSpec::new(name, move || Actor::new(its_plan.clone())).capacity(plan.capacity).max_work(1);
+    Ok(ChatAgent { agent: plan.gateway.spawn(spec)?, plan })
 }
 
 /// What does not change while an agent lives.

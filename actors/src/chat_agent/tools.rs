@@ -19,7 +19,7 @@ use crate::scope::Scope;
 
 /// A tool as an agent has it.
 pub(super) struct Entry {
-    pub(super) spec: ToolSpec,
+    pub(super) spec: Arc<ToolSpec>,
     policy: ToolPolicy,
     tool: Arc<dyn Tool>,
     /// `None` when there is no limit.
@@ -50,7 +50,7 @@ impl Tools {
         Ok(Self { agent, at_once, entries })
     }
 
-    pub(super) fn specs(&self) -> Vec<ToolSpec> {
+    pub(super) fn specs(&self) -> Vec<Arc<ToolSpec>> {
         self.entries.iter().map(|entry| entry.spec.clone()).collect()
     }
 

@@ -1,6 +1,7 @@
 //! What follows from what the model or a tool says? One ask as a state machine. Pure: time and tools are the shell's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
@@ -50,7 +51,7 @@ impl Turns {
         limits: AskLimits,
         before: Vec<Turn>,
         question: String,
-        tools: Vec<ToolSpec>,
+        tools: Vec<Arc<ToolSpec>>,
         form: Option<AnswerForm>,
     ) -> Self {
         let (before, mut turns) = (before.len(), before);
@@ -203,8 +204,6 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;

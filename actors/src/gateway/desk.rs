@@ -103,6 +103,10 @@ impl Desk {
         }
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(super) fn models(&self) -> &[ServedModel] {
         &self.models
     }

@@ -30,6 +30,7 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::agent::Agent;
 use crate::chat::ChatRequest;
 use crate::error::{AskError, ModelError, StartError};
 use crate::mailbox::{AgentRef, AgentSpec};
@@ -147,6 +148,11 @@ impl Gateway {
     /// What the model with this name costs; `None` when nobody knows.
     pub fn price(&self, model: &str) -> Option<Price> {
         self.desk.models().iter().find(|served| served.name == model)?.price
+    }
+
+    /// Starts an agent where the gateway lives.
+    pub(crate) fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
+        self.desk.shared().spawn(spec, None)
     }
 
     /// Whether it serves the model with this name.

@@ -101,9 +101,9 @@ pub(crate) struct FunctionTool {
 }
 
 impl Tool for FunctionTool {
-    fn spec(&self) -> ToolSpec {
+    fn spec(&self) -> Arc<ToolSpec> {
         let parameters = json!({"type": "object"});
-        ToolSpec { name: self.name.to_owned(), description: "For tests.".to_owned(), parameters }
+        Arc::new(ToolSpec { name: self.name.to_owned(), description: "For tests.".to_owned(), parameters })
     }
 
     fn policy(&self) -> ToolPolicy {

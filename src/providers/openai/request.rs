@@ -142,6 +142,8 @@ fn message(turn: &Turn) -> Message<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use callboard_actors::chat::ToolCall;
 
     use super::*;
@@ -158,7 +160,8 @@ mod tests {
         let mut request = ChatRequest::new(turns, 50);
         request.temperature = Some(0.5);
         let parameters = json!({ "type": "object" });
-        request.tools = vec![ToolSpec { name: "add".to_owned(), description: "Adds".to_owned(), parameters }];
+        let (name, description) = ("add".to_owned(), "Adds".to_owned());
+        request.tools = vec![Arc::new(ToolSpec { name, description, parameters })];
         request.tool_choice = ToolChoice::Named("add".to_owned());
         request.form = ReplyForm::Json { name: "sum".to_owned(), schema: json!({ "type": "integer" }) };
         let expected = json!({

@@ -116,11 +116,11 @@ mod tests {
         ChatRequest {
             turns: vec![Turn::system("Be brief."), Turn::user("1 + 2?"), asked, Turn::tool("1", "3")],
             max_output_tokens: 16,
-            tools: vec![ToolSpec {
+            tools: vec![Arc::new(ToolSpec {
                 name: "add".to_owned(),
                 description: "Adds".to_owned(),
                 parameters: json!({"type": "object", "required": ["a", "b"]}),
-            }],
+            })],
             tool_choice: ToolChoice::Named("add".to_owned()),
             form: ReplyForm::Json { name: "sum".to_owned(), schema: json!({"type": "object"}) },
             temperature: Some(0.5),
@@ -139,7 +139,7 @@ mod tests {
         let ChatRequest { turns, max_output_tokens: _, tools, tool_choice: _, form: _, temperature: _ } = full();
         let Turn { role: _, text: _, tool_calls, answers: _ } = &turns[2];
         let ToolCall { id: _, name: _, arguments: _ } = &tool_calls[0];
-        let ToolSpec { name: _, description: _, parameters: _ } = &tools[0];
+        let ToolSpec { name: _, description: _, parameters: _ } = &*tools[0];
         let form = |name: &str, schema| ReplyForm::Json { name: name.to_owned(), schema };
         let mut keys = vec![
             key(|_| ()),
@@ -155,9 +155,11 @@ mod tests {
             key(|request| request.turns[3].answers = Some("2".to_owned())),
             key(|request| request.max_output_tokens = 17),
             key(|request| request.tools.clear()),
-            key(|request| request.tools[0].name.push('1')),
-            key(|request| request.tools[0].description.push('.')),
-            key(|request| request.tools[0].parameters = json!({"type": "object", "required": ["b", "a"]})),
+            key(|request| Arc::make_mut(&mut request.tools[0]).name.push('1')),
+            key(|request| Arc::make_mut(&mut request.tools[0]).description.push('.')),
+            key(|request| {
+                Arc::make_mut(&mut request.tools[0]).parameters = json!({"type": "object", "required": ["b", "a"]})
+            }),
             key(|request| request.tool_choice = ToolChoice::Auto),
             key(|request| request.tool_choice = ToolChoice::Never),
             key(|request| request.tool_choice = ToolChoice::Always),

@@ -1,0 +1,92 @@
+//! What is written for a tool: a type of the function's name, which is the tool.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::function::{Argument, Function};
+use super::options::Options;
+
+/// The whole of it.
+pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
+    let Function { item, description, arguments } = function;
+    let (name, visibility, attributes) = (&item.sig.ident, &item.vis, &item.attrs);
+    let spoken = options.name.as_ref().map_or_else(|| name.to_string(), syn::LitStr::value);
+    let fields = arguments.iter().filter_map(|argument| match argument {
+        Argument::Given { name, r#type, docs } => Some(quote! { #(#docs)* #name: #r#type, }),
+        Argument::Context => None,
+    });
+    let passed = arguments.iter().map(|argument| match argument {
+        Argument::Given { name, .. } => quote! { arguments.#name },
+        Argument::Context => quote! { context.clone() },
+    });
+    let call = quote! { call(#(#passed),*) };
+    let (body, policy) = (body(item.sig.asyncness.is_some(), &call), policy(options));
+    let mut inner = item.clone();
+    inner.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+    inner.vis = syn::Visibility::Inherited;
+    inner.sig.ident = syn::Ident::new("call", name.span());
+    quote! {
+        #(#attributes)*
+        #[allow(non_camel_case_types)]
+        #[derive(Debug, Clone, Copy)]
+        #visibility struct #name;
+
+        const _: () = {
+            use ::callboard::tools::port as __port;
+
+            #[derive(__port::serde::Deserialize, __port::schemars::JsonSchema)]
+            #[serde(crate = "::callboard::tools::port::serde", deny_unknown_fields)]
+            #[schemars(crate = "::callboard::tools::port::schemars")]
+            struct Arguments { #(#fields)* }
+
+            #[allow(clippy::unused_async)]
+            #inner
+
+            impl __port::Tool for #name {
+                fn spec(&self) -> ::std::sync::Arc<__port::ToolSpec> {
+                    static SPEC: ::std::sync::OnceLock<::std::sync::Arc<__port::ToolSpec>> = ::std::sync::OnceLock::new();
+                    SPEC.get_or_init(|| ::std::sync::Arc::new(__port::spec_of::<Arguments>(#spoken, #description))).clone()
+                }
+
+                #policy
+
+                fn call(
+                    &self,
+                    arguments: __port::Value,
+                    context: __port::ToolContext,
+                ) -> __port::BoxFuture<'static, ::std::result::Result<::std::string::String, __port::ToolError>> {
+                    ::std::boxed::Box::pin(async move {
+                        let arguments: Arguments = __port::arguments(arguments)?;
+                        let _ = (&arguments, &context);
+                        #body
+                    })
+                }
+            }
+        };
+    }
+}
+
+/// A plain function may block: it runs on the pool for that.
+fn body(is_async: bool, call: &TokenStream) -> TokenStream {
+    match is_async {
+        true => quote! { __port::output(#call.await) },
+        false => quote! { __port::blocking(move || __port::output(#call)).await },
+    }
+}
+
+fn policy(options: &Options) -> TokenStream {
+    let Options { timeout, attempts, at_once, max_output, sequential, .. } = options;
+    let timeout = timeout.map(|time| quote! { policy.timeout = ::std::time::Duration::from_millis(#time); });
+    let attempts = attempts.as_ref().map(|attempts| quote! { policy.attempts = #attempts; });
+    let at_once = at_once.as_ref().map(|calls| quote! { policy.at_once = ::std::option::Option::Some(#calls); });
+    let max_output = max_output.as_ref().map(|bytes| quote! { policy.max_output = #bytes; });
+    let sequential = sequential.then(|| quote! { policy.sequential = true; });
+    quote! {
+        fn policy(&self) -> __port::ToolPolicy {
+            #[allow(unused_mut)]
+            let mut policy = __port::ToolPolicy::default();
+            #timeout #attempts #at_once #max_output #sequential
+            policy
+        }
+    }
+}

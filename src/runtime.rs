@@ -1,0 +1,143 @@
+//! How does a program get agents with a model in two lines? A runtime with its gateway, out of the configuration.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use callboard_actors::chat_agent::ChatAgentSpec;
+use callboard_actors::error::StartError;
+use callboard_actors::gateway::{Gateway, ServedModel};
+use callboard_actors::ports::ChatModel;
+use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
+
+use crate::compose;
+use crate::config::{Config, Surroundings, load};
+use crate::error::Result;
+use crate::providers::builtin;
+use crate::research::ModelChoice;
+use crate::store::Replies;
+
+/// The threads that agents live on, and the gateway to their model. It is started from anywhere: a plain `main`, inside
+/// tokio of either flavour, inside a handler of axum or actix-web. What is not here is the [core's runtime](runtime::Runtime), to
+/// which it dereferences.
+///
+/// Dropping it without [`Runtime::stop`] ends its threads without waiting for anything.
+pub struct Runtime {
+    core: runtime::Runtime,
+    model: OnceLock<Model>,
+    /// Where replies of its model are kept.
+    replies: Option<Replies>,
+}
+
+/// The model of its agents.
+struct Model {
+    /// Or why there is none.
+    gateway: Result<Gateway, StartError>,
+    name: String,
+    fallbacks: Vec<String>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.core.fmt(f)
+    }
+}
+
+impl Deref for Runtime {
+    type Target = runtime::Runtime;
+
+    fn deref(&self) -> &runtime::Runtime {
+        &self.core
+    }
+}
+
+impl Runtime {
+    /// With the model that the configuration names: its files, and variables such as `CALLBOARD_MODEL_NAME`, `OPENAI_API_KEY` and
+    /// `OPENAI_BASE_URL`. When it names none, agents get [`builtin/extractive`](builtin::Extractive), which only quotes and says so.
+    /// A key in the environment alone chooses nothing.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) for a configuration that cannot be used, as `callboard doctor` would say it.
+    pub fn from_env() -> Result<Self> {
+        Self::of(&load(&Surroundings::of_process(), Vec::new())?.config)
+    }
+
+    /// With the model of this configuration.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) for a configuration that cannot be used.
+    pub fn of(config: &Config) -> Result<Self> {
+        match compose::model(config)? {
+            Some(choice) => Self::with(choice),
+            None => Ok(Self::start(RuntimeConfig::default())?),
+        }
+    }
+
+    /// With this model, its limits and its budget.
+    ///
+    /// # Errors
+    /// [`Error::Start`](crate::Error::Start) when a limit breaks a rule, or the system gives no thread.
+    pub fn with(choice: ModelChoice) -> Result<Self> {
+        let core = runtime::Runtime::start(RuntimeConfig::default())?;
+        let replies = choice.replies.clone();
+        let crew = choice.start(&core)?;
+        let model = Model { gateway: Ok(crew.gateway), name: crew.name, fallbacks: crew.fallbacks };
+        Ok(Self { core, model: model.into(), replies })
+    }
+
+    /// With this model and nothing said about it: one of your own, or one of the [test kit](crate::testkit).
+    ///
+    /// # Errors
+    /// [`Error::Start`](crate::Error::Start) when the system gives no thread.
+    pub fn with_model(name: impl Into<String>, model: impl ChatModel) -> Result<Self> {
+        Self::with(ModelChoice::new(ServedModel::new(name, Arc::new(model))))
+    }
+
+    /// Without a model: for agents that need none. One that is started by [`Runtime::agent`] all the same gets
+    /// [`builtin/extractive`](builtin::Extractive).
+    ///
+    /// # Errors
+    /// [`StartError`] for an invalid configuration, or when the system gives no thread.
+    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+        Ok(Self { core: runtime::Runtime::start(config)?, model: OnceLock::new(), replies: None })
+    }
+
+    /// Describes an agent called `name`, which answers with the runtime's model: give it instructions and tools, then
+    /// [`start`](ChatAgentSpec::start) it.
+    pub fn agent(&self, name: impl Into<Arc<str>>) -> ChatAgentSpec {
+        let Model { gateway, name: model, fallbacks } = self.model();
+        let spec = ChatAgentSpec::of(name, gateway.clone(), model.as_str());
+        fallbacks.iter().fold(spec, |spec, other| spec.fallback(other.as_str()))
+    }
+
+    /// The gateway to its model.
+    ///
+    /// # Errors
+    /// [`StartError`] when it could not be started.
+    pub fn gateway(&self) -> Result<&Gateway, StartError> {
+        self.model().gateway.as_ref().map_err(Clone::clone)
+    }
+
+    fn model(&self) -> &Model {
+        self.model.get_or_init(|| {
+            let served = ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive));
+            let gateway = Gateway::start(&self.core, vec![served], Default::default());
+            Model { gateway, name: builtin::NAME.to_owned(), fallbacks: Vec::new() }
+        })
+    }
+
+    /// Stops in order: no new agents; each handles what it has and stops. What is not done `within` this time is abandoned and
+    /// reported. Dropping the future ends what is left without waiting.
+    pub async fn stop(self, within: Duration) -> StopReport {
+        let report = self.core.stop(within).await;
+        if let Some(replies) = self.replies {
+            let _kept_or_logged_by_the_store = tokio::time::timeout(within, replies.close()).await;
+        }
+        report
+    }
+
+    /// The same for programs without an async runtime; see [`stop_blocking`](runtime::Runtime::stop_blocking) of the core.
+    pub fn stop_blocking(self, within: Duration) -> StopReport {
+        self.core.stop_blocking(within)
+    }
+}

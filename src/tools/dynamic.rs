@@ -1,0 +1,83 @@
+//! What if a tool's schema is known only at run time? It is a value, and the arguments are checked against it.
+
+use std::sync::Arc;
+
+use callboard_actors::chat::ToolSpec;
+use callboard_actors::error::{StartError, ToolError};
+use callboard_actors::ports::{Tool, ToolContext, ToolPolicy};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jsonschema::Validator;
+use serde_json::Value;
+
+type Does = dyn Fn(Value, ToolContext) -> BoxFuture<'static, Result<String, ToolError>> + Send + Sync;
+
+/// A tool made of values: a name, a description, a JSON schema and a function.
+pub struct DynamicTool {
+    spec: Arc<ToolSpec>,
+    policy: ToolPolicy,
+    arguments: Validator,
+    does: Box<Does>,
+}
+
+impl std::fmt::Debug for DynamicTool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DynamicTool({})", self.spec.name)
+    }
+}
+
+impl DynamicTool {
+    /// A tool whose arguments are checked against `schema` before each call. A schema that refers to another address is refused:
+    /// nothing is fetched.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] says what is wrong with the schema.
+    pub fn new<F>(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        schema: Value,
+        does: impl Fn(Value, ToolContext) -> F + Send + Sync + 'static,
+    ) -> Result<Self, StartError>
+    where
+        F: Future<Output = Result<String, ToolError>> + Send + 'static,
+    {
+        let name = name.into();
+        let arguments = jsonschema::validator_for(&schema)
+            .map_err(|error| StartError::Invalid(format!("the schema of the tool {name}: {error}")))?;
+        let spec = Arc::new(ToolSpec { name, description: description.into(), parameters: schema });
+        let does = Box::new(move |arguments, context| does(arguments, context).boxed());
+        Ok(Self { spec, policy: ToolPolicy::default(), arguments, does })
+    }
+
+    /// How it may be called.
+    #[must_use]
+    pub fn policy(mut self, policy: ToolPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+}
+
+/// So many mistakes are told at once.
+const TOLD: usize = 5;
+
+impl Tool for DynamicTool {
+    fn spec(&self) -> Arc<ToolSpec> {
+        self.spec.clone()
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        self.policy
+    }
+
+    fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
+        let place = |error: jsonschema::ValidationError<'_>| match error.instance_path().to_string().as_str() {
+            "" => error.to_string(),
+            place => format!("{error} (at {place})"),
+        };
+        let wrong: Vec<_> = self.arguments.iter_errors(&arguments).take(TOLD).map(place).collect();
+        if wrong.is_empty() {
+            return (self.does)(arguments, context);
+        }
+        Box::pin(std::future::ready(Err(ToolError::Arguments(wrong.join("; ")))))
+    }
+}
