@@ -1,5 +1,5 @@
 //! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the schema is known
-//! only at run time; or by the port [`Tool`](callboard_actors::ports::Tool) itself.
+//! only at run time; or by the port [`Tool`] itself.
 
 mod dynamic;
 mod output;

@@ -8,7 +8,7 @@ use super::options::Options;
 use super::ours::Ours;
 use super::row::{Row, head};
 use super::server::Server;
-use super::{Side, limits, same, storm, waiting};
+use super::{Side, limits, runs, same, storm, waiting};
 
 /// The latency of the mock where it is not zero.
 const LATENCY: Duration = Duration::from_millis(200);
@@ -21,6 +21,9 @@ pub async fn all(options: &Options) {
     }
     if options.names("profile-yardstick") {
         return profile::<Direct>(options).await;
+    }
+    if options.names("profile-run") || options.names("profile-tool") {
+        return runs::profile(options, options.names("profile-tool")).await;
     }
     println!("{}", head());
     if options.wants("cpu") {
@@ -40,6 +43,10 @@ pub async fn all(options: &Options) {
     }
     if options.wants("storm") {
         print(&storm::measure(options).await);
+    }
+    if options.wants("runs") {
+        runs::check();
+        print(&runs::measure(options).await);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let rounds = options.rounds;

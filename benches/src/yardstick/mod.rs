@@ -5,6 +5,7 @@
 //! - [`load`]: all at once behind a limit, or so many in a second; [`waiting`]: the memory of calls that wait
 //! - [`limits`], [`storm`]: a provider that refuses calls, and changes its mind; [`crowd`]: its callers
 //! - [`measures`]: what is measured, and what is aimed at; [`row`]: medians, spread and ratio as Markdown
+//! - [`runs`]: runs of agents
 //! - [`same`]: whether both sides send the same
 
 pub mod crowd;
@@ -15,6 +16,7 @@ pub mod measures;
 pub mod options;
 pub mod ours;
 pub mod row;
+pub mod runs;
 pub mod same;
 pub mod server;
 pub mod storm;

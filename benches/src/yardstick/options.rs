@@ -1,12 +1,24 @@
 //! What is measured of the gateway, and how long? The arguments after `--`.
 
 /// What can be named.
-const NAMES: [&str; 8] = ["cpu", "wall", "open", "memory", "limits", "storm", "profile", "profile-yardstick"];
+const NAMES: [&str; 11] = [
+    "cpu",
+    "wall",
+    "open",
+    "memory",
+    "limits",
+    "storm",
+    "runs",
+    "profile",
+    "profile-yardstick",
+    "profile-run",
+    "profile-tool",
+];
 
 const HELP: &str = "\
 cargo bench -p callboard-benches --bench yardstick -- [NAME ...] [OPTIONS]
 
-Measures what is named, or everything: cpu wall open memory limits storm
+Measures what is named, or everything: cpu wall open memory limits storm runs
 `profile` and `profile-yardstick` make the calls of `cpu` on one side only, for whoever watches them with a profiler.
 
   --rounds N   how often each side is measured, after one round that does not count (default 7; at most 3 of `wall`,

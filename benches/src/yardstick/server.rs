@@ -82,7 +82,7 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) {
     let most: u32 = arguments.next().and_then(|text| text.parse().ok()).expect("a limit follows");
     let latency = Latency { reply: Duration::from_millis(millis), ..Latency::default() };
     let limits = Limits { max_in_flight: Some(most).filter(|most| *most > 0), ..Limits::default() };
-    let config = MockConfig { latency, limits, max_connections: 20_000, ..MockConfig::default() };
+    let config = MockConfig { latency, limits, max_connections: 20_000, tool_calls: true, ..MockConfig::default() };
     let server = MockLlm::start(config).expect("the mock starts");
     println!("{}", server.base_url());
     for _question in std::io::stdin().lines().map_while(Result::ok) {
