@@ -11,6 +11,7 @@
 //! - [`config`]: the configuration: two files, the environment and flags, and where each value came from
 //! - [`compose`]: the adapters that a configuration asks for
 //! - [`Runtime`], [`ChatAgent`], [`tool`](macro@tool), [`tools`]: agents of your own that answer with a model and tools
+//! - [`blocking`]: the same for programs without an async runtime
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
 //! - [`testkit`]: one scenario under many seeds
@@ -61,6 +62,7 @@ pub use exit::ExitStatus;
 pub use research::{Finished, ModelActivity, ModelChoice, Research, ResearchRun, plan, research};
 pub use runtime::Runtime;
 
+pub mod blocking;
 pub mod compose;
 pub mod config;
 pub mod corpus;

@@ -222,6 +222,42 @@ fn a_runtime_works_in_a_plain_main_and_without_a_model_says_so() {
     assert_eq!(agent.clone().name(), "assistant");
 }
 
+#[test]
+fn without_an_async_runtime_the_same_names_block() {
+    use callboard::blocking::Runtime;
+
+    let model = ScriptedModel::new()
+        .says("one")
+        .calls("add", json!({"left": 20, "right": 1}))
+        .says("two")
+        .says(r#"{"temperature": 7, "by_hour": {}}"#)
+        .says("a")
+        .says("b");
+    let runtime = Runtime::with_model("scripted/model", model.clone()).unwrap();
+    let agent = runtime.agent("assistant").instructions("x").tool(add).start().unwrap();
+    assert_eq!(agent.ask("x").unwrap().text, "one");
+    let mut stream = agent.ask_stream("x").unwrap();
+    assert!(stream.by_ref().any(|event| matches!(event, AskEvent::ToolCalled { name, .. } if name == "add")));
+    assert_eq!(stream.answer().unwrap().text, "two");
+    assert_eq!(agent.ask_as::<Forecast>("x").unwrap().temperature, 7);
+    let all: Vec<_> =
+        agent.ask_all(["1", "2"]).limit(1).map(|(number, answer)| (number, answer.unwrap().text)).collect();
+    assert_eq!(all, [(0, "a".to_owned()), (1, "b".to_owned())]);
+    let over = agent.ask("x").unwrap_err();
+    assert_eq!(over.code(), "provider");
+
+    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    tokio.block_on(async {
+        let asked = model.asked().len();
+        let inside = agent.ask("x").unwrap_err();
+        assert_eq!(inside, ChatAgentError::Agent(AskError::InsideAsync));
+        assert!(agent.ask_stream("x").is_err() && agent.ask_all(["x"]).next().is_none());
+        assert!(agent.ask_all(["x"]).collect_in_order().is_err());
+        assert_eq!(model.asked().len(), asked, "nothing was sent");
+    });
+    assert!(runtime.stop(Duration::from_secs(5)).is_clean());
+}
+
 fn over_a_socket(config: MockConfig) -> (MockLlm, Runtime) {
     let server = MockLlm::start(config).unwrap();
     let model = OpenAi::new("mock", None, Some(&server.base_url())).unwrap();

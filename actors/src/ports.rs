@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::chat::{ChatReply, ChatRequest, ToolSpec};
 use crate::error::{ModelError, RetrieveError, StoreError, ToolError};
-use crate::gateway::{Chunks, Timeouts};
+use crate::gateway::{Budget, Chunks, Timeouts};
+use crate::mailbox::AgentId;
 use crate::research::{Query, Retrieved};
 use crate::scope::Scope;
 
@@ -125,6 +126,14 @@ impl Default for ToolPolicy {
 pub struct ToolContext {
     /// The agent that calls it.
     pub agent: Arc<str>,
+    /// The agents that wait for this call: the first was asked by the program, the last is the one that calls.
+    pub callers: Arc<[AgentId]>,
+    /// What the ask's model calls are taken from, for a tool that calls models itself.
+    pub budget: Option<Budget>,
+    /// The run that the ask belongs to.
+    pub run: Option<String>,
+    /// The user on whose behalf it is asked.
+    pub user: Option<String>,
     /// The provider's name for the call; the same in all attempts.
     pub call: Arc<str>,
     /// Which attempt it is, from 1.

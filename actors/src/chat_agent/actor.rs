@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::answer::{Answer, ChatAgentError};
-use super::drive::{Events, carry_out, too_many};
+use super::drive::{self, Events, carry_out, too_many};
 use super::question::Question;
 use super::spec::Plan;
 use crate::agent::{Agent, Turn, WorkError};
@@ -42,9 +42,10 @@ impl Actor {
 
     fn begin(&mut self, asked: Asked, turn: &mut Turn<'_, Message>) {
         let Asked { question, asked, events, mut reply } = asked;
-        let plan = self.plan.clone();
+        let me = turn.me();
+        let agent = drive::Agent { plan: self.plan.clone(), name: me.name().into(), id: me.id() };
         let work = async move {
-            let work = carry_out(plan, question, asked, events);
+            let work = carry_out(agent, question, asked, events);
             let answer = tokio::select! {
                 biased;
                 () = reply.abandoned() => return,

@@ -1,6 +1,7 @@
 //! What comes back from an ask, and what did it take?
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -9,14 +10,22 @@ use crate::chat::Turn;
 use crate::error::{AskError, ModelError};
 
 /// What an agent answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The text. Of an ask that a limit ended it is what the model said last, and may be empty.
     pub text: String,
+    /// The agent that gave it: after a handoff another one than the one that was asked.
+    pub agent: Arc<str>,
     /// Everything that was said, from the question on: without the agent's instructions.
     pub turns: Vec<Turn>,
     /// What it took.
     pub metrics: AskMetrics,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self { text: String::new(), agent: "".into(), turns: Vec::new(), metrics: AskMetrics::default() }
+    }
 }
 
 impl fmt::Display for Answer {

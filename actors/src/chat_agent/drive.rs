@@ -1,7 +1,6 @@
 //! How is one ask carried out? The shell of [`Turns`]: it calls models and tools, and knows the time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::sync::mpsc;
@@ -11,33 +10,44 @@ use super::answer::{Answer, AskLimit, ChatAgentError};
 use super::question::Question;
 use super::spec::Plan;
 use super::stream::AskEvent;
-use super::turns::{Next, Turns};
-use crate::chat::{ChatChunk, ChatRequest, Turn};
+use super::turns::{Next, Outcome, Turns};
+use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{AskError, ModelError, Waiting};
 use crate::gateway::{ChatCall, ChunkStream, Completed};
+use crate::mailbox::AgentId;
+use crate::ports::ToolContext;
+use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
 pub(super) type Events = Option<mpsc::Sender<AskEvent>>;
 
+/// Who carries out an ask at the moment.
+#[derive(Clone)]
+pub(super) struct Agent {
+    pub(super) plan: Arc<Plan>,
+    pub(super) name: Arc<str>,
+    pub(super) id: AgentId,
+}
+
 /// One ask, from its turn in the agent's line to its end. Dropping the future ends it, down to the socket.
 pub(super) async fn carry_out(
-    plan: Arc<Plan>,
-    question: Question,
+    agent: Agent,
+    mut question: Question,
     asked: Instant,
     events: Events,
 ) -> Result<Answer, ChatAgentError> {
     let began = Instant::now();
-    let until = asked + plan.time_of(&question);
-    let instructions = plan.instructions.as_deref().map(Turn::system).into_iter().collect();
-    let mut asking = Asked { plan: &plan, events, until, question };
-    let (text, form) = (std::mem::take(&mut asking.question.text), asking.question.form.take());
-    let mut turns = Turns::new(plan.limits.clone(), instructions, text, plan.tools.specs(), form);
+    let until = asked + agent.plan.time_of(&question);
+    let (text, form) = (std::mem::take(&mut question.text), question.form.take());
+    let instructions = agent.plan.instructions().into_iter().collect();
+    let mut turns = Turns::new(agent.plan.limits.clone(), instructions, text, agent.plan.specs.clone(), form);
+    let mut asking = Asking { agent, events, until, question };
     let mut next = if began < until { turns.begin() } else { turns.ended_by(AskLimit::Time) };
-    loop {
+    let ended = loop {
         next = match next {
             Next::Model(request) => match asking.model(*request).await {
                 Ok(completed) => {
-                    let price = plan.gateway.price(&completed.model);
+                    let price = asking.agent.plan.gateway.price(&completed.model);
                     turns.replied(completed, price)
                 }
                 Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= until => {
@@ -47,45 +57,35 @@ pub(super) async fn carry_out(
             },
             Next::Tools(calls) => {
                 let since = Instant::now();
-                asking
-                    .tell_all(calls.iter().map(|call| AskEvent::ToolCalled {
-                        id: call.id.clone(),
-                        name: call.name.clone(),
-                        arguments: call.arguments.clone(),
-                    }))
-                    .await;
-                match tokio::time::timeout_at(until, plan.tools.make(calls, until)).await {
-                    Ok(outcomes) => {
-                        let answered = outcomes.iter().map(|outcome| AskEvent::ToolAnswered {
-                            id: outcome.id.clone(),
-                            text: outcome.text.clone(),
-                        });
-                        asking.tell_all(answered).await;
-                        turns.used(outcomes, since.elapsed())
-                    }
-                    Err(_late) => turns.ended_by(AskLimit::Time),
+                match asking.tools(calls, &mut turns).await {
+                    Some(outcomes) => turns.used(outcomes, since.elapsed()),
+                    None => turns.ended_by(AskLimit::Time),
                 }
             }
-            Next::End(ended) => return seen(ended, began.saturating_duration_since(asked), asked.elapsed()),
+            Next::End(ended) => break ended,
         }
-    }
+    };
+    let (in_line, total, by) = (began.saturating_duration_since(asked), asked.elapsed(), asking.agent.name.clone());
+    noted(ended, |answer| {
+        (answer.metrics.in_line, answer.metrics.total, answer.agent) = (in_line, total, by.clone());
+    })
 }
 
-/// What an ask has at hand.
-struct Asked<'a> {
-    plan: &'a Plan,
+/// An ask that is carried out.
+struct Asking {
+    agent: Agent,
     events: Events,
     until: Instant,
     question: Question,
 }
 
-impl Asked<'_> {
+impl Asking {
     fn call(&self, request: ChatRequest) -> ChatCall<'_> {
-        let Question { budget, run, user, priority, .. } = &self.question;
+        let (plan, Question { run, user, priority, .. }) = (&self.agent.plan, &self.question);
         let left = self.until.saturating_duration_since(Instant::now());
-        let mut call = self.plan.gateway.call(&self.plan.model, request).within(left).priority(*priority);
-        call = self.plan.fallbacks.iter().fold(call, |call, other| call.or(other));
-        if let Some(budget) = budget.as_ref().or(self.plan.budget.as_ref()) {
+        let mut call = plan.gateway.call(&plan.model, request).within(left).priority(*priority);
+        call = plan.fallbacks.iter().fold(call, |call, other| call.or(other));
+        if let Some(budget) = self.question.budget.as_ref().or(plan.budget.as_ref()) {
             call = call.budget(budget);
         }
         if let Some(run) = run {
@@ -112,6 +112,65 @@ impl Asked<'_> {
         Ok(completed)
     }
 
+    /// The tools of one turn; `None` when the time is over before they are.
+    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Option<Vec<Outcome>> {
+        self.tell_all(calls.iter().map(|call| AskEvent::ToolCalled {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            arguments: call.arguments.clone(),
+        }))
+        .await;
+        let handoff = calls.iter().find_map(|call| {
+            let handoffs = &self.agent.plan.handoffs;
+            handoffs.iter().find(|handoff| handoff.spec.name == call.name).map(|to| (call.id.clone(), to.clone()))
+        });
+        let (made, taken): (Vec<_>, Vec<_>) = match &handoff {
+            None => (calls, Vec::new()),
+            Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
+        };
+        let plan = self.agent.plan.clone();
+        let context = self.context();
+        let mut outcomes = tokio::time::timeout_at(self.until, plan.tools.make(made, &context)).await.ok()?;
+        if let Some((first, to)) = handoff {
+            outcomes.extend(taken.into_iter().map(|call| Outcome {
+                text: match call.id == first {
+                    true => format!("you are {} from here on: go on with the conversation", to.name),
+                    false => "error: one handoff at a time".to_owned(),
+                },
+                id: call.id,
+            }));
+            self.agent = Agent { plan: to.plan.clone(), name: to.name.clone(), id: to.id };
+            turns.hand_over(to.plan.instructions(), to.plan.specs.clone());
+            self.tell_all([AskEvent::HandedOver { to: to.name.clone() }]).await;
+        }
+        let answered = outcomes.iter();
+        self.tell_all(
+            answered.map(|outcome| AskEvent::ToolAnswered { id: outcome.id.clone(), text: outcome.text.clone() }),
+        )
+        .await;
+        Some(outcomes)
+    }
+
+    fn is_handoff(&self, tool: &str) -> bool {
+        self.agent.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
+    }
+
+    /// What the tools of this ask are told.
+    fn context(&self) -> ToolContext {
+        let Question { run, user, budget, callers, .. } = &self.question;
+        ToolContext {
+            agent: self.agent.name.clone(),
+            callers: callers.iter().copied().chain([self.agent.id]).collect(),
+            budget: budget.as_ref().or(self.agent.plan.budget.as_ref()).cloned(),
+            run: run.clone(),
+            user: user.clone(),
+            call: "".into(),
+            attempt: 0,
+            deadline: self.until,
+            scope: Scope::root(),
+        }
+    }
+
     async fn pass_on(&self, mut pieces: ChunkStream) {
         while let Some(piece) = pieces.next().await {
             if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
@@ -129,9 +188,8 @@ impl Asked<'_> {
     }
 }
 
-/// With the times that only the shell knows.
-fn seen(ended: Result<Answer, ChatAgentError>, in_line: Duration, total: Duration) -> Result<Answer, ChatAgentError> {
-    let note = |answer: &mut Answer| (answer.metrics.in_line, answer.metrics.total) = (in_line, total);
+/// With what only the shell knows.
+fn noted(ended: Result<Answer, ChatAgentError>, note: impl Fn(&mut Answer)) -> Result<Answer, ChatAgentError> {
     match ended {
         Ok(mut answer) => {
             note(&mut answer);
@@ -144,7 +202,7 @@ fn seen(ended: Result<Answer, ChatAgentError>, in_line: Duration, total: Duratio
     }
 }
 
-/// What an asker who waited in line for too long is told.
+/// What an asker is told for whom there is no room in the line.
 pub(super) fn too_many() -> ChatAgentError {
     ChatAgentError::Agent(AskError::Overloaded)
 }

@@ -4,6 +4,7 @@
 //! - `spec`, `limits`: how an agent is started, and how far an ask may go
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
 //! - `many`: many questions at once
+//! - `delegate`: agents that work for others
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
@@ -11,6 +12,7 @@
 
 mod actor;
 mod answer;
+mod delegate;
 mod drive;
 mod limits;
 mod many;
@@ -36,6 +38,7 @@ use drive::Events;
 use spec::Plan;
 
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
+pub use delegate::AgentTool;
 pub use limits::AskLimits;
 pub use many::{AskAll, AskProgress};
 pub use question::{AnswerForm, Check, Question};

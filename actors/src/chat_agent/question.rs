@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::gateway::{Budget, Priority};
+use crate::mailbox::AgentId;
 
 /// One question. A text is one, too: `agent.ask("...")`.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Question {
     pub priority: Priority,
     /// What the answer has to be, when it is no text.
     pub form: Option<AnswerForm>,
+    /// The agents that wait for the answer.
+    pub(crate) callers: Arc<[AgentId]>,
 }
 
 /// Whether a text is what it has to be.

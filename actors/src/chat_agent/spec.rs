@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::ChatAgent;
 use super::actor::Actor;
+use super::delegate::Handoff;
 use super::limits::AskLimits;
 use super::question::Question;
 use super::tools::Tools;
+use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
 use crate::mailbox::AgentSpec;
@@ -27,6 +29,7 @@ pub struct ChatAgentSpec {
     fallbacks: Vec<String>,
     instructions: Option<String>,
     tools: Vec<Arc<dyn Tool>>,
+    handoffs: Vec<Arc<Handoff>>,
     limits: AskLimits,
     budget: Option<Budget>,
     capacity: usize,
@@ -53,6 +56,7 @@ impl ChatAgentSpec {
             fallbacks: Vec::new(),
             instructions: None,
             tools: Vec::new(),
+            handoffs: Vec::new(),
             limits: AskLimits::default(),
             budget: None,
             capacity: CAPACITY,
@@ -73,6 +77,14 @@ impl ChatAgentSpec {
     /// The same with a tool that others have, too.
     pub fn shared_tool(mut self, tool: Arc<dyn Tool>) -> Self {
         self.tools.push(tool);
+        self
+    }
+
+    /// The model may hand the conversation over to this agent, which goes on with it, with its own instructions, tools and model, until
+    /// the answer or another handoff. `description` tells the model when to. The limits are those of the agent that was asked. May be said
+    /// several times.
+    pub fn handoff(mut self, to: &ChatAgent, description: impl Into<String>) -> Self {
+        self.handoffs.push(Arc::new(Handoff::to(to, description.into())));
         self
     }
 
@@ -107,14 +119,23 @@ impl ChatAgentSpec {
     /// [`StartError`] for limits or tools that break a rule, for a model that the gateway does not serve, or when the runtime
     /// is stopping.
     pub fn start(self) -> Result<ChatAgent, StartError> {
-        let Self { name, gateway, model, fallbacks, instructions, tools, limits, budget, capacity } = self;
+        let Self { name, gateway, model, fallbacks, instructions, tools, handoffs, limits, budget, capacity } = self;
         limits.validate()?;
         let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks) {
             gateway.check(model)?;
         }
-        let tools = Tools::new(name.clone(), limits.tools_at_once, &tools)?;
-        let plan = Arc::new(Plan { gateway, model, fallbacks, instructions, tools, limits, budget, capacity });
+        let tools = Tools::new(limits.tools_at_once, &tools)?;
+        let mut specs = tools.specs();
+        for handoff in &handoffs {
+            if specs.iter().any(|spec| spec.name == handoff.spec.name) {
+                let twice = format!("two tools of an agent are called {}", handoff.spec.name);
+                return Err(StartError::Invalid(twice));
+            }
+            specs.push(handoff.spec.clone());
+        }
+        let plan = Plan { gateway, model, fallbacks, instructions, tools, specs, handoffs, limits, budget, capacity };
+        let plan = Arc::new(plan);
         spawn(name, plan)
     }
 }
@@ -133,12 +154,20 @@ pub(super) struct Plan {
     pub(super) fallbacks: Vec<String>,
     pub(super) instructions: Option<String>,
     pub(super) tools: Tools,
+    /// What the model is told of tools and handoffs.
+    pub(super) specs: Vec<Arc<ToolSpec>>,
+    pub(super) handoffs: Vec<Arc<Handoff>>,
     pub(super) limits: AskLimits,
     pub(super) budget: Option<Budget>,
     pub(super) capacity: usize,
 }
 
 impl Plan {
+    /// The instructions as the first turn.
+    pub(super) fn instructions(&self) -> Option<Turn> {
+        self.instructions.as_deref().map(Turn::system)
+    }
+
     /// How long a question may take.
     pub(super) fn time_of(&self, question: &Question) -> Duration {
         question.within.map_or(self.limits.time, |within| within.min(self.limits.time))

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -35,6 +36,11 @@ pub enum AskEvent {
         id: String,
         /// What the model is told.
         text: String,
+    },
+    /// Another agent goes on.
+    HandedOver {
+        /// Its name.
+        to: Arc<str>,
     },
     /// A turn of the model is over.
     TurnEnded {

@@ -28,7 +28,6 @@ pub(super) struct Entry {
 
 /// The tools of an agent.
 pub(super) struct Tools {
-    agent: Arc<str>,
     at_once: usize,
     entries: Vec<Entry>,
 }
@@ -38,7 +37,7 @@ const MAX_ARGUMENTS: usize = 1 << 20;
 
 impl Tools {
     /// Asks each tool what it is.
-    pub(super) fn new(agent: Arc<str>, at_once: usize, tools: &[Arc<dyn Tool>]) -> Result<Self, StartError> {
+    pub(super) fn new(at_once: usize, tools: &[Arc<dyn Tool>]) -> Result<Self, StartError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(tools.len());
         for tool in tools {
             let entry = Entry::of(tool)?;
@@ -47,7 +46,7 @@ impl Tools {
             }
             entries.push(entry);
         }
-        Ok(Self { agent, at_once, entries })
+        Ok(Self { at_once, entries })
     }
 
     pub(super) fn specs(&self) -> Vec<Arc<ToolSpec>> {
@@ -55,27 +54,27 @@ impl Tools {
     }
 
     /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them.
-    pub(super) async fn make(&self, calls: Vec<ToolCall>, until: Instant) -> Vec<Outcome> {
+    pub(super) async fn make(&self, calls: Vec<ToolCall>, ask: &ToolContext) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(calls.len());
         let mut beside = Vec::new();
         for call in calls {
             match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
                 false => beside.push(call),
                 true => {
-                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), until).await);
-                    outcomes.push(self.make_one(call, until).await);
+                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask).await);
+                    outcomes.push(self.make_one(call, ask).await);
                 }
             }
         }
-        outcomes.extend(self.make_beside(beside, until).await);
+        outcomes.extend(self.make_beside(beside, ask).await);
         outcomes
     }
 
-    async fn make_beside(&self, calls: Vec<ToolCall>, until: Instant) -> Vec<Outcome> {
+    async fn make_beside(&self, calls: Vec<ToolCall>, ask: &ToolContext) -> Vec<Outcome> {
         if let [_] = calls[..] {
-            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), until).await];
+            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), ask).await];
         }
-        let calls = calls.into_iter().map(|call| self.make_one(call, until));
+        let calls = calls.into_iter().map(|call| self.make_one(call, ask));
         stream::iter(calls).buffered(self.at_once).collect().await
     }
 
@@ -84,7 +83,7 @@ impl Tools {
     }
 
     /// Every error becomes words for the model.
-    async fn make_one(&self, call: ToolCall, until: Instant) -> Outcome {
+    async fn make_one(&self, call: ToolCall, ask: &ToolContext) -> Outcome {
         let ToolCall { id, name, arguments } = call;
         let made = match self.find(&name) {
             None => Err(self.unknown(&name)),
@@ -92,7 +91,7 @@ impl Tools {
                 Err(error) => Err(error),
                 Ok(arguments) => {
                     let span = tracing::info_span!("execute_tool", tool = %name);
-                    entry.call(arguments, &self.agent, &id, until).instrument(span).await
+                    entry.call(arguments, &id, ask).instrument(span).await
                 }
             },
         };
@@ -150,33 +149,28 @@ impl Entry {
     }
 
     /// One call with its retries.
-    async fn call(&self, arguments: Value, agent: &Arc<str>, id: &str, until: Instant) -> Result<String, ToolError> {
+    async fn call(&self, arguments: Value, id: &str, ask: &ToolContext) -> Result<String, ToolError> {
         let _place = match &self.places {
             Some(places) => places.acquire().await.ok(),
             None => None,
         };
         let call: Arc<str> = id.into();
         let mut attempt = 1;
-        loop {
-            let last = attempt >= self.policy.attempts;
-            let given = if last { None } else { Some(arguments.clone()) };
-            let context = self.context(agent, &call, attempt, until);
-            // The last attempt takes the arguments, and no copy of them.
-            let made = match given {
-                Some(arguments) => self.attempt(arguments, context).await,
-                None => return self.attempt(arguments, context).await,
-            };
-            match made {
+        while attempt < self.policy.attempts {
+            match self.attempt(arguments.clone(), self.context(ask, &call, attempt)).await {
                 Err(error) if error.is_retryable() => attempt += 1,
                 made => return made,
             }
         }
+        // The last attempt takes the arguments, and no copy of them.
+        self.attempt(arguments, self.context(ask, &call, attempt)).await
     }
 
-    fn context(&self, agent: &Arc<str>, call: &Arc<str>, attempt: u32, until: Instant) -> ToolContext {
-        let deadline = Instant::now().checked_add(self.policy.timeout).map_or(until, |own| own.min(until));
-        let scope = Scope::root().child_until(Some(deadline));
-        ToolContext { agent: agent.clone(), call: call.clone(), attempt, deadline, scope }
+    fn context(&self, ask: &ToolContext, call: &Arc<str>, attempt: u32) -> ToolContext {
+        let own = Instant::now().checked_add(self.policy.timeout);
+        let deadline = own.map_or(ask.deadline, |own| own.min(ask.deadline));
+        let scope = ask.scope.child_until(Some(deadline));
+        ToolContext { call: call.clone(), attempt, deadline, scope, ..ask.clone() }
     }
 
     /// One attempt: until its end, its panic or its time-out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 use super::limits::AskLimits;
 use super::question::AnswerForm;
-use crate::chat::{ChatRequest, ReplyForm, ToolCall, ToolSpec, Turn};
+use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{Completed, Price, Source};
 
@@ -134,6 +134,20 @@ impl Turns {
         self.again()
     }
 
+    /// Another agent goes on: with its instructions in place of those before, and its tools.
+    pub(super) fn hand_over(&mut self, instructions: Option<Turn>, tools: Vec<Arc<ToolSpec>>) {
+        let first = self.request.turns.first().is_some_and(|turn| turn.role == Role::System);
+        if first && self.before > 0 {
+            self.request.turns.remove(0);
+            self.before -= 1;
+        }
+        if let Some(instructions) = instructions {
+            self.request.turns.insert(0, instructions);
+            self.before += 1;
+        }
+        self.request.tools = tools;
+    }
+
     /// The model could not be called. A server that takes no schemas is told in words.
     pub(super) fn failed(&mut self, error: ModelError) -> Next {
         if matches!(error, ModelError::Rejected { status: 400 | 422, .. })
@@ -198,7 +212,12 @@ impl Turns {
     /// What there is.
     fn answer(&mut self) -> Answer {
         let turns = self.request.turns.split_off(self.before.min(self.request.turns.len()));
-        Answer { text: std::mem::take(&mut self.text), turns, metrics: std::mem::take(&mut self.metrics) }
+        Answer {
+            text: std::mem::take(&mut self.text),
+            turns,
+            metrics: std::mem::take(&mut self.metrics),
+            ..Answer::default()
+        }
     }
 }
 

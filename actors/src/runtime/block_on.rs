@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 
 use super::shard::{is_ending, this_shard};
+use crate::error::AskError;
 
 /// Whether others wait for this thread: a tokio runtime runs on it, or it is a shard, which it is to its very end.
 pub(crate) fn is_async_context() -> bool {
@@ -24,6 +25,23 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Pending => std::thread::park(),
         }
     }
+}
+
+/// Whether this thread may block: no tokio runtime of either flavour runs on it, and it is none of Callboard's shards.
+///
+/// # Errors
+/// [`AskError::InsideAsync`] where it may not.
+pub fn may_block() -> Result<(), AskError> {
+    if is_async_context() { Err(AskError::InsideAsync) } else { Ok(()) }
+}
+
+/// Waits on this thread for the future that `begin` makes.
+///
+/// # Errors
+/// [`AskError::InsideAsync`] where this thread must not block: `begin` was not called.
+pub fn wait<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, AskError> {
+    may_block()?;
+    Ok(block_on(begin()))
 }
 
 struct Unpark(Thread);

@@ -1,0 +1,119 @@
+//! How does one agent work for another? As a tool, which it asks and whose answer it uses; or by a handoff, after which the other one
+//! goes on with the conversation.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::question::Question;
+use super::spec::Plan;
+use super::{ChatAgent, ChatAgentError};
+use crate::chat::ToolSpec;
+use crate::error::{AskError, ToolError};
+use crate::mailbox::AgentId;
+use crate::ports::{Tool, ToolContext, ToolPolicy};
+
+/// Agents that may stand behind each other: each of them waits for the next.
+const DEEPEST: usize = 16;
+
+/// An agent as a tool of others.
+#[derive(Debug, Clone)]
+pub struct AgentTool {
+    agent: ChatAgent,
+    spec: Arc<ToolSpec>,
+    policy: ToolPolicy,
+}
+
+impl ChatAgent {
+    /// This agent as a tool that others may call: they ask it a question and are told its answer. The tool has the agent's name, in
+    /// the signs that a tool's name may have. One call may take as long as the agent's own limits say.
+    pub fn as_tool(&self, description: impl Into<String>) -> AgentTool {
+        let parameters = json!({
+            "type": "object",
+            "properties": { "question": { "type": "string", "description": "All that the other agent needs to know." } },
+            "required": ["question"],
+            "additionalProperties": false,
+        });
+        let spec = ToolSpec { name: tool_name(self.name()), description: description.into(), parameters };
+        let policy = ToolPolicy { timeout: self.plan.limits.time, ..ToolPolicy::default() };
+        AgentTool { agent: self.clone(), spec: Arc::new(spec), policy }
+    }
+}
+
+impl AgentTool {
+    /// How it may be called.
+    #[must_use]
+    pub fn policy(mut self, policy: ToolPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+}
+
+impl Tool for AgentTool {
+    fn spec(&self) -> Arc<ToolSpec> {
+        self.spec.clone()
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        self.policy
+    }
+
+    fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
+        let name = &self.spec.name;
+        let refused = match arguments["question"].as_str() {
+            None => Some(ToolError::Arguments("`question` must be a text".to_owned())),
+            Some(_) if context.callers.contains(&self.agent.agent.id()) => {
+                Some(ToolError::Failed(format!("{name} waits for your answer itself: answer without it")))
+            }
+            Some(_) if context.callers.len() >= DEEPEST => {
+                Some(ToolError::Failed(format!("{DEEPEST} agents stand behind each other: answer without {name}")))
+            }
+            Some(_) => None,
+        };
+        if let Some(refused) = refused {
+            return Box::pin(std::future::ready(Err(refused)));
+        }
+        let left = context.deadline.saturating_duration_since(tokio::time::Instant::now());
+        let mut question = Question::new(arguments["question"].as_str().unwrap_or_default()).within(left);
+        (question.budget, question.run, question.user) = (context.budget, context.run, context.user);
+        question.callers = context.callers;
+        let asking = self.agent.ask(question);
+        Box::pin(async move { asking.await.map(|answer| answer.text).map_err(|error| told(&error)) })
+    }
+}
+
+/// What the agent that called is told. What there was is of use, too.
+fn told(error: &ChatAgentError) -> ToolError {
+    match error {
+        ChatAgentError::Agent(AskError::Overloaded) => ToolError::Unavailable(error.to_string()),
+        _ => match error.partial().map(|partial| partial.text.as_str()) {
+            None | Some("") => ToolError::Failed(error.to_string()),
+            Some(text) => ToolError::Failed(format!("{error}; so far it says: {text}")),
+        },
+    }
+}
+
+/// Another agent that may take over.
+pub(super) struct Handoff {
+    pub(super) spec: Arc<ToolSpec>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) name: Arc<str>,
+    pub(super) id: AgentId,
+}
+
+impl Handoff {
+    pub(super) fn to(agent: &ChatAgent, description: String) -> Self {
+        let name = format!("transfer_to_{}", tool_name(agent.name()));
+        let name: String = name.chars().take(64).collect();
+        let parameters = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        let spec = Arc::new(ToolSpec { name, description, parameters });
+        Self { spec, plan: agent.plan.clone(), name: agent.name().into(), id: agent.agent.id() }
+    }
+}
+
+fn tool_name(name: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let name: String = name.chars().map(fits).take(64).collect();
+    if name.is_empty() { "agent".to_owned() } else { name }
+}

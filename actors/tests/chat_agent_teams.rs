@@ -1,0 +1,166 @@
+//! Do agents work for each other: as tools, and by handing a conversation over? On virtual time.
+
+mod common;
+
+use std::sync::{Arc, OnceLock};
+
+use callboard_actors::chat::{ChatReply, ChatRequest, Role, ToolSpec, Turn};
+use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgent, ChatAgentSpec, Question};
+use callboard_actors::error::{ModelError, StartError, ToolError};
+use callboard_actors::gateway::{Budget, BudgetLimits};
+use callboard_actors::ports::{Tool, ToolContext};
+use callboard_actors::runtime::simulated;
+use common::agent::{MODEL, calls, model, quick, told};
+use common::model::SECOND;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// What the instructions of the agent that asks are.
+fn instructions(request: &ChatRequest) -> &str {
+    request.turns.first().filter(|turn| turn.role == Role::System).map_or("", |turn| turn.text.as_str())
+}
+
+fn named(name: &str, gateway: &callboard_actors::gateway::Gateway) -> ChatAgentSpec {
+    ChatAgentSpec::new(name, gateway, MODEL).instructions(name)
+}
+
+#[test]
+fn an_agent_as_a_tool_is_asked_and_pays_from_the_same_budget() {
+    simulated(1, |runtime| async move {
+        let says = |request: &ChatRequest| {
+            Ok(match (instructions(request), told(request).first()) {
+                ("boss", None) => calls(&[("the_expert", json!({"question": "how warm?"}))]),
+                ("boss", Some(told)) => ChatReply::text(format!("he says {told}")),
+                (_, _) => ChatReply::text("21 degrees"),
+            })
+        };
+        let (gateway, function) = model(&runtime, says);
+        let expert = named("the expert", &gateway).start().unwrap();
+        let boss = named("boss", &gateway).tool(expert.as_tool("Knows temperatures.")).start().unwrap();
+        let budget = Budget::new(BudgetLimits::default());
+        let answer = boss.ask(Question::new("Is it warm?").budget(&budget)).await.unwrap();
+        assert_eq!((answer.text.as_str(), &*answer.agent), ("he says 21 degrees", "boss"));
+        assert_eq!((answer.metrics.model_calls, budget.spent().calls), (2, 3));
+        let asked = function.asked.lock().unwrap();
+        assert_eq!(asked[1].turns, [Turn::system("the expert"), Turn::user("how warm?")]);
+        assert_eq!(asked[0].tools[0].description, "Knows temperatures.");
+    });
+}
+
+/// An agent as a tool of agents that were there before it.
+struct Later(Arc<OnceLock<ChatAgent>>);
+
+impl Tool for Later {
+    fn spec(&self) -> Arc<ToolSpec> {
+        let (name, description) = ("other".to_owned(), "The other one.".to_owned());
+        Arc::new(ToolSpec { name, description, parameters: json!({"type": "object"}) })
+    }
+
+    fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
+        self.0.get().unwrap().as_tool("").call(arguments, context)
+    }
+}
+
+#[test]
+fn two_agents_that_delegate_to_each_other_for_ever_do_not_wait_for_ever() {
+    simulated(1, |runtime| async move {
+        let says = |request: &ChatRequest| {
+            Ok(match told(request).first() {
+                None => calls(&[("other", json!({"question": "what do you think?"}))]),
+                Some(told) => ChatReply::text(format!("{} heard: {told}", instructions(request))),
+            })
+        };
+        let (gateway, _) = model(&runtime, says);
+        let (first, second) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        let start = |name: &str, other: &Arc<OnceLock<ChatAgent>>| {
+            named(name, &gateway).tool(Later(other.clone())).start().unwrap()
+        };
+        assert!(first.set(start("first", &second)).is_ok() && second.set(start("second", &first)).is_ok());
+        let began = Instant::now();
+        let answer = first.get().unwrap().ask("x").await.unwrap();
+        let expected = "first heard: second heard: error: first waits for your answer itself: answer without it";
+        assert_eq!((answer.text.as_str(), began.elapsed()), (expected, 4 * SECOND));
+    });
+}
+
+#[test]
+fn what_another_agent_could_not_do_is_told_with_what_it_has() {
+    simulated(1, |runtime| async move {
+        let says = |request: &ChatRequest| {
+            Ok(match (instructions(request), told(request).first()) {
+                ("boss", None) => calls(&[("worker", json!({"question": "go"})), ("worker", json!({"question": 7}))]),
+                ("boss", Some(_)) => ChatReply::text(told(request).join(" | ")),
+                _ => ChatReply { text: "half of it".to_owned(), ..calls(&[("a", json!({"n": request.turns.len()}))]) },
+            })
+        };
+        let (gateway, _) = model(&runtime, says);
+        let limits = AskLimits { turns: 2, ..AskLimits::default() };
+        let worker = named("worker", &gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap();
+        let boss = named("boss", &gateway).tool(worker.as_tool("Works.")).start().unwrap();
+        let answer = boss.ask("x").await.unwrap().text;
+        let (first, second) = answer.split_once(" | ").unwrap();
+        assert!(first.contains("limit `turns`") && first.ends_with("so far it says: half of it"), "{first}");
+        assert_eq!(second, "error: the arguments do not fit: `question` must be a text");
+    });
+}
+
+/// A desk that hands over to sales, which has a tool of its own.
+fn desk(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    let tools: Vec<_> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+    Ok(match instructions(request) {
+        "desk" => {
+            assert_eq!(tools, ["note", "transfer_to_sales_team"]);
+            calls(&[
+                ("transfer_to_sales_team", json!({})),
+                ("note", json!({"text": "a customer"})),
+                ("transfer_to_sales_team", json!({"again": true})),
+            ])
+        }
+        _ => {
+            assert_eq!(tools, ["price"]);
+            match told(request).last().map(String::as_str) {
+                Some("5 euros") => ChatReply::text("It costs 5 euros."),
+                _ => calls(&[("price", json!({}))]),
+            }
+        }
+    })
+}
+
+#[test]
+fn a_conversation_is_handed_over_and_the_other_one_answers() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, desk);
+        let sales = ChatAgentSpec::new("sales team", &gateway, MODEL)
+            .instructions("sales")
+            .tool(quick("price", |_| Ok("5 euros".to_owned())))
+            .start()
+            .unwrap();
+        let desk = named("desk", &gateway)
+            .tool(quick("note", |_| Ok("noted".to_owned())))
+            .handoff(&sales, "Sells things.")
+            .start()
+            .unwrap();
+        let mut stream = desk.ask_stream("What does it cost?");
+        let mut handed_over = Vec::new();
+        while let Some(event) = stream.next().await {
+            if let AskEvent::HandedOver { to } = event {
+                handed_over.push(to);
+            }
+        }
+        let answer = stream.answer().await.unwrap();
+        assert_eq!((answer.text.as_str(), &*answer.agent), ("It costs 5 euros.", "sales team"));
+        assert_eq!((handed_over.len(), answer.metrics.model_calls, answer.metrics.tool_calls), (1, 3, 4));
+        let asked = function.asked.lock().unwrap();
+        let second = &asked[1];
+        assert_eq!(second.turns[..2], [Turn::system("sales"), Turn::user("What does it cost?")]);
+        let said: Vec<_> = second.turns[3..].iter().map(|turn| turn.text.as_str()).collect();
+        let go_on = "you are sales team from here on: go on with the conversation";
+        assert_eq!(said, ["noted", go_on, "error: one handoff at a time"]);
+        let ids: Vec<_> = second.turns[3..].iter().filter_map(|turn| turn.answers.as_deref()).collect();
+        assert_eq!(ids.len(), 3, "every call has its answer");
+
+        let twice = named("desk", &gateway).handoff(&sales, "a").handoff(&sales, "b").start().unwrap_err();
+        assert!(matches!(twice, StartError::Invalid(why) if why.contains("transfer_to_sales_team")));
+    });
+}
