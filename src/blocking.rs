@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use callboard_actors::chat_agent::{self, Answer, AskEvent, AskProgress, ChatAgentError, Question, Typed};
 use callboard_actors::error::{AskError, StartError};
-use callboard_actors::ports::{ChatModel, Tool};
+use callboard_actors::ports::{ChatModel, SessionStore, Tool};
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -112,6 +112,11 @@ impl ChatAgentSpec {
     /// It may hand the conversation over to this agent.
     pub fn handoff(self, to: &ChatAgent, description: impl Into<String>) -> Self {
         Self(self.0.handoff(&to.0, description))
+    }
+
+    /// Where its sessions are kept.
+    pub fn sessions(self, store: impl SessionStore) -> Self {
+        Self(self.0.sessions(store))
     }
 
     /// This model is called when those before it cannot answer.

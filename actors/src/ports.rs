@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::chat::{ChatReply, ChatRequest, ToolSpec};
+use crate::chat::{ChatReply, ChatRequest, ToolSpec, Turn};
 use crate::error::{ModelError, RetrieveError, StoreError, ToolError};
 use crate::gateway::{Budget, Chunks, Timeouts};
 use crate::mailbox::AgentId;
@@ -80,6 +80,28 @@ pub trait ReplyStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] says what to do about it. Nothing is kept then.
     fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+/// Keeps what was said in sessions. Sessions are told apart by their names. `testkit::sessions` is what every store must do.
+pub trait SessionStore: Send + Sync + 'static {
+    /// The newest turns of a session, at most so many, oldest first; none of one that nobody knows.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it.
+    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>>;
+
+    /// Adds these turns at the end, all of them in one piece or none, whoever else adds at the same time. They are kept when the
+    /// future ends. It is under way when this returns, and is not taken back by a drop of the future.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it. Nothing was added then.
+    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Removes all turns of a session.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it.
+    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>>;
 }
 
 /// What an agent can do beside talking. One tool may serve many agents at the same time.

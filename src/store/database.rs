@@ -6,28 +6,26 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use callboard_actors::chat::ChatReply;
 use callboard_actors::error::StoreError;
 use callboard_actors::ports::StoredReply;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
+use super::fault;
+use super::form::Form;
 use super::options::ReplyOptions;
-use super::{fault, file};
 
 /// The version of the schema, and of the replies' JSON.
 pub(super) const VERSION: i64 = 1;
-/// Tells a file of replies from every other one: "cbrp".
-const APPLICATION: i64 = 0x6362_7270;
+/// Such a file: "cbrp".
+const FORM: Form = Form { application: 0x6362_7270, version: VERSION, schema: SCHEMA, is_durable: false };
 /// What a row costs beside its texts, about.
 const ROW: u64 = 128;
 /// A clock that was set back by more makes what was written before unknown.
 const CLOCK: i64 = 60_000;
-
-/// How often a locked file is tried again.
-const POLL: Duration = Duration::from_millis(5);
 
 const SCHEMA: &str = "
     CREATE TABLE replies (
@@ -65,51 +63,10 @@ pub(super) struct Record {
 
 impl Database {
     /// Opens the file, and makes it if it is not there.
-    #[expect(clippy::disallowed_methods, reason = "opening blocks by contract, and SQLite tells nobody of a lock")]
     pub(super) fn open(path: &Path, options: ReplyOptions) -> Result<Self, StoreError> {
         options.validate()?;
-        let began = Instant::now();
-        loop {
-            match Self::try_open(path, &options) {
-                // SQLite does not wait where two that wait could block each other: while a new file gets its mode.
-                Err(StoreError::Locked(_)) if began.elapsed() < options.wait => std::thread::sleep(POLL),
-                opened => return opened,
-            }
-        }
-    }
-
-    fn try_open(path: &Path, options: &ReplyOptions) -> Result<Self, StoreError> {
-        file::prepare(path)?;
-        let name = fault::name(path);
-        let failed = |error: rusqlite::Error| fault::sqlite(&name, &error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(options.wait).map_err(failed)?;
-        // Before anything is changed: it may be somebody else's.
-        let look = connection.transaction().map_err(failed)?;
-        let is_new = is_new(&look, &name)?;
-        drop(look);
-        // Not believed: a file may come from anywhere.
-        connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
-        connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
-        let mode: String =
-            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(failed)?;
-        if mode != "wal" {
-            let message = format!("its disk knows no write-ahead mode, only {mode}");
-            return Err(StoreError::Unusable { store: name, message });
-        }
-        connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
-        if is_new {
-            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-            // Another process may have been faster.
-            if self::is_new(&change, &name)? {
-                change.execute_batch(SCHEMA).map_err(failed)?;
-                change.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
-                change.pragma_update(None, "user_version", VERSION).map_err(failed)?;
-            }
-            change.commit().map_err(failed)?;
-        }
-        let database = Self { connection, name, options: options.clone() };
+        let connection = FORM.open(path, options.wait)?;
+        let database = Self { connection, name: fault::name(path), options };
         database.totals()?;
         Ok(database)
     }
@@ -231,23 +188,6 @@ fn totals(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
     let (entries, bytes) = connection.query_row("SELECT entries, bytes FROM totals", [], read)?;
     Ok((u64::try_from(entries).unwrap_or_default(), u64::try_from(bytes).unwrap_or_default()))
-}
-
-/// Whether the file is empty. One that is neither empty nor ours, or that cannot be read, is an error. It is looked at within one
-/// transaction: another process may be about to make it.
-fn is_new(connection: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
-    let number = |sql: &str| {
-        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| fault::sqlite(name, &error))
-    };
-    let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    match application {
-        0 if found == 0 && tables == 0 => Ok(true),
-        APPLICATION if found > VERSION => Err(StoreError::Newer { store: name.to_owned(), found, known: VERSION }),
-        APPLICATION if found == VERSION => Ok(false),
-        APPLICATION => Err(StoreError::Damaged(name.to_owned())),
-        _ => Err(StoreError::Foreign(name.to_owned())),
-    }
 }
 
 fn digest(asked: &[u8]) -> [u8; 32] {

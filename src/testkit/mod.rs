@@ -27,10 +27,12 @@
 //! A failure ends with the command that runs its seed alone: `CALLBOARD_SEED=13 cargo test NAME`.
 
 mod models;
+mod sessions;
 
 use std::ops::Range;
 
 pub use models::{FunctionModel, ScriptedModel};
+pub use sessions::sessions;
 
 pub use callboard_actors::testkit::{Log, SEED_VARIABLE, explore};
 

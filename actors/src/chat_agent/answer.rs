@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::chat::Turn;
-use crate::error::{AskError, ModelError};
+use crate::error::{AskError, ModelError, StoreError};
 
 /// What an agent answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +119,14 @@ pub enum ChatAgentError {
         /// What there is, the last answer among it.
         partial: Box<Answer>,
     },
+    /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
+    #[error("the session cannot be used: {error}")]
+    Session {
+        /// Why.
+        error: StoreError,
+        /// The answer, if there is one.
+        partial: Box<Answer>,
+    },
     /// The agent itself did not take the ask or did not answer it.
     #[error("the agent did not answer: {0}")]
     Agent(AskError),
@@ -135,6 +143,7 @@ impl ChatAgentError {
             Self::Limit { limit: AskLimit::Repeats, .. } => "limit_repeats",
             Self::Model { error, .. } => error.code(),
             Self::Unfit { .. } => "answer_unfit",
+            Self::Session { error, .. } => error.code(),
             Self::Agent(error) => error.code(),
         }
     }
@@ -145,6 +154,7 @@ impl ChatAgentError {
             Self::Limit { limit, .. } => *limit == AskLimit::Time,
             Self::Model { error, .. } => error.is_retryable(),
             Self::Unfit { .. } => true,
+            Self::Session { error, .. } => error.is_retryable(),
             Self::Agent(error) => error.is_retryable(),
         }
     }
@@ -152,7 +162,10 @@ impl ChatAgentError {
     /// What there was when it ended.
     pub fn partial(&self) -> Option<&Answer> {
         match self {
-            Self::Limit { partial, .. } | Self::Model { partial, .. } | Self::Unfit { partial, .. } => Some(partial),
+            Self::Limit { partial, .. }
+            | Self::Model { partial, .. }
+            | Self::Unfit { partial, .. }
+            | Self::Session { partial, .. } => Some(partial),
             Self::Agent(_) => None,
         }
     }
@@ -161,7 +174,10 @@ impl ChatAgentError {
 impl ChatAgentError {
     pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {
         match self {
-            Self::Limit { partial, .. } | Self::Model { partial, .. } | Self::Unfit { partial, .. } => Some(partial),
+            Self::Limit { partial, .. }
+            | Self::Model { partial, .. }
+            | Self::Unfit { partial, .. }
+            | Self::Session { partial, .. } => Some(partial),
             Self::Agent(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! How is one ask carried out? The shell of [`Turns`]: it calls models and tools, and knows the time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::sync::mpsc;
@@ -8,14 +9,15 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, AskLimit, ChatAgentError};
 use super::question::Question;
+use super::sessions::{MOST_TURNS, fitting};
 use super::spec::Plan;
 use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
-use crate::chat::{ChatChunk, ChatRequest, ToolCall};
-use crate::error::{AskError, ModelError, Waiting};
+use crate::chat::{ChatChunk, ChatRequest, ToolCall, Turn};
+use crate::error::{AskError, ModelError, StoreError, Waiting};
 use crate::gateway::{ChatCall, ChunkStream, Completed};
 use crate::mailbox::AgentId;
-use crate::ports::ToolContext;
+use crate::ports::{SessionStore, ToolContext};
 use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
@@ -39,8 +41,14 @@ pub(super) async fn carry_out(
     let began = Instant::now();
     let until = asked + agent.plan.time_of(&question);
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
-    let instructions = agent.plan.instructions().into_iter().collect();
-    let mut turns = Turns::new(agent.plan.limits.clone(), instructions, text, agent.plan.specs.clone(), form);
+    let mut before: Vec<_> = agent.plan.instructions().into_iter().collect();
+    let session = question.session.take().map(Arc::<str>::from);
+    if let Some(session) = &session {
+        before.extend(recall(&agent.plan, session, until).await?);
+    }
+    let mut turns = Turns::new(agent.plan.limits.clone(), before, text, agent.plan.specs.clone(), form);
+    // Another one may answer, but the session is kept where it was asked for.
+    let sessions = agent.plan.sessions.clone().zip(session);
     let mut asking = Asking { agent, events, until, question };
     let mut next = if began < until { turns.begin() } else { turns.ended_by(AskLimit::Time) };
     let ended = loop {
@@ -64,6 +72,10 @@ pub(super) async fn carry_out(
             }
             Next::End(ended) => break ended,
         }
+    };
+    let ended = match sessions {
+        Some((sessions, session)) => keep(sessions.as_ref(), session, ended, until).await,
+        None => ended,
     };
     let (in_line, total, by) = (began.saturating_duration_since(asked), asked.elapsed(), asking.agent.name.clone());
     noted(ended, |answer| {
@@ -185,6 +197,40 @@ impl Asking {
             // The time is over: whoever does not read now will see the end.
             let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
         }
+    }
+}
+
+/// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
+/// itself may take beyond that time.
+const STORE: Duration = Duration::from_millis(500);
+
+/// What was said in a session before, as far as there is room.
+async fn recall(plan: &Plan, session: &Arc<str>, until: Instant) -> Result<Vec<Turn>, ChatAgentError> {
+    let partial = Box::default;
+    let Some(sessions) = &plan.sessions else {
+        let error = StoreError::Options("the agent has no sessions: give it some when it is started".to_owned());
+        return Err(ChatAgentError::Session { error, partial: partial() });
+    };
+    match tokio::time::timeout_at(until, sessions.load(session.clone(), MOST_TURNS)).await {
+        Ok(Ok(turns)) => Ok(fitting(turns, plan.limits.history_tokens)),
+        Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
+        Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
+    }
+}
+
+/// Keeps what was said, when there is an answer: a question without one is asked again, and is no part of the conversation.
+async fn keep(
+    sessions: &dyn SessionStore,
+    session: Arc<str>,
+    ended: Result<Answer, ChatAgentError>,
+    until: Instant,
+) -> Result<Answer, ChatAgentError> {
+    let answer = ended?;
+    let within = until.max(Instant::now() + STORE);
+    let kept = tokio::time::timeout_at(within, sessions.append(session, answer.turns.clone())).await;
+    match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
+        Ok(()) => Ok(answer),
+        Err(error) => Err(ChatAgentError::Session { error, partial: Box::new(answer) }),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct AskLimits {
     pub repeats: u32,
     /// Tool calls of one turn at the same time: 1 to 1,000. The default is 8.
     pub tools_at_once: usize,
+    /// What is shown of a session that the question belongs to, in tokens, roughly: its newest exchanges. The default is 8,000.
+    pub history_tokens: u64,
     /// The longest reply of one turn, in tokens: at least 1. The default is 2,048; a model that thinks first needs more.
     pub output_tokens: u32,
 }
@@ -33,6 +35,7 @@ impl Default for AskLimits {
             time: Duration::from_secs(300),
             repeats: 2,
             tools_at_once: 8,
+            history_tokens: 8_000,
             output_tokens: 2_048,
         }
     }
@@ -44,7 +47,7 @@ impl AskLimits {
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range.
     pub fn validate(&self) -> Result<(), StartError> {
-        let Self { turns, tool_calls, tokens, time, repeats, tools_at_once, output_tokens } = self;
+        let Self { turns, tool_calls, tokens, time, repeats, tools_at_once, history_tokens: _, output_tokens } = self;
         let broken = if !(1..=10_000).contains(turns) {
             format!("turns is {turns}; it must be between 1 and 10000")
         } else if *tool_calls > 100_000 {

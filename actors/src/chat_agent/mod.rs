@@ -5,6 +5,7 @@
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
+//! - `sessions`: what an agent knows of what was said before
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
@@ -17,6 +18,7 @@ mod drive;
 mod limits;
 mod many;
 mod question;
+mod sessions;
 mod spec;
 mod stream;
 mod tools;
@@ -42,6 +44,7 @@ pub use delegate::AgentTool;
 pub use limits::AskLimits;
 pub use many::{AskAll, AskProgress};
 pub use question::{AnswerForm, Check, Question};
+pub use sessions::MemorySessions;
 pub use spec::ChatAgentSpec;
 pub use stream::{AskEvent, AskStream};
 pub use typed::{AskingAs, Typed};
@@ -49,8 +52,8 @@ pub use typed::{AskingAs, Typed};
 /// How long the agent itself may take beyond the time of an ask, to say that it is over.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// An agent that answers questions with a model and tools. Clones are the same agent. Each ask begins anew: it knows the
-/// agent's instructions and nothing of earlier asks.
+/// An agent that answers questions with a model and tools. Clones are the same agent. Each ask begins anew, unless it
+/// names a [session](Question::session): it knows the agent's instructions and nothing of earlier asks.
 #[derive(Clone)]
 pub struct ChatAgent {
     agent: AgentRef<Message>,

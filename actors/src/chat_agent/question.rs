@@ -17,6 +17,8 @@ pub struct Question {
     pub within: Option<Duration>,
     /// What its model calls use is taken from this.
     pub budget: Option<Budget>,
+    /// The session that it belongs to: it knows what was said there before, as far as there is room, and is kept there with its answer.
+    pub session: Option<String>,
     /// The run that its calls belong to; the gateway lets runs take turns.
     pub run: Option<String>,
     /// The user on whose behalf it is asked.
@@ -68,6 +70,13 @@ impl Question {
     #[must_use]
     pub fn budget(mut self, budget: &Budget) -> Self {
         self.budget = Some(budget.clone());
+        self
+    }
+
+    /// The session that it belongs to.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
         self
     }
 

@@ -13,7 +13,7 @@ use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
 use crate::mailbox::AgentSpec;
-use crate::ports::Tool;
+use crate::ports::{SessionStore, Tool};
 
 /// Asks that wait in an agent's line when nothing else is said.
 const CAPACITY: usize = 256;
@@ -30,6 +30,7 @@ pub struct ChatAgentSpec {
     instructions: Option<String>,
     tools: Vec<Arc<dyn Tool>>,
     handoffs: Vec<Arc<Handoff>>,
+    sessions: Option<Arc<dyn SessionStore>>,
     limits: AskLimits,
     budget: Option<Budget>,
     capacity: usize,
@@ -57,6 +58,7 @@ impl ChatAgentSpec {
             instructions: None,
             tools: Vec::new(),
             handoffs: Vec::new(),
+            sessions: None,
             limits: AskLimits::default(),
             budget: None,
             capacity: CAPACITY,
@@ -85,6 +87,18 @@ impl ChatAgentSpec {
     /// several times.
     pub fn handoff(mut self, to: &ChatAgent, description: impl Into<String>) -> Self {
         self.handoffs.push(Arc::new(Handoff::to(to, description.into())));
+        self
+    }
+
+    /// Where its sessions are kept: [`MemorySessions`](super::MemorySessions), a file, or a store of your own. Without one, a question
+    /// that names a session is refused.
+    pub fn sessions(self, store: impl SessionStore) -> Self {
+        self.shared_sessions(Arc::new(store))
+    }
+
+    /// The same with a store that others have, too.
+    pub fn shared_sessions(mut self, store: Arc<dyn SessionStore>) -> Self {
+        self.sessions = Some(store);
         self
     }
 
@@ -119,7 +133,8 @@ impl ChatAgentSpec {
     /// [`StartError`] for limits or tools that break a rule, for a model that the gateway does not serve, or when the runtime
     /// is stopping.
     pub fn start(self) -> Result<ChatAgent, StartError> {
-        let Self { name, gateway, model, fallbacks, instructions, tools, handoffs, limits, budget, capacity } = self;
+        let Self { name, gateway, model, fallbacks, instructions, tools, handoffs, sessions, limits, budget, capacity } =
+            self;
         limits.validate()?;
         let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks) {
@@ -134,7 +149,19 @@ impl ChatAgentSpec {
             }
             specs.push(handoff.spec.clone());
         }
-        let plan = Plan { gateway, model, fallbacks, instructions, tools, specs, handoffs, limits, budget, capacity };
+        let plan = Plan {
+            gateway,
+            model,
+            fallbacks,
+            instructions,
+            tools,
+            specs,
+            handoffs,
+            sessions,
+            limits,
+            budget,
+            capacity,
+        };
         let plan = Arc::new(plan);
         spawn(name, plan)
     }
@@ -157,6 +184,7 @@ pub(super) struct Plan {
     /// What the model is told of tools and handoffs.
     pub(super) specs: Vec<Arc<ToolSpec>>,
     pub(super) handoffs: Vec<Arc<Handoff>>,
+    pub(super) sessions: Option<Arc<dyn SessionStore>>,
     pub(super) limits: AskLimits,
     pub(super) budget: Option<Budget>,
     pub(super) capacity: usize,

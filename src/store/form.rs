@@ -1,0 +1,92 @@
+//! How is a file of SQLite opened that is ours, and made if it is not there? One that is somebody else's is left as it is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use callboard_actors::error::StoreError;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{fault, file};
+
+/// How often a locked file is tried again.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What a kind of file is like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// Tells it from every other kind.
+    pub(super) application: i64,
+    /// Of the schema, and of what is in it.
+    pub(super) version: i64,
+    pub(super) schema: &'static str,
+    /// Whether what was written in the last moments must survive a power failure.
+    pub(super) is_durable: bool,
+}
+
+impl Form {
+    /// Opens the file, and makes it if it is not there; waits so long for another process.
+    #[expect(clippy::disallowed_methods, reason = "opening blocks by contract, and SQLite tells nobody of a lock")]
+    pub(super) fn open(&self, path: &Path, wait: Duration) -> Result<Connection, StoreError> {
+        let began = Instant::now();
+        loop {
+            match self.try_open(path, wait) {
+                // SQLite does not wait where two that wait could block each other: while a new file gets its mode.
+                Err(StoreError::Locked(_)) if began.elapsed() < wait => std::thread::sleep(POLL),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn try_open(&self, path: &Path, wait: Duration) -> Result<Connection, StoreError> {
+        file::prepare(path)?;
+        let name = fault::name(path);
+        let failed = |error: rusqlite::Error| fault::sqlite(&name, &error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(wait).map_err(failed)?;
+        // Before anything is changed: it may be somebody else's.
+        let look = connection.transaction().map_err(failed)?;
+        let is_new = self.is_new(&look, &name)?;
+        drop(look);
+        // Not believed: a file may come from anywhere.
+        connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
+        connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(failed)?;
+        if mode != "wal" {
+            let message = format!("its disk knows no write-ahead mode, only {mode}");
+            return Err(StoreError::Unusable { store: name, message });
+        }
+        let synchronous = if self.is_durable { "full" } else { "normal" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+        if is_new {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            // Another process may have been faster.
+            if self.is_new(&change, &name)? {
+                change.execute_batch(self.schema).map_err(failed)?;
+                change.pragma_update(None, "application_id", self.application).map_err(failed)?;
+                change.pragma_update(None, "user_version", self.version).map_err(failed)?;
+            }
+            change.commit().map_err(failed)?;
+        }
+        Ok(connection)
+    }
+
+    /// Whether the file is empty. One that is neither empty nor ours, or that cannot be read, is an error. It is looked at within one
+    /// transaction: another process may be about to make it.
+    fn is_new(&self, connection: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+        let number = |sql: &str| {
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| fault::sqlite(name, &error))
+        };
+        let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
+        let tables = number("SELECT count(*) FROM sqlite_schema")?;
+        let (ours, known) = (self.application, self.version);
+        match application {
+            0 if found == 0 && tables == 0 => Ok(true),
+            application if application != ours => Err(StoreError::Foreign(name.to_owned())),
+            _ if found > known => Err(StoreError::Newer { store: name.to_owned(), found, known }),
+            _ if found == known => Ok(false),
+            _ => Err(StoreError::Damaged(name.to_owned())),
+        }
+    }
+}

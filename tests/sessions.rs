@@ -1,0 +1,137 @@
+//! Is a conversation kept whatever happens? In memory and in a real file of SQLite, by several runs and several clones.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::actors::chat::{ChatReply, Role, Turn};
+use callboard::actors::chat_agent::MemorySessions;
+use callboard::actors::error::StoreError;
+use callboard::actors::ports::SessionStore;
+use callboard::prelude::*;
+use callboard::store::Sessions;
+use callboard::testkit::{self, FunctionModel};
+use futures_util::future::join_all;
+use rusqlite::Connection;
+
+fn open(path: &Path) -> Result<Sessions, StoreError> {
+    Sessions::open(path, Duration::ZERO)
+}
+
+#[tokio::test]
+async fn both_stores_do_what_every_store_must() {
+    testkit::sessions(Arc::new(MemorySessions::default())).await;
+    let dir = tempfile::tempdir().unwrap();
+    testkit::sessions(Arc::new(open(&dir.path().join("new/sessions.sqlite")).unwrap())).await;
+}
+
+/// Says how many turns it was shown.
+fn counting() -> FunctionModel {
+    FunctionModel::new(|request| {
+        let shown = request.turns.iter().filter(|turn| turn.role != Role::System).count();
+        Ok(ChatReply::text(format!("{shown} turns")))
+    })
+}
+
+#[tokio::test]
+async fn an_agent_remembers_a_session_across_runtimes_and_knows_nothing_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    for (round, shown) in [(0, "1 turns"), (1, "3 turns")] {
+        let runtime = Runtime::with_model("function/model", counting()).unwrap();
+        let sessions = open(&path).unwrap();
+        let agent = runtime.agent("assistant").instructions("x").sessions(sessions.clone()).start().unwrap();
+        let ask = |session: &str| agent.ask(Question::new("hello").session(session));
+        assert_eq!(ask("anna").await.unwrap().text, shown);
+        assert_eq!(ask(&format!("other {round}")).await.unwrap().text, "1 turns");
+        assert_eq!(agent.ask("hello").await.unwrap().text, "1 turns", "and nothing without one");
+        sessions.close().await.unwrap();
+        let late = ask("anna").await.unwrap_err();
+        assert!(matches!(late, ChatAgentError::Session { error: StoreError::Closed(_), .. }), "{late:?}");
+        runtime.stop(Duration::from_secs(5)).await;
+    }
+    let turns = open(&path).unwrap().load("anna".into(), 99).await.unwrap();
+    let said: Vec<_> = turns.iter().map(|turn| turn.text.as_str()).collect();
+    assert_eq!(said, ["hello", "1 turns", "hello", "3 turns"]);
+}
+
+#[tokio::test]
+async fn several_runs_on_one_session_lose_no_turn_and_history_has_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let runtime = Runtime::with_model("function/model", counting()).unwrap();
+    let store = open(&path).unwrap();
+    let agents: Vec<_> =
+        (0..8).map(|_| runtime.agent("assistant").sessions(open_patiently(&path)).start().unwrap()).collect();
+    let asks = agents.iter().flat_map(|agent| {
+        (0..5).map(|number| agent.ask(Question::new(format!("question {number}")).session("shared")))
+    });
+    for answer in join_all(asks).await {
+        answer.unwrap();
+    }
+    let turns = store.load("shared".into(), 1_000).await.unwrap();
+    assert_eq!(turns.len(), 80);
+    for exchange in turns.chunks(2) {
+        assert!(exchange[0].text.starts_with("question ") && exchange[1].text.ends_with(" turns"), "{exchange:?}");
+    }
+    let limits = AskLimits { history_tokens: 50, ..AskLimits::default() };
+    let forgetful = runtime.agent("assistant").limits(limits).sessions(store).start().unwrap();
+    assert_eq!(forgetful.ask(Question::new("x").session("shared")).await.unwrap().text, "5 turns");
+}
+
+fn open_patiently(path: &Path) -> Sessions {
+    Sessions::open(path, Duration::from_secs(60)).unwrap()
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_is_no_part_of_its_session_and_none_is_refused_without_a_store() {
+    let fails = FunctionModel::new(|_| Err(callboard::actors::error::ModelError::ContentRefused("no".to_owned())));
+    let runtime = Runtime::with_model("function/model", fails).unwrap();
+    let sessions = MemorySessions::default();
+    let agent = runtime.agent("assistant").sessions(sessions.clone()).start().unwrap();
+    assert!(agent.ask(Question::new("x").session("a")).await.is_err());
+    assert_eq!(sessions.load("a".into(), 9).await, Ok(Vec::<Turn>::new()));
+    let without = runtime.agent("assistant").start().unwrap();
+    let refused = without.ask(Question::new("x").session("a")).await.unwrap_err();
+    assert!(refused.to_string().contains("has no sessions"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_told_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    store.append("a".into(), vec![Turn::user("x")]).await.unwrap();
+    store.close().await.unwrap();
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+
+    change("PRAGMA user_version = 9");
+    let newer = open(&path).unwrap_err();
+    assert!(matches!(newer, StoreError::Newer { found: 9, known: 1, .. }) && !newer.hint().is_empty(), "{newer}");
+    change("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    assert!(matches!(open(&path), Err(StoreError::Foreign(_))));
+    change("PRAGMA application_id = 1667396467");
+    change("UPDATE turns SET turn = CAST('{\"role\":\"user\",\"text\":\"y\"}' AS BLOB)");
+    let store = open(&path).unwrap();
+    assert!(matches!(store.load("a".into(), 9).await, Err(StoreError::Damaged(_))), "a changed turn is noticed");
+    store.close().await.unwrap();
+
+    let locks = Connection::open(&path).unwrap();
+    locks.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let store = open(&path).unwrap();
+    let locked = store.append("a".into(), vec![Turn::user("y")]).await.unwrap_err();
+    assert!(matches!(locked, StoreError::Locked(_)) && locked.is_retryable(), "{locked}");
+    locks.execute_batch("ROLLBACK").unwrap();
+    store.append("b".into(), vec![Turn::user("y")]).await.unwrap();
+    store.close().await.unwrap();
+    drop(locks);
+
+    fs::write(&path, "no database, and longer than the head of one has to be ".repeat(20)).unwrap();
+    let foreign = open(&path).unwrap_err();
+    assert!(matches!(foreign, StoreError::Foreign(_) | StoreError::Damaged(_)), "{foreign}");
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::ReadOnly(_))));
+}
