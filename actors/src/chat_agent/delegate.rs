@@ -6,12 +6,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::host::Host;
 use super::question::Question;
-use super::spec::Plan;
 use super::{ChatAgent, ChatAgentError};
 use crate::chat::ToolSpec;
 use crate::error::{AskError, ToolError};
-use crate::mailbox::AgentId;
 use crate::ports::{Tool, ToolContext, ToolPolicy};
 
 /// Agents that may stand behind each other: each of them waits for the next.
@@ -36,7 +35,7 @@ impl ChatAgent {
             "additionalProperties": false,
         });
         let spec = ToolSpec { name: tool_name(self.name()), description: description.into(), parameters };
-        let policy = ToolPolicy { timeout: self.plan.limits.time, ..ToolPolicy::default() };
+        let policy = ToolPolicy { timeout: self.host.plan.limits.time, ..ToolPolicy::default() };
         AgentTool { agent: self.clone(), spec: Arc::new(spec), policy }
     }
 }
@@ -63,7 +62,7 @@ impl Tool for AgentTool {
         let name = &self.spec.name;
         let refused = match arguments["question"].as_str() {
             None => Some(ToolError::Arguments("`question` must be a text".to_owned())),
-            Some(_) if context.callers.contains(&self.agent.agent.id()) => {
+            Some(_) if self.agent.host.id().is_some_and(|id| context.callers.contains(&id)) => {
                 Some(ToolError::Failed(format!("{name} waits for your answer itself: answer without it")))
             }
             Some(_) if context.callers.len() >= DEEPEST => {
@@ -97,9 +96,7 @@ fn told(error: &ChatAgentError) -> ToolError {
 /// Another agent that may take over.
 pub(super) struct Handoff {
     pub(super) spec: Arc<ToolSpec>,
-    pub(super) plan: Arc<Plan>,
-    pub(super) name: Arc<str>,
-    pub(super) id: AgentId,
+    pub(super) host: Arc<Host>,
 }
 
 impl Handoff {
@@ -108,7 +105,7 @@ impl Handoff {
         let name: String = name.chars().take(64).collect();
         let parameters = json!({ "type": "object", "properties": {}, "additionalProperties": false });
         let spec = Arc::new(ToolSpec { name, description, parameters });
-        Self { spec, plan: agent.plan.clone(), name: agent.name().into(), id: agent.agent.id() }
+        Self { spec, host: agent.host.clone() }
     }
 }
 

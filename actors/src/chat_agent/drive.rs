@@ -8,13 +8,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::{Answer, AskLimit, ChatAgentError};
+use super::host::Host;
 use super::question::Question;
 use super::sessions::{MOST_TURNS, fitting};
 use super::spec::Plan;
 use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall, Turn};
-use crate::error::{AskError, ModelError, StoreError, Waiting};
+use crate::error::{ModelError, StoreError, Waiting};
 use crate::gateway::{ChatCall, ChunkStream, Completed};
 use crate::mailbox::AgentId;
 use crate::ports::{SessionStore, ToolContext};
@@ -26,8 +27,7 @@ pub(super) type Events = Option<mpsc::Sender<AskEvent>>;
 /// Who carries out an ask at the moment.
 #[derive(Clone)]
 pub(super) struct Agent {
-    pub(super) plan: Arc<Plan>,
-    pub(super) name: Arc<str>,
+    pub(super) host: Arc<Host>,
     pub(super) id: AgentId,
 }
 
@@ -39,23 +39,24 @@ pub(super) async fn carry_out(
     events: Events,
 ) -> Result<Answer, ChatAgentError> {
     let began = Instant::now();
-    let until = asked + agent.plan.time_of(&question);
+    let plan = agent.host.plan.clone();
+    let until = asked + plan.time_of(&question);
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
-    let mut before: Vec<_> = agent.plan.instructions().into_iter().collect();
+    let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
     if let Some(session) = &session {
-        before.extend(recall(&agent.plan, session, until).await?);
+        before.extend(recall(&plan, session, until).await?);
     }
-    let mut turns = Turns::new(agent.plan.limits.clone(), before, text, agent.plan.specs.clone(), form);
+    let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
     // Another one may answer, but the session is kept where it was asked for.
-    let sessions = agent.plan.sessions.clone().zip(session);
+    let sessions = plan.sessions.clone().zip(session);
     let mut asking = Asking { agent, events, until, question };
     let mut next = if began < until { turns.begin() } else { turns.ended_by(AskLimit::Time) };
     let ended = loop {
         next = match next {
             Next::Model(request) => match asking.model(*request).await {
                 Ok(completed) => {
-                    let price = asking.agent.plan.gateway.price(&completed.model);
+                    let price = asking.agent.host.plan.gateway.price(&completed.model);
                     turns.replied(completed, price)
                 }
                 Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= until => {
@@ -74,10 +75,11 @@ pub(super) async fn carry_out(
         }
     };
     let ended = match sessions {
-        Some((sessions, session)) => keep(sessions.as_ref(), session, ended, until).await,
+        Some((sessions, session)) => keep(sessions, session, ended, until).await,
         None => ended,
     };
-    let (in_line, total, by) = (began.saturating_duration_since(asked), asked.elapsed(), asking.agent.name.clone());
+    let (in_line, total, by) =
+        (began.saturating_duration_since(asked), asked.elapsed(), asking.agent.host.name.clone());
     noted(ended, |answer| {
         (answer.metrics.in_line, answer.metrics.total, answer.agent) = (in_line, total, by.clone());
     })
@@ -93,7 +95,7 @@ struct Asking {
 
 impl Asking {
     fn call(&self, request: ChatRequest) -> ChatCall<'_> {
-        let (plan, Question { run, user, priority, .. }) = (&self.agent.plan, &self.question);
+        let (plan, Question { run, user, priority, .. }) = (&self.agent.host.plan, &self.question);
         let left = self.until.saturating_duration_since(Instant::now());
         let mut call = plan.gateway.call(&plan.model, request).within(left).priority(*priority);
         call = plan.fallbacks.iter().fold(call, |call, other| call.or(other));
@@ -120,60 +122,59 @@ impl Asking {
         let both = tokio::time::timeout_at(self.until, join(call.send(), self.pass_on(pieces))).await;
         let completed = both.map_or_else(|_| late(), |(completed, ())| completed)?;
         let (usage, times) = (completed.reply.usage, completed.times);
-        self.tell_all([AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider }]).await;
+        let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
+        self.tell_all(vec![ended]).await;
         Ok(completed)
     }
 
     /// The tools of one turn; `None` when the time is over before they are.
     async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Option<Vec<Outcome>> {
-        self.tell_all(calls.iter().map(|call| AskEvent::ToolCalled {
-            id: call.id.clone(),
-            name: call.name.clone(),
-            arguments: call.arguments.clone(),
-        }))
-        .await;
+        if self.events.is_some() {
+            self.tell_all(calls.iter().map(called).collect()).await;
+        }
         let handoff = calls.iter().find_map(|call| {
-            let handoffs = &self.agent.plan.handoffs;
+            let handoffs = &self.agent.host.plan.handoffs;
             handoffs.iter().find(|handoff| handoff.spec.name == call.name).map(|to| (call.id.clone(), to.clone()))
         });
         let (made, taken): (Vec<_>, Vec<_>) = match &handoff {
             None => (calls, Vec::new()),
             Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
         };
-        let plan = self.agent.plan.clone();
+        let plan = self.agent.host.plan.clone();
         let context = self.context();
         let mut outcomes = tokio::time::timeout_at(self.until, plan.tools.make(made, &context)).await.ok()?;
         if let Some((first, to)) = handoff {
             outcomes.extend(taken.into_iter().map(|call| Outcome {
                 text: match call.id == first {
-                    true => format!("you are {} from here on: go on with the conversation", to.name),
+                    true => format!("you are {} from here on: go on with the conversation", to.host.name),
                     false => "error: one handoff at a time".to_owned(),
                 },
                 id: call.id,
             }));
-            self.agent = Agent { plan: to.plan.clone(), name: to.name.clone(), id: to.id };
-            turns.hand_over(to.plan.instructions(), to.plan.specs.clone());
-            self.tell_all([AskEvent::HandedOver { to: to.name.clone() }]).await;
+            self.agent.host = to.host.clone();
+            if let Some(id) = to.host.starts() {
+                self.agent.id = id;
+            }
+            turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
+            self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
         }
-        let answered = outcomes.iter();
-        self.tell_all(
-            answered.map(|outcome| AskEvent::ToolAnswered { id: outcome.id.clone(), text: outcome.text.clone() }),
-        )
-        .await;
+        if self.events.is_some() {
+            self.tell_all(outcomes.iter().map(answered).collect()).await;
+        }
         Some(outcomes)
     }
 
     fn is_handoff(&self, tool: &str) -> bool {
-        self.agent.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
+        self.agent.host.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
     }
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
         let Question { run, user, budget, callers, .. } = &self.question;
         ToolContext {
-            agent: self.agent.name.clone(),
+            agent: self.agent.host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),
-            budget: budget.as_ref().or(self.agent.plan.budget.as_ref()).cloned(),
+            budget: budget.as_ref().or(self.agent.host.plan.budget.as_ref()).cloned(),
             run: run.clone(),
             user: user.clone(),
             call: "".into(),
@@ -191,13 +192,23 @@ impl Asking {
         }
     }
 
-    async fn tell_all(&self, told: impl IntoIterator<Item = AskEvent>) {
+    async fn tell_all(&self, told: Vec<AskEvent>) {
         let Some(events) = &self.events else { return };
         for event in told {
             // The time is over: whoever does not read now will see the end.
             let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
         }
     }
+}
+
+fn called(call: &ToolCall) -> AskEvent {
+    let ToolCall { id, name, arguments } = call.clone();
+    AskEvent::ToolCalled { id, name, arguments }
+}
+
+fn answered(outcome: &Outcome) -> AskEvent {
+    let Outcome { id, text } = outcome.clone();
+    AskEvent::ToolAnswered { id, text }
 }
 
 /// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
@@ -211,7 +222,8 @@ async fn recall(plan: &Plan, session: &Arc<str>, until: Instant) -> Result<Vec<T
         let error = StoreError::Options("the agent has no sessions: give it some when it is started".to_owned());
         return Err(ChatAgentError::Session { error, partial: partial() });
     };
-    match tokio::time::timeout_at(until, sessions.load(session.clone(), MOST_TURNS)).await {
+    let loading = sessions.load(session.clone(), MOST_TURNS);
+    match tokio::time::timeout_at(until, loading).await {
         Ok(Ok(turns)) => Ok(fitting(turns, plan.limits.history_tokens)),
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
         Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
@@ -220,14 +232,15 @@ async fn recall(plan: &Plan, session: &Arc<str>, until: Instant) -> Result<Vec<T
 
 /// Keeps what was said, when there is an answer: a question without one is asked again, and is no part of the conversation.
 async fn keep(
-    sessions: &dyn SessionStore,
+    sessions: Arc<dyn SessionStore>,
     session: Arc<str>,
     ended: Result<Answer, ChatAgentError>,
     until: Instant,
 ) -> Result<Answer, ChatAgentError> {
     let answer = ended?;
     let within = until.max(Instant::now() + STORE);
-    let kept = tokio::time::timeout_at(within, sessions.append(session, answer.turns.clone())).await;
+    let appending = sessions.append(session, answer.turns.clone());
+    let kept = tokio::time::timeout_at(within, appending).await;
     match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
         Ok(()) => Ok(answer),
         Err(error) => Err(ChatAgentError::Session { error, partial: Box::new(answer) }),
@@ -246,9 +259,4 @@ fn noted(ended: Result<Answer, ChatAgentError>, note: impl Fn(&mut Answer)) -> R
             Err(error)
         }
     }
-}
-
-/// What an asker is told for whom there is no room in the line.
-pub(super) fn too_many() -> ChatAgentError {
-    ChatAgentError::Agent(AskError::Overloaded)
 }

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use super::answer::{Answer, ChatAgentError};
 use super::question::Question;
 use super::{Asking, ChatAgent};
-use crate::error::{AskError, StartError};
+use crate::error::AskError;
 
 /// Asks at the same time when nothing else is said.
 const AT_ONCE: usize = 8;
@@ -121,9 +121,7 @@ impl AskAll {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Result<Answer, ChatAgentError>)>> {
         loop {
-            if let Some(failed) = self.begin() {
-                return Poll::Ready(Some(failed));
-            }
+            self.begin();
             let Some((item, agent, answer)) = ready!(Pin::new(&mut self.running).poll_next(cx)) else {
                 return Poll::Ready(None);
             };
@@ -142,21 +140,13 @@ impl AskAll {
         }
     }
 
-    /// Begins as many as may be; the first one that cannot be, because there are no more agents.
-    fn begin(&mut self) -> Option<(usize, Result<Answer, ChatAgentError>)> {
+    /// Begins as many as may be.
+    fn begin(&mut self) {
         while self.running.len() < self.limit
             && let Some(mut item) = self.waiting.pop_front()
         {
             self.progress.waiting -= 1;
-            let agent = match self.idle.pop().map_or_else(|| self.agent.another(), Ok) {
-                Ok(agent) => agent,
-                Err(error) => {
-                    self.progress.failed += 1;
-                    let why =
-                        if error == StartError::RuntimeStopped { AskError::Stopped } else { AskError::Overloaded };
-                    return Some((item.number, Err(ChatAgentError::Agent(why))));
-                }
-            };
+            let agent = self.idle.pop().unwrap_or_else(|| self.agent.another());
             item.made += 1;
             let question =
                 if item.made < self.attempts { item.question.clone() } else { std::mem::take(&mut item.question) };
@@ -164,7 +154,6 @@ impl AskAll {
             self.progress.running += 1;
             self.running.push(Running { item: Some((item, agent)), asking });
         }
-        None
     }
 }
 

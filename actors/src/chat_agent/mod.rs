@@ -9,13 +9,15 @@
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
-//! - `drive`, `actor`: one ask carried out, one ask at a time
+//! - `drive`: one ask carried out
+//! - `line`, `host`: one ask at a time, and where
 
-mod actor;
 mod answer;
 mod delegate;
 mod drive;
+mod host;
 mod limits;
+mod line;
 mod many;
 mod question;
 mod sessions;
@@ -31,13 +33,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use crate::error::{AskError, StartError};
-use crate::mailbox::{AgentRef, Ask};
-use actor::{Asked, Message};
-use drive::Events;
-use spec::Plan;
+use crate::error::AskError;
+use crate::mailbox::Ask;
+use host::Host;
 
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use delegate::AgentTool;
@@ -56,13 +55,12 @@ const GRACE: Duration = Duration::from_secs(1);
 /// names a [session](Question::session): it knows the agent's instructions and nothing of earlier asks.
 #[derive(Clone)]
 pub struct ChatAgent {
-    agent: AgentRef<Message>,
-    plan: Arc<Plan>,
+    host: Arc<Host>,
 }
 
 impl std::fmt::Debug for ChatAgent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ChatAgent({:?}, {})", self.agent, self.plan.model)
+        write!(f, "ChatAgent({}, {})", self.host.name, self.host.plan.model)
     }
 }
 
@@ -74,41 +72,34 @@ impl ChatAgent {
     /// # Errors
     /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it.
     pub fn ask(&self, question: impl Into<Question>) -> Asking {
-        self.send(question.into(), None)
+        self.host.ask(question.into(), None)
     }
 
     /// The same, with its events as they come: text, tool calls, usage.
     pub fn ask_stream(&self, question: impl Into<Question>) -> AskStream {
         let (sender, events) = mpsc::channel(stream::ROOM);
-        let asking = self.send(question.into(), Some(sender));
+        let asking = self.host.ask(question.into(), Some(sender));
         AskStream::new(events, asking)
     }
 
-    fn send(&self, question: Question, events: Events) -> Asking {
-        let within = self.plan.time_of(&question) + GRACE;
-        let asked = Instant::now();
-        let ask = self.agent.ask(within, |reply| Message::Ask(Box::new(Asked { question, asked, events, reply })));
-        Asking { ask }
-    }
-
     /// Another agent like it.
-    fn another(&self) -> Result<Self, StartError> {
-        spec::spawn(self.agent.name().into(), self.plan.clone())
+    fn another(&self) -> Self {
+        Self { host: Host::new(self.host.name.clone(), self.host.plan.clone()) }
     }
 
     /// Its name, for people.
     pub fn name(&self) -> &str {
-        self.agent.name()
+        &self.host.name
     }
 
     /// Closes its front door: what was asked is still answered, and then it ends.
     pub fn drain(&self) {
-        self.agent.drain();
+        self.host.drain();
     }
 
     /// Ends it; whoever waits for an answer learns that it has stopped.
     pub fn stop(&self) {
-        self.agent.stop();
+        self.host.stop();
     }
 }
 
@@ -116,6 +107,16 @@ impl ChatAgent {
 #[must_use = "the answer is in the future: await it"]
 pub struct Asking {
     ask: Ask<Result<Answer, ChatAgentError>>,
+}
+
+impl Asking {
+    fn new(ask: Ask<Result<Answer, ChatAgentError>>) -> Self {
+        Self { ask }
+    }
+
+    fn refused(error: AskError) -> Self {
+        Self { ask: Ask::refused(error) }
+    }
 }
 
 impl Future for Asking {

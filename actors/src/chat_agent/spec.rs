@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ChatAgent;
-use super::actor::Actor;
 use super::delegate::Handoff;
+use super::host::Host;
 use super::limits::AskLimits;
 use super::question::Question;
 use super::tools::Tools;
 use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
-use crate::mailbox::AgentSpec;
 use crate::ports::{SessionStore, Tool};
 
 /// Asks that wait in an agent's line when nothing else is said.
@@ -121,17 +120,16 @@ impl ChatAgentSpec {
         self
     }
 
-    /// So many asks wait in its line, beside as many in its mailbox; one more is refused. At least 1; the default is 256.
+    /// So many asks wait in its line; one more is refused. At least 1; the default is 256.
     pub fn capacity(mut self, asks: usize) -> Self {
         self.capacity = asks.max(1);
         self
     }
 
-    /// Starts the agent, on the runtime of its gateway.
+    /// Starts the agent, on the runtime of its gateway. Its actor begins to live with the first ask.
     ///
     /// # Errors
-    /// [`StartError`] for limits or tools that break a rule, for a model that the gateway does not serve, or when the runtime
-    /// is stopping.
+    /// [`StartError`] for limits or tools that break a rule, or for a model that the gateway does not serve.
     pub fn start(self) -> Result<ChatAgent, StartError> {
         let Self { name, gateway, model, fallbacks, instructions, tools, handoffs, sessions, limits, budget, capacity } =
             self;
@@ -163,15 +161,8 @@ impl ChatAgentSpec {
             capacity,
         };
         let plan = Arc::new(plan);
-        spawn(name, plan)
+        Ok(ChatAgent { host: Host::new(name, plan) })
     }
-}
-
-/// Starts an agent of this plan.
-pub(super) fn spawn(name: Arc<str>, plan: Arc<Plan>) -> Result<ChatAgent, StartError> {
-    let its_plan = plan.clone();
-    let spec = AgentSpec::new(name, move || Actor::new(its_plan.clone())).capacity(plan.capacity).max_work(1);
-    Ok(ChatAgent { agent: plan.gateway.spawn(spec)?, plan })
 }
 
 /// What does not change while an agent lives.

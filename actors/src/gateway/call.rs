@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -282,7 +282,7 @@ impl Draft {
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
         let Self { lane, others, flow, request, deadline, budget, chunks, saving } = self;
         let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
-        let (most, home, tries) = (request.most_tokens(), home(desk), 0);
+        let (most, home, tries) = (request.most_tokens(), desk.shared().home(), 0);
         let waiter = saving.as_ref().map(|saving| saving.waiter);
         let at = home.clone();
         let call = |reply| {
@@ -328,13 +328,6 @@ async fn replay(chunks: &Chunks, completed: &Completed) {
             return;
         }
     }
-}
-
-/// The caller's runtime, if it has several threads or is a shard: a call that is made there costs what it would cost without a
-/// gateway, and its answer wakes no other thread. Another runtime of one thread may be blocked by its caller.
-fn home(desk: &Desk) -> Option<Handle> {
-    let here = Handle::try_current().ok()?;
-    (here.runtime_flavor() == RuntimeFlavor::MultiThread || desk.shared().here().is_some()).then_some(here)
 }
 
 /// The wait for the answer. Dropped before, it tells the gateway, so that whoever stands behind in line moves up at once.

@@ -85,7 +85,7 @@ impl Wait {
 }
 
 impl<T> Ask<T> {
-    pub(super) fn refused(refused: AskError) -> Self {
+    pub(crate) fn refused(refused: AskError) -> Self {
         Self { slot: None, wait: Wait::Over(refused) }
     }
 }

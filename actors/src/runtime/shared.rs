@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -170,6 +171,13 @@ impl Shared {
     pub(crate) fn here(&self) -> Option<usize> {
         let number = this_shard().filter(|number| self.coin.is_none() && self.numbers.contains(number))?;
         usize::try_from(number - self.numbers.start).ok()
+    }
+
+    /// The runtime that the current thread works for, if it is one of these shards or has several threads: what belongs to a caller may
+    /// be done there. Another one of one thread may be blocked by its caller.
+    pub(crate) fn home(&self) -> Option<Handle> {
+        let here = Handle::try_current().ok()?;
+        (here.runtime_flavor() == RuntimeFlavor::MultiThread || self.here().is_some()).then_some(here)
     }
 
     /// The scope above all agents and runs.
