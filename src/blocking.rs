@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use callboard_actors::chat_agent::{self, Answer, AskEvent, AskProgress, ChatAgentError, Question, Typed};
 use callboard_actors::error::{AskError, StartError};
-use callboard_actors::ports::{ChatModel, SessionStore, Tool};
+use callboard_actors::ports::{Approver, ChatModel, Guardrail, SessionStore, Tool};
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -117,6 +117,26 @@ impl ChatAgentSpec {
     /// Where its sessions are kept.
     pub fn sessions(self, store: impl SessionStore) -> Self {
         Self(self.0.sessions(store))
+    }
+
+    /// Looks at each question.
+    pub fn guard_input(self, guardrail: impl Guardrail) -> Self {
+        Self(self.0.guard_input(guardrail))
+    }
+
+    /// Looks at each answer.
+    pub fn guard_output(self, guardrail: impl Guardrail) -> Self {
+        Self(self.0.guard_output(guardrail))
+    }
+
+    /// Looks at each tool call.
+    pub fn guard_tools(self, guardrail: impl Guardrail) -> Self {
+        Self(self.0.guard_tools(guardrail))
+    }
+
+    /// Asks a person about tools that need approval.
+    pub fn approver(self, approver: impl Approver) -> Self {
+        Self(self.0.approver(approver))
     }
 
     /// This model is called when those before it cannot answer.

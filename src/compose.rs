@@ -1,5 +1,6 @@
 //! Which adapters does a configuration ask for? The only file that names every one of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +33,24 @@ pub fn model(config: &Config) -> Result<Option<ModelChoice>> {
     let Some(choice) = model_with(config, |name| std::env::var(name).ok())? else { return Ok(None) };
     let replies = match config.model.cache {
         CacheMode::Off => None,
-        _ => Some(replies(config)?),
+        // Where nothing is kept nothing is made.
+        CacheMode::ReadOnly => kept_replies(config)?,
+        CacheMode::On | CacheMode::WriteOnly => Some(replies(config)?),
     };
     Ok(Some(ModelChoice { replies, ..choice }))
+}
+
+/// The file of kept replies, if it is there and the configuration asks for it.
+///
+/// # Errors
+/// [`Error::Replies`] when it cannot be used.
+pub fn kept_replies(config: &Config) -> Result<Option<Replies>> {
+    let is_there = config.model.cache != CacheMode::Off && replies_path()?.exists();
+    is_there.then(|| replies(config)).transpose()
+}
+
+fn replies_path() -> Result<PathBuf> {
+    Ok(CorpusOptions::default().cache_root()?.join(REPLIES))
 }
 
 /// The same, with an environment of the caller's, and without the file of kept replies.
@@ -73,7 +89,7 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
 
 /// The file of kept replies. What one address answered is not found for another one.
 fn replies(config: &Config) -> Result<Replies> {
-    let path = CorpusOptions::default().cache_root()?.join(REPLIES);
+    let path = replies_path()?;
     let realm = config.openai.base_url.clone().unwrap_or_default();
     Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }

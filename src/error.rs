@@ -135,7 +135,7 @@ impl Error {
                 "put the key into it: export {variable}=...; a server that wants none is named with OPENAI_BASE_URL"
             ),
             Self::UnknownPrice { model } => format!(
-                "write [prices.\"{model}\"] into your callboard.toml, and below it input = ... and output = ... in US \
+                "write [prices.\"{model}\"] into your user file (docs/configuration.md says where it is), and below it input = ... and output = ... in US \
                  dollars for a million tokens; or limit the run with --max-tokens instead"
             ),
             Self::Provider(ProviderError::Address { .. }) => {
@@ -153,7 +153,10 @@ impl Error {
             }
             Self::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".into(),
             Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
-            Self::Replies(error) => format!("{}; or leave --cache off", error.hint()),
+            Self::Replies(error) => format!(
+                "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or write `--cache off`",
+                error.hint()
+            ),
             Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
             Self::Internal(_) => "please report this with the command that you ran".into(),
         }

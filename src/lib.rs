@@ -55,7 +55,7 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 /// - An `async` function runs on the agent's shard and must not block. One that is not `async` may block: it runs on a pool of
 ///   threads, and its thread is not ended by a time-out; ask its `ToolContext` whether anybody waits.
 /// - In the brackets: `name = "weather"`, and the [policy](tools::ToolPolicy): `timeout = "10s"`, `attempts = 3`, `at_once = 2`,
-///   `max_output = 4096`, `sequential`.
+///   `max_output = 4096`, `sequential`, `needs_approval`.
 pub use callboard_macros::tool;
 pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;

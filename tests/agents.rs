@@ -87,6 +87,7 @@ fn a_tool_says_of_itself_what_its_function_says() {
         attempts: 3,
         at_once: Some(2),
         sequential: true,
+        needs_approval: false,
         max_output: 1000,
     };
     assert_eq!(temperature.policy(), expected);

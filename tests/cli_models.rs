@@ -159,9 +159,18 @@ fn the_next_model_answers_when_the_first_is_not_there_and_the_report_says_which(
     let ran = research(&place(), &server.base_url(), &["--output", "jsonl", "--fallbacks", "openai/none,openai/other"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let lines = ran.lines();
-    let mut called = lines.iter().filter(|line| line["type"] == "model_called");
-    assert!(called.all(|line| line["model"] == "openai/other"), "{}", ran.out);
+    let called: Vec<_> = lines.iter().filter(|line| line["type"] == "model_called").collect();
+    assert!(called.len() >= 3 && called.iter().all(|line| line["model"] == "openai/other"), "{}", ran.out);
     assert_eq!(lines.last().unwrap()["generator"]["model"], "openai/other");
+    let notes = lines.last().unwrap()["notes"].to_string();
+    assert!(notes.contains("openai/other answered in place of openai/mock, which could not."), "{notes}");
+}
+
+#[test]
+fn a_flag_about_models_without_a_model_is_noted() {
+    let ran = place().run([QUESTION, "--corpus", "docs", "--cache", "on", "--fallbacks", "openai/x"]);
+    assert!(ran.err.contains("--cache has no effect without a model: add --model"), "{}", ran.err);
+    assert!(ran.err.contains("--fallbacks has no effect"), "{}", ran.err);
 }
 
 #[test]
@@ -172,7 +181,8 @@ fn a_second_run_with_a_cache_asks_nobody_and_a_damaged_file_is_told() {
     let second = research(&place, &server.base_url(), &["--output", "json", "--cache", "read-only"]);
     assert_eq!((second.code, server.stats().requests), (0, 4), "{}", second.err);
     assert_eq!(second.json()["answer_markdown"], first.json()["answer_markdown"]);
-    assert_eq!(second.json()["usage"]["model_calls"], 0, "nothing is paid for");
+    let usage = &second.json()["usage"];
+    assert_eq!((&usage["model_calls"], &usage["cost_usd"]), (&0.into(), &0.0.into()), "nothing is paid for");
     let again = research(&place, &server.base_url(), &["--cache", "write-only"]);
     assert_eq!((again.code, server.stats().requests), (0, 8), "{}", again.err);
 

@@ -132,6 +132,8 @@ pub struct ToolPolicy {
     pub at_once: Option<usize>,
     /// Its calls wait for those before them in the turn, and those after them wait for it. Not so by default.
     pub sequential: bool,
+    /// A person has to approve each call. Not so by default. The wait for the person is none of `timeout`.
+    pub needs_approval: bool,
     /// The longest output in bytes that the model is shown: at least 64; more is cut. The default is 64 KiB.
     pub max_output: usize,
 }
@@ -139,7 +141,7 @@ pub struct ToolPolicy {
 impl Default for ToolPolicy {
     fn default() -> Self {
         let timeout = Duration::from_secs(60);
-        Self { timeout, attempts: 1, at_once: None, sequential: false, max_output: 64 * 1024 }
+        Self { timeout, attempts: 1, at_once: None, sequential: false, needs_approval: false, max_output: 64 * 1024 }
     }
 }
 
@@ -165,4 +167,73 @@ pub struct ToolContext {
     /// Ends with the ask, or when nobody waits for this attempt any more: for a tool that cannot be dropped, such as one on a thread
     /// of its own.
     pub scope: Scope,
+}
+
+/// What a [`Guardrail`] looks at.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Guarded {
+    /// The question of an ask. It is looked at while the model is called, whose call is dropped when the look says so.
+    Input(String),
+    /// The answer, before its asker has it.
+    Output(String),
+    /// A tool call, before it is made.
+    ToolCall {
+        /// Which tool.
+        tool: String,
+        /// Its arguments.
+        arguments: Value,
+    },
+}
+
+/// What a [`Guardrail`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing against it.
+    Pass,
+    /// It must not be; why, for people, and for the model where it is a tool call.
+    Block(String),
+}
+
+/// Looks at what goes into an agent, comes out of it, or is done by it.
+pub trait Guardrail: Send + Sync + 'static {
+    /// Its name, for people.
+    fn name(&self) -> &str;
+
+    /// Whether this may be. Dropping the future ends the look. A panic blocks.
+    fn check(&self, what: Guarded) -> BoxFuture<'static, Verdict>;
+}
+
+/// A tool call that a person is to approve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// The agent that wants it.
+    pub agent: Arc<str>,
+    /// Which tool.
+    pub tool: String,
+    /// Its arguments. They are a model's, and may come from a document: show them so that no terminal acts on them.
+    pub arguments: Value,
+    /// SHA-256 of tool and arguments, in hexadecimal: an approval is of this very call.
+    pub fingerprint: String,
+}
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may be made, if it is the call with this [`fingerprint`](Approval::fingerprint).
+    Approved {
+        /// That of the [`Approval`].
+        fingerprint: String,
+    },
+    /// It may not; the model is told why.
+    Denied {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Asks a person. The ask goes on waiting, within its time.
+pub trait Approver: Send + Sync + 'static {
+    /// What the person decides. Dropping the future means that nobody waits for the decision any more.
+    fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision>;
 }

@@ -140,7 +140,7 @@ fn what_a_provider_says_is_left_lifts_no_limit_of_ours() {
 }
 
 #[test]
-fn an_absurd_wait_is_cut_short_and_costs_one_call_where_it_is_about_places() {
+fn a_wait_for_places_is_one_calls_and_one_for_a_rate_everybodys() {
     for seed in 0..8 {
         let soon_or_later = |number: u64| {
             Lie::Refuses(Limited::Rate, [Some(Duration::ZERO), None, Some(2 * SECOND)][number as usize % 3])

@@ -313,3 +313,28 @@ fn who_waits_when_a_breaker_opens_or_a_long_pause_begins_turns_to_the_next_model
         });
     }
 }
+
+#[test]
+fn who_waits_behind_a_pause_that_becomes_longer_than_his_time_turns_to_the_next_model() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let limits = GatewayLimits { deadline: 60 * SECOND, ..patient() };
+        let gateway = two(&runtime, &one, &other, limits);
+        one.fails(limited(Limited::Rate, 2));
+        let first = gateway.call(ONE, request("x")).within(SECOND).send().await;
+        assert!(first.is_err(), "it has no time for a pause of two seconds");
+        let began = Instant::now();
+        // It waits for the short pause, and learns then that there is a long one.
+        let waits = gateway.call(ONE, request("patient")).within(30 * SECOND).or(TWO).send();
+        let asks = gateway.call(ONE, request("x")).send();
+        one.fails(limited(Limited::Rate, 50));
+        let (waits, ()) = tokio::join!(waits, async {
+            let asks = tokio::time::timeout(5 * SECOND, asks).await;
+            assert!(asks.is_err(), "it waits for the long pause");
+        });
+        let waited = waits.unwrap();
+        assert_eq!((&*waited.model, began.elapsed()), (TWO, 5 * SECOND));
+        assert_eq!(waited.times.queue, 2 * SECOND, "what it waited for the first one is no overhead");
+        assert_eq!(waited.times.overhead, Duration::ZERO);
+    });
+}

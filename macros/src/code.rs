@@ -75,17 +75,18 @@ fn body(is_async: bool, call: &TokenStream) -> TokenStream {
 }
 
 fn policy(options: &Options) -> TokenStream {
-    let Options { timeout, attempts, at_once, max_output, sequential, .. } = options;
+    let Options { timeout, attempts, at_once, max_output, sequential, needs_approval, .. } = options;
     let timeout = timeout.map(|time| quote! { policy.timeout = ::std::time::Duration::from_millis(#time); });
     let attempts = attempts.as_ref().map(|attempts| quote! { policy.attempts = #attempts; });
     let at_once = at_once.as_ref().map(|calls| quote! { policy.at_once = ::std::option::Option::Some(#calls); });
     let max_output = max_output.as_ref().map(|bytes| quote! { policy.max_output = #bytes; });
+    let needs_approval = needs_approval.then(|| quote! { policy.needs_approval = true; });
     let sequential = sequential.then(|| quote! { policy.sequential = true; });
     quote! {
         fn policy(&self) -> __port::ToolPolicy {
             #[allow(unused_mut)]
             let mut policy = __port::ToolPolicy::default();
-            #timeout #attempts #at_once #max_output #sequential
+            #timeout #attempts #at_once #max_output #sequential #needs_approval
             policy
         }
     }

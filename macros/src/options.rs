@@ -13,6 +13,7 @@ pub(crate) struct Options {
     pub(crate) at_once: Option<LitInt>,
     pub(crate) max_output: Option<LitInt>,
     pub(crate) sequential: bool,
+    pub(crate) needs_approval: bool,
 }
 
 impl Parse for Options {
@@ -23,6 +24,8 @@ impl Parse for Options {
             let name = key.to_string();
             if name == "sequential" {
                 options.sequential = true;
+            } else if name == "needs_approval" {
+                options.needs_approval = true;
             } else {
                 input.parse::<Token![=]>()?;
                 match name.as_str() {
@@ -32,7 +35,7 @@ impl Parse for Options {
                     "at_once" => options.at_once = Some(input.parse()?),
                     "max_output" => options.max_output = Some(input.parse()?),
                     _ => {
-                        let known = "name, timeout, attempts, at_once, max_output, sequential";
+                        let known = "name, timeout, attempts, at_once, max_output, sequential, needs_approval";
                         return Err(syn::Error::new(key.span(), format!("a tool has no `{name}`; there are: {known}")));
                     }
                 }

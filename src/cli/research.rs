@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use callboard::actors::research::Generator;
 use callboard::compose;
-use callboard::config::{BUILTIN, Loaded};
+use callboard::config::keys::Name;
+use callboard::config::{BUILTIN, Config, Loaded, Origin, Settings};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
 use callboard::report::{files, skipped, text};
@@ -69,7 +70,7 @@ fn describe(args: &ResearchArgs, loaded: &Loaded) -> Result<Research, Error> {
 
 async fn research(
     args: &ResearchArgs,
-    Loaded { config, notes, .. }: &Loaded,
+    Loaded { config, notes, settings, .. }: &Loaded,
     described: Research,
     signals: Signals,
     progress: &Progress,
@@ -85,6 +86,7 @@ async fn research(
         return output::failure(args.output, unwritable(&error), ExitStatus::Input);
     }
     notes.iter().chain(&keys::note(config, keys::is_set)).for_each(|note| progress.note(note));
+    useless_flags(config, settings).iter().for_each(|note| progress.note(note));
     if args.out.as_deref().is_some_and(|out| corpus.iter().any(|corpus| is_within(out, corpus))) {
         progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
     }
@@ -107,6 +109,19 @@ async fn research(
             failed(args.output, &error)
         }
     }
+}
+
+/// Flags that say something about a model where none is called.
+fn useless_flags(config: &Config, settings: &Settings) -> Vec<String> {
+    if config.model.name != BUILTIN {
+        return Vec::new();
+    }
+    let of_models = ["model.max_cost", "model.max_tokens", "model.cache", "model.fallbacks", "research.iterations"];
+    let given = of_models.into_iter().filter_map(|name| match settings.get(&Name::Key(name))?.origin {
+        Origin::Flag(flag) => Some(format!("{flag} has no effect without a model: add --model")),
+        _ => None,
+    });
+    given.collect()
 }
 
 /// The folder and those above it that would have to be made, the innermost first.

@@ -118,7 +118,13 @@ impl Http {
         }
         let client = client(&self.tls, connect, self.is_secure);
         let client = client.map_err(|error| ModelError::Provider(error.to_string()))?;
-        let former = pools().put(runtime, connect, client.clone());
+        let mut pools = pools();
+        // Another call of this runtime may have been faster.
+        if let Some(faster) = pools.get(runtime, connect) {
+            return Ok(faster);
+        }
+        let former = pools.put(runtime, connect, client.clone());
+        drop(pools);
         drop(former);
         Ok(client)
     }

@@ -1,10 +1,13 @@
 //! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the schema is known
 //! only at run time; or by the port [`Tool`] itself.
 
+mod approval;
 mod dynamic;
 mod output;
 
+pub use approval::TerminalApprover;
 pub use callboard_actors::error::ToolError;
+pub use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
 pub use callboard_actors::ports::{Tool, ToolContext, ToolPolicy};
 pub use dynamic::DynamicTool;
 pub use output::ToolOutput;

@@ -13,6 +13,7 @@ pub(crate) const CORE_DEPENDENCIES: &[(&str, &str)] = &[
     ("schemars", "the JSON schema of a type; pure"),
     ("serde", "events and reports are values that can be written down"),
     ("serde_json", "the JSON of events in tests of their form"),
+    ("sha2", "the fingerprint of a call that a person approves; pure"),
     ("thiserror", "error enums"),
     ("tokio", "timers and channels; no net, fs, process or signal"),
     ("tokio-util", "cancellation tokens"),

@@ -119,6 +119,16 @@ pub enum ChatAgentError {
         /// What there is, the last answer among it.
         partial: Box<Answer>,
     },
+    /// A guardrail blocked the question or the answer.
+    #[error("the guardrail {guardrail} blocked it: {reason}")]
+    Blocked {
+        /// Its name.
+        guardrail: String,
+        /// Why.
+        reason: String,
+        /// What there is so far; an answer that was blocked is not in it.
+        partial: Box<Answer>,
+    },
     /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
     #[error("the session cannot be used: {error}")]
     Session {
@@ -144,6 +154,7 @@ impl ChatAgentError {
             Self::Model { error, .. } => error.code(),
             Self::Unfit { .. } => "answer_unfit",
             Self::Session { error, .. } => error.code(),
+            Self::Blocked { .. } => "blocked",
             Self::Agent(error) => error.code(),
         }
     }
@@ -155,6 +166,7 @@ impl ChatAgentError {
             Self::Model { error, .. } => error.is_retryable(),
             Self::Unfit { .. } => true,
             Self::Session { error, .. } => error.is_retryable(),
+            Self::Blocked { .. } => false,
             Self::Agent(error) => error.is_retryable(),
         }
     }
@@ -165,7 +177,8 @@ impl ChatAgentError {
             Self::Limit { partial, .. }
             | Self::Model { partial, .. }
             | Self::Unfit { partial, .. }
-            | Self::Session { partial, .. } => Some(partial),
+            | Self::Session { partial, .. }
+            | Self::Blocked { partial, .. } => Some(partial),
             Self::Agent(_) => None,
         }
     }
@@ -177,7 +190,8 @@ impl ChatAgentError {
             Self::Limit { partial, .. }
             | Self::Model { partial, .. }
             | Self::Unfit { partial, .. }
-            | Self::Session { partial, .. } => Some(partial),
+            | Self::Session { partial, .. }
+            | Self::Blocked { partial, .. } => Some(partial),
             Self::Agent(_) => None,
         }
     }

@@ -1,13 +1,15 @@
 //! How is one ask carried out? The shell of [`Turns`]: it calls models and tools, and knows the time.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::{Answer, AskLimit, ChatAgentError};
+use super::guard::{Blocked, look};
 use super::host::Host;
 use super::question::Question;
 use super::sessions::{MOST_TURNS, fitting};
@@ -18,7 +20,7 @@ use crate::chat::{ChatChunk, ChatRequest, ToolCall, Turn};
 use crate::error::{ModelError, StoreError, Waiting};
 use crate::gateway::{ChatCall, ChunkStream, Completed};
 use crate::mailbox::AgentId;
-use crate::ports::{SessionStore, ToolContext};
+use crate::ports::{Guarded, SessionStore, ToolContext};
 use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
@@ -41,6 +43,7 @@ pub(super) async fn carry_out(
     let began = Instant::now();
     let plan = agent.host.plan.clone();
     let until = asked + plan.time_of(&question);
+    let input = if plan.guards.input.is_empty() { String::new() } else { question.text.clone() };
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
     let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
@@ -51,25 +54,43 @@ pub(super) async fn carry_out(
     // Another one may answer, but the session is kept where it was asked for.
     let sessions = plan.sessions.clone().zip(session);
     let mut asking = Asking { agent, events, until, question };
+    let mut input = look(&plan.guards.input, &Guarded::Input(input));
+    let mut is_looked_at = plan.guards.input.is_empty();
     let mut next = if began < until { turns.begin() } else { turns.ended_by(AskLimit::Time) };
     let ended = loop {
         next = match next {
-            Next::Model(request) => match asking.model(*request).await {
-                Ok(completed) => {
-                    let price = asking.agent.host.plan.gateway.price(&completed.model);
-                    turns.replied(completed, price)
+            Next::Model(request) if !is_looked_at => {
+                is_looked_at = true;
+                // The first call goes on beside the look, and nothing is done with its reply before the look is over.
+                match tokio::time::timeout_at(until, beside(input.as_mut(), asking.model(*request))).await {
+                    Err(_late) => turns.ended_by(AskLimit::Time),
+                    Ok(Err(blocked)) => turns.blocked(blocked),
+                    Ok(Ok(completed)) => asking.replied(completed, &mut turns),
                 }
-                Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= until => {
-                    turns.ended_by(AskLimit::Time)
-                }
-                Err(error) => turns.failed(error),
-            },
+            }
+            Next::Model(request) => {
+                let completed = asking.model(*request).await;
+                asking.replied(completed, &mut turns)
+            }
             Next::Tools(calls) => {
                 let since = Instant::now();
                 match asking.tools(calls, &mut turns).await {
                     Some(outcomes) => turns.used(outcomes, since.elapsed()),
                     None => turns.ended_by(AskLimit::Time),
                 }
+            }
+            Next::End(Ok(answer)) if !plan.guards.output.is_empty() => {
+                let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
+                let looked = tokio::time::timeout_at(until, looking).await;
+                // An answer that nobody has looked at is not given away either.
+                let partial = || Box::new(Answer { metrics: answer.metrics.clone(), ..Answer::default() });
+                break match looked {
+                    Ok(None) => Ok(answer),
+                    Ok(Some(Blocked { guardrail, reason })) => {
+                        Err(ChatAgentError::Blocked { guardrail, reason, partial: partial() })
+                    }
+                    Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
+                };
             }
             Next::End(ended) => break ended,
         }
@@ -111,6 +132,20 @@ impl Asking {
         }
     }
 
+    /// What follows from what the model said.
+    fn replied(&self, completed: Result<Completed, ModelError>, turns: &mut Turns) -> Next {
+        match completed {
+            Ok(completed) => {
+                let price = self.agent.host.plan.gateway.price(&completed.model);
+                turns.replied(completed, price)
+            }
+            Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= self.until => {
+                turns.ended_by(AskLimit::Time)
+            }
+            Err(error) => turns.failed(error),
+        }
+    }
+
     /// One turn of the model.
     async fn model(&mut self, request: ChatRequest) -> Result<Completed, ModelError> {
         if self.events.is_none() {
@@ -142,7 +177,8 @@ impl Asking {
         };
         let plan = self.agent.host.plan.clone();
         let context = self.context();
-        let mut outcomes = tokio::time::timeout_at(self.until, plan.tools.make(made, &context)).await.ok()?;
+        let mut outcomes =
+            tokio::time::timeout_at(self.until, plan.tools.make(made, &context, &plan.guards)).await.ok()?;
         if let Some((first, to)) = handoff {
             outcomes.extend(taken.into_iter().map(|call| Outcome {
                 text: match call.id == first {
@@ -198,6 +234,19 @@ impl Asking {
             // The time is over: whoever does not read now will see the end.
             let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
         }
+    }
+}
+
+/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for.
+async fn beside<T>(
+    look: Pin<&mut (dyn Future<Output = Option<Blocked>> + Send)>,
+    call: impl Future<Output = T>,
+) -> Result<T, Blocked> {
+    let mut call = pin!(call);
+    match select(look, call.as_mut()).await {
+        Either::Left((Some(blocked), _)) => Err(blocked),
+        Either::Left((None, call)) => Ok(call.await),
+        Either::Right((called, look)) => look.await.map_or(Ok(called), Err),
     }
 }
 

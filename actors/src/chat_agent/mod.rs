@@ -6,6 +6,7 @@
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
 //! - `sessions`: what an agent knows of what was said before
+//! - `guard`: guardrails, and a person who approves
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
@@ -15,6 +16,7 @@
 mod answer;
 mod delegate;
 mod drive;
+mod guard;
 mod host;
 mod limits;
 mod line;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ChatAgent;
 use super::delegate::Handoff;
+use super::guard::Guards;
 use super::host::Host;
 use super::limits::AskLimits;
 use super::question::Question;
@@ -12,7 +13,7 @@ use super::tools::Tools;
 use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
-use crate::ports::{SessionStore, Tool};
+use crate::ports::{Approver, Guardrail, SessionStore, Tool};
 
 /// Asks that wait in an agent's line when nothing else is said.
 const CAPACITY: usize = 256;
@@ -30,6 +31,7 @@ pub struct ChatAgentSpec {
     tools: Vec<Arc<dyn Tool>>,
     handoffs: Vec<Arc<Handoff>>,
     sessions: Option<Arc<dyn SessionStore>>,
+    guards: Guards,
     limits: AskLimits,
     budget: Option<Budget>,
     capacity: usize,
@@ -58,6 +60,7 @@ impl ChatAgentSpec {
             tools: Vec::new(),
             handoffs: Vec::new(),
             sessions: None,
+            guards: Guards::default(),
             limits: AskLimits::default(),
             budget: None,
             capacity: CAPACITY,
@@ -101,6 +104,31 @@ impl ChatAgentSpec {
         self
     }
 
+    /// Looks at each question, beside the first call of the model: when it blocks, the call is dropped. May be said several times.
+    pub fn guard_input(mut self, guardrail: impl Guardrail) -> Self {
+        self.guards.input.push(Arc::new(guardrail));
+        self
+    }
+
+    /// Looks at each answer before its asker has it. May be said several times.
+    pub fn guard_output(mut self, guardrail: impl Guardrail) -> Self {
+        self.guards.output.push(Arc::new(guardrail));
+        self
+    }
+
+    /// Looks at each tool call before it is made; when it blocks, the model is told. May be said several times.
+    pub fn guard_tools(mut self, guardrail: impl Guardrail) -> Self {
+        self.guards.tools.push(Arc::new(guardrail));
+        self
+    }
+
+    /// Asks a person about the calls of tools whose policy says [`needs_approval`](crate::ports::ToolPolicy::needs_approval). Without one
+    /// such calls are not made.
+    pub fn approver(mut self, approver: impl Approver) -> Self {
+        self.guards.approver = Some(Arc::new(approver));
+        self
+    }
+
     /// This model is called when those before it cannot answer; see [`ChatCall::or`](crate::gateway::ChatCall::or). May be said
     /// several times.
     pub fn fallback(mut self, model: impl Into<String>) -> Self {
@@ -131,8 +159,20 @@ impl ChatAgentSpec {
     /// # Errors
     /// [`StartError`] for limits or tools that break a rule, or for a model that the gateway does not serve.
     pub fn start(self) -> Result<ChatAgent, StartError> {
-        let Self { name, gateway, model, fallbacks, instructions, tools, handoffs, sessions, limits, budget, capacity } =
-            self;
+        let Self {
+            name,
+            gateway,
+            model,
+            fallbacks,
+            instructions,
+            tools,
+            handoffs,
+            sessions,
+            guards,
+            limits,
+            budget,
+            capacity,
+        } = self;
         limits.validate()?;
         let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks) {
@@ -156,6 +196,7 @@ impl ChatAgentSpec {
             specs,
             handoffs,
             sessions,
+            guards,
             limits,
             budget,
             capacity,
@@ -176,6 +217,7 @@ pub(super) struct Plan {
     pub(super) specs: Vec<Arc<ToolSpec>>,
     pub(super) handoffs: Vec<Arc<Handoff>>,
     pub(super) sessions: Option<Arc<dyn SessionStore>>,
+    pub(super) guards: Guards,
     pub(super) limits: AskLimits,
     pub(super) budget: Option<Budget>,
     pub(super) capacity: usize,

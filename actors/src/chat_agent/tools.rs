@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::guard::Guards;
 use super::turns::Outcome;
 use crate::chat::{ToolCall, ToolSpec};
 use crate::error::{StartError, ToolError};
@@ -54,27 +55,27 @@ impl Tools {
     }
 
     /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them.
-    pub(super) async fn make(&self, calls: Vec<ToolCall>, ask: &ToolContext) -> Vec<Outcome> {
+    pub(super) async fn make(&self, calls: Vec<ToolCall>, ask: &ToolContext, guards: &Guards) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(calls.len());
         let mut beside = Vec::new();
         for call in calls {
             match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
                 false => beside.push(call),
                 true => {
-                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask).await);
-                    outcomes.push(self.make_one(call, ask).await);
+                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask, guards).await);
+                    outcomes.push(self.make_one(call, ask, guards).await);
                 }
             }
         }
-        outcomes.extend(self.make_beside(beside, ask).await);
+        outcomes.extend(self.make_beside(beside, ask, guards).await);
         outcomes
     }
 
-    async fn make_beside(&self, calls: Vec<ToolCall>, ask: &ToolContext) -> Vec<Outcome> {
+    async fn make_beside(&self, calls: Vec<ToolCall>, ask: &ToolContext, guards: &Guards) -> Vec<Outcome> {
         if let [_] = calls[..] {
-            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), ask).await];
+            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), ask, guards).await];
         }
-        let calls = calls.into_iter().map(|call| self.make_one(call, ask));
+        let calls = calls.into_iter().map(|call| self.make_one(call, ask, guards));
         stream::iter(calls).buffered(self.at_once).collect().await
     }
 
@@ -83,7 +84,7 @@ impl Tools {
     }
 
     /// Every error becomes words for the model.
-    async fn make_one(&self, call: ToolCall, ask: &ToolContext) -> Outcome {
+    async fn make_one(&self, call: ToolCall, ask: &ToolContext, guards: &Guards) -> Outcome {
         let ToolCall { id, name, arguments } = call;
         let made = match self.find(&name) {
             None => Err(self.unknown(&name)),
@@ -91,7 +92,11 @@ impl Tools {
                 Err(error) => Err(error),
                 Ok(arguments) => {
                     let span = tracing::info_span!("execute_tool", tool = %name);
-                    entry.call(arguments, &id, ask).instrument(span).await
+                    let needs = entry.policy.needs_approval;
+                    match guards.allow(&ask.agent, &name, &arguments, needs).await {
+                        Ok(()) => entry.call(arguments, &id, ask).instrument(span).await,
+                        Err(refused) => Err(refused),
+                    }
                 }
             },
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
+use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
 use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
@@ -159,6 +160,11 @@ impl Turns {
             return self.begin();
         }
         Next::End(Err(ChatAgentError::Model { error, partial: Box::new(self.answer()) }))
+    }
+
+    /// A guardrail ends it.
+    pub(super) fn blocked(&mut self, Blocked { guardrail, reason }: Blocked) -> Next {
+        Next::End(Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(self.answer()) }))
     }
 
     /// A limit ends it.

@@ -147,7 +147,8 @@ impl<'a> ChatCall<'a> {
         self
     }
 
-    /// What it does with kept replies, and whether an identical call that is being made will do for it; otherwise as the model's
+    /// What it does with kept replies, and whether an identical call (with the same next models) that is being made will do for it;
+    /// otherwise as the model's
     /// [`CachePolicy`](super::CachePolicy) says.
     pub fn cache(mut self, mode: CacheMode) -> Self {
         self.cache = Some(mode);

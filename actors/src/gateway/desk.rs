@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::Ticket;
+use super::admission::{RETRY_AFTER, Ticket};
 use super::attempt::Attempt;
 use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
@@ -23,7 +23,7 @@ use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
 use super::{GatewayInfo, ServedModel};
 use crate::chat::ChatReply;
-use crate::error::{ModelError, StartError};
+use crate::error::{ModelError, StartError, TellError};
 use crate::mailbox::{AgentRef, contain, drop_contained};
 use crate::ports::StoredReply;
 use crate::runtime::Shared;
@@ -169,7 +169,8 @@ impl Desk {
         }
     }
 
-    /// An attempt is over on a thread that starts nobody else's call; whether a leaf has to look who is next.
+    /// An attempt is over on a thread that looks for nobody else; whether a leaf has to look who is next. Those that turn to other models
+    /// because of it are handed to leaves.
     pub(super) fn over_at_home(self: &Arc<Self>, ticket: Ticket, ended: Ended) -> bool {
         let now = Instant::now();
         let (after, answer) = self.sort(ended);
@@ -221,9 +222,9 @@ impl Desk {
     }
 
     /// A call that had a place was not made.
-    pub(super) fn not_made(&self, ticket: Ticket, flight: Option<FlightId>) {
+    pub(super) fn not_made(&self, ticket: Ticket, flight: Option<FlightId>, tries: u32, why: &ModelError) {
         let mut state = self.state();
-        state.not_made(ticket, flight, Instant::now());
+        state.unmade(ticket, flight, tries, why, Instant::now());
         self.have_looked(state);
     }
 
@@ -315,7 +316,6 @@ impl Desk {
     /// Somebody else's code is contained: it takes nobody's place with it.
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
         let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes } = steps;
-        notes.into_iter().for_each(|note| note.log(&self.names));
         gone.into_iter().for_each(drop_contained);
         cancel.iter().for_each(CancellationToken::cancel);
         for (lane, key, reply) in keep {
@@ -330,6 +330,7 @@ impl Desk {
         for (ticket, attempt, came) in begin.into_iter().chain(begin_too) {
             self.begin(ticket, attempt, came, here.as_mut());
         }
+        notes.into_iter().for_each(|note| note.log(&self.names));
         let Some(at) = timer else { return };
         match &mut here {
             Some(here) => self.set(at, here),
@@ -373,6 +374,10 @@ impl Desk {
     fn hand_over(self: &Arc<Self>, mut begun: Begun, leaf: usize, here: Option<&mut Here<'_, '_>>) {
         begun.place.moves_to(leaf);
         let Err(refused) = self.leaves()[leaf].agent.tell(LeafMessage::Begin(Box::new(begun))) else { return };
+        let why = match &refused {
+            TellError::Overloaded(_) => ModelError::Overloaded { retry_after: RETRY_AFTER },
+            _ => ModelError::Stopped,
+        };
         let LeafMessage::Begin(begun) = refused.into_message() else { return };
         let Begun { mut place, attempt } = *begun;
         match here {
@@ -380,7 +385,7 @@ impl Desk {
                 place.moves_to(here.number);
                 here.begin(self, Begun { place, attempt });
             }
-            None => place.not_made(attempt, ModelError::Stopped),
+            None => place.not_made(attempt, why),
         }
     }
 

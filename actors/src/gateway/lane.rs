@@ -141,9 +141,11 @@ impl Lane {
         self.breaker.state(now)
     }
 
-    /// Nobody starts before `until`. A shorter pause does not end a longer one.
-    pub(super) fn pause(&mut self, until: Instant) {
+    /// Nobody starts before `until`. A shorter pause does not end a longer one; whether it is longer than any before.
+    pub(super) fn pause(&mut self, until: Instant) -> bool {
+        let is_longer = self.paused_until < Some(until);
         self.paused_until = self.paused_until.max(Some(until));
+        is_longer
     }
 
     /// Whether the provider has asked everybody to wait.
@@ -167,7 +169,7 @@ impl Lane {
         for (left, reset, is_all_we_know) in used_up {
             if let (Some(0), Some(reset), true) = (left, reset, is_all_we_know) {
                 // The reset is when all is there again, and some of it flows in before.
-                self.pause(now + reset.min(LONGEST_GUESS));
+                let _nobody_is_turned_away_by_a_guess = self.pause(now + reset.min(LONGEST_GUESS));
             }
         }
     }

@@ -76,12 +76,13 @@ impl Place {
     /// It was not made after all: there was nobody to make it. What it reserved comes back.
     pub(super) fn not_made(mut self, attempt: Attempt, why: ModelError) {
         let Attempt { call, reservation, .. } = attempt;
+        let tries = call.tries;
         if let Some(reservation) = reservation {
             reservation.take_back();
         }
         if let Some(ticket) = self.ticket.take() {
             self.desk.free(self.leaf);
-            self.desk.not_made(ticket, self.flight);
+            self.desk.not_made(ticket, self.flight, tries, &why);
         }
         call.answer(Err(why));
     }

@@ -42,6 +42,11 @@ pub(super) enum Note {
         instead: usize,
         error: ModelError,
     },
+    /// So many that waited.
+    TurnAway {
+        model: usize,
+        calls: usize,
+    },
 }
 
 impl Note {
@@ -54,6 +59,10 @@ impl Note {
             Self::FallsBack { model, instead, error } => {
                 let (model, instead) = (&names[model], &names[instead]);
                 tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
+            }
+            Self::TurnAway { model, calls } => {
+                let model = &names[model];
+                tracing::warn!(%model, calls, "calls that waited for a model that fails or pauses turn to the next one");
             }
         }
     }
@@ -213,27 +222,44 @@ impl State {
         if let Some(flight) = after.flight {
             self.goes_on(flight);
         }
-        let Some((mut call, error, chance)) = after.call else { return };
+        let Some((call, error, chance)) = after.call else { return };
+        let mut pause = None;
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
             // Those that began before it say the same once more.
-            let is_first = !self.admission.lane(lane).is_paused(now);
-            self.counts[lane].pauses += u64::from(is_first);
+            self.counts[lane].pauses += u64::from(!self.admission.lane(lane).is_paused(now));
             let until = now + retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
-            self.admission.pause(lane, until);
-            if is_first {
-                self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
-            }
+            pause = self.admission.pause(lane, until).then_some(until);
         }
         let is_broken = self.admission.lane(lane).is_broken(now);
+        // Who was tried already turns to the next model before those who waited.
+        self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
         if is_broken && breaker != BreakerState::Open {
             self.turn_away(lane, now, rules, steps, |_| true);
+        } else if let Some(until) = pause {
+            self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
         }
-        if is_broken && !call.others.is_empty() {
+    }
+
+    /// An attempt of a call did not succeed: it is made again, or not by this model.
+    fn failed(
+        &mut self,
+        (ticket, mut call, error): (Ticket, Box<Call>, ModelError),
+        (made, chance, is_broken): (u32, f64, bool),
+        now: Instant,
+        rules: &Rules<'_>,
+        steps: &mut Steps,
+    ) {
+        let (lane, has_others) = (call.lane, !call.others.is_empty());
+        if is_broken && has_others {
             return self.fail(call, error, now, rules, steps);
         }
         let left = call.deadline.saturating_duration_since(now);
         let wait = self.limits.retry.next(&error, made, chance, left).filter(|_| self.is_open());
         let Some(wait) = wait else { return self.fail(call, error, now, rules, steps) };
+        // Nor is there a wait behind a pause that is longer than its time.
+        if has_others && self.admission.lane(lane).wait(0, now).max(wait) >= left {
+            return self.fail(call, error, now, rules, steps);
+        }
         if !self.admission.lane(lane).may_retry(&error, now) {
             self.counts[lane].retries_refused += 1;
             return self.fail(call, error, now, rules, steps);
@@ -244,20 +270,31 @@ impl State {
     }
 
     /// A call is not made again by its model: by the next of its list, if that may do better; otherwise its caller is told.
-    fn fail(&mut self, mut call: Box<Call>, error: ModelError, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    fn fail(&mut self, call: Box<Call>, error: ModelError, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        let model = call.lane;
+        match self.next_model(&call, &error, now) {
+            Some(next) => {
+                steps.notes.push(Note::FallsBack { model, instead: next, error });
+                self.fall_back(call, next, now, rules, steps);
+            }
+            None => {
+                if !matches!(error, ModelError::Overloaded { .. }) {
+                    self.counts[model].failed += 1;
+                }
+                self.tell(call, error, now, steps);
+            }
+        }
+    }
+
+    /// The next model that may do better with this call.
+    fn next_model(&self, call: &Call, error: &ModelError, now: Instant) -> Option<usize> {
         let received = call.chunks.as_ref().map_or(0, Chunks::sent);
         let left = call.deadline.saturating_duration_since(now);
-        let next = match call.others.first() {
-            Some(next) if self.is_open() && may_fall_back(&error, received, left) => *next,
-            _ => {
-                if !matches!(error, ModelError::Overloaded { .. }) {
-                    self.counts[call.lane].failed += 1;
-                }
-                return self.tell(call, error, now, steps);
-            }
-        };
+        call.others.first().copied().filter(|_| self.is_open() && may_fall_back(error, received, left))
+    }
+
+    fn fall_back(&mut self, mut call: Box<Call>, next: usize, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         call.others.remove(0);
-        steps.notes.push(Note::FallsBack { model: call.lane, instead: next, error });
         self.counts[call.lane].fell_back += 1;
         call.lane = next;
         call.tries = 0;
@@ -275,8 +312,25 @@ impl State {
         which: impl Fn(&Call) -> bool,
     ) {
         let retry_after = self.admission.lane(lane).wait(0, now);
-        for call in self.admission.take_of(lane, |call| !call.others.is_empty() && which(call)) {
-            self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
+        let error = ModelError::Overloaded { retry_after };
+        let mut calls = 0;
+        for mut call in self.admission.take_of(lane, |call| !call.others.is_empty() && which(call)) {
+            call.times.queued += now.saturating_duration_since(call.times.lined_up);
+            match self.next_model(&call, &error, now) {
+                _ if call.is_left() => steps.gone.push(call),
+                Some(next) => {
+                    calls += 1;
+                    self.fall_back(call, next, now, rules, steps);
+                }
+                // Its time is over at this very moment.
+                None => {
+                    self.counts[lane].failed += 1;
+                    self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
+                }
+            }
+        }
+        if calls > 0 {
+            steps.notes.push(Note::TurnAway { model: lane, calls });
         }
     }
 
@@ -325,7 +379,8 @@ impl State {
                 return self.tell(call, exhausted, now, steps);
             }
         };
-        let came = if call.times.lined_up == now { Came::JustNow } else { Came::FromTheLine };
+        let has_waited = call.times.lined_up != now || !call.times.queued.is_zero();
+        let came = if !has_waited { Came::JustNow } else { Came::FromTheLine };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
         call.times.attempts += 1;
         call.tries += 1;
@@ -347,6 +402,25 @@ impl State {
         }
         self.admission.not_made(ticket);
         self.admission.ended(ticket, None, now);
+    }
+
+    /// The same of one that was counted as begun, and whose caller is told why not.
+    pub(super) fn unmade(
+        &mut self,
+        ticket: Ticket,
+        flight: Option<FlightId>,
+        tries: u32,
+        why: &ModelError,
+        now: Instant,
+    ) {
+        let counts = &mut self.counts[ticket.claim.lane];
+        counts.attempts -= 1;
+        counts.retries -= u64::from(tries > 1);
+        match why {
+            ModelError::Overloaded { .. } => counts.refused += 1,
+            _ => counts.failed += 1,
+        }
+        self.not_made(ticket, flight, now);
     }
 
     /// Nobody knows what became of an attempt.

@@ -160,7 +160,8 @@ impl Usage {
         let spent: Vec<_> = budgets.iter().map(Budget::spent).collect();
         let sum = |of: fn(&Spent) -> u64| spent.iter().map(of).fold(0, u64::saturating_add);
         let (model_calls, without_usage) = (sum(|spent| spent.calls), sum(|spent| spent.unknown_usage + spent.open));
-        let is_known = model_calls > 0 && without_usage == 0 && sum(|spent| spent.unknown_price) == 0;
+        // Replies that were kept cost nothing, whatever the price.
+        let is_known = !budgets.is_empty() && without_usage == 0 && sum(|spent| spent.unknown_price) == 0;
         Self {
             model_calls,
             input_tokens: sum(|spent| spent.input_tokens),

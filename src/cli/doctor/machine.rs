@@ -44,7 +44,7 @@ pub(super) fn cache() -> Check {
         return Check::fail(NAME, detail, hint);
     }
     let state = match root.is_dir() {
-        true => format!("{} of indexes", size(bytes_below(&root))),
+        true => format!("{} of indexes and kept replies", size(bytes_below(&root))),
         false => "not there yet; it is made with the first index".to_owned(),
     };
     Check::ok(NAME, format!("{}: {state}", root.display()))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use callboard::actors::gateway::CacheMode;
 use callboard::config::{BUILTIN, Config, Loaded};
 use callboard::providers::{Answer, Probe};
 use callboard::{Error, compose};
@@ -53,13 +54,27 @@ pub(super) fn keys(config: Option<&Config>) -> Check {
 pub(super) fn model(config: Option<&Config>) -> Check {
     const NAME: &str = "model";
     let Some(config) = config else { return Check::skipped(NAME, UNREAD) };
-    match compose::model(config) {
+    // The file of kept replies is opened only if it is there: nothing is left behind.
+    let setup = compose::model_with(config, |name| std::env::var(name).ok());
+    match setup.and_then(|setup| compose::kept_replies(config).map(|_| setup)) {
         Ok(None) => Check::ok(NAME, format!("{BUILTIN}: the rules, which send nothing anywhere")),
         Ok(Some(setup)) => {
-            let price = if setup.model.price.is_some() { "its price is known" } else { "its price is unknown" };
-            let others: Vec<_> = setup.fallbacks.iter().map(|model| format!(", then {}", model.name)).collect();
-            let kept = if setup.replies.is_some() { "; replies are kept" } else { "" };
-            Check::ok(NAME, format!("{}{}; {price}{kept}", setup.model.name, others.concat()))
+            let all: Vec<_> = std::iter::once(&setup.model).chain(&setup.fallbacks).collect();
+            let names: Vec<_> = all.iter().map(|model| model.name.as_str()).collect();
+            let unpriced: Vec<_> = all.iter().filter(|model| model.price.is_none()).map(|model| &*model.name).collect();
+            let price = match (unpriced.len(), all.len()) {
+                (0, 1) => "its price is known".to_owned(),
+                (0, _) => "their prices are known".to_owned(),
+                (1, 1) => "its price is unknown".to_owned(),
+                _ => format!("the price is unknown of {}", unpriced.join(", ")),
+            };
+            let kept = match config.model.cache {
+                CacheMode::Off => "",
+                CacheMode::On => "; replies are kept, and kept ones taken",
+                CacheMode::ReadOnly => "; kept replies are taken",
+                CacheMode::WriteOnly => "; replies are kept",
+            };
+            Check::ok(NAME, format!("{}; {price}{kept}", names.join(", then ")))
         }
         Err(error) => Check::fail(NAME, whole(&error), error.hint()),
     }

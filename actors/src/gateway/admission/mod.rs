@@ -348,9 +348,9 @@ impl<C> Admission<C> {
         self.lanes[lane].set_limits(limits, in_all, now);
     }
 
-    /// Nobody of this lane starts before `until`.
-    pub(super) fn pause(&mut self, lane: usize, until: Instant) {
-        self.lanes[lane].pause(until);
+    /// Nobody of this lane starts before `until`; whether that is later than before.
+    pub(super) fn pause(&mut self, lane: usize, until: Instant) -> bool {
+        self.lanes[lane].pause(until)
     }
 
     /// What the provider says is left.

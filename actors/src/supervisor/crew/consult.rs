@@ -139,7 +139,7 @@ impl CrewModel {
                         caller.answered(&completed);
                         let reply = clipped(completed.reply);
                         match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
-                            Ok(value) => return Ok(Made::by_model(value, completed.model)),
+                            Ok(value) => return Ok(Made::by_model(value, completed.model, &self.name)),
                             Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
                             Err(unfit) => {
                                 tracing::debug!(reason = unfit.0, "a reply is asked for again");

@@ -60,8 +60,11 @@ pub(super) struct Made<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum By {
     Rules,
-    /// The model with this name.
-    Model(Arc<str>),
+    /// The model with this name, perhaps in place of the one that was asked first.
+    Model {
+        name: Arc<str>,
+        instead_of: Option<String>,
+    },
     /// The rules, because the model was no use; the text is for people.
     RulesInstead(String),
 }
@@ -71,8 +74,9 @@ impl<T> Made<T> {
         Self { value, by: By::Rules }
     }
 
-    pub(super) fn by_model(value: T, model: Arc<str>) -> Self {
-        Self { value, by: By::Model(model) }
+    pub(super) fn by_model(value: T, name: Arc<str>, asked: &str) -> Self {
+        let instead_of = (&*name != asked).then(|| asked.to_owned());
+        Self { value, by: By::Model { name, instead_of } }
     }
 
     pub(super) fn by_rules_instead(value: T, reason: String) -> Self {

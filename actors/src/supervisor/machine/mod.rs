@@ -246,8 +246,14 @@ impl Machine {
                 self.notes.push(format!("{what}, because the language model was no use: {why}."));
                 self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
             }
-            By::Model(model) if role != "planner" => self.written_by = Some(model.to_string()),
-            By::Model(_) | By::Rules => {}
+            By::Model { name, instead_of } => {
+                let note = instead_of.map(|asked| format!("{name} answered in place of {asked}, which could not."));
+                self.notes.extend(note.filter(|note| !self.notes.contains(note)));
+                if role != "planner" {
+                    self.written_by = Some(name.to_string());
+                }
+            }
+            By::Rules => {}
         }
     }
 

@@ -1,0 +1,97 @@
+//! Who looks at what goes in, comes out or is done, and who decides about it? Guardrails, which are code, and an approver, who is a person.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::ToolError;
+use crate::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
+
+/// Whoever guards an agent.
+#[derive(Clone, Default)]
+pub(super) struct Guards {
+    pub(super) input: Vec<Arc<dyn Guardrail>>,
+    pub(super) output: Vec<Arc<dyn Guardrail>>,
+    pub(super) tools: Vec<Arc<dyn Guardrail>>,
+    pub(super) approver: Option<Arc<dyn Approver>>,
+}
+
+/// A guardrail that blocks, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blocked {
+    pub(super) guardrail: String,
+    pub(super) reason: String,
+}
+
+/// Asks all of them side by side; the first one that blocks ends it. One that panics blocks.
+pub(super) fn look(rails: &[Arc<dyn Guardrail>], what: &Guarded) -> BoxFuture<'static, Option<Blocked>> {
+    if rails.is_empty() {
+        return Box::pin(std::future::ready(None));
+    }
+    let looks: FuturesUnordered<_> = rails
+        .iter()
+        .map(|rail| {
+            let name = rail.name().to_owned();
+            let (rail, what) = (rail.clone(), what.clone());
+            async move {
+                // Called here, so that a panic at once is one of the look.
+                let verdict = std::panic::AssertUnwindSafe(async move { rail.check(what).await }).catch_unwind().await;
+                let reason = match verdict {
+                    Ok(Verdict::Pass) => return None,
+                    Ok(Verdict::Block(reason)) => reason,
+                    Err(panic) => format!("it panicked: {}", crate::mailbox::panic_text(panic)),
+                };
+                Some(Blocked { guardrail: name, reason })
+            }
+        })
+        .collect();
+    let blocked = looks.filter_map(std::future::ready);
+    Box::pin(async move { std::pin::pin!(blocked).next().await })
+}
+
+impl Guards {
+    /// Whether a tool may be called so: no guardrail blocks it, and a person approves it where the tool wants that.
+    pub(super) async fn allow(
+        &self,
+        agent: &Arc<str>,
+        tool: &str,
+        arguments: &Value,
+        needs_approval: bool,
+    ) -> Result<(), ToolError> {
+        let what = || Guarded::ToolCall { tool: tool.to_owned(), arguments: arguments.clone() };
+        if !self.tools.is_empty()
+            && let Some(Blocked { guardrail, reason }) = look(&self.tools, &what()).await
+        {
+            return Err(ToolError::Failed(format!("it is not allowed ({guardrail}): {reason}")));
+        }
+        match &self.approver {
+            _ if !needs_approval => Ok(()),
+            None => Err(ToolError::Failed("it needs a person's approval, and there is nobody to ask".to_owned())),
+            Some(approver) => {
+                let fingerprint = fingerprint(tool, arguments);
+                let (agent, tool, arguments) = (agent.clone(), tool.to_owned(), arguments.clone());
+                let approval = Approval { agent, tool, arguments, fingerprint: fingerprint.clone() };
+                match approver.decide(approval).await {
+                    Decision::Approved { fingerprint: of } if of == fingerprint => Ok(()),
+                    Decision::Approved { .. } => {
+                        Err(ToolError::Failed("what was approved is another call than this one".to_owned()))
+                    }
+                    Decision::Denied { reason } => Err(ToolError::Failed(format!("a person denied it: {reason}"))),
+                }
+            }
+        }
+    }
+}
+
+/// SHA-256 of the tool's name and its arguments, in hexadecimal. The names of an object are in their order.
+fn fingerprint(tool: &str, arguments: &Value) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update((tool.len() as u64).to_le_bytes());
+    hasher.update(tool);
+    hasher.update(arguments.to_string());
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

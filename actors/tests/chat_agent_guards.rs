@@ -1,0 +1,191 @@
+//! Do guardrails and a person who approves stand between an agent and what it does? On virtual time.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use callboard_actors::chat::{ChatReply, ChatRequest};
+use callboard_actors::chat_agent::{ChatAgentError, ChatAgentSpec};
+use callboard_actors::error::ModelError;
+use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, ToolPolicy, Verdict};
+use callboard_actors::runtime::simulated;
+use common::agent::{FunctionTool, calls, model, quick, spec, told};
+use common::model::SECOND;
+use futures_util::future::BoxFuture;
+use serde_json::json;
+use tokio::time::Instant;
+
+/// Takes a time, then says what a function says; counts the looks.
+struct Rail {
+    takes: std::time::Duration,
+    says: fn(&Guarded) -> Verdict,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Rail {
+    fn new(takes: std::time::Duration, says: fn(&Guarded) -> Verdict) -> (Self, Arc<AtomicUsize>) {
+        let looks = Arc::new(AtomicUsize::new(0));
+        (Self { takes, says, looks: looks.clone() }, looks)
+    }
+}
+
+impl Guardrail for Rail {
+    fn name(&self) -> &str {
+        "rail"
+    }
+
+    fn check(&self, what: Guarded) -> BoxFuture<'static, Verdict> {
+        let (takes, says, looks) = (self.takes, self.says, self.looks.clone());
+        Box::pin(async move {
+            looks.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(takes).await;
+            says(&what)
+        })
+    }
+}
+
+fn no_secrets(what: &Guarded) -> Verdict {
+    let text = match what {
+        Guarded::Input(text) | Guarded::Output(text) => text.clone(),
+        Guarded::ToolCall { arguments, .. } => arguments.to_string(),
+        _ => String::new(),
+    };
+    match text.contains("secret") {
+        true => Verdict::Block("it is secret".to_owned()),
+        false => Verdict::Pass,
+    }
+}
+
+fn echo(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    Ok(ChatReply::text(request.turns.last().unwrap().text.as_str()))
+}
+
+fn blocked(error: ChatAgentError) -> (String, String) {
+    match error {
+        ChatAgentError::Blocked { guardrail, reason, partial } => {
+            assert_eq!(partial.text, "", "what was blocked is not given away");
+            (guardrail, reason)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_question_is_looked_at_beside_the_model_call_which_is_dropped_when_it_is_blocked() {
+    simulated(1, |runtime| async move {
+        for (takes, answered_after, blocked_after) in
+            [(SECOND / 2, SECOND, SECOND / 2), (2 * SECOND, 2 * SECOND, 2 * SECOND)]
+        {
+            let (gateway, function) = model(&runtime, echo);
+            let (rail, looks) = Rail::new(takes, no_secrets);
+            let agent = spec(&gateway).guard_input(rail).start().unwrap();
+            let began = Instant::now();
+            assert_eq!(agent.ask("plain").await.unwrap().text, "plain");
+            assert_eq!(began.elapsed(), answered_after, "beside, and waited for");
+            let began = Instant::now();
+            let told = blocked(agent.ask("a secret").await.unwrap_err());
+            assert_eq!(told, ("rail".to_owned(), "it is secret".to_owned()));
+            assert_eq!((began.elapsed(), looks.load(Ordering::SeqCst)), (blocked_after, 2));
+            tokio::time::sleep(SECOND / 100).await;
+            assert_eq!(function.now.load(Ordering::SeqCst), 0, "the call is dropped");
+        }
+    });
+}
+
+#[test]
+fn an_answer_is_looked_at_before_its_asker_has_it_and_a_rail_that_panics_or_hangs_lets_nothing_through() {
+    simulated(1, |runtime| async move {
+        let start = |says| {
+            let (gateway, _) = model(&runtime, echo);
+            let (rail, _) = Rail::new(SECOND, says);
+            spec(&gateway).guard_output(rail).start().unwrap()
+        };
+        let agent = start(no_secrets);
+        assert_eq!(agent.ask("plain").await.unwrap().text, "plain");
+        assert_eq!(blocked(agent.ask("a secret").await.unwrap_err()).1, "it is secret");
+        let panics = start(|_| panic!("on purpose"));
+        assert_eq!(blocked(panics.ask("plain").await.unwrap_err()).1, "it panicked: on purpose");
+        let (gateway, _) = model(&runtime, echo);
+        let (hangs, _) = Rail::new(1_000_000 * SECOND, no_secrets);
+        let agent = spec(&gateway).guard_output(hangs).start().unwrap();
+        let late = agent.ask("plain").await.unwrap_err();
+        assert_eq!((late.code(), late.partial().unwrap().text.as_str()), ("limit_time", ""));
+    });
+}
+
+fn calls_twice(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    Ok(match told(request)[..] {
+        [] => calls(&[("write", json!({"text": "plain"})), ("write", json!({"text": "a secret"}))]),
+        _ => ChatReply::text(told(request).join(" | ")),
+    })
+}
+
+#[test]
+fn a_tool_call_that_is_blocked_is_not_made_and_the_model_is_told() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, calls_twice);
+        let (rail, _) = Rail::new(SECOND, no_secrets);
+        let made = Arc::new(AtomicUsize::new(0));
+        let counted = made.clone();
+        let tool = quick("write", move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok("written".to_owned())
+        });
+        let agent = spec(&gateway).tool(tool).guard_tools(rail).start().unwrap();
+        let answer = agent.ask("x").await.unwrap().text;
+        assert_eq!(answer, "written | error: it is not allowed (rail): it is secret");
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+    });
+}
+
+/// A person who takes ten seconds.
+struct Person {
+    decides: fn(&Approval) -> Decision,
+    asked: Arc<Mutex<Vec<Approval>>>,
+}
+
+impl Approver for Person {
+    fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision> {
+        let decision = (self.decides)(&approval);
+        self.asked.lock().unwrap().push(approval);
+        Box::pin(async move {
+            tokio::time::sleep(10 * SECOND).await;
+            decision
+        })
+    }
+}
+
+#[test]
+fn a_tool_waits_for_a_person_whose_decision_is_of_this_very_call() {
+    simulated(1, |runtime| async move {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let start = |decides: Option<fn(&Approval) -> Decision>| {
+            let (gateway, _) = model(&runtime, calls_twice);
+            let policy = ToolPolicy { needs_approval: true, timeout: SECOND, ..ToolPolicy::default() };
+            let tool = FunctionTool { policy, ..quick("write", |_| Ok("written".to_owned())) };
+            let spec: ChatAgentSpec = spec(&gateway).tool(tool);
+            match decides {
+                Some(decides) => spec.approver(Person { decides, asked: asked.clone() }).start().unwrap(),
+                None => spec.start().unwrap(),
+            }
+        };
+        let nobody = start(None).ask("x").await.unwrap().text;
+        let refused = "error: it needs a person's approval, and there is nobody to ask";
+        assert_eq!(nobody, format!("{refused} | {refused}"));
+
+        let agent = start(Some(|approval| match approval.arguments["text"].as_str() {
+            Some("plain") => Decision::Approved { fingerprint: approval.fingerprint.clone() },
+            _ => Decision::Denied { reason: "not that".to_owned() },
+        }));
+        let answer = agent.ask("x").await.unwrap();
+        assert_eq!(answer.text, "written | error: a person denied it: not that");
+        assert_eq!(answer.metrics.tools, 10 * SECOND, "the tool's own time-out is another");
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert_eq!((asked.len(), &*asked[0].agent, asked[0].tool.as_str()), (2, "assistant", "write"));
+        assert!(asked[0].fingerprint.len() == 64 && asked[0].fingerprint != asked[1].fingerprint);
+
+        let other = start(Some(|_| Decision::Approved { fingerprint: "0".repeat(64) }));
+        assert!(other.ask("x").await.unwrap().text.contains("another call than this one"));
+    });
+}
