@@ -7,18 +7,20 @@ use std::time::Duration;
 use callboard_actors::gateway::{
     BudgetLimits, CacheMode, CachePolicy, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts,
 };
+use callboard_actors::ports::ChatModel;
 use secrecy::SecretString;
 
-use crate::config::{BUILTIN, Config, GatewayConfig, ModelConfig, Money};
+use crate::config::{BUILTIN, Config, GatewayConfig, ModelConfig, Money, ProviderConfig};
 use crate::corpus::CorpusOptions;
 use crate::error::{Error, Result};
-use crate::providers::Probe;
-use crate::providers::openai::{self, OpenAi};
+use crate::providers::anthropic::Anthropic;
+use crate::providers::openai::OpenAi;
+use crate::providers::{Probe, VENDORS};
 use crate::research::ModelChoice;
 use crate::store::{Replies, ReplyOptions};
 
 /// The providers that there are, as they are written before the `/` of a model.
-pub const PROVIDERS: [&str; 1] = ["openai"];
+pub const PROVIDERS: [&str; 4] = ["openai", "anthropic", "gemini", "ollama"];
 
 /// What the file of kept replies is called, in the folder of the cache.
 pub const REPLIES: &str = "replies.sqlite";
@@ -74,7 +76,11 @@ pub fn model_with(config: &Config, variable: impl Fn(&str) -> Option<String>) ->
 
 /// The model with this name as the gateway serves it.
 fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<ServedModel>> {
-    let Some((adapter, _)) = adapter(config, name, variable)? else { return Ok(None) };
+    let adapter: Arc<dyn ChatModel> = match adapter(config, name, variable)? {
+        None => return Ok(None),
+        Some(Adapter::OpenAi(model)) => Arc::new(model),
+        Some(Adapter::Anthropic(model)) => Arc::new(model),
+    };
     let price = config.prices.of(name);
     if config.model.max_cost.is_some() && price.is_none() {
         return Err(Error::UnknownPrice { model: name.to_owned() });
@@ -84,13 +90,15 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     let max_in_flight = (max_in_flight != GatewayConfig::default().max_in_flight).then_some(max_in_flight);
     let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
     let cache = CachePolicy { mode: config.model.cache, ..CachePolicy::default() };
-    Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, Arc::new(adapter)) }))
+    Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, adapter) }))
 }
 
 /// The file of kept replies. What one address answered is not found for another one.
 fn replies(config: &Config) -> Result<Replies> {
     let path = replies_path()?;
-    let realm = config.openai.base_url.clone().unwrap_or_default();
+    let addresses = [&config.openai, &config.anthropic, &config.gemini, &config.ollama];
+    let addresses: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
+    let realm = addresses.join(" ");
     Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }
 
@@ -99,35 +107,47 @@ fn replies(config: &Config) -> Result<Replies> {
 /// # Errors
 /// As [`model`]; that it does not answer is a [`Probe`].
 pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
-    match adapter(config, &config.model.name, |name| std::env::var(name).ok())? {
-        Some((adapter, name)) => Ok(Some(adapter.probe(&name, within).await)),
-        None => Ok(None),
-    }
+    let whole = &config.model.name;
+    let adapter = adapter(config, whole, |name| std::env::var(name).ok())?;
+    let name = whole.split_once('/').map_or("", |(_, name)| name);
+    Ok(match adapter {
+        None => None,
+        Some(Adapter::OpenAi(model)) => Some(model.probe(name, within).await),
+        Some(Adapter::Anthropic(model)) => Some(model.probe(name, within).await),
+    })
 }
 
-/// The adapter of a model, and the model's name at its provider.
-fn adapter(
-    config: &Config,
-    whole: &str,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Option<(OpenAi, String)>> {
+/// An adapter of one of the formats.
+enum Adapter {
+    OpenAi(OpenAi),
+    Anthropic(Anthropic),
+}
+
+/// The adapter of a model; `None` for the rules.
+fn adapter(config: &Config, whole: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Adapter>> {
     if whole == BUILTIN {
         return Ok(None);
     }
-    match whole.split_once('/') {
-        Some(("openai", name)) if !name.is_empty() => Ok(Some((openai(config, name, variable)?, name.to_owned()))),
-        _ => Err(Error::UnknownModel { name: whole.to_owned(), advice: advice(whole) }),
-    }
-}
-
-fn openai(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<OpenAi> {
-    let (base, key_env) = (config.openai.base_url.as_deref(), &config.openai.key_env);
-    let key = variable(key_env).filter(|key| !key.trim().is_empty());
+    let unknown = || Error::UnknownModel { name: whole.to_owned(), advice: advice(whole) };
+    let (provider, name) = whole.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(unknown)?;
+    let vendor = VENDORS.into_iter().find(|vendor| vendor.name == provider).ok_or_else(unknown)?;
+    let ProviderConfig { base_url, key_env } = match provider {
+        "anthropic" => &config.anthropic,
+        "gemini" => &config.gemini,
+        "ollama" => &config.ollama,
+        _ => &config.openai,
+    };
+    let (base, key) = (base_url.as_deref(), variable(key_env).filter(|key| !key.trim().is_empty()));
     // A server of one's own may want none; the vendor always wants one.
-    if key.is_none() && openai::is_vendor(base) {
-        return Err(Error::MissingKey { model: format!("openai/{name}"), variable: key_env.clone() });
+    if key.is_none() && vendor.is_at(base) {
+        return Err(Error::MissingKey { model: whole.to_owned(), variable: key_env.clone() });
     }
-    OpenAi::new(name, key.map(SecretString::from), base).map_err(Error::Provider)
+    let key = key.map(SecretString::from);
+    let adapter = match provider {
+        "anthropic" => Anthropic::new(name, key, base).map(Adapter::Anthropic),
+        _ => OpenAi::of(vendor, name.to_owned(), key, base).map(Adapter::OpenAi),
+    };
+    adapter.map(Some).map_err(Error::Provider)
 }
 
 /// What to write instead of a name that is none.
@@ -188,9 +208,9 @@ mod tests {
         for (name, advice) in [
             ("gpt", "`--model openai/gpt`"),
             ("openai/", "`--model openai/NAME`"),
-            ("opneai/x", "there is: openai."),
+            ("opneai/x", "there is: openai, anthropic, gemini, ollama."),
             ("mistral/x", "`--model openai/x` with its address in OPENAI_BASE_URL"),
-            ("/", "there is: openai"),
+            ("/", "there is: openai, anthropic"),
             ("", "`--model builtin`"),
         ] {
             let error = model_with(&named(name), keyed).unwrap_err();

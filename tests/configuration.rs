@@ -168,7 +168,7 @@ fn what_the_command_says_of_keys() {
     };
     let keys = [("OPENAI_API_KEY", CANARY), ("GEMINI_API_KEY", CANARY)];
     assert_eq!(note(&[], &[]), None);
-    let said = "note: OPENAI_API_KEY found; add --model openai/NAME to use it; GEMINI_API_KEY found and not used";
+    let said = "note: OPENAI_API_KEY found; add --model openai/NAME to use it; GEMINI_API_KEY found; add --model gemini/NAME to use it";
     assert_eq!(note(&[], &keys).as_deref(), Some(said));
     assert_eq!(note(&["--quiet"], &keys), None);
 }

@@ -3,19 +3,19 @@
 
 use callboard::config::{BUILTIN, Config};
 
-/// Variables of providers that this version does not have.
-pub(super) const OTHERS: [&str; 2] = ["ANTHROPIC_API_KEY", "GEMINI_API_KEY"];
+/// The variables of keys, each with what is written before the `/` of a model.
+pub(super) fn variables(config: &Config) -> [(&str, &'static str); 3] {
+    [(&config.openai.key_env, "openai"), (&config.anthropic.key_env, "anthropic"), (&config.gemini.key_env, "gemini")]
+}
 
 /// What is said about the keys that are set when the rules work; `None` when there is nothing to say.
 pub(super) fn note(config: &Config, is_set: impl Fn(&str) -> bool) -> Option<String> {
     if config.model.name != BUILTIN {
         return None;
     }
-    let ours = &config.openai.key_env;
-    let ours = is_set(ours).then(|| format!("{ours} found; add --model openai/NAME to use it"));
-    let others: Vec<_> = OTHERS.into_iter().filter(|name| is_set(name)).collect();
-    let others = (!others.is_empty()).then(|| format!("{} found and not used", others.join(", ")));
-    let said: Vec<_> = ours.into_iter().chain(others).collect();
+    let found = variables(config).into_iter().filter(|(variable, _)| is_set(variable));
+    let said: Vec<_> =
+        found.map(|(variable, provider)| format!("{variable} found; add --model {provider}/NAME to use it")).collect();
     (!said.is_empty()).then(|| said.join("; "))
 }
 
@@ -33,7 +33,8 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(note(&config, |_| false), None);
         let said = note(&config, |name| name != "ANTHROPIC_API_KEY").unwrap();
-        assert_eq!(said, "OPENAI_API_KEY found; add --model openai/NAME to use it; GEMINI_API_KEY found and not used");
+        let gemini = "GEMINI_API_KEY found; add --model gemini/NAME to use it";
+        assert_eq!(said, format!("OPENAI_API_KEY found; add --model openai/NAME to use it; {gemini}"));
         config.openai.key_env = "OTHER".into();
         let said = note(&config, |name| name == "OTHER").unwrap();
         assert_eq!(said, "OTHER found; add --model openai/NAME to use it");

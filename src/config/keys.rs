@@ -3,7 +3,7 @@
 use super::Config;
 use super::slot::{CACHE_MODES, Slot};
 use super::value::{Kind, Money, Value};
-use crate::providers::openai;
+use crate::providers::{anthropic, gemini, ollama, openai};
 
 /// What a project file may do with a key, unless its folder is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,4 +198,22 @@ pub static KEYS: &[Key] = &[
     key("providers.openai.key_env", Kind::Variable, Rule::Never, "CALLBOARD_PROVIDERS_OPENAI_KEY_ENV",
         |config| &mut config.openai.key_env,
         "the variable that holds the key; a key itself never stands in a file"),
+    key("providers.anthropic.base_url", Kind::Address, Rule::Never, anthropic::BASE_URL,
+        |config| &mut config.anthropic.base_url,
+        "another address of Anthropic; the key goes there"),
+    key("providers.anthropic.key_env", Kind::Variable, Rule::Never, "CALLBOARD_PROVIDERS_ANTHROPIC_KEY_ENV",
+        |config| &mut config.anthropic.key_env,
+        "the variable that holds the key"),
+    key("providers.gemini.base_url", Kind::Address, Rule::Never, gemini::BASE_URL,
+        |config| &mut config.gemini.base_url,
+        "another address of Google's Gemini; the key goes there"),
+    key("providers.gemini.key_env", Kind::Variable, Rule::Never, "CALLBOARD_PROVIDERS_GEMINI_KEY_ENV",
+        |config| &mut config.gemini.key_env,
+        "the variable that holds the key"),
+    key("providers.ollama.base_url", Kind::Address, Rule::Never, ollama::BASE_URL,
+        |config| &mut config.ollama.base_url,
+        "another address of Ollama; the key goes there"),
+    key("providers.ollama.key_env", Kind::Variable, Rule::Never, "CALLBOARD_PROVIDERS_OLLAMA_KEY_ENV",
+        |config| &mut config.ollama.key_env,
+        "the variable that holds the key"),
 ];

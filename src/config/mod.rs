@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use callboard_actors::gateway::{CacheMode, GatewayLimits, ModelLimits, Prices};
 
-use crate::providers::openai;
+use crate::providers::{anthropic, gemini, ollama, openai};
 
 pub use error::ConfigError;
 pub use layers::{Entry, Setting, Settings};
@@ -43,7 +43,7 @@ pub use value::{Kind, Money, Value, quoted};
 pub const BUILTIN: &str = "builtin";
 
 /// Everything that can be configured. [`load()`] makes it of the files, the environment and flags.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Folders whose project files may set everything; only the user file names them.
     pub trusted: Vec<PathBuf>,
@@ -55,6 +55,12 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// Where OpenAI, or a server that speaks as it does, is.
     pub openai: ProviderConfig,
+    /// Where Anthropic is.
+    pub anthropic: ProviderConfig,
+    /// Where Google's Gemini is.
+    pub gemini: ProviderConfig,
+    /// Where Ollama is.
+    pub ollama: ProviderConfig,
     /// What models cost; one that is not here is unknown, and not free.
     pub prices: Prices,
 }
@@ -158,9 +164,26 @@ impl Default for GatewayConfig {
     }
 }
 
-impl Default for ProviderConfig {
+impl Default for Config {
     fn default() -> Self {
-        Self { base_url: None, key_env: openai::KEY.to_owned() }
+        Self {
+            trusted: Vec::new(),
+            model: ModelConfig::default(),
+            research: ResearchConfig::default(),
+            gateway: GatewayConfig::default(),
+            openai: ProviderConfig::of(openai::KEY),
+            anthropic: ProviderConfig::of(anthropic::KEY),
+            gemini: ProviderConfig::of(gemini::KEY),
+            ollama: ProviderConfig::of(ollama::KEY),
+            prices: Prices::default(),
+        }
+    }
+}
+
+impl ProviderConfig {
+    /// The vendor's own address, and the variable that everybody uses for its key.
+    fn of(key: &str) -> Self {
+        Self { base_url: None, key_env: key.to_owned() }
     }
 }
 

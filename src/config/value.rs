@@ -7,7 +7,7 @@ use std::time::Duration;
 use callboard_actors::research::inert::is_hostile;
 
 use super::duration;
-use crate::providers::openai;
+use crate::providers::endpoint;
 
 /// US dollars, counted in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +176,7 @@ impl Kind {
                 names.iter().all(|name| is_model(name) && name.contains('/') && !name.contains(','))
             }
             (Self::OneOf(words), Value::Text(text)) => words.contains(&text.as_str()),
-            (Self::Address, Value::Text(text)) => return openai::endpoint(text, "").map(drop),
+            (Self::Address, Value::Text(text)) => return endpoint(text, "").map(drop),
             (Self::Variable, Value::Text(text)) => is_variable(text),
             (Self::Count(least, most), Value::Count(count)) => (least..=most).contains(&count),
             (Self::Time, Value::Time(time)) => (SHORTEST..=LONGEST).contains(time),

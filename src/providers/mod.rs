@@ -3,12 +3,20 @@
 //! A provider is a [`ChatModel`](crate::actors::ports::ChatModel): it makes one attempt of a call over its own pool of
 //! connections, and says what went wrong. Limits, retries and budgets are the gateway's, which is the only one to call it.
 
+pub mod anthropic;
 pub mod builtin;
+mod caller;
+pub mod gemini;
 mod headers;
 mod http;
+pub mod ollama;
 pub mod openai;
 mod probe;
 mod sse;
 
+pub(crate) use caller::{Vendor, endpoint};
 pub use http::ProviderError;
 pub use probe::{Answer, Probe};
+
+/// The vendors whose models can be named.
+pub(crate) static VENDORS: [&Vendor; 4] = [&openai::OPENAI, &anthropic::ANTHROPIC, &gemini::GEMINI, &ollama::OLLAMA];

@@ -43,11 +43,10 @@ pub(super) fn configuration(loaded: &Result<Loaded, Error>) -> Check {
 
 /// Which keys are set; never what they are.
 pub(super) fn keys(config: Option<&Config>) -> Check {
-    let configured = config.map_or(callboard::providers::openai::KEY, |config| &config.openai.key_env);
-    let state = |name: &str| format!("{name} {}", if keys::is_set(name) { "is set" } else { "is not set" });
-    let unused =
-        keys::OTHERS.iter().filter(|name| keys::is_set(name)).map(|name| format!("{name} is set and not used"));
-    Check::ok("keys", [state(configured)].into_iter().chain(unused).collect::<Vec<_>>().join("; "))
+    let standard = Config::default();
+    let variables = keys::variables(config.unwrap_or(&standard));
+    let state = |(name, _): (&str, _)| format!("{name} {}", if keys::is_set(name) { "is set" } else { "is not set" });
+    Check::ok("keys", variables.map(state).join("; "))
 }
 
 /// Whether the configured model can be set up; nothing is sent.

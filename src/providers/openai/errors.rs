@@ -69,17 +69,22 @@ impl Said {
     }
 }
 
-/// The error behind a status other than success. `key` says where the key comes from, if there is one.
-pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: Option<&str>) -> ModelError {
+/// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
+pub(super) fn of_status(
+    status: u16,
+    body: &[u8],
+    retry_after: Option<Duration>,
+    (variable, is_sent): (&str, bool),
+) -> ModelError {
     let said = Said::of_body(body);
     let message = said.message();
     match status {
         300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
         401 | 403 => {
-            let look = key.map_or_else(
-                || "no key was sent: set OPENAI_API_KEY".to_owned(),
-                |variable| format!("look at {variable}"),
-            );
+            let look = match is_sent {
+                true => format!("look at {variable}"),
+                false => format!("no key was sent: set {variable}"),
+            };
             ModelError::Unauthorized { status, message: format!("{}; {look}", message.trim_end_matches('.')) }
         }
         404 => ModelError::NotFound(message),
@@ -124,7 +129,7 @@ pub(super) fn in_a_reply(error: &Value) -> ModelError {
     let message = said.message();
     let code = said.codes.split_whitespace().find_map(|code| code.parse().ok());
     match code {
-        Some(status @ 400..=599) => of_status(status, error.to_string().as_bytes(), None, Some("the key")),
+        Some(status @ 400..=599) => of_status(status, error.to_string().as_bytes(), None, ("the key", true)),
         _ if said.names(&["rate_limit", "overloaded", "server_error", "unavailable"]) => {
             // Not a 503, which is told before anything is made.
             ModelError::Unavailable { status: 500, retry_after: None, message }
@@ -138,7 +143,7 @@ mod tests {
     use super::*;
 
     fn refused_with(body: &str) -> ModelError {
-        of_status(400, body.as_bytes(), None, Some("OPENAI_API_KEY"))
+        of_status(400, body.as_bytes(), None, ("OPENAI_API_KEY", true))
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
         ];
         let rows = crowds.map(|row| (row, Limited::Concurrency)).into_iter();
         for ((server, body), wanted) in rows.chain(rates.map(|row| (row, Limited::Rate))) {
-            let error = of_status(429, body.as_bytes(), None, None);
+            let error = of_status(429, body.as_bytes(), None, ("KEY", false));
             assert!(
                 matches!(error, ModelError::RateLimited { limited, .. } if limited == wanted),
                 "{server}: {error:?}"

@@ -9,6 +9,7 @@ use serde_json::error::Category;
 use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
+use crate::providers::caller;
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -92,13 +93,6 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Takes in a piece of a reply. Gives what is new in it.
-    pub(super) fn take(&mut self, json: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
-        let mut new = Vec::new();
-        self.read(json, Some(&mut new))?;
-        Ok(new)
-    }
-
     /// Reads a reply, or a piece of one, and says what is new in it to whoever asks.
     fn read(&mut self, json: &[u8], mut new: Option<&mut Vec<ChatChunk>>) -> Result<(), ModelError> {
         let completion: Completion = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
@@ -158,25 +152,37 @@ impl Growing {
         known.arguments.push_str(&arguments);
         Ok(ChatChunk::ToolCall { index, name, arguments })
     }
+}
+
+impl caller::Growing for Growing {
+    fn take(&mut self, json: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
+        let mut new = Vec::new();
+        self.read(json, Some(&mut new))?;
+        Ok(new)
+    }
+
+    fn is_last(event: &[u8]) -> bool {
+        event == b"[DONE]"
+    }
 
     /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
-    pub(super) fn is_finished(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.finish.is_some()
     }
 
     /// Whether the model has begun: with its reply, or with what it thinks before.
-    pub(super) fn has_begun(&self) -> bool {
+    fn has_begun(&self) -> bool {
         self.has_thought || self.received() > 0
     }
 
     /// How much has come: bytes of text, and of the names and arguments of tool calls.
-    pub(super) fn received(&self) -> usize {
+    fn received(&self) -> usize {
         let calls: usize = self.reply.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
         self.reply.text.len() + calls
     }
 
     /// The whole reply.
-    pub(super) fn end(mut self) -> Result<ChatReply, ModelError> {
+    fn end(mut self) -> Result<ChatReply, ModelError> {
         if !self.refusal.is_empty() && self.reply.text.is_empty() {
             return Err(ModelError::ContentRefused(errors::short(&self.refusal)));
         }
@@ -227,14 +233,15 @@ fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
 pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
     let mut growing = Growing::default();
     growing.read(json, None)?;
-    if growing.finish.is_none() && growing.received() == 0 && growing.refusal.is_empty() {
+    if growing.finish.is_none() && caller::Growing::received(&growing) == 0 && growing.refusal.is_empty() {
         return Err(ModelError::Malformed("it holds no choice".to_owned()));
     }
-    growing.end()
+    caller::Growing::end(growing)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::caller::Growing as _;
     use super::*;
 
     const USED: Option<TokenUsage> = Some(TokenUsage { input: 3, output: 2 });

@@ -1,0 +1,120 @@
+//! What did Anthropic refuse, and what can the caller do about it?
+
+use std::time::Duration;
+
+use callboard_actors::error::{Limited, ModelError};
+use serde::Deserialize;
+
+/// As much of the vendor's words as is shown, in characters.
+const SHORT: usize = 300;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    error: Said,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    r#type: String,
+    message: String,
+}
+
+fn short(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// The error behind a status other than success.
+pub(super) fn of_status(
+    status: u16,
+    body: &[u8],
+    retry_after: Option<Duration>,
+    (variable, is_sent): (&str, bool),
+) -> ModelError {
+    let said = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error);
+    let said = said.unwrap_or_else(|_| Said { message: String::from_utf8_lossy(body).into_owned(), ..Said::default() });
+    let message = match short(&said.message) {
+        empty if empty.is_empty() => "it does not say why".to_owned(),
+        message => message,
+    };
+    match status {
+        300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
+        401 | 403 => {
+            let look = match is_sent {
+                true => format!("look at {variable}"),
+                false => format!("no key was sent: set {variable}"),
+            };
+            ModelError::Unauthorized { status, message: format!("{}; {look}", message.trim_end_matches('.')) }
+        }
+        404 => ModelError::NotFound(message),
+        413 => ModelError::ContextTooLong(message),
+        400 if is_about_length(&said) => ModelError::ContextTooLong(message),
+        408 | 409 | 425 => ModelError::Unavailable { status, retry_after, message },
+        429 => {
+            let concurrent = message.to_lowercase().contains("concurren");
+            let limited = if concurrent { Limited::Concurrency } else { Limited::Rate };
+            ModelError::RateLimited { limited, retry_after, message }
+        }
+        500.. => ModelError::Unavailable { status, retry_after, message },
+        _ => ModelError::Rejected { status, message },
+    }
+}
+
+fn is_about_length(said: &Said) -> bool {
+    let message = said.message.to_lowercase();
+    ["prompt is too long", "context limit", "too many tokens"].iter().any(|words| message.contains(words))
+}
+
+/// An error that comes in a stream.
+pub(super) fn in_a_stream(said: &Said) -> ModelError {
+    let message = short(&said.message);
+    match said.r#type.as_str() {
+        "overloaded_error" | "api_error" | "timeout_error" => {
+            // Not a 529, which is told before anything is made.
+            ModelError::Unavailable { status: 500, retry_after: None, message }
+        }
+        "rate_limit_error" => ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message },
+        _ => ModelError::Malformed(format!("it holds an error: {message}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types and statuses as documented at https://docs.anthropic.com/en/api/errors, read from memory on 2026-11-26.
+    #[test]
+    fn each_documented_error_is_told_by_what_can_be_done() {
+        let said = |kind: &str, message: &str| {
+            format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"}},"request_id":"req_1"}}"#)
+        };
+        let of =
+            |status, kind: &str, message: &str| of_status(status, said(kind, message).as_bytes(), None, ("KEY", true));
+        assert!(matches!(
+            of(400, "invalid_request_error", "max_tokens: required"),
+            ModelError::Rejected { status: 400, .. }
+        ));
+        let long = "prompt is too long: 200001 tokens > 200000 maximum";
+        assert!(matches!(of(400, "invalid_request_error", long), ModelError::ContextTooLong(_)));
+        assert!(matches!(of(401, "authentication_error", "invalid x-api-key"), ModelError::Unauthorized { .. }));
+        assert!(matches!(of(403, "permission_error", "no"), ModelError::Unauthorized { status: 403, .. }));
+        assert!(matches!(of(404, "not_found_error", "model: x"), ModelError::NotFound(_)));
+        assert!(matches!(of(413, "request_too_large", "no"), ModelError::ContextTooLong(_)));
+        assert!(matches!(
+            of(429, "rate_limit_error", "per minute"),
+            ModelError::RateLimited { limited: Limited::Rate, .. }
+        ));
+        assert!(matches!(
+            of(429, "rate_limit_error", "Number of concurrent connections has exceeded your rate limit"),
+            ModelError::RateLimited { limited: Limited::Concurrency, .. }
+        ));
+        assert!(matches!(of(500, "api_error", "no"), ModelError::Unavailable { status: 500, .. }));
+        assert!(matches!(of(529, "overloaded_error", "Overloaded"), ModelError::Unavailable { status: 529, .. }));
+        assert!(matches!(of_status(502, b"<html>", None, ("KEY", false)), ModelError::Unavailable { status: 502, .. }));
+    }
+}

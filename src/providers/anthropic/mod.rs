@@ -1,0 +1,121 @@
+//! How is a model of Anthropic called? The Messages interface, of Anthropic itself and of whoever serves it.
+//!
+//! After the vendor's [reference](https://docs.anthropic.com/en/api/messages), version 2023-06-01 of the interface. Documented,
+//! not recorded: nobody has tried it against the vendor's servers yet.
+
+mod errors;
+mod reply;
+mod request;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
+use callboard_actors::error::ModelError;
+use callboard_actors::ports::{ChatModel, ModelCall};
+use futures_util::future::BoxFuture;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::caller::{Caller, Format, Place, Vendor};
+use super::headers::retry_after;
+use super::http::ProviderError;
+use super::probe::Probe;
+
+/// The variable that holds the key.
+pub const KEY: &str = "ANTHROPIC_API_KEY";
+/// The variable that names another address.
+pub const BASE_URL: &str = "ANTHROPIC_BASE_URL";
+/// The version of the interface.
+const VERSION: &str = "2023-06-01";
+
+/// Anthropic itself.
+pub(crate) static ANTHROPIC: Vendor = Vendor {
+    name: "anthropic",
+    speaks: "Anthropic",
+    key: KEY,
+    base_url: BASE_URL,
+    address: "https://api.anthropic.com/v1",
+    domain: "anthropic.com",
+};
+
+/// A model of Anthropic, or of a server that speaks as Anthropic does. It is called through a
+/// [`Gateway`](callboard_actors::gateway::Gateway).
+///
+/// A reply of a [form](callboard_actors::chat::ReplyForm) is asked for as the arguments of a tool that is called by force, which is how
+/// this interface keeps to a schema; the text of the reply is then these arguments.
+///
+/// # Cancellation
+/// Dropping a call closes its connection.
+#[derive(Debug, Clone)]
+pub struct Anthropic(Arc<Caller<Messages>>);
+
+impl Anthropic {
+    /// The model with this name at `base_url`, such as `https://api.anthropic.com/v1`; `None` is that.
+    ///
+    /// # Errors
+    /// [`ProviderError`] when the address is none, or the key cannot be sent.
+    pub fn new(
+        model: impl Into<String>,
+        key: Option<SecretString>,
+        base_url: Option<&str>,
+    ) -> Result<Self, ProviderError> {
+        let (model, place) = (model.into(), Place::of(&ANTHROPIC, base_url, "/messages")?);
+        let mut headers = vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION))];
+        if let Some(key) = &key {
+            headers.push((HeaderName::from_static("x-api-key"), sensitive(key)?));
+        }
+        Ok(Self(Arc::new(Caller::new(&ANTHROPIC, Messages { model: model.clone() }, model, place, key, headers)?)))
+    }
+
+    /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
+    pub(crate) async fn probe(&self, model: &str, within: Duration) -> Probe {
+        self.0.probe(model, within).await
+    }
+}
+
+fn sensitive(key: &SecretString) -> Result<HeaderValue, ProviderError> {
+    let value = HeaderValue::from_str(key.expose_secret().trim());
+    let mut value = value.map_err(|_| ProviderError::Key { variable: KEY.to_owned() })?;
+    // So that nothing that prints headers prints it.
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl ChatModel for Anthropic {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let caller = self.0.clone();
+        Box::pin(async move { caller.complete(&call).await })
+    }
+}
+
+/// The format.
+struct Messages {
+    model: String,
+}
+
+impl Format for Messages {
+    type Growing = reply::Growing;
+
+    fn body(&self, request: &ChatRequest, is_streamed: bool) -> Result<Vec<u8>, serde_json::Error> {
+        request::body(request, &self.model, is_streamed)
+    }
+
+    fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
+        reply::whole(json)
+    }
+
+    fn headroom(headers: &HeaderMap) -> Headroom {
+        let left = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+        // Their resets are times of day in a form of their own; what is left is enough to go by.
+        Headroom {
+            requests: left("anthropic-ratelimit-requests-remaining"),
+            tokens: left("anthropic-ratelimit-tokens-remaining"),
+            ..Headroom::default()
+        }
+    }
+
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
+        errors::of_status(status, said, retry_after(headers, SystemTime::now()), key)
+    }
+}

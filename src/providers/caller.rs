@@ -1,0 +1,391 @@
+//! How is a call made, whatever the vendor's format? One request and its reply, whole or as a stream, over one pool of connections.
+//!
+//! What a request and a reply look like a [`Format`] says, which is pure.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Headroom};
+use callboard_actors::error::{ModelError, Waiting};
+use callboard_actors::gateway::{Chunks, Timeouts};
+use callboard_actors::ports::ModelCall;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout_at};
+
+use super::http::{Http, ProviderError, body, failed, host};
+use super::probe::{Answer, Probe};
+use super::sse::Events;
+
+/// How long the end of a body may take after its last word: most servers send both at once.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// The longest streamed reply, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// What a vendor's requests and replies look like. Pure.
+pub(super) trait Format: Send + Sync + 'static {
+    /// A reply that comes in pieces.
+    type Growing: Growing;
+
+    /// The body of a request.
+    fn body(&self, request: &ChatRequest, is_streamed: bool) -> Result<Vec<u8>, serde_json::Error>;
+
+    /// A reply in one piece.
+    fn whole(json: &[u8]) -> Result<ChatReply, ModelError>;
+
+    /// What the headers of a reply say is left.
+    fn headroom(headers: &HeaderMap) -> Headroom;
+
+    /// What a status other than success means. `key` is the variable of the key, and whether one was sent.
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError;
+}
+
+/// Whose models they are.
+#[derive(Debug)]
+pub(crate) struct Vendor {
+    /// As it is written before the `/` of a model.
+    pub(crate) name: &'static str,
+    /// Whose format it is, for people.
+    pub(crate) speaks: &'static str,
+    /// The variable that holds the key.
+    pub(crate) key: &'static str,
+    /// The variable that names another address.
+    pub(crate) base_url: &'static str,
+    /// Where it is.
+    pub(crate) address: &'static str,
+    /// What its hosts end with; they want a key. Empty for servers of one's own.
+    pub(crate) domain: &'static str,
+}
+
+impl Vendor {
+    /// Whether this base URL, or its own address, leads to the vendor itself, which wants a key.
+    pub(crate) fn is_at(&self, base: Option<&str>) -> bool {
+        !self.domain.is_empty() && endpoint(base.unwrap_or(self.address), "").is_ok_and(|url| self.owns(&url))
+    }
+
+    pub(super) fn owns(&self, url: &Url) -> bool {
+        let below =
+            |host: &str| host.strip_suffix(self.domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        !self.domain.is_empty() && url.host_str().is_some_and(below)
+    }
+}
+
+/// A reply that grows.
+pub(super) trait Growing: Default + Send {
+    /// Takes in an event of the stream. Gives what is new in it.
+    fn take(&mut self, event: &[u8]) -> Result<Vec<ChatChunk>, ModelError>;
+
+    /// Whether this event is the last one, and says nothing else.
+    fn is_last(event: &[u8]) -> bool;
+
+    /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
+    fn is_finished(&self) -> bool;
+
+    /// Whether the model has begun: with its reply, or with what it thinks before.
+    fn has_begun(&self) -> bool;
+
+    /// How much has come: bytes of text, and of the names and arguments of tool calls.
+    fn received(&self) -> usize;
+
+    /// The whole reply.
+    fn end(self) -> Result<ChatReply, ModelError>;
+}
+
+/// A model at an address, with its key.
+pub(super) struct Caller<F> {
+    vendor: &'static Vendor,
+    format: F,
+    model: String,
+    url: Url,
+    /// Where the models are listed.
+    models: Url,
+    key: Option<SecretString>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    http: Http,
+}
+
+impl<F> std::fmt::Debug for Caller<F> {
+    /// Never the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.model, host(&self.url))
+    }
+}
+
+/// Where a model is called, and where the models are listed.
+pub(super) struct Place {
+    pub(super) url: Url,
+    pub(super) models: Url,
+}
+
+impl Place {
+    /// Below a base URL.
+    pub(super) fn of(vendor: &Vendor, base: Option<&str>, path: &str) -> Result<Self, ProviderError> {
+        let base = base.unwrap_or(vendor.address);
+        let url = endpoint(base, path).map_err(|what| ProviderError::Address {
+            variable: vendor.base_url.to_owned(),
+            address: without_secrets(base),
+            what,
+        })?;
+        let models = endpoint(base, "/models").unwrap_or_else(|_| url.clone());
+        Ok(Self { url, models })
+    }
+}
+
+impl<F: Format> Caller<F> {
+    /// `headers` are sent with each request, the key among them.
+    pub(super) fn new(
+        vendor: &'static Vendor,
+        format: F,
+        model: String,
+        Place { url, models }: Place,
+        key: Option<SecretString>,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Self, ProviderError> {
+        let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
+        Ok(Self { vendor, format, model, url, models, key, headers, http })
+    }
+
+    /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
+    pub(super) async fn probe(&self, model: &str, within: Duration) -> Probe {
+        let is_key_exposed = self.key.is_some() && self.url.scheme() == "http" && !is_local(&self.url);
+        let start = Instant::now();
+        let asked = timeout_at(start + within, self.models(within)).await;
+        let answer = match asked.unwrap_or(Err(ModelError::Timeout(Waiting::Total))) {
+            Ok((status, said)) => Answer::of(status, &said, model, start.elapsed()),
+            Err(error) => Answer::Unreachable(error),
+        };
+        Probe { host: host(&self.models), is_key_exposed, answer }
+    }
+
+    /// One attempt.
+    pub(super) async fn complete(&self, call: &ModelCall) -> Result<ChatReply, ModelError> {
+        let Timeouts { first_token, between_tokens, .. } = call.timeouts;
+        // A reply in one piece has no first token: its head comes when the model has said everything.
+        let first = call.chunks.is_some().then(|| Instant::now() + first_token);
+        let response = match first {
+            // In a block of its own: most calls are not streamed, and need not hold the room for it.
+            Some(first) => Box::pin(timeout_at(first, self.ask(call)?)).await.map_err(|_| no_first_token())?,
+            None => self.ask(call)?.await,
+        };
+        let mut response = response.map_err(|error| failed(&self.url, &error))?;
+        let (is_success, room) = (response.status().is_success(), F::headroom(response.headers()));
+        match (Kind::of(&response), call.chunks.as_ref().zip(first)) {
+            _ if !is_success => {}
+            (Kind::Stream, Some((chunks, first))) => {
+                let reply = Box::pin(self.streamed(response, chunks, first, between_tokens)).await?;
+                return Ok(ChatReply { headroom: room, ..reply });
+            }
+            // Some servers do not stream, whatever they are asked.
+            (Kind::Json, _) => {}
+            _ => return Err(self.of_another_kind(&response)),
+        }
+        let said = body(&mut response, between_tokens).await;
+        if !is_success {
+            return Err(self.refused(&response, &said.unwrap_or_default()));
+        }
+        let reply = F::whole(&self.without_key(&said?))?;
+        if let Some(chunks) = &call.chunks {
+            Box::pin(send(chunks, &reply)).await;
+        }
+        Ok(ChatReply { headroom: room, ..reply })
+    }
+
+    /// What a status other than success means.
+    fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
+        let key = (self.vendor.key, self.key.is_some());
+        F::refused(response.status().as_u16(), response.headers(), &self.without_key(said), key)
+    }
+
+    fn of_another_kind(&self, response: &Response) -> ModelError {
+        let kind = content_type(response);
+        let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
+        ModelError::Malformed(format!("it is {what}; does {} speak as {} does?", host(&self.url), self.vendor.speaks))
+    }
+
+    /// Sends the request; the future ends with the head of the reply. It is made here, where nothing waits, so that a call
+    /// that waits does not hold the room in which its request was put together.
+    fn ask(
+        &self,
+        call: &ModelCall,
+    ) -> Result<impl Future<Output = Result<Response, reqwest::Error>> + Send + use<F>, ModelError> {
+        let body = self.format.body(&call.request, call.chunks.is_some());
+        let body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
+        let client = self.http.client(call.timeouts.connect)?;
+        let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        for (name, value) in &self.headers {
+            request = request.header(name.clone(), value.clone());
+        }
+        Ok(request.send())
+    }
+
+    /// The list of models: its status and its body, read to its end or not at all.
+    async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
+        let mut request = self.http.client(Timeouts::default().connect)?.get(self.models.clone());
+        for (name, value) in &self.headers {
+            request = request.header(name.clone(), value.clone());
+        }
+        let mut response = request.send().await.map_err(|error| failed(&self.models, &error))?;
+        Ok((response.status().as_u16(), body(&mut response, within).await?))
+    }
+
+    /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.
+    fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
+        match key {
+            Some(key) if holds(said, key.as_bytes()) => {
+                String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
+            }
+            _ => said.into(),
+        }
+    }
+
+    /// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
+    async fn streamed(
+        &self,
+        mut response: Response,
+        chunks: &Chunks,
+        first: Instant,
+        between: Duration,
+    ) -> Result<ChatReply, ModelError> {
+        let url = response.url().clone();
+        let (mut events, mut growing, mut bytes) = (Events::default(), F::Growing::default(), 0);
+        let broken =
+            |growing: &F::Growing, message: String| ModelError::Broken { received: growing.received(), message };
+        let mut deadline = first;
+        loop {
+            let waiting = if growing.has_begun() { Waiting::NextToken } else { Waiting::FirstToken };
+            let piece = match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(piece)) => piece,
+                // The model has said that this is all; what the connection does afterwards is of no interest.
+                _ if growing.is_finished() => None,
+                Ok(Err(error)) => return Err(broken(&growing, failed(&url, &error).to_string())),
+                Err(_) => return Err(ModelError::Timeout(waiting)),
+            };
+            let Some(piece) = piece else { break };
+            bytes += piece.len();
+            let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
+            if bytes > LONGEST {
+                return Err(too_long());
+            }
+            for event in events.take(&piece).map_err(|_| too_long())? {
+                if F::Growing::is_last(&event) {
+                    let reply = finish(growing)?;
+                    to_its_end(response).await;
+                    return Ok(reply);
+                }
+                take(&mut growing, &self.without_key(&event), chunks).await?;
+            }
+            if growing.has_begun() {
+                deadline = Instant::now() + between;
+            }
+        }
+        if let Some(event) = events.rest().filter(|event| !F::Growing::is_last(event)) {
+            // A piece that was cut is no piece.
+            let _cut = take(&mut growing, &self.without_key(&event), chunks).await;
+        }
+        match growing.is_finished() {
+            true => growing.end(),
+            false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
+        }
+    }
+}
+
+/// Whether an address is on this machine.
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The address of a part of the interface, such as `/models`, below a base URL.
+///
+/// # Errors
+/// What is wrong with the base URL; nothing that stands in it.
+pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
+    if !base.contains("://") {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    let url = Url::parse(&format!("{}{part}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("it must begin with http:// or https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a name or a password; hand the key over instead".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it holds a `?` or a `#`, and more is appended to it".to_owned());
+    }
+    Ok(url)
+}
+
+/// An address that can be shown: what stands before an `@` or after a `?` may be a secret.
+fn without_secrets(address: &str) -> String {
+    let shown = address.rsplit('@').next().unwrap_or_default();
+    shown.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// Whether `part` is in `whole`. Nearly everywhere its first byte decides that it is not.
+fn holds(whole: &[u8], part: &[u8]) -> bool {
+    whole.windows(part.len()).any(|here| here.first() == part.first() && here == part)
+}
+
+/// What a successful reply is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stream,
+    Json,
+    Other,
+}
+
+impl Kind {
+    fn of(response: &Response) -> Self {
+        let kind = content_type(response);
+        let begins_with = |name: &str| kind.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        match kind {
+            "" => Self::Json,
+            _ if begins_with("application/json") || kind.to_ascii_lowercase().contains("+json") => Self::Json,
+            _ if begins_with("text/event-stream") => Self::Stream,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn content_type(response: &Response) -> &str {
+    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
+}
+
+fn no_first_token() -> ModelError {
+    ModelError::Timeout(Waiting::FirstToken)
+}
+
+/// Reads what is left of a body after it has said everything, which is its end: a connection is closed when it is left before, and
+/// otherwise serves the next call. A server that does not end it, or goes on, is not waited for.
+async fn to_its_end(mut response: Response) {
+    let end = async { while let Ok(Some(_)) = response.chunk().await {} };
+    let _it_is_over = tokio::time::timeout(MOMENT, end).await;
+}
+
+/// The server says that this is all.
+fn finish(growing: impl Growing) -> Result<ChatReply, ModelError> {
+    if !growing.is_finished() && growing.received() == 0 {
+        return Err(ModelError::Malformed("it is empty".to_owned()));
+    }
+    growing.end()
+}
+
+/// Whoever reads may have left; the caller still waits for the whole.
+async fn send(chunks: &Chunks, reply: &ChatReply) {
+    for chunk in reply.chunks() {
+        let _nobody_reads = chunks.send(chunk).await;
+    }
+}
+
+async fn take(growing: &mut impl Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {
+    for chunk in growing.take(event)? {
+        // Whoever reads may have left; the caller still waits for the whole.
+        let _nobody_reads = chunks.send(chunk).await;
+    }
+    Ok(())
+}
