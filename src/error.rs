@@ -131,15 +131,20 @@ impl Error {
             Self::OutOfRange(_) => "choose a value within the range".into(),
             Self::Config(error) => error.hint(),
             Self::UnknownModel { advice, .. } => advice.clone(),
-            Self::MissingKey { variable, .. } => format!(
-                "put the key into it: export {variable}=...; a server that wants none is named with OPENAI_BASE_URL"
-            ),
+            Self::MissingKey { model, variable } => {
+                let provider = model.split('/').next().unwrap_or_default();
+                format!(
+                    "put the key into it: export {variable}=...; a server that wants none is named with {}_BASE_URL",
+                    provider.to_uppercase()
+                )
+            }
             Self::UnknownPrice { model } => format!(
                 "write [prices.\"{model}\"] into your user file (docs/configuration.md says where it is), and below it input = ... and output = ... in US \
                  dollars for a million tokens; or limit the run with --max-tokens instead"
             ),
-            Self::Provider(ProviderError::Address { .. }) => {
-                "mend the address: it stands in OPENAI_BASE_URL or in providers.openai.base_url".into()
+            Self::Provider(ProviderError::Address { variable, .. }) => {
+                let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
+                format!("mend the address: it stands in {variable} or in providers.{provider}.base_url")
             }
             Self::Provider(ProviderError::Key { .. }) => "copy the key again, as one line".into(),
             Self::Provider(_) => "install the certificates of your system (ca-certificates), and try again".into(),

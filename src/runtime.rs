@@ -4,11 +4,12 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use callboard_actors::chat_agent::ChatAgentSpec;
+use callboard_actors::chat_agent::{AskLimits, ChatAgentSpec};
 use callboard_actors::error::StartError;
-use callboard_actors::gateway::{Gateway, ServedModel};
+use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, ServedModel};
 use callboard_actors::ports::ChatModel;
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
+use callboard_actors::supervisor::CrewModel;
 
 use crate::compose;
 use crate::config::{Config, Surroundings, load};
@@ -35,6 +36,10 @@ struct Model {
     gateway: Result<Gateway, StartError>,
     name: String,
     fallbacks: Vec<String>,
+    /// What all agents together may spend.
+    budget: Budget,
+    /// How long a reply may be, in tokens.
+    output_tokens: u32,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -73,15 +78,15 @@ impl Runtime {
         }
     }
 
-    /// With this model, its limits and its budget.
+    /// With this model, its limits, and a budget for all agents together; a question or an agent with a budget of its own is outside of it.
     ///
     /// # Errors
     /// [`Error::Start`](crate::Error::Start) when a limit breaks a rule, or the system gives no thread.
     pub fn with(choice: ModelChoice) -> Result<Self> {
         let core = runtime::Runtime::start(RuntimeConfig::default())?;
         let replies = choice.replies.clone();
-        let crew = choice.start(&core)?;
-        let model = Model { gateway: Ok(crew.gateway), name: crew.name, fallbacks: crew.fallbacks };
+        let CrewModel { gateway, name, fallbacks, budget, output_tokens, .. } = choice.start(&core)?;
+        let model = Model { gateway: Ok(gateway), name, fallbacks, budget, output_tokens };
         Ok(Self { core, model: model.into(), replies })
     }
 
@@ -105,9 +110,15 @@ impl Runtime {
     /// Describes an agent called `name`, which answers with the runtime's model: give it instructions and tools, then
     /// [`start`](ChatAgentSpec::start) it.
     pub fn agent(&self, name: impl Into<Arc<str>>) -> ChatAgentSpec {
-        let Model { gateway, name: model, fallbacks } = self.model();
-        let spec = ChatAgentSpec::of(name, gateway.clone(), model.as_str());
+        let Model { gateway, name: model, fallbacks, budget, output_tokens } = self.model();
+        let limits = AskLimits { output_tokens: *output_tokens, ..AskLimits::default() };
+        let spec = ChatAgentSpec::of(name, gateway.clone(), model.as_str()).limits(limits).budget(budget);
         fallbacks.iter().fold(spec, |spec, other| spec.fallback(other.as_str()))
+    }
+
+    /// What its agents have spent together, and may.
+    pub fn budget(&self) -> &Budget {
+        &self.model().budget
     }
 
     /// The gateway to its model.
@@ -122,7 +133,9 @@ impl Runtime {
         self.model.get_or_init(|| {
             let served = ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive));
             let gateway = Gateway::start(&self.core, vec![served], Default::default());
-            Model { gateway, name: builtin::NAME.to_owned(), fallbacks: Vec::new() }
+            let AskLimits { output_tokens, .. } = AskLimits::default();
+            let (name, budget) = (builtin::NAME.to_owned(), Budget::new(BudgetLimits::default()));
+            Model { gateway, name, fallbacks: Vec::new(), budget, output_tokens }
         })
     }
 
@@ -131,13 +144,18 @@ impl Runtime {
     pub async fn stop(self, within: Duration) -> StopReport {
         let report = self.core.stop(within).await;
         if let Some(replies) = self.replies {
-            let _kept_or_logged_by_the_store = tokio::time::timeout(within, replies.close()).await;
+            replies.close_within(within).await;
         }
         report
     }
 
     /// The same for programs without an async runtime; see [`stop_blocking`](runtime::Runtime::stop_blocking) of the core.
     pub fn stop_blocking(self, within: Duration) -> StopReport {
-        self.core.stop_blocking(within)
+        let report = self.core.stop_blocking(within);
+        if let Some(replies) = self.replies {
+            // Elsewhere its thread writes what waits all the same.
+            let _where_it_may_block = runtime::wait(|| replies.close());
+        }
+        report
     }
 }

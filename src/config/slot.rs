@@ -44,23 +44,22 @@ slot!(Vec<String>, Names, Some, |names: Vec<String>| (!names.is_empty()).then_so
 slot!(CacheMode, Text, cache_mode, |mode: CacheMode| Some(word(mode).to_owned()));
 
 /// The words for what may be done with kept replies.
-pub(super) const CACHE_MODES: &[&str] = &["off", "on", "read-only", "write-only"];
+pub(super) const CACHE_MODES: &[&str] = &[OFF, ON, READ_ONLY, WRITE_ONLY];
+const OFF: &str = "off";
+const ON: &str = "on";
+const READ_ONLY: &str = "read-only";
+const WRITE_ONLY: &str = "write-only";
 
-fn cache_mode(word: String) -> Option<CacheMode> {
-    Some(match word.as_str() {
-        "off" => CacheMode::Off,
-        "on" => CacheMode::On,
-        "read-only" => CacheMode::ReadOnly,
-        "write-only" => CacheMode::WriteOnly,
-        _ => return None,
-    })
+fn cache_mode(written: String) -> Option<CacheMode> {
+    let all = [CacheMode::Off, CacheMode::On, CacheMode::ReadOnly, CacheMode::WriteOnly];
+    all.into_iter().find(|mode| word(*mode) == written)
 }
 
 fn word(mode: CacheMode) -> &'static str {
     match mode {
-        CacheMode::Off => "off",
-        CacheMode::On => "on",
-        CacheMode::ReadOnly => "read-only",
-        CacheMode::WriteOnly => "write-only",
+        CacheMode::Off => OFF,
+        CacheMode::On => ON,
+        CacheMode::ReadOnly => READ_ONLY,
+        CacheMode::WriteOnly => WRITE_ONLY,
     }
 }

@@ -12,6 +12,7 @@ mod http;
 pub mod ollama;
 pub mod openai;
 mod probe;
+mod refusal;
 mod sse;
 
 pub(crate) use caller::{Vendor, endpoint};

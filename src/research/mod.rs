@@ -304,11 +304,8 @@ impl Finished {
 /// Stops the actors, then has what is still to be kept written.
 async fn stop(runtime: Runtime, replies: Option<Replies>) {
     runtime.stop(STOP_WITHIN).await;
-    let Some(replies) = replies else { return };
-    match tokio::time::timeout(STOP_WITHIN, replies.close()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, hint = error.hint(), "the last replies may not be kept"),
-        Err(_) => tracing::warn!("the last replies may not be kept: the disk is slow"),
+    if let Some(replies) = replies {
+        replies.close_within(STOP_WITHIN).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::ChatReply;
 use callboard_actors::error::StoreError;
@@ -85,6 +85,15 @@ impl Replies {
     /// [`StoreError`] when too much waits, or when it was closed before.
     pub fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
         self.ask(Job::Close)
+    }
+
+    /// The same within this time; what comes in between is logged.
+    pub(crate) async fn close_within(&self, time: Duration) {
+        match tokio::time::timeout(time, self.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, hint = error.hint(), "the last replies may not be kept"),
+            Err(_late) => tracing::warn!("the last replies may not be kept: the disk is slow"),
+        }
     }
 
     /// Hands over a job and waits for its answer. It is under way when this returns.

@@ -187,6 +187,8 @@ impl Asking {
                 },
                 id: call.id,
             }));
+            // The one before waits, too: its turn goes on.
+            self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
             self.agent.host = to.host.clone();
             if let Some(id) = to.host.starts() {
                 self.agent.id = id;

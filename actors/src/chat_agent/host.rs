@@ -3,12 +3,12 @@
 //! of one call instead of 38.)
 //!
 //! The actor is what the agent is to the runtime: its place in the directory, its end, what a stop waits for. It starts with the
-//! first ask. Whose turn it is stands in the [`Line`], under one lock, for whoever has something to decide.
+//! first ask, and ends when nobody has the agent any more and nothing is asked of it. Whose turn it is stands in the [`Line`], under one lock, for whoever has something to decide.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use super::question::Question;
 use super::spec::Plan;
 use super::{Asking, GRACE};
 use crate::agent::{Agent, Turn, unless_cancelled};
-use crate::error::{AskError, StartError};
+use crate::error::{AskError, StartError, TellError};
 use crate::mailbox::{AgentId, AgentRef, AgentSpec, Reply, Working, drop_contained, drop_contained_in, panic_text};
 
 /// Room for the ask that is carried out, the one that begins, and messages about those before, which the actor has yet to read.
@@ -71,7 +71,7 @@ impl Host {
     /// The actor, which begins to live when somebody asks for it first.
     fn actor(self: &Arc<Self>) -> Result<&AgentRef<Message>, StartError> {
         let start = || {
-            let host = self.clone();
+            let host = Arc::downgrade(self);
             let spec = AgentSpec::new(self.name.clone(), move || Actor::new(host.clone())).max_work(WORK);
             self.plan.gateway.spawn(spec)
         };
@@ -164,6 +164,15 @@ impl Host {
     }
 }
 
+impl Drop for Host {
+    /// Nobody can ask it any more, and no ask is under way: each of them holds it.
+    fn drop(&mut self) {
+        if let Some(Ok(actor)) = self.actor.get() {
+            actor.stop();
+        }
+    }
+}
+
 /// The turn of one ask: dropped, it is over, and the next one begins.
 pub(super) struct Over {
     host: Arc<Host>,
@@ -177,8 +186,9 @@ impl Drop for Over {
         if self.is_in_order {
             return self.host.next();
         }
-        let is_told = matches!(self.host.actor.get(), Some(Ok(actor)) if actor.tell(Message::Next).is_ok());
-        if !is_told {
+        let Some(Ok(actor)) = self.host.actor.get() else { return };
+        // With a full mailbox it looks soon.
+        if let Err(TellError::Stopped(_)) = actor.tell(Message::Next) {
             self.host.close();
         }
     }
@@ -221,12 +231,14 @@ async fn carried_out(actor: AgentRef<Message>, asked: Asked, mut over: Over, wor
 
 /// The actor.
 struct Actor {
-    host: Arc<Host>,
+    host: Weak<Host>,
 }
 
 impl Actor {
-    fn new(host: Arc<Host>) -> Self {
-        host.line().open();
+    fn new(host: Weak<Host>) -> Self {
+        if let Some(host) = host.upgrade() {
+            host.line().open();
+        }
         Self { host }
     }
 }
@@ -234,7 +246,9 @@ impl Actor {
 impl Drop for Actor {
     /// Whoever waits learns why nobody serves him any more.
     fn drop(&mut self) {
-        self.host.close();
+        if let Some(host) = self.host.upgrade() {
+            host.close();
+        }
     }
 }
 
@@ -251,7 +265,11 @@ impl Agent for Actor {
                     None => asked.reply.send(told(AskError::Overloaded)),
                 }
             }
-            Message::Next => self.host.next(),
+            Message::Next => {
+                if let Some(host) = self.host.upgrade() {
+                    host.next();
+                }
+            }
         }
     }
 }

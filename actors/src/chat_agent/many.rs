@@ -156,11 +156,3 @@ impl AskAll {
         }
     }
 }
-
-impl Drop for AskAll {
-    fn drop(&mut self) {
-        let running = std::mem::take(&mut self.running).into_iter();
-        let busy = running.filter_map(|mut running| running.item.take().map(|(_, agent)| agent));
-        busy.chain(self.idle.drain(..)).for_each(|agent| agent.stop());
-    }
-}

@@ -53,7 +53,8 @@ pub use typed::{AskingAs, Typed};
 /// How long the agent itself may take beyond the time of an ask, to say that it is over.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// An agent that answers questions with a model and tools. Clones are the same agent. Each ask begins anew, unless it
+/// An agent that answers questions with a model and tools. Clones are the same agent, which ends with the last of them, once what was
+/// asked is answered. Each ask begins anew, unless it
 /// names a [session](Question::session): it knows the agent's instructions and nothing of earlier asks.
 #[derive(Clone)]
 pub struct ChatAgent {

@@ -25,6 +25,8 @@ pub(super) type Job = Box<dyn FnOnce() + Send>;
 thread_local! {
     /// The number of the shard that this thread is; 0 for a thread that is none.
     static HERE: Cell<u64> = const { Cell::new(0) };
+    /// Whether this thread runs a task that is none of its agents': one that cannot start agents in its place.
+    static BESIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The number of the shard that the current thread is, if it is one.
@@ -63,7 +65,7 @@ impl ShardDoor {
 
     /// Runs `job` on the shard: now if this is its thread, else in turn.
     pub(super) fn run(&self, job: Job) -> Result<(), Job> {
-        if HERE.get() == self.number {
+        if HERE.get() == self.number && !BESIDE.get() {
             job();
             return Ok(());
         }
@@ -77,6 +79,18 @@ impl ShardDoor {
         }
         self.run(job)
     }
+}
+
+/// Does something that is no work of an agent of this thread, and that may run outside of the tasks in which agents live.
+pub(crate) fn beside_agents<T>(act: impl FnOnce() -> T) -> T {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            BESIDE.set(self.0);
+        }
+    }
+    let _reset = Reset(BESIDE.replace(true));
+    act()
 }
 
 /// The owner's side of a shard's thread.

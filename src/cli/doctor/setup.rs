@@ -91,7 +91,8 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
         Answer::Unreachable(error) => Check::fail(
             name,
             format!("{host} does not answer: {error}"),
-            "see whether the server runs and the address is right: OPENAI_BASE_URL or providers.openai.base_url; \
+            "see whether the server runs and the address is right: a variable such as OPENAI_BASE_URL, or \
+             providers.NAME.base_url; \
              --offline leaves this out",
         ),
         Answer::Refused { status, latency } => Check::fail(

@@ -5,8 +5,7 @@ use std::time::Duration;
 use callboard_actors::error::{Limited, ModelError};
 use serde::Deserialize;
 
-/// As much of the vendor's words as is shown, in characters.
-const SHORT: usize = 300;
+use crate::providers::refusal::{self, short};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -21,46 +20,22 @@ pub(super) struct Said {
     message: String,
 }
 
-fn short(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(SHORT) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
-}
-
-/// The error behind a status other than success.
-pub(super) fn of_status(
-    status: u16,
-    body: &[u8],
-    retry_after: Option<Duration>,
-    (variable, is_sent): (&str, bool),
-) -> ModelError {
+/// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
+pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
     let said = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error);
     let said = said.unwrap_or_else(|_| Said { message: String::from_utf8_lossy(body).into_owned(), ..Said::default() });
-    let message = match short(&said.message) {
-        empty if empty.is_empty() => "it does not say why".to_owned(),
-        message => message,
-    };
+    let message = short(&said.message);
+    if let Some(error) = refusal::of_status(status, &message, retry_after, key) {
+        return error;
+    }
     match status {
-        300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
-        401 | 403 => {
-            let look = match is_sent {
-                true => format!("look at {variable}"),
-                false => format!("no key was sent: set {variable}"),
-            };
-            ModelError::Unauthorized { status, message: format!("{}; {look}", message.trim_end_matches('.')) }
-        }
-        404 => ModelError::NotFound(message),
         413 => ModelError::ContextTooLong(message),
         400 if is_about_length(&said) => ModelError::ContextTooLong(message),
-        408 | 409 | 425 => ModelError::Unavailable { status, retry_after, message },
         429 => {
-            let concurrent = message.to_lowercase().contains("concurren");
-            let limited = if concurrent { Limited::Concurrency } else { Limited::Rate };
+            let is_about_places = message.to_lowercase().contains("concurren");
+            let limited = if is_about_places { Limited::Concurrency } else { Limited::Rate };
             ModelError::RateLimited { limited, retry_after, message }
         }
-        500.. => ModelError::Unavailable { status, retry_after, message },
         _ => ModelError::Rejected { status, message },
     }
 }

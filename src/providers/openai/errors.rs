@@ -5,17 +5,7 @@ use std::time::Duration;
 use callboard_actors::error::{Limited, ModelError};
 use serde_json::Value;
 
-/// As much of a provider's words as is shown, in characters.
-const SHORT: usize = 300;
-
-/// The beginning of what a provider says, in one line.
-pub(super) fn short(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(SHORT) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
-}
+use crate::providers::refusal::{self, short};
 
 /// What a provider says of an error, in the places where servers put it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -70,32 +60,19 @@ impl Said {
 }
 
 /// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
-pub(super) fn of_status(
-    status: u16,
-    body: &[u8],
-    retry_after: Option<Duration>,
-    (variable, is_sent): (&str, bool),
-) -> ModelError {
+pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
     let said = Said::of_body(body);
+    if let Some(error) = refusal::of_status(status, &said.message, retry_after, key) {
+        return error;
+    }
     let message = said.message();
     match status {
-        300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
-        401 | 403 => {
-            let look = match is_sent {
-                true => format!("look at {variable}"),
-                false => format!("no key was sent: set {variable}"),
-            };
-            ModelError::Unauthorized { status, message: format!("{}; {look}", message.trim_end_matches('.')) }
-        }
-        404 => ModelError::NotFound(message),
-        408 | 409 | 425 => ModelError::Unavailable { status, retry_after, message },
         // No waiting puts that right.
         429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
         429 => {
             let limited = if said.is_about_concurrency() { Limited::Concurrency } else { Limited::Rate };
             ModelError::RateLimited { limited, retry_after, message }
         }
-        500.. => ModelError::Unavailable { status, retry_after, message },
         _ => refused(&said).unwrap_or(ModelError::Rejected { status, message }),
     }
 }

@@ -10,6 +10,7 @@ use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
+use crate::providers::refusal::short;
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -184,7 +185,7 @@ impl caller::Growing for Growing {
     /// The whole reply.
     fn end(mut self) -> Result<ChatReply, ModelError> {
         if !self.refusal.is_empty() && self.reply.text.is_empty() {
-            return Err(ModelError::ContentRefused(errors::short(&self.refusal)));
+            return Err(ModelError::ContentRefused(short(&self.refusal)));
         }
         self.reply.finish = match self.finish.as_deref() {
             Some("stop") => Finish::Done,
