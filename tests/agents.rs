@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard::actors::chat::{Role, ToolSpec};
 use callboard::actors::error::StartError;
-use callboard::actors::gateway::ServedModel;
+use callboard::actors::gateway::{Budget, BudgetLimits, ServedModel};
 use callboard::mock_llm::{Latency, MockConfig, MockLlm, Script};
 use callboard::prelude::*;
 use callboard::providers::builtin;
@@ -210,6 +210,19 @@ async fn many_questions_are_asked_so_many_at_a_time_and_come_back_in_order() {
     let all = agent.ask_all(["a", "b"]).collect().await;
     let over = all[0].as_ref().unwrap_err();
     assert_eq!((all.len(), over.code()), (2, "provider"), "the script is over: {over}");
+}
+
+#[tokio::test]
+async fn the_limits_of_a_runtime_hold_for_all_its_agents_together() {
+    let model = ScriptedModel::new().says("1").says("2").says("3");
+    let choice = ModelChoice::new(ServedModel::new("scripted/model", Arc::new(model.clone())));
+    let budget = BudgetLimits { tokens: Some(50), ..BudgetLimits::default() };
+    let runtime = Runtime::with(ModelChoice { budget, output_tokens: 77, ..choice }).unwrap();
+    let over = runtime.agent("first").start().unwrap().ask("x").await.unwrap_err();
+    assert_eq!((over.code(), runtime.budget().spent().calls, model.left()), ("budget_exhausted", 0, 3));
+    let own = Budget::new(BudgetLimits::default());
+    runtime.agent("second").budget(&own).start().unwrap().ask("x").await.unwrap();
+    assert_eq!(model.asked()[0].max_output_tokens, 77);
 }
 
 #[test]

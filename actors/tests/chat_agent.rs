@@ -70,6 +70,26 @@ fn one_ask_at_a_time_in_order_and_no_more_than_the_line_holds() {
 }
 
 #[test]
+fn an_agent_that_nobody_has_any_more_ends_with_its_last_ask() {
+    simulated(1, |runtime| async move {
+        let agents = || runtime.directory().list().iter().filter(|info| info.name == "assistant").count();
+        let (gateway, _) = model(&runtime, echo);
+        let agent = spec(&gateway).start().unwrap();
+        assert_eq!(agents(), 0, "nobody asked it");
+        assert_eq!(agent.ask("1").await.unwrap().text, "1");
+        let (second, third, clone) = (agent.ask("2"), agent.ask("3"), agent.clone());
+        drop(agent);
+        assert_eq!(second.await.unwrap().text, "2");
+        drop(clone);
+        tokio::time::sleep(SECOND / 2).await;
+        assert_eq!(agents(), 1, "it is asked");
+        assert_eq!(third.await.unwrap().text, "3");
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(agents(), 0);
+    });
+}
+
+#[test]
 fn whoever_leaves_ends_his_ask_down_to_the_model_and_the_tool() {
     simulated(1, |runtime| async move {
         let (gateway, function) = model(&runtime, weather);

@@ -164,3 +164,25 @@ fn a_conversation_is_handed_over_and_the_other_one_answers() {
         assert!(matches!(twice, StartError::Invalid(why) if why.contains("transfer_to_sales_team")));
     });
 }
+
+#[test]
+fn who_handed_a_conversation_over_is_not_asked_by_whoever_goes_on_with_it() {
+    simulated(1, |runtime| async move {
+        let says = |request: &ChatRequest| {
+            Ok(match (instructions(request), told(request).last()) {
+                ("desk", _) => calls(&[("transfer_to_sales", json!({}))]),
+                (_, Some(told)) if told.starts_with("error") => ChatReply::text(told.as_str()),
+                _ => calls(&[("other", json!({"question": "what do you think?"}))]),
+            })
+        };
+        let (gateway, _) = model(&runtime, says);
+        let desk = Arc::new(OnceLock::new());
+        let sales = named("sales", &gateway).tool(Later(desk.clone())).start().unwrap();
+        let first = named("desk", &gateway).handoff(&sales, "Sells things.").start().unwrap();
+        assert!(desk.set(first).is_ok());
+        let began = Instant::now();
+        let answer = desk.get().unwrap().ask("x").await.unwrap();
+        let expected = "error: desk waits for your answer itself: answer without it";
+        assert_eq!((answer.text.as_str(), began.elapsed()), (expected, 3 * SECOND));
+    });
+}

@@ -2,7 +2,7 @@
 //! nothing here waits for a clock.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use callboard_actors::chat::ChatReply;
@@ -215,6 +215,37 @@ async fn an_ask_that_panics_ends_alone() {
         let [first, second, third] = asks.map(tokio::spawn);
         assert_eq!(second.await.unwrap(), Err(ChatAgentError::Agent(AskError::Panicked)));
         assert_eq!((text(first.await.unwrap()), text(third.await.unwrap())), ("1".to_owned(), "3".to_owned()));
+    }
+    assert!(runtime.stop(LONG).await.is_clean());
+}
+
+/// Answers with what a new agent of its own says.
+struct Nested(Arc<OnceLock<Gateway>>);
+
+impl ChatModel for Nested {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let gateway = self.0.get().unwrap().clone();
+        Box::pin(async move {
+            let inner = ChatAgentSpec::new("inner", &gateway, "gated").start().unwrap();
+            let answer = inner.ask(call.request.turns[0].text.as_str()).await.unwrap();
+            Ok(ChatReply::text(format!("it says {answer}")))
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_model_on_a_shard_can_ask_agents_of_the_same_shard() {
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let [now, peak] = [0; 2].map(AtomicUsize::new);
+    let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, seen: Mutex::default() });
+    let own = Arc::new(OnceLock::new());
+    let served =
+        [ServedModel::new("gated", Arc::new(Model(model))), ServedModel::new("nested", Arc::new(Nested(own.clone())))];
+    let gateway = Gateway::start(&runtime, served.into(), GatewayLimits::default()).unwrap();
+    assert!(own.set(gateway.clone()).is_ok());
+    let outer = ChatAgentSpec::new("outer", &gateway, "nested").start().unwrap();
+    for _ in 0..3 {
+        assert_eq!(text(outer.ask("hello").await), "it says hello");
     }
     assert!(runtime.stop(LONG).await.is_clean());
 }
