@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use reqwest::Client;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::wire::{Choice, Completion};
 use super::{Answered, KEY, MOST, QUESTION, SYSTEM, Side};
 
 /// The yardstick.
@@ -29,45 +30,6 @@ struct Turn<'a> {
     content: &'a str,
 }
 
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Message,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
-    tool_calls: Option<Vec<Call>>,
-}
-
-#[derive(Deserialize)]
-struct Call {
-    #[expect(dead_code, reason = "whoever answers a call needs it")]
-    id: String,
-    #[expect(dead_code, reason = "whoever answers a call needs it")]
-    function: Function,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "whoever answers a call needs it")]
-struct Function {
-    name: String,
-    arguments: String,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-}
-
 impl Side for Direct {
     const NAME: &'static str = "yardstick";
 
@@ -86,10 +48,10 @@ impl Side for Direct {
         let response = self.client.post(&*self.url).bearer_auth(KEY).json(&request).send().await;
         let response = response.and_then(reqwest::Response::error_for_status).expect("the mock answers");
         let mut completion: Completion = response.json().await.expect("the mock speaks as OpenAI does");
+        let tokens = completion.tokens();
         let Choice { message, finish_reason } = completion.choices.swap_remove(0);
         assert_eq!(finish_reason.as_deref(), Some("stop"));
         assert!(message.tool_calls.is_none_or(|calls| calls.is_empty()));
-        let tokens = completion.usage.map_or(0, |usage| usage.prompt_tokens + usage.completion_tokens);
         Answered { bytes: message.content.map_or(0, |text| text.len()), tokens, overhead: None }
     }
 }

@@ -5,13 +5,14 @@
 //! - [`load`]: all at once behind a limit, or so many in a second; [`waiting`]: the memory of calls that wait
 //! - [`limits`], [`storm`]: a provider that refuses calls, and changes its mind; [`crowd`]: its callers
 //! - [`measures`]: what is measured, and what is aimed at; [`row`]: medians, spread and ratio as Markdown
-//! - [`runs`]: runs of agents
+//! - [`runs`]: runs of agents, beside [`loops`] written by hand
 //! - [`same`]: whether both sides send the same
 
 pub mod crowd;
 pub mod direct;
 pub mod limits;
 pub mod load;
+pub mod loops;
 pub mod measures;
 pub mod options;
 pub mod ours;
@@ -21,6 +22,7 @@ pub mod same;
 pub mod server;
 pub mod storm;
 pub mod waiting;
+mod wire;
 
 use std::time::Duration;
 

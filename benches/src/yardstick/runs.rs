@@ -8,25 +8,24 @@ use callboard::ModelChoice;
 use callboard::actors::gateway::{GatewayLimits, ModelLimits, ServedModel};
 use callboard::prelude::*;
 use callboard::providers::openai::OpenAi;
-use reqwest::Client;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 
 use super::load::Took;
+use super::loops::Loop;
 use super::options::Options;
 use super::row::Row;
 use super::server::Server;
-use super::{KEY, MOST, QUESTION, SYSTEM};
+use super::waiting;
+use super::{Answered, KEY, MOST, QUESTION, SYSTEM, Side};
 use crate::clock::process_time;
+use crate::measure::memory::resident_bytes;
 
 /// Workers in the measurements of processor time.
 const WORKERS: usize = 64;
 
 /// Current weather in a city.
 #[tool]
-async fn weather(
+pub(super) async fn weather(
     /// The city's English name.
     city: String,
 ) -> String {
@@ -34,128 +33,8 @@ async fn weather(
 }
 
 /// What the tool says on both sides.
-fn answer_of(city: &str) -> String {
+pub(super) fn answer_of(city: &str) -> String {
     format!("rain in {city}, 7 degrees")
-}
-
-/// The loop that one would write by hand.
-#[derive(Clone)]
-struct Loop {
-    client: Client,
-    url: Arc<str>,
-    places: Arc<Semaphore>,
-    tools: Option<Arc<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    messages: &'a [Turn],
-    max_tokens: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Turn {
-    role: &'static str,
-    content: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<Vec<Call>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<String>,
-}
-
-impl Turn {
-    fn new(role: &'static str, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: None, tool_call_id: None }
-    }
-}
-
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
-    tool_calls: Option<Vec<Call>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Call {
-    id: String,
-    r#type: String,
-    function: Function,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Function {
-    name: String,
-    arguments: String,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-}
-
-#[derive(Deserialize)]
-struct Arguments {
-    city: String,
-}
-
-impl Loop {
-    fn open(base_url: &str, in_flight: usize, has_tool: bool) -> Self {
-        // The second time it is there already.
-        let _is_there = rustls::crypto::ring::default_provider().install_default();
-        let spec = weather.spec();
-        let tools = serde_json::json!([{ "type": "function", "function": *spec }]);
-        let tools = has_tool.then(|| serde_json::value::to_raw_value(&tools).expect("it is JSON").into());
-        let url = format!("{base_url}/chat/completions").into();
-        Self { client: Client::new(), url, places: Arc::new(Semaphore::new(in_flight)), tools }
-    }
-
-    async fn run(&self) -> (String, u64) {
-        let mut messages = vec![Turn::new("system", SYSTEM), Turn::new("user", QUESTION)];
-        let mut tokens = 0;
-        loop {
-            let completion = self.call(&messages).await;
-            tokens += completion.usage.map_or(0, |usage| usage.prompt_tokens + usage.completion_tokens);
-            let message = completion.choices.into_iter().next().expect("a choice").message;
-            let text = message.content.unwrap_or_default();
-            let Some(calls) = message.tool_calls.filter(|calls| !calls.is_empty()) else { return (text, tokens) };
-            let answers: Vec<_> = calls
-                .iter()
-                .map(|call| {
-                    let arguments: Arguments = serde_json::from_str(&call.function.arguments).expect("they fit");
-                    let answer = answer_of(&arguments.city);
-                    Turn { tool_call_id: Some(call.id.clone()), ..Turn::new("tool", answer) }
-                })
-                .collect();
-            messages.push(Turn { tool_calls: Some(calls), ..Turn::new("assistant", text) });
-            messages.extend(answers);
-        }
-    }
-
-    async fn call(&self, messages: &[Turn]) -> Completion {
-        let _place = self.places.acquire().await.expect("nobody closes it");
-        let (tools, tool_choice) = (self.tools.as_deref(), self.tools.is_some().then_some("auto"));
-        let request = Request { model: "mock", messages, max_tokens: MOST, tools, tool_choice };
-        let response = self.client.post(&*self.url).bearer_auth(KEY).json(&request).send().await;
-        let response = response.and_then(reqwest::Response::error_for_status).expect("the mock answers");
-        response.json().await.expect("the mock speaks as OpenAI does")
-    }
 }
 
 /// Our side: a runtime, and an agent for each worker.
@@ -172,6 +51,24 @@ fn agent(runtime: &Runtime, has_tool: bool) -> ChatAgent {
     let spec = runtime.agent("assistant").instructions(SYSTEM).limits(limits);
     let spec = if has_tool { spec.tool(weather) } else { spec };
     spec.start().expect("it starts")
+}
+
+/// Runs of agents, each with an agent of its own.
+#[derive(Clone)]
+pub struct Agents(Arc<Runtime>);
+
+impl Side for Agents {
+    const NAME: &'static str = "agents";
+
+    fn open(base_url: &str, in_flight: usize) -> Self {
+        Self(Arc::new(ours(base_url, in_flight)))
+    }
+
+    async fn call(&self) -> Answered {
+        let answer = agent(&self.0, true).ask(QUESTION).await.expect("it is answered");
+        let tokens = answer.metrics.input_tokens + answer.metrics.output_tokens;
+        Answered { bytes: answer.text.len(), tokens, overhead: None }
+    }
 }
 
 /// So many workers on our side, each with an agent of its own.
@@ -231,7 +128,7 @@ pub async fn measure(options: &Options) -> Vec<Row> {
         (false, "processor time of a run of one call, us", "at most 1.1"),
         (true, "processor time of a run of two calls and a tool, us", "at most 1.2"),
     ] {
-        let (runtime, side) = (ours(server.base_url(), WORKERS), Loop::open(server.base_url(), WORKERS, has_tool));
+        let (runtime, side) = (ours(server.base_url(), WORKERS), Loop::new(server.base_url(), WORKERS, has_tool));
         let runs = options.calls / WORKERS / if has_tool { 2 } else { 1 };
         let mut row = Row::new(title, aim);
         for round in 0..=options.rounds {
@@ -264,7 +161,7 @@ pub async fn measure(options: &Options) -> Vec<Row> {
                 took
             };
             let theirs = async || {
-                let took = by_loops(&Loop::open(server.base_url(), workers, true), workers, 1).await;
+                let took = by_loops(&Loop::new(server.base_url(), workers, true), workers, 1).await;
                 few_files_are_open().await;
                 took
             };
@@ -281,7 +178,14 @@ pub async fn measure(options: &Options) -> Vec<Row> {
         }
         rows.push(row);
     }
-    rows.push(construction(options));
+    let waiting = 10_000 / options.divisor;
+    let title = format!("{waiting} runs that wait for their first call, resident bytes of each");
+    let mut row = Row::new(title, "at most 5,120 more");
+    for _ in 0..options.rounds.min(3) {
+        row.push(waiting::bytes::<Agents>(waiting, None), waiting::bytes::<Loop>(waiting, None));
+    }
+    rows.push(row);
+    rows.extend(construction(options));
     rows
 }
 
@@ -295,22 +199,51 @@ async fn few_files_are_open() {
     }
 }
 
-/// How long it takes to make an agent with a tool; its actor starts with its first ask.
-fn construction(options: &Options) -> Row {
+/// What it takes to make an agent with a tool, in time and in bytes. Its actor starts with its first ask, so bytes are told before
+/// and after one.
+fn construction(options: &Options) -> [Row; 3] {
     let agents = 100_000 / options.divisor;
-    let mut row = Row::new(format!("construction of {agents} agents with a tool, us each"), "at most 1.2");
+    let of = |what: &str| format!("{agents} agents with a tool, {what} of each");
+    let mut took = Row::new(of("us of construction"), "at most 1.2");
+    let mut bytes = Row::new(of("resident bytes"), "at most 1,536");
+    let mut asked = Row::new(of("the same after an answer, resident bytes"), "");
     for round in 0..=options.rounds {
-        let runtime = ours("http://127.0.0.1:9/v1", 1);
-        let before = process_time();
-        let all: Vec<_> = (0..agents).map(|_| agent(&runtime, true)).collect();
-        let took = process_time() - before;
+        let figures = waiting::figures(&[MADE, "0", &agents.to_string()]);
         if round > 0 {
-            row.push_ours(took.as_secs_f64() * 1e6 / agents as f64);
+            took.push_ours(figures[0]);
+            bytes.push_ours(figures[1]);
+            asked.push_ours(figures[2]);
         }
-        drop(all);
-        drop(runtime);
     }
-    row
+    [took, bytes, asked]
+}
+
+/// What a process is called that makes agents and measures itself.
+pub(super) const MADE: &str = "made";
+
+/// Microseconds of each agent, and resident bytes of each before and after it has answered.
+pub(super) async fn made(agents: usize) -> [f64; 3] {
+    let server = Server::start(Duration::ZERO);
+    let runtime = ours(server.base_url(), WORKERS);
+    // Pages and pools that one needs anyway do not count.
+    let warm: Vec<_> = (0..1_000).map(|_| agent(&runtime, true)).collect();
+    all_are_asked(&warm).await;
+    let mut all = Vec::with_capacity(agents);
+    let (resident, before) = (resident_bytes(), process_time());
+    all.extend((0..agents).map(|_| agent(&runtime, true)));
+    let (took, idle) = (process_time() - before, resident_bytes());
+    all_are_asked(&all).await;
+    let each = |figure: f64| figure / agents as f64;
+    [each(took.as_secs_f64() * 1e6), each(idle - resident), each(resident_bytes() - resident)]
+}
+
+async fn all_are_asked(agents: &[ChatAgent]) {
+    for some in agents.chunks(WORKERS) {
+        let asks: Vec<_> = some.iter().map(|agent| agent.ask(QUESTION)).collect();
+        for ask in asks {
+            ask.await.expect("it is answered");
+        }
+    }
 }
 
 /// What the tool's schema is, so that nobody measures another one.

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::direct::Direct;
+use super::loops::Loop;
 use super::ours::Ours;
+use super::runs::{Agents, MADE, made};
 use super::server::Server;
 use super::{Answered, Side};
 use crate::measure::memory::resident_bytes;
@@ -29,16 +31,24 @@ const EVER: Duration = Duration::from_secs(3_600);
 /// # Panics
 /// Panics when the process does not come to its end.
 pub fn bytes<S: Side>(calls: usize, limit: Option<usize>) -> f64 {
-    let this = std::env::current_exe().expect("the path of a running program is known");
     let limit = limit.unwrap_or(calls + WARM_UP);
-    let arguments = [CHILD, S::NAME, &limit.to_string(), &calls.to_string()];
-    let output = Command::new(this).args(arguments).stderr(Stdio::inherit()).output();
-    let output = output.expect("this program can be started again");
-    assert!(output.status.success(), "{} did not come to its end: {}", S::NAME, output.status);
-    String::from_utf8_lossy(&output.stdout).trim().parse().expect("the child prints a number")
+    figures(&[S::NAME, &limit.to_string(), &calls.to_string()])[0]
 }
 
-/// Measures this process: prints the bytes for each call, and ends the process.
+/// What a process of its own finds out: side, limit and number follow.
+///
+/// # Panics
+/// Panics when the process does not come to its end.
+pub(super) fn figures(arguments: &[&str]) -> Vec<f64> {
+    let this = std::env::current_exe().expect("the path of a running program is known");
+    let output = Command::new(this).arg(CHILD).args(arguments).stderr(Stdio::inherit()).output();
+    let output = output.expect("this program can be started again");
+    assert!(output.status.success(), "{arguments:?} did not come to its end: {}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split_whitespace().map(|figure| figure.parse().expect("the child prints numbers")).collect()
+}
+
+/// Measures this process: prints what it finds, and ends the process.
 ///
 /// # Panics
 /// Panics when the arguments are not those that this file passes.
@@ -47,12 +57,17 @@ pub async fn child(mut arguments: impl Iterator<Item = String>) {
     let side = arguments.next().expect("a side follows");
     let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("two numbers follow");
     let (limit, calls) = (number(), number());
-    let bytes = match side.as_str() {
-        Ours::NAME => resident::<Ours>(limit, calls).await,
-        Direct::NAME => resident::<Direct>(limit, calls).await,
+    let figures = match side.as_str() {
+        Ours::NAME => vec![resident::<Ours>(limit, calls).await],
+        Direct::NAME => vec![resident::<Direct>(limit, calls).await],
+        Agents::NAME => vec![resident::<Agents>(limit, calls).await],
+        Loop::NAME => vec![resident::<Loop>(limit, calls).await],
+        MADE => made(calls).await.into(),
         _ => panic!("there is no side called {side}"),
     };
-    println!("{bytes}");
+    for figure in figures {
+        println!("{figure}");
+    }
     // Nobody waits for those who wait.
     std::process::exit(0);
 }
