@@ -161,15 +161,32 @@ impl ChatRequest {
             (turn.text.len() + calls + turn.answers.as_ref().map_or(0, String::len)) as u64 + FRAME
         };
         let of_tool = |tool: &Arc<ToolSpec>| {
-            (tool.name.len() + tool.description.len() + tool.parameters.to_string().len()) as u64 + WRAPPING
+            (tool.name.len() + tool.description.len()) as u64 + length(&tool.parameters) + WRAPPING
         };
         let form = match &self.form {
             ReplyForm::Text => 0,
-            ReplyForm::Json { name, schema } => (name.len() + schema.to_string().len()) as u64 + WRAPPING,
+            ReplyForm::Json { name, schema } => name.len() as u64 + length(schema) + WRAPPING,
         };
         let input = self.turns.iter().map(of_turn).sum::<u64>() + self.tools.iter().map(of_tool).sum::<u64>() + form;
         TokenUsage { input, output: u64::from(self.max_output_tokens) }
     }
+}
+
+/// How long a JSON value is when it is written, in bytes.
+fn length(value: &Value) -> u64 {
+    struct Counter(u64);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("a JSON value has strings for keys, and counting does not fail");
+    counter.0
 }
 
 /// What a call used, as the provider counts it.

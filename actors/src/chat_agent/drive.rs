@@ -34,9 +34,11 @@ pub(super) struct Agent {
 }
 
 /// One ask, from its turn in the agent's line to its end. Dropping the future ends it, down to the socket.
+///
+/// What few asks do is in boxes, here and below: the future of an ask that waits for its model is as small as can be.
 pub(super) async fn carry_out(
     agent: Agent,
-    mut question: Question,
+    mut question: Box<Question>,
     asked: Instant,
     events: Events,
 ) -> Result<Answer, ChatAgentError> {
@@ -48,7 +50,7 @@ pub(super) async fn carry_out(
     let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
     if let Some(session) = &session {
-        before.extend(recall(&plan, session, until).await?);
+        before.extend(Box::pin(recall(&plan, session, until)).await?);
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
     // Another one may answer, but the session is kept where it was asked for.
@@ -62,7 +64,8 @@ pub(super) async fn carry_out(
             Next::Model(request) if !is_looked_at => {
                 is_looked_at = true;
                 // The first call goes on beside the look, and nothing is done with its reply before the look is over.
-                match tokio::time::timeout_at(until, beside(input.as_mut(), asking.model(*request))).await {
+                let both = beside(input.as_mut(), asking.model(*request));
+                match Box::pin(tokio::time::timeout_at(until, both)).await {
                     Err(_late) => turns.ended_by(AskLimit::Time),
                     Ok(Err(blocked)) => turns.blocked(blocked),
                     Ok(Ok(completed)) => asking.replied(completed, &mut turns),
@@ -74,7 +77,7 @@ pub(super) async fn carry_out(
             }
             Next::Tools(calls) => {
                 let since = Instant::now();
-                match asking.tools(calls, &mut turns).await {
+                match Box::pin(asking.tools(calls, &mut turns)).await {
                     Some(outcomes) => turns.used(outcomes, since.elapsed()),
                     None => turns.ended_by(AskLimit::Time),
                 }
@@ -96,7 +99,7 @@ pub(super) async fn carry_out(
         }
     };
     let ended = match sessions {
-        Some((sessions, session)) => keep(sessions, session, ended, until).await,
+        Some((sessions, session)) => Box::pin(keep(sessions, session, ended, until)).await,
         None => ended,
     };
     let (in_line, total, by) =
@@ -111,12 +114,12 @@ struct Asking {
     agent: Agent,
     events: Events,
     until: Instant,
-    question: Question,
+    question: Box<Question>,
 }
 
 impl Asking {
     fn call(&self, request: ChatRequest) -> ChatCall<'_> {
-        let (plan, Question { run, user, priority, .. }) = (&self.agent.host.plan, &self.question);
+        let (plan, Question { run, user, priority, .. }) = (&self.agent.host.plan, &*self.question);
         let left = self.until.saturating_duration_since(Instant::now());
         let mut call = plan.gateway.call(&plan.model, request).within(left).priority(*priority);
         call = plan.fallbacks.iter().fold(call, |call, other| call.or(other));
@@ -148,9 +151,14 @@ impl Asking {
 
     /// One turn of the model.
     async fn model(&mut self, request: ChatRequest) -> Result<Completed, ModelError> {
-        if self.events.is_none() {
-            return self.call(request).send().await;
+        match self.events {
+            None => self.call(request).send().await,
+            Some(_) => Box::pin(self.streamed(request)).await,
         }
+    }
+
+    /// The same for somebody who reads it as it comes.
+    async fn streamed(&mut self, request: ChatRequest) -> Result<Completed, ModelError> {
         let (call, pieces) = self.call(request).streamed();
         let late = || Err(ModelError::Timeout(Waiting::Total));
         // A reader who does not read holds up the call, but not for longer than it may take.
@@ -208,7 +216,7 @@ impl Asking {
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
-        let Question { run, user, budget, callers, .. } = &self.question;
+        let Question { run, user, budget, callers, .. } = &*self.question;
         ToolContext {
             agent: self.agent.host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),

@@ -36,7 +36,7 @@ pub(super) struct Host {
 
 /// An ask on its way.
 pub(super) struct Asked {
-    question: Question,
+    question: Box<Question>,
     asked: Instant,
     events: Events,
     reply: Reply<Result<Answer, ChatAgentError>>,
@@ -89,7 +89,7 @@ impl Host {
     }
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
-        let (within, asked) = (self.plan.time_of(&question) + GRACE, Instant::now());
+        let (within, asked, question) = (self.plan.time_of(&question) + GRACE, Instant::now(), Box::new(question));
         match self.actor() {
             Ok(actor) => Asking::new(actor.ask_beside(within, |reply| {
                 self.arrive(Asked { question, asked, events, reply });
