@@ -1,5 +1,10 @@
-//! Does a program's own scenario hold whatever the order of turns? The core's [`explore`], with its seeds from the
-//! environment.
+//! What does a test put in a real thing's place? Models that are no models, a clock that jumps, seeds from the environment.
+//!
+//! - [`ScriptedModel`], [`FunctionModel`]: models that say what a test wants
+//! - [`ChaosModel`]: a provider that does its worst, out of one seed
+//! - [`simulated`]: agents with a model on virtual time
+//! - [`explore`], [`explore_with`]: one scenario whatever the order of turns
+//! - [`sessions`](fn@sessions): what every store of sessions must do
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,13 +31,18 @@
 //!
 //! A failure ends with the command that runs its seed alone: `CALLBOARD_SEED=13 cargo test NAME`.
 
+mod chance;
+mod chaos;
 mod models;
 mod sessions;
+mod simulated;
 
 use std::ops::Range;
 
+pub use chaos::{ChaosFault, ChaosModel};
 pub use models::{FunctionModel, ScriptedModel};
 pub use sessions::sessions;
+pub use simulated::{TEST_MODEL, explore_with, simulated, simulated_with};
 
 pub use callboard_actors::testkit::{Log, SEED_VARIABLE, explore};
 
