@@ -69,6 +69,7 @@ pub mod corpus;
 mod error;
 mod exit;
 pub mod mock_llm;
+mod network;
 pub mod prelude;
 pub mod providers;
 pub mod report;
