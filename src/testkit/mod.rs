@@ -2,6 +2,7 @@
 //!
 //! - [`ScriptedModel`], [`FunctionModel`]: models that say what a test wants
 //! - [`ChaosModel`]: a provider that does its worst, out of one seed
+//! - [`Recorder`], [`Player`], [`play_or_record`]: a conversation with a provider that is recorded once and played from then on
 //! - [`Probe`]: a test's own agent, which others send to
 //! - [`Events`], [`pattern`]: assertions on what a run told
 //! - [`only_loopback`]: no call leaves this machine
@@ -37,6 +38,7 @@
 mod chance;
 mod chaos;
 mod models;
+mod recording;
 mod sessions;
 mod simulated;
 
@@ -44,6 +46,7 @@ use std::ops::Range;
 
 pub use chaos::{ChaosFault, ChaosModel};
 pub use models::{FunctionModel, ScriptedModel};
+pub use recording::{Player, Recorded, Recorder, RecordingError, play_or_record};
 pub use sessions::sessions;
 pub use simulated::{TEST_MODEL, explore_with, simulated, simulated_with};
 
