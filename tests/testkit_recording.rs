@@ -16,6 +16,9 @@ const WHERE: &str = "TEST_RECORDS_IN";
 /// In the environment of the other process, and in the conversation.
 const CANARY: &str = "canary-of-the-environment";
 
+/// The same, in a variable that only the configuration says is a key's.
+const CONFIGURED: &str = "canary-of-the-configuration";
+
 /// Who owns the key.
 #[tool]
 async fn owner(key: String) -> String {
@@ -35,17 +38,20 @@ fn talk(model: Recorded, question: &str) -> Result<String, ChatAgentError> {
 #[test]
 fn records() {
     let Some(path) = std::env::var_os(WHERE) else { return };
-    let model = || ScriptedModel::new().calls("owner", json!({"key": CANARY})).says(format!("Anna has {CANARY}."));
+    let model = || {
+        ScriptedModel::new().calls("owner", json!({"key": CANARY})).says(format!("Anna has {CANARY}, {CONFIGURED}."))
+    };
     let recorded = play_or_record(path, model);
     match &recorded {
         Err(error @ RecordingError::Ci(_)) => panic!("{error}; {}", error.hint()),
-        _ => assert_eq!(talk(recorded.unwrap(), "Whose key?").unwrap(), format!("Anna has {CANARY}.")),
+        _ => assert_eq!(talk(recorded.unwrap(), "Whose key?").unwrap(), format!("Anna has {CANARY}, {CONFIGURED}.")),
     }
 }
 
 fn other_process(path: &Path, ci: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "records", "--nocapture"]).env(WHERE, path).env("SOME_API_KEY", CANARY).env_remove("CI");
+    command.env("CALLBOARD_PROVIDERS_OPENAI_KEY_ENV", "MY_LLM").env("MY_LLM", CONFIGURED);
     command.envs(ci.map(|value| ("CI", value))).output().unwrap()
 }
 
@@ -73,7 +79,7 @@ fn an_agents_conversation_is_recorded_without_keys_and_played() {
     let ChatAgentError::Model { error: ModelError::NotRecorded(words), .. } = error else { panic!("{error}") };
     assert!(words.contains(r#"turns[1].text was "Whose key?" and is "Whose key is it?""#), "{words}");
     assert_eq!(player.left(), 2, "and it was not asked again");
-    assert_eq!(talk(Recorded::Plays(player.clone()), "Whose key?").unwrap(), "Anna has (redacted).");
+    assert_eq!(talk(Recorded::Plays(player.clone()), "Whose key?").unwrap(), "Anna has (redacted), (redacted).");
     assert_eq!(player.left(), 0);
     assert!(matches!(play_or_record(&path, ScriptedModel::new), Ok(Recorded::Plays(_))));
 }

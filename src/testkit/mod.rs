@@ -6,7 +6,7 @@
 //! - [`Probe`]: a test's own agent, which others send to
 //! - [`Events`], [`pattern`]: assertions on what a run told
 //! - [`only_loopback`]: no call leaves this machine
-//! - [`simulated`]: agents with a model on virtual time
+//! - [`simulated`](fn@simulated): agents with a model on virtual time
 //! - [`explore`], [`explore_with`]: one scenario whatever the order of turns
 //! - [`sessions`](fn@sessions): what every store of sessions must do
 //!

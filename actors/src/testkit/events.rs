@@ -31,7 +31,7 @@ const AROUND: usize = 5;
 /// Signs that are shown of an event.
 const SHOWN: usize = 160;
 
-/// What an event has to look like, with the words for a failure. [`pattern!`](crate::pattern) makes one of a Rust pattern.
+/// What an event has to look like, with the words for a failure. [`pattern!`](crate::pattern!) makes one of a Rust pattern.
 pub struct Pattern<'a, E> {
     words: String,
     fits: Box<dyn Fn(&E) -> bool + 'a>,
@@ -50,7 +50,7 @@ impl<'a, E> Pattern<'a, E> {
     }
 }
 
-/// A [`Pattern`](crate::testkit::Pattern) of a Rust pattern, with a guard if need be: `pattern!(Event::TaskStarted { attempt, .. } if
+/// A [`Pattern`] of a Rust pattern, with a guard if need be: `pattern!(Event::TaskStarted { attempt, .. } if
 /// *attempt > 1)`.
 #[macro_export]
 macro_rules! pattern {

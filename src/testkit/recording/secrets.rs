@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::config::keys::{KEYS, Name};
+use crate::config::{Kind, Surroundings, Value, load};
+
 /// What stands in the place of a key.
 pub(super) const STRUCK: &str = "(redacted)";
 
@@ -59,12 +62,15 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Those in the environment of this process.
+    /// Those in the environment of this process, and in the variables that the configuration names.
     pub(super) fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self::of(std::env::vars_os().filter_map(text))
+        let mut secrets = Self::of(std::env::vars_os().filter_map(text));
+        let configured = key_variables().into_iter().filter_map(|name| std::env::var(name).ok());
+        configured.filter(|value| value.trim().len() >= SHORTEST).for_each(|value| secrets.add(&value));
+        secrets
     }
 
     /// Those in these variables.
@@ -128,6 +134,14 @@ impl Secrets {
     }
 }
 
+/// The variables that hold the keys of providers; of a configuration that cannot be used, none.
+fn key_variables() -> Vec<String> {
+    let Ok(loaded) = load(&Surroundings::of_process(), Vec::new()) else { return Vec::new() };
+    let variables = KEYS.iter().filter(|key| key.kind == Kind::Variable);
+    let values = variables.filter_map(|key| loaded.settings.get(&Name::Key(key.name))?.value.clone());
+    values.filter_map(|value| if let Value::Text(name) = value { Some(name) } else { None }).collect()
+}
+
 /// Words have no digits, and end sooner.
 fn is_no_word(text: &str) -> bool {
     text.len() >= 24 || text.contains(|sign: char| sign.is_ascii_digit())
@@ -162,6 +176,8 @@ impl Redacted {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -214,6 +230,21 @@ mod tests {
             "sk-short, AKIA, hf_small, eyJhbGci",
         ] {
             assert_eq!(secrets.text(plain), plain);
+        }
+    }
+
+    proptest! {
+        /// However a text is cut, its pieces make what the whole makes, and none is lost.
+        #[test]
+        fn pieces_make_what_the_whole_makes(
+            pieces in proptest::collection::vec("(ä|x| |sk-|Zq9Zq9Zq9|canary|-of-the|-mine|Bearer ){0,4}", 0..8),
+        ) {
+            let mut secrets = Secrets::default();
+            secrets.add("canary-of-the-mine");
+            let cut = secrets.pieces(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(cut.len(), pieces.len());
+            prop_assert_eq!(cut.concat(), secrets.text(&pieces.concat()));
+            prop_assert!(!cut.concat().contains("canary-of-the-mine"));
         }
     }
 
