@@ -49,7 +49,11 @@ fn printing_out_of_place_is_noticed() {
 
 #[test]
 fn a_test_that_may_call_somebody_outside_is_noticed() {
-    for bad in ["use callboard::providers::openai::OpenAi;", "let x = env!(\"CARGO_BIN_EXE_callboard\");"] {
+    for bad in [
+        "use callboard::providers::openai::OpenAi;",
+        "Runtime::from_env()",
+        "let x = env!(\"CARGO_BIN_EXE_callboard\");",
+    ] {
         assert_eq!(tests_stay_here(&sample("tests/a.rs", bad)).len(), 1, "{bad}");
     }
     for good in [
