@@ -18,7 +18,7 @@ fmt:
 
 # Unit, integration and documentation tests of both crates
 test *args:
-    cargo test {{args}}
+    CALLBOARD_NETWORK=loopback cargo test {{args}}
 
 # The documentation of both crates, warnings denied
 docs:

@@ -14,7 +14,7 @@
 //! - [`blocking`]: the same for programs without an async runtime
 //! - [`Error`], [`ExitStatus`]: what can go wrong, what to do about it, which exit code it has
 //! - [`prelude`]: what most programs with agents of their own name
-//! - [`testkit`]: one scenario under many seeds
+//! - [`testkit`]: models for tests, virtual time, one scenario under many seeds
 //! - [`telemetry`]: what agents, shards and model calls are like, as metrics
 //! - [`providers`]: language models behind the gateway, in the formats of their vendors
 //! - [`store`]: what outlives a process: replies of models
@@ -69,6 +69,7 @@ pub mod corpus;
 mod error;
 mod exit;
 pub mod mock_llm;
+mod network;
 pub mod prelude;
 pub mod providers;
 pub mod report;
@@ -84,7 +85,7 @@ pub mod tools;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The same for the scenario of docs/testing.md.
+/// The same for the programs of docs/testing.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;

@@ -83,7 +83,11 @@ impl Runtime {
     /// # Errors
     /// [`Error::Start`](crate::Error::Start) when a limit breaks a rule, or the system gives no thread.
     pub fn with(choice: ModelChoice) -> Result<Self> {
-        let core = runtime::Runtime::start(RuntimeConfig::default())?;
+        Self::on(runtime::Runtime::start(RuntimeConfig::default())?, choice)
+    }
+
+    /// On threads, or on a virtual time, that are there.
+    pub(crate) fn on(core: runtime::Runtime, choice: ModelChoice) -> Result<Self> {
         let replies = choice.replies.clone();
         let CrewModel { gateway, name, fallbacks, budget, output_tokens, .. } = choice.start(&core)?;
         let model = Model { gateway: Ok(gateway), name, fallbacks, budget, output_tokens };

@@ -11,7 +11,7 @@ use callboard::mock_llm::{Latency, MockConfig, MockLlm, Script};
 use callboard::prelude::*;
 use callboard::providers::builtin;
 use callboard::providers::openai::OpenAi;
-use callboard::testkit::ScriptedModel;
+use callboard::testkit::{ScriptedModel, only_loopback};
 use callboard::tools::{DynamicTool, ToolPolicy};
 use callboard::{ModelChoice, tool};
 use schemars::JsonSchema;
@@ -274,6 +274,7 @@ fn without_an_async_runtime_the_same_names_block() {
 
 fn over_a_socket(config: MockConfig) -> (MockLlm, Runtime) {
     let server = MockLlm::start(config).unwrap();
+    only_loopback();
     let model = OpenAi::new("mock", None, Some(&server.base_url())).unwrap();
     let runtime = Runtime::with(ModelChoice::new(ServedModel::new("openai/mock", Arc::new(model)))).unwrap();
     (server, runtime)

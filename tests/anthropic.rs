@@ -9,6 +9,7 @@ use callboard::actors::error::ModelError;
 use callboard::actors::gateway::{GatewayLimits, RetryPolicy, ServedModel};
 use callboard::prelude::*;
 use callboard::providers::anthropic::Anthropic;
+use callboard::testkit::only_loopback;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -59,6 +60,7 @@ async fn serve(replies: Vec<(u16, &'static str, String)>) -> (String, mpsc::Rece
 }
 
 fn runtime(address: &str) -> Runtime {
+    only_loopback();
     let model = Anthropic::new("m", Some(CANARY.into()), Some(address)).unwrap();
     let retry = RetryPolicy { attempts: 2, first: Duration::from_millis(1), ..RetryPolicy::default() };
     let choice = ModelChoice::new(ServedModel::new("anthropic/m", Arc::new(model)));

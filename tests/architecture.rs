@@ -72,6 +72,16 @@ fn no_test_is_ignored() {
 }
 
 #[test]
+fn tests_call_nobody_outside_this_machine() {
+    hold(
+        rust("tests").iter().filter(|source| !source.path.starts_with("tests/architecture")).flat_map(tests_stay_here),
+    );
+    for script in [".ci/run", ".ci/check"] {
+        assert!(read(script).contains("export CALLBOARD_NETWORK=loopback"), "{script}: lets tests call providers");
+    }
+}
+
+#[test]
 fn nothing_names_somebodys_machine() {
     let mut all = sources("", &["rs", "md", "toml", "sh", "py", "json", "txt", "yml", "yaml"]);
     for script in ["justfile", ".ci/run", ".ci/check", ".ci/manuals"] {

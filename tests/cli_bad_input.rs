@@ -168,6 +168,7 @@ fn a_disk_that_fills_up_leaves_the_earlier_report() {
     let mut command = Command::new("sh");
     command.args(["-c", limited, env!("CARGO_BIN_EXE_callboard"), QUESTION]).current_dir(place.path("."));
     command.env("HOME", place.path("home")).env("XDG_CONFIG_HOME", place.path("home/.config"));
+    command.env("CALLBOARD_NETWORK", "loopback");
     let ran = Ran::of(command.env("CALLBOARD_CACHE_DIR", place.path("cache")).output().unwrap());
     assert_eq!((ran.code, error_code(&ran).as_str()), (3, "out_not_writable"), "{ran:?}");
     assert_eq!(ran.json()["status"], "complete", "the report is on standard output all the same");

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callboard"));
-    command.arg("mock-llm").args(arguments).stdin(Stdio::null());
+    command.arg("mock-llm").args(arguments).env("CALLBOARD_NETWORK", "loopback").stdin(Stdio::null());
     command
 }
 

@@ -11,6 +11,7 @@ use callboard::actors::gateway::ServedModel;
 use callboard::corpus::CorpusOptions;
 use callboard::providers::openai::OpenAi;
 use callboard::report::{Sources, TextStyle, html, json, markdown, text};
+use callboard::testkit::only_loopback;
 use callboard::{Finished, ModelChoice};
 use serde_json::{Value, json};
 
@@ -146,6 +147,7 @@ async fn serve(seen: Seen) -> String {
 }
 
 async fn researched(base_url: &str, folder: &tempfile::TempDir) -> Finished {
+    only_loopback();
     let model = OpenAi::new("obedient", Some(KEY.into()), Some(base_url)).unwrap();
     let choice = ModelChoice::new(ServedModel::new("openai/obedient", Arc::new(model)));
     let options = CorpusOptions { cache_dir: Some(folder.path().join("cache")), ..CorpusOptions::default() };

@@ -27,10 +27,6 @@ async fn where_nobody_answers_it_says_what_was_tried() {
     let refused = call(&gateway, false).await.unwrap_err();
     assert!(is_named(&refused, &nobody.to_string()), "{refused:?}");
     nothing_is_left(runtime, gateway).await;
-    let (runtime, gateway) = front("http://no-such-host.invalid/v1", 1, Timeouts::default());
-    let unknown = call(&gateway, false).await.unwrap_err();
-    assert!(is_named(&unknown, "no-such-host.invalid"), "{unknown:?}");
-    nothing_is_left(runtime, gateway).await;
     // TLS with a server that does not speak it.
     let stage = stage(r#"[{"text": "x"}]"#, 1);
     let base = stage.server.base_url().replace("http://", "https://");

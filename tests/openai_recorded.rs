@@ -9,6 +9,7 @@ use callboard::actors::error::{Limited, ModelError, Waiting};
 use callboard::actors::gateway::{Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel, Timeouts};
 use callboard::prelude::*;
 use callboard::providers::openai::OpenAi;
+use callboard::testkit::only_loopback;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -33,6 +34,7 @@ async fn answer_within(
         while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
     });
     let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    only_loopback();
     let model = OpenAi::new("m", Some("sk-of-the-test".into()), Some(&base)).unwrap();
     let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
     let limits = GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() };

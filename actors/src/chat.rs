@@ -258,7 +258,8 @@ impl ChatReply {
 }
 
 /// A piece of a reply, as it comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChatChunk {
     /// More of the text.
@@ -268,6 +269,7 @@ pub enum ChatChunk {
         /// Which.
         index: usize,
         /// Its name, with its first piece.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
         /// More of its arguments.
         arguments: String,

@@ -24,6 +24,9 @@
 //! });
 //! ```
 
+mod events;
+mod probe;
+
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +35,9 @@ use tokio::time::Instant;
 
 use crate::mailbox::contain;
 use crate::runtime::{Runtime, simulated};
+
+pub use events::{Change, Events, Pattern};
+pub use probe::{Probe, ProbeError};
 
 /// The variable of the environment that names the one seed to explore, for tests that heed it.
 pub const SEED_VARIABLE: &str = "CALLBOARD_SEED";

@@ -3,7 +3,6 @@
 //! What a request and a reply look like a [`Format`] says, which is pure.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Headroom};
@@ -18,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::http::{Http, ProviderError, body, failed, host};
 use super::probe::{Answer, Probe};
 use super::sse::Events;
+use crate::network::is_local;
 
 /// How long the end of a body may take after its last word: most servers send both at once.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -213,7 +213,7 @@ impl<F: Format> Caller<F> {
     ) -> Result<impl Future<Output = Result<Response, reqwest::Error>> + Send + use<F>, ModelError> {
         let body = self.format.body(&call.request, call.chunks.is_some());
         let body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
-        let client = self.http.client(call.timeouts.connect)?;
+        let client = self.http.client(&self.url, call.timeouts.connect)?;
         let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         for (name, value) in &self.headers {
             request = request.header(name.clone(), value.clone());
@@ -223,7 +223,7 @@ impl<F: Format> Caller<F> {
 
     /// The list of models: its status and its body, read to its end or not at all.
     async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
-        let mut request = self.http.client(Timeouts::default().connect)?.get(self.models.clone());
+        let mut request = self.http.client(&self.models, Timeouts::default().connect)?.get(self.models.clone());
         for (name, value) in &self.headers {
             request = request.header(name.clone(), value.clone());
         }
@@ -291,12 +291,6 @@ impl<F: Format> Caller<F> {
             false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
         }
     }
-}
-
-/// Whether an address is on this machine.
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The address of a part of the interface, such as `/models`, below a base URL.

@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::runtime::{Handle, Id};
 use tokio::time::timeout;
 
+use crate::network::{self, Blocked, Loopback, Reach, reach};
+
 /// The longest reply in one piece, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
 
@@ -59,11 +61,19 @@ pub(super) struct Http {
     is_secure: bool,
 }
 
+/// What a pool is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    /// The time-out for a connection.
+    connect: Duration,
+    /// How far its connections may go.
+    reach: Reach,
+}
+
 #[derive(Debug)]
 struct Pool {
     runtime: Id,
-    /// The time-out for a connection that it was made for.
-    connect: Duration,
+    kind: Kind,
     client: Client,
     /// The number of the call that used it last.
     used: u64,
@@ -81,16 +91,16 @@ impl Pools {
         Self { most, pools: Vec::new(), calls: 0 }
     }
 
-    fn get(&mut self, runtime: Id, connect: Duration) -> Option<Client> {
+    fn get(&mut self, runtime: Id, kind: Kind) -> Option<Client> {
         self.calls += 1;
-        let pool = self.pools.iter_mut().find(|pool| pool.runtime == runtime && pool.connect == connect)?;
+        let pool = self.pools.iter_mut().find(|pool| pool.runtime == runtime && pool.kind == kind)?;
         pool.used = self.calls;
         Some(pool.client.clone())
     }
 
     /// What it takes the place of is dropped by the caller.
-    fn put(&mut self, runtime: Id, connect: Duration, client: Client) -> Option<Pool> {
-        let pool = Pool { runtime, connect, client, used: self.calls };
+    fn put(&mut self, runtime: Id, kind: Kind, client: Client) -> Option<Pool> {
+        let pool = Pool { runtime, kind, client, used: self.calls };
         if let Some(former) = self.pools.iter_mut().find(|pool| pool.runtime == runtime) {
             return Some(std::mem::replace(former, pool));
         }
@@ -105,25 +115,26 @@ impl Http {
     pub(super) fn new(connect: Duration, is_secure: bool) -> Result<Self, ProviderError> {
         let tls = tls()?;
         // What could be wrong with it is known now, and not with the first call.
-        client(&tls, connect, is_secure)?;
+        client(&tls, Kind { connect, reach: reach() }, is_secure)?;
         Ok(Self { pools: Mutex::new(Pools::new(most_pools())), tls, is_secure })
     }
 
-    /// The pool of this runtime. Another time-out for connections makes another one.
-    pub(super) fn client(&self, connect: Duration) -> Result<Client, ModelError> {
-        let runtime = Handle::current().id();
+    /// The pool of this runtime, if this address may be called. Another time-out for connections makes another one.
+    pub(super) fn client(&self, url: &Url, connect: Duration) -> Result<Client, ModelError> {
+        network::check(url).map_err(|blocked| ModelError::NetworkBlocked(blocked.to_string()))?;
+        let (runtime, kind) = (Handle::current().id(), Kind { connect, reach: reach() });
         let pools = || self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = pools().get(runtime, connect) {
+        if let Some(client) = pools().get(runtime, kind) {
             return Ok(client);
         }
-        let client = client(&self.tls, connect, self.is_secure);
+        let client = client(&self.tls, kind, self.is_secure);
         let client = client.map_err(|error| ModelError::Provider(error.to_string()))?;
         let mut pools = pools();
         // Another call of this runtime may have been faster.
-        if let Some(faster) = pools.get(runtime, connect) {
+        if let Some(faster) = pools.get(runtime, kind) {
             return Ok(faster);
         }
-        let former = pools.put(runtime, connect, client.clone());
+        let former = pools.put(runtime, kind, client.clone());
         drop(pools);
         drop(former);
         Ok(client)
@@ -145,16 +156,21 @@ fn tls() -> Result<ClientConfig, ProviderError> {
     Ok(config.with_no_client_auth())
 }
 
-fn client(tls: &ClientConfig, connect: Duration, is_secure: bool) -> Result<Client, ProviderError> {
+fn client(tls: &ClientConfig, kind: Kind, is_secure: bool) -> Result<Client, ProviderError> {
     let client = Client::builder()
         .tls_backend_preconfigured(tls.clone())
-        .connect_timeout(connect)
+        .connect_timeout(kind.connect)
         // Calls are made again by the gateway and nobody else; without this a copy of each request is kept for it.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         // A key is never handed on to where a reply points.
         .redirect(redirect::Policy::none())
         .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")));
     let client = if is_secure { client } else { client.no_proxy() };
+    let client = match kind.reach {
+        Reach::Any => client,
+        // A proxy is somebody else, too.
+        Reach::Loopback => client.no_proxy().dns_resolver(Arc::new(Loopback)),
+    };
     client.build().map_err(|error| no_tls(&error))
 }
 
@@ -162,6 +178,9 @@ fn client(tls: &ClientConfig, connect: Duration, is_secure: bool) -> Result<Clie
 pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
     if error.is_connect() && error.is_timeout() {
         return ModelError::Timeout(Waiting::Connection);
+    }
+    if let Some(blocked) = causes(error).find_map(|cause| cause.downcast_ref::<Blocked>()) {
+        return ModelError::NetworkBlocked(blocked.to_string());
     }
     let (host, cause) = (host(url), root(error));
     // Nobody but a person can put that right.
@@ -229,18 +248,30 @@ mod tests {
     #[test]
     fn the_pool_goes_that_was_not_used_for_longest() {
         let tls = tls().unwrap();
-        let one = client(&tls, Duration::from_secs(1), false).unwrap();
+        let of = |seconds| Kind { connect: Duration::from_secs(seconds), reach: Reach::Loopback };
+        let one = client(&tls, of(1), false).unwrap();
         let runtimes: Vec<_> = (0..=POOLS).map(|_| Builder::new_current_thread().build().unwrap()).collect();
         let ids: Vec<_> = runtimes.iter().map(|runtime| runtime.handle().id()).collect();
-        let (mut pools, second) = (Pools::new(POOLS), Duration::from_secs(1));
+        let (mut pools, second) = (Pools::new(POOLS), of(1));
         for id in &ids[..POOLS] {
             assert!(pools.get(*id, second).is_none() && pools.put(*id, second, one.clone()).is_none());
         }
         assert!(pools.get(ids[0], second).is_some());
         let gone = pools.put(ids[POOLS], second, one.clone()).map(|pool| pool.runtime);
         assert_eq!(gone, Some(ids[1]), "the first one was used since");
-        assert!(pools.get(ids[0], 2 * second).is_none(), "another time-out is another pool");
-        assert_eq!(pools.put(ids[0], 2 * second, one).map(|pool| pool.runtime), Some(ids[0]));
+        assert!(pools.get(ids[0], of(2)).is_none(), "another time-out is another pool");
+        assert_eq!(pools.put(ids[0], of(2), one).map(|pool| pool.runtime), Some(ids[0]));
         assert_eq!(pools.pools.len(), POOLS);
+    }
+
+    /// A client whose address was not looked at beforehand.
+    #[tokio::test]
+    async fn a_name_that_is_not_local_is_resolved_by_nobody() {
+        let kind = Kind { connect: Duration::from_secs(1), reach: Reach::Loopback };
+        let client = client(&tls().unwrap(), kind, false).unwrap();
+        let url = Url::parse("http://api.example.com/v1").unwrap();
+        let error = failed(&url, &client.get(url.clone()).send().await.unwrap_err());
+        let ModelError::NetworkBlocked(words) = error else { panic!("{error:?}") };
+        assert!(words.starts_with("a call to api.example.com would leave this machine"), "{words}");
     }
 }

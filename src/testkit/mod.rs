@@ -1,5 +1,14 @@
-//! Does a program's own scenario hold whatever the order of turns? The core's [`explore`], with its seeds from the
-//! environment.
+//! What does a test put in a real thing's place? Models that are no models, a clock that jumps, seeds from the environment.
+//!
+//! - [`ScriptedModel`], [`FunctionModel`]: models that say what a test wants
+//! - [`ChaosModel`]: a provider that does its worst, out of one seed
+//! - [`Recorder`], [`Player`], [`play_or_record`]: a conversation with a provider that is recorded once and played from then on
+//! - [`Probe`]: a test's own agent, which others send to
+//! - [`Events`], [`pattern`]: assertions on what a run told
+//! - [`only_loopback`]: no call leaves this machine
+//! - [`simulated`](fn@simulated): agents with a model on virtual time
+//! - [`explore`], [`explore_with`]: one scenario whatever the order of turns
+//! - [`sessions`](fn@sessions): what every store of sessions must do
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,15 +35,34 @@
 //!
 //! A failure ends with the command that runs its seed alone: `CALLBOARD_SEED=13 cargo test NAME`.
 
+mod chance;
+mod chaos;
 mod models;
+mod recording;
 mod sessions;
+mod simulated;
 
 use std::ops::Range;
 
+pub use chaos::{ChaosFault, ChaosModel};
 pub use models::{FunctionModel, ScriptedModel};
+pub use recording::{Player, Recorded, Recorder, RecordingError, play_or_record};
 pub use sessions::sessions;
+pub use simulated::{TEST_MODEL, explore_with, simulated, simulated_with};
 
-pub use callboard_actors::testkit::{Log, SEED_VARIABLE, explore};
+use crate::network;
+
+pub use callboard_actors::pattern;
+pub use callboard_actors::testkit::{Change, Events, Log, Pattern, Probe, ProbeError, SEED_VARIABLE, explore};
+
+/// From now on no call of a provider leaves this machine: it is [`ModelError::NetworkBlocked`], and nothing is sent. One line at the
+/// begin of a test program that must cost nothing. `CALLBOARD_NETWORK=any` in the environment allows calls all the same, and
+/// `CALLBOARD_NETWORK=loopback` does the same as this line, for child processes too.
+///
+/// [`ModelError::NetworkBlocked`]: callboard_actors::error::ModelError::NetworkBlocked
+pub fn only_loopback() {
+    network::stay_on_loopback();
+}
 
 /// The seeds to explore: `range`, or the one seed that [`SEED_VARIABLE`] names.
 ///

@@ -48,6 +48,24 @@ fn printing_out_of_place_is_noticed() {
 }
 
 #[test]
+fn a_test_that_may_call_somebody_outside_is_noticed() {
+    for bad in [
+        "use callboard::providers::openai::OpenAi;",
+        "Runtime::from_env()",
+        "let x = env!(\"CARGO_BIN_EXE_callboard\");",
+    ] {
+        assert_eq!(tests_stay_here(&sample("tests/a.rs", bad)).len(), 1, "{bad}");
+    }
+    for good in [
+        "use callboard::providers::openai::OpenAi;\nonly_loopback();",
+        "let x = env!(\"CARGO_BIN_EXE_callboard\");\ncommand.env(\"CALLBOARD_NETWORK\", \"loopback\");",
+        "// providers",
+    ] {
+        assert!(tests_stay_here(&sample("tests/a.rs", good)).is_empty(), "{good}");
+    }
+}
+
+#[test]
 fn a_select_without_an_order_is_noticed() {
     for bad in [
         "tokio::select! { a = b => {} }",

@@ -176,6 +176,22 @@ pub(crate) fn no_ignored_tests(source: &Source) -> Vec<String> {
     )
 }
 
+/// Tests that call providers, or run the program that does, and let them leave the machine.
+pub(crate) fn tests_stay_here(source: &Source) -> Vec<String> {
+    let (code, path) = (code_of(&source.text), &source.path);
+    let mut complaints = Vec::new();
+    let calls = ["providers::", "from_env("].iter().any(|name| code.contains(name));
+    if calls && !has_word(&code, "only_loopback") && !code.contains("mod openai_support") {
+        complaints.push(format!("{path}: may call a provider. Call callboard::testkit::only_loopback() first"));
+    }
+    if source.text.contains("CARGO_BIN_EXE_") && !source.text.contains(concat!("CALLBOARD_", "NETWORK")) {
+        complaints.push(format!(
+            "{path}: runs the program, which may call a provider. Set CALLBOARD_NETWORK to `loopback` for it"
+        ));
+    }
+    complaints
+}
+
 pub(crate) fn not_too_long(source: &Source) -> Vec<String> {
     let lines = source.text.lines().count();
     if lines <= LONGEST_FILE {

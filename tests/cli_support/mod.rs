@@ -84,7 +84,10 @@ impl Place {
             }
         }
         command.env("HOME", self.path("home")).env("XDG_CONFIG_HOME", self.path("home/.config"));
-        command.env("CALLBOARD_CACHE_DIR", self.path("cache")).stdin(Stdio::null());
+        command
+            .env("CALLBOARD_CACHE_DIR", self.path("cache"))
+            .env("CALLBOARD_NETWORK", "loopback")
+            .stdin(Stdio::null());
         command
     }
 

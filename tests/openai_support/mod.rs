@@ -11,6 +11,7 @@ use callboard::actors::gateway::{ChunkStream, Completed, Gateway, GatewayLimits,
 use callboard::mock_llm::{MockConfig, MockLlm, Script};
 use callboard::prelude::*;
 use callboard::providers::openai::OpenAi;
+use callboard::testkit::only_loopback;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
@@ -35,6 +36,7 @@ pub(crate) fn stage_with(script: &str, attempts: u32, timeouts: Timeouts) -> Sta
 }
 
 pub(crate) fn front(base_url: &str, attempts: u32, timeouts: Timeouts) -> (Runtime, Gateway) {
+    only_loopback();
     let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
     let model = OpenAi::new("mock", Some("sk-secret-of-the-test".into()), Some(base_url)).unwrap();
     let first = Duration::from_millis(1);

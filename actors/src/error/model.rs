@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What was waited for when the time was over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Waiting {
     /// A place in the gateway.
@@ -33,7 +35,8 @@ impl Waiting {
 }
 
 /// What a provider's 429 is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limited {
     /// Requests or tokens in a time: everybody with this key is meant.
@@ -43,7 +46,8 @@ pub enum Limited {
 }
 
 /// A model call did not work.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Debug, Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelError {
     /// The gateway's queue is full, or the call cannot make its deadline.
@@ -131,6 +135,12 @@ pub enum ModelError {
     /// The provider's adapter failed.
     #[error("the provider failed: {0}")]
     Provider(String),
+    /// A recorded conversation is played, and the call is not in it.
+    #[error("{0}")]
+    NotRecorded(String),
+    /// Calls may not leave this machine, as in a test, and this one would. Nothing was sent.
+    #[error("{0}")]
+    NetworkBlocked(String),
 }
 
 impl ModelError {
@@ -153,6 +163,8 @@ impl ModelError {
             Self::Malformed(_) => "malformed_reply",
             Self::Broken { .. } => "broken_reply",
             Self::Provider(_) => "provider",
+            Self::NotRecorded(_) => "not_recorded",
+            Self::NetworkBlocked(_) => "network_blocked",
         }
     }
 

@@ -107,6 +107,8 @@ impl Outcome {
             | ModelError::Provider(_)
             | ModelError::Overloaded { .. }
             | ModelError::Stopped
+            | ModelError::NotRecorded(_)
+            | ModelError::NetworkBlocked(_)
             | ModelError::BudgetExhausted(_) => Self::Neutral,
         }
     }

@@ -44,6 +44,12 @@ pub(super) fn chunks() -> (Chunks, ChunkStream) {
 }
 
 impl Chunks {
+    /// A pair that belongs to no call of a gateway: for a [`ChatModel`](crate::ports::ChatModel) that stands in front of another one
+    /// and looks at the pieces of its reply.
+    pub fn channel() -> (Self, ChunkStream) {
+        chunks()
+    }
+
     /// Sends the next piece, and waits while the reader is behind. `false` when the reader has left.
     pub async fn send(&self, chunk: ChatChunk) -> bool {
         let bytes = match &chunk {

@@ -35,8 +35,8 @@ fn another_may_do_better(error: &ModelError) -> bool {
         ModelError::Broken { received, .. } => *received == 0,
         // About what is asked for: to look for somebody who does not mind would be to get around the refusal.
         ModelError::ContentRefused(_) => false,
-        // A mistake of the caller, which is to be seen and not to be hidden.
-        ModelError::Rejected { .. } => false,
+        // A mistake of the caller, or of a test, which is to be seen and not to be hidden.
+        ModelError::Rejected { .. } | ModelError::NotRecorded(_) | ModelError::NetworkBlocked(_) => false,
         // The budget is the caller's and not the model's, and there is nobody left to ask.
         ModelError::BudgetExhausted(_) | ModelError::Stopped => false,
     }
@@ -74,6 +74,8 @@ mod tests {
             (ModelError::ContentRefused(text()), false),
             (ModelError::Rejected { status: 400, message: text() }, false),
             (ModelError::BudgetExhausted(text()), false),
+            (ModelError::NotRecorded(text()), false),
+            (ModelError::NetworkBlocked(text()), false),
             (ModelError::Stopped, false),
         ];
         for (error, may) in table {

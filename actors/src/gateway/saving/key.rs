@@ -58,6 +58,14 @@ impl Key {
     }
 }
 
+/// A request in the canonical form of which keys are made: two requests that ask the same have the same bytes, and no others. `None`
+/// for one that cannot be written as JSON.
+pub fn canonical(request: &ChatRequest) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&serde_json::to_value(request).ok()?, &mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// Sorts the keys itself: whether `serde_json` keeps them in order depends on what other crates of a program ask of it.
 fn write(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match value {
@@ -189,6 +197,12 @@ mod tests {
         assert_eq!(text(r#"{"b": {"z": 1.5, "c": "\u0022", "": null}, "a": [3, 1, 2]}"#), canonical);
         assert_eq!(text(r#"{"a": [3, 1, 2], "b": {"": null, "c": "\"", "z": 1.5}}"#), canonical);
         assert_ne!(text(r#"{"a": [1, 2, 3], "b": {"": null, "c": "\"", "z": 1.5}}"#), canonical);
+    }
+
+    #[test]
+    fn the_canonical_form_is_the_key_without_the_model() {
+        let bytes = canonical(&full()).unwrap();
+        assert!(key(|_| ()).bytes().ends_with(&bytes) && bytes.starts_with(b"{\"form\":"));
     }
 
     #[test]

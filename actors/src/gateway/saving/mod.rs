@@ -9,6 +9,7 @@ mod flights;
 mod key;
 mod policy;
 
+pub use key::canonical;
 pub use policy::{CacheMode, CachePolicy};
 pub(in crate::gateway) use {
     cache::ReplyCache,
