@@ -129,16 +129,20 @@ fn messages_come_in_order_and_a_drain_brings_what_was_accepted() {
 #[test]
 fn one_more_than_its_bound_is_refused_and_handed_back() {
     inside(|team| async move {
-        let member = team.member(|spec| spec.capacity(2));
+        let member = team.member(|spec| spec.capacity(4));
         let clone = member.clone();
-        let (held, waits) = (member.ask(LONG, Job::Hold(1)), clone.ask(LONG, Job::Note(2)));
-        assert_eq!(clone.ask(LONG, Job::Note(3)).await, Err(AskError::Overloaded), "clones share the bound");
-        let refused = member.tell(Job::Note(4)).unwrap_err();
-        assert!(matches!(refused, TellError::Overloaded(Job::Note(4))), "{refused:?}");
+        let held = member.ask(LONG, Job::Hold(1));
+        while team.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let waits = join_all((2..5).map(|number| clone.ask(LONG, Job::Note(number))));
+        assert_eq!(clone.ask(LONG, Job::Note(9)).await, Err(AskError::Overloaded), "clones share the bound");
+        let refused = member.tell(Job::Note(9)).unwrap_err();
+        assert!(matches!(refused, TellError::Overloaded(Job::Note(9))), "{refused:?}");
         team.gate.add_permits(1);
-        assert_eq!(join(held, waits).await, (Ok(1), Ok(2)));
+        assert_eq!(join(held, waits).await, (Ok(1), vec![Ok(2), Ok(3), Ok(4)]));
         assert_eq!(member.ask(LONG, Job::Note(5)).await, Ok(5), "who has an answer finds room");
-        assert_eq!(team.seen(), [1, 2, 5]);
+        assert_eq!(team.seen(), [1, 2, 3, 4, 5]);
         team.stop().await;
     });
 }

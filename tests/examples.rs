@@ -126,5 +126,5 @@ fn read(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(Path::parent).expect("a test's program is in target/PROFILE/deps");
-    profile.join("examples").join(name)
+    profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

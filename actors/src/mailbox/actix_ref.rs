@@ -1,6 +1,6 @@
 //! How does an actor of actix's become a member of a team? It stays where it is, in a system and on a thread of its own, and gets a
-//! stand-in here: an agent that passes messages on. So it has what actix does not give it: a bound, deadlines, dead letters, and
-//! errors that say what happened.
+//! stand-in here: an agent that passes messages on. So it has what actix does not give it: a bound, deadlines, and errors that say
+//! what happened.
 //!
 //! Messages wait in the stand-in and not in actix's mailbox, which ignores its capacity and whose queued messages nobody can count.
 
@@ -135,7 +135,7 @@ impl<M: ActixMessage> ActixRef<M> {
         self.agent.drain();
     }
 
-    /// Ends the member; what waits becomes dead letters. The actor goes on if somebody else has its address.
+    /// Ends the member; what waits does not reach the actor, and its askers learn it. The actor goes on if somebody else has its address.
     pub fn stop(&self) {
         self.agent.stop();
     }
@@ -214,6 +214,10 @@ impl<M: ActixMessage> Agent for StandIn<M> {
         }
         if !self.recipient.connected() {
             // The actor is gone: whoever waits learns it.
+            let (name, lost) = (turn.me().name().to_owned(), self.waiting.len());
+            if lost > 0 {
+                tracing::warn!(%name, lost, "an actor of actix's has ended, and messages for it are lost");
+            }
             with_cause(AskError::Stopped, || self.waiting.clear());
             return turn.stop();
         }
