@@ -119,6 +119,16 @@ impl ChatAgentSpec {
         Self(self.0.sessions(store))
     }
 
+    /// What of a session does not fit is summarised.
+    pub fn summarise(self) -> Self {
+        Self(self.0.summarise())
+    }
+
+    /// The same, by a call of this model.
+    pub fn summarise_by(self, model: impl Into<String>) -> Self {
+        Self(self.0.summarise_by(model))
+    }
+
     /// Looks at each question.
     pub fn guard_input(self, guardrail: impl Guardrail) -> Self {
         Self(self.0.guard_input(guardrail))

@@ -5,6 +5,8 @@
 
 #[path = "embedding/agents.rs"]
 mod agents;
+#[path = "embedding/assistant.rs"]
+mod assistant;
 #[path = "embedding/http.rs"]
 mod http;
 #[path = "embedding/servers.rs"]
@@ -13,7 +15,10 @@ mod servers;
 use std::time::Duration;
 
 use agents::{Errand, LONG, Question, Story, clerk, desk, runtime};
-use callboard::prelude::*;
+use assistant::{Keeper, answer_to, assistant};
+use callboard::blocking;
+use callboard::prelude::{AskError, ChatAgent};
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -21,8 +26,8 @@ use tokio::time::timeout;
 const REQUESTS: u64 = 200;
 
 /// A request that its client drops half way: the question's asker has left.
-async fn leave_half_way(server: std::net::SocketAddr, told: &mut mpsc::Receiver<Story>) {
-    let request = http::begin(server, "/keep").await;
+async fn leave_half_way(server: std::net::SocketAddr, path: &str, told: &mut mpsc::Receiver<Story>) {
+    let request = http::begin(server, path).await;
     assert_eq!(timeout(LONG, told.recv()).await, Ok(Some(Story::Asked)));
     drop(request);
     assert_eq!(timeout(LONG, told.recv()).await, Ok(Some(Story::Left)), "the agent learns that nobody waits");
@@ -31,11 +36,15 @@ async fn leave_half_way(server: std::net::SocketAddr, told: &mut mpsc::Receiver<
 async fn in_handlers_of_axum() {
     let runtime = runtime();
     let (desk, mut told) = desk(&runtime);
-    let (server, end, ended) = servers::axum(desk).await;
+    let (models, assistant, mut model_told) = assistant();
+    let (server, end, ended) = servers::axum(desk, assistant).await;
     http::double_all(server, REQUESTS).await;
-    leave_half_way(server, &mut told).await;
+    http::ask_all(server, REQUESTS).await;
+    leave_half_way(server, "/keep", &mut told).await;
+    leave_half_way(server, "/ask/keep", &mut model_told).await;
     drop(end);
     timeout(LONG, ended).await.expect("the server stops").unwrap();
+    assert!(models.stop(LONG).await.is_clean());
     assert!(runtime.stop(LONG).await.is_clean());
 }
 
@@ -53,11 +62,15 @@ async fn handlers_of_axum_ask_agents_on_a_multi_thread_runtime() {
 async fn handlers_of_actix_web_ask_agents() {
     let runtime = runtime();
     let (desk, mut told) = desk(&runtime);
-    let (server, handle, thread) = servers::actix(desk);
+    let (models, assistant, mut model_told) = assistant();
+    let (server, handle, thread) = servers::actix(desk, assistant);
     http::double_all(server, REQUESTS).await;
-    leave_half_way(server, &mut told).await;
+    http::ask_all(server, REQUESTS).await;
+    leave_half_way(server, "/keep", &mut told).await;
+    leave_half_way(server, "/ask/keep", &mut model_told).await;
     timeout(LONG, handle.stop(true)).await.expect("the server stops");
     thread.join().unwrap();
+    assert!(models.stop(LONG).await.is_clean());
     assert!(runtime.stop(LONG).await.is_clean());
 }
 
@@ -118,4 +131,47 @@ async fn a_blocking_ask_is_refused_inside_a_current_thread_runtime() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blocking_ask_is_refused_inside_a_multi_thread_runtime() {
     tokio::spawn(blocking_is_refused()).await.unwrap();
+}
+
+/// Agents with a model: two runtimes at a time, started, asked and stopped again and again.
+async fn models_come_and_go() {
+    for _ in 0..10 {
+        let teams = [assistant(), assistant()];
+        let agents: Vec<ChatAgent> = teams.iter().map(|(_, assistant, _)| assistant.clone().start().unwrap()).collect();
+        let asks = (0..20).flat_map(|number| agents.iter().map(move |agent| agent.ask(number.to_string())));
+        for (place, answer) in join_all(asks).await.into_iter().enumerate() {
+            assert_eq!(answer.unwrap().text, answer_to(&(place / 2).to_string()));
+        }
+        for (runtime, _, _) in teams {
+            assert!(runtime.stop(LONG).await.is_clean());
+        }
+    }
+}
+
+#[tokio::test]
+async fn agents_with_a_model_live_inside_a_current_thread_runtime() {
+    models_come_and_go().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_with_a_model_live_inside_a_multi_thread_runtime() {
+    tokio::spawn(models_come_and_go()).await.unwrap();
+}
+
+#[test]
+fn agents_with_a_model_are_asked_by_plain_threads() {
+    let (keeper, _told) = Keeper::new();
+    let runtime = blocking::Runtime::with_model("test/keeper", keeper).unwrap();
+    let agent = runtime.agent("assistant").start().unwrap();
+    let asks = |thread: u64| {
+        let agent = agent.clone();
+        let is_answered = move |number: u64| {
+            let question = format!("{thread} {number}");
+            agent.ask(question.as_str()).is_ok_and(|answer| answer.text == answer_to(&question))
+        };
+        std::thread::spawn(move || (0..20).all(is_answered))
+    };
+    let threads: Vec<_> = (0..4).map(asks).collect();
+    assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    assert!(runtime.stop(LONG).is_clean());
 }

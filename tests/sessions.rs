@@ -8,7 +8,7 @@ use std::time::Duration;
 use callboard::actors::chat::{ChatReply, Role, Turn};
 use callboard::actors::chat_agent::MemorySessions;
 use callboard::actors::error::StoreError;
-use callboard::actors::ports::SessionStore;
+use callboard::actors::ports::{SessionStore, Summary};
 use callboard::prelude::*;
 use callboard::store::Sessions;
 use callboard::testkit::{self, FunctionModel};
@@ -108,8 +108,8 @@ async fn a_file_that_cannot_be_used_is_told_and_left_as_it_is() {
 
     change("PRAGMA user_version = 9");
     let newer = open(&path).unwrap_err();
-    assert!(matches!(newer, StoreError::Newer { found: 9, known: 1, .. }) && !newer.hint().is_empty(), "{newer}");
-    change("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    assert!(matches!(newer, StoreError::Newer { found: 9, known: 2, .. }) && !newer.hint().is_empty(), "{newer}");
+    change("PRAGMA user_version = 2; PRAGMA application_id = 7");
     assert!(matches!(open(&path), Err(StoreError::Foreign(_))));
     change("PRAGMA application_id = 1667396467");
     change("UPDATE turns SET turn = CAST('{\"role\":\"user\",\"text\":\"y\"}' AS BLOB)");
@@ -134,4 +134,39 @@ async fn a_file_that_cannot_be_used_is_told_and_left_as_it_is() {
     permissions.set_readonly(true);
     fs::set_permissions(&path, permissions).unwrap();
     assert!(matches!(open(&path), Err(StoreError::ReadOnly(_))));
+}
+
+#[tokio::test]
+async fn a_file_from_before_there_were_summaries_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    store.append("a".into(), vec![Turn::user("x")]).await.unwrap();
+    store.close().await.unwrap();
+    let version_1 = "DROP TABLE summaries; PRAGMA user_version = 1";
+    Connection::open(&path).unwrap().execute_batch(version_1).unwrap();
+    let store = open(&path).unwrap();
+    let history = store.history("a".into(), 9).await.unwrap().unwrap();
+    let [(number, turn)] = &history.turns[..] else { panic!("{history:?}") };
+    assert_eq!((turn, &history.summary), (&Turn::user("x"), &None));
+    assert_eq!(store.keep_summary("a".into(), Summary { text: "so far".to_owned(), through: *number }).await, Ok(true));
+    store.close().await.unwrap();
+
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    change("UPDATE summaries SET summary = 'so for'");
+    let store = open(&path).unwrap();
+    assert!(matches!(store.history("a".into(), 9).await, Err(StoreError::Damaged(_))), "a changed summary is noticed");
+    store.close().await.unwrap();
+    // A program of before forgets a session without its summary, and others go on in it.
+    change("DELETE FROM turns");
+    let store = open(&path).unwrap();
+    store.append("a".into(), vec![Turn::user("y")]).await.unwrap();
+    assert_eq!(store.history("a".into(), 9).await.unwrap().unwrap().summary, None);
+    store.forget("a".into()).await.unwrap();
+    store.close().await.unwrap();
+    let count = "SELECT count(*) FROM summaries";
+    let left: i64 = Connection::open(&path).unwrap().query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "nothing of a session that is forgotten stays in the file");
+    change("PRAGMA user_version = 0");
+    assert!(matches!(open(&path), Err(StoreError::Damaged(_))), "there was no such version");
 }

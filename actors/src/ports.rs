@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -82,6 +82,25 @@ pub trait ReplyStore: Send + Sync + 'static {
     fn write(&self, key: Arc<[u8]>, reply: ChatReply) -> BoxFuture<'static, Result<(), StoreError>>;
 }
 
+/// What a store has of a session for an agent that summarises.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// The newest turns, oldest first, each with its number. Numbers grow along a session, and none comes twice, also when the session
+    /// was forgotten meanwhile.
+    pub turns: Vec<(u64, Turn)>,
+    /// What was said up to one of the session's turns, if somebody summarised it.
+    pub summary: Option<Summary>,
+}
+
+/// What was said in a session, in few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The words.
+    pub text: String,
+    /// The number of the last turn that they are about.
+    pub through: u64,
+}
+
 /// Keeps what was said in sessions. Sessions are told apart by their names. `testkit::sessions` is what every store must do.
 pub trait SessionStore: Send + Sync + 'static {
     /// The newest turns of a session, at most so many, oldest first; none of one that nobody knows.
@@ -97,11 +116,31 @@ pub trait SessionStore: Send + Sync + 'static {
     /// [`StoreError`] says what to do about it. Nothing was added then.
     fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
 
-    /// Removes all turns of a session.
+    /// Removes all turns of a session, and its summary.
     ///
     /// # Errors
     /// [`StoreError`] says what to do about it.
     fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// The newest turns of a session, at most so many, with its summary; both of one moment. `None` from a store that keeps no summaries:
+    /// the default.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it.
+    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
+        let _ = (session, most);
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// Keeps a summary in place of the one before. Not when that one goes as far or further, or when the turn that it goes through is not
+    /// there any more: another run was faster, or the session was forgotten. Says whether it is kept. It is under way when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what to do about it. What was kept before is kept still.
+    fn keep_summary(&self, session: Arc<str>, summary: Summary) -> BoxFuture<'static, Result<bool, StoreError>> {
+        let _ = (session, summary);
+        Box::pin(ready(Ok(false)))
+    }
 }
 
 /// What an agent can do beside talking. One tool may serve many agents at the same time.

@@ -21,7 +21,8 @@ use super::options::ReplyOptions;
 /// The version of the schema, and of the replies' JSON.
 pub(super) const VERSION: i64 = 1;
 /// Such a file: "cbrp".
-const FORM: Form = Form { application: 0x6362_7270, version: VERSION, schema: SCHEMA, is_durable: false };
+const FORM: Form =
+    Form { application: 0x6362_7270, version: VERSION, schema: SCHEMA, upgrades: &[], is_durable: false };
 /// What a row costs beside its texts, about.
 const ROW: u64 = 128;
 /// A clock that was set back by more makes what was written before unknown.

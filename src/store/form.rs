@@ -18,7 +18,10 @@ pub(super) struct Form {
     pub(super) application: i64,
     /// Of the schema, and of what is in it.
     pub(super) version: i64,
+    /// Of the oldest version that can be read.
     pub(super) schema: &'static str,
+    /// What makes a file of each older version one of the next, the oldest first; the last leads to `version`.
+    pub(super) upgrades: &'static [&'static str],
     /// Whether what was written in the last moments must survive a power failure.
     pub(super) is_durable: bool,
 }
@@ -46,7 +49,7 @@ impl Form {
         connection.busy_timeout(wait).map_err(failed)?;
         // Before anything is changed: it may be somebody else's.
         let look = connection.transaction().map_err(failed)?;
-        let is_new = self.is_new(&look, &name)?;
+        let missing = self.missing(&look, &name)?;
         drop(look);
         // Not believed: a file may come from anywhere.
         connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
@@ -59,11 +62,12 @@ impl Form {
         }
         let synchronous = if self.is_durable { "full" } else { "normal" };
         connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
-        if is_new {
+        if !missing.is_empty() {
             let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
             // Another process may have been faster.
-            if self.is_new(&change, &name)? {
-                change.execute_batch(self.schema).map_err(failed)?;
+            let missing = self.missing(&change, &name)?;
+            if !missing.is_empty() {
+                missing.iter().try_for_each(|step| change.execute_batch(step)).map_err(failed)?;
                 change.pragma_update(None, "application_id", self.application).map_err(failed)?;
                 change.pragma_update(None, "user_version", self.version).map_err(failed)?;
             }
@@ -72,9 +76,9 @@ impl Form {
         Ok(connection)
     }
 
-    /// Whether the file is empty. One that is neither empty nor ours, or that cannot be read, is an error. It is looked at within one
-    /// transaction: another process may be about to make it.
-    fn is_new(&self, connection: &Transaction<'_>, name: &str) -> Result<bool, StoreError> {
+    /// What has to be done before the file is what it has to be: all, when it is empty. One that is neither empty nor ours, or that
+    /// cannot be read, is an error. It is looked at within one transaction: another process may be about to make it.
+    fn missing(&self, connection: &Transaction<'_>, name: &str) -> Result<Vec<&'static str>, StoreError> {
         let number = |sql: &str| {
             connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| fault::sqlite(name, &error))
         };
@@ -82,11 +86,14 @@ impl Form {
         let tables = number("SELECT count(*) FROM sqlite_schema")?;
         let (ours, known) = (self.application, self.version);
         match application {
-            0 if found == 0 && tables == 0 => Ok(true),
+            0 if found == 0 && tables == 0 => Ok([&[self.schema], self.upgrades].concat()),
             application if application != ours => Err(StoreError::Foreign(name.to_owned())),
             _ if found > known => Err(StoreError::Newer { store: name.to_owned(), found, known }),
-            _ if found == known => Ok(false),
-            _ => Err(StoreError::Damaged(name.to_owned())),
+            _ => {
+                let behind = usize::try_from(known - found).unwrap_or(usize::MAX);
+                let from = self.upgrades.len().checked_sub(behind);
+                from.map(|from| self.upgrades[from..].to_vec()).ok_or_else(|| StoreError::Damaged(name.to_owned()))
+            }
         }
     }
 }

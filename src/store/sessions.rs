@@ -7,23 +7,25 @@ use std::time::Duration;
 
 use callboard_actors::chat::Turn;
 use callboard_actors::error::StoreError;
-use callboard_actors::ports::SessionStore;
+use callboard_actors::ports::{History, SessionStore, Summary};
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::fault;
 use super::form::Form;
 
 /// The version of the schema, and of the turns' JSON.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Such a file: "cbss".
-const FORM: Form = Form { application: 0x6362_7373, version: VERSION, schema: SCHEMA, is_durable: true };
+const FORM: Form =
+    Form { application: 0x6362_7373, version: VERSION, schema: SCHEMA, upgrades: &[SUMMARIES], is_durable: true };
 /// Jobs that wait for the thread.
 const ROOM: usize = 1024;
 /// Jobs that are done together, with one wait for the disk.
 const BATCH: usize = 64;
 
+/// As it was in version 1.
 const SCHEMA: &str = "
     CREATE TABLE turns (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,6 +35,15 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX by_session ON turns (session, number);
 ";
+/// New in version 2.
+const SUMMARIES: &str = "
+    CREATE TABLE summaries (
+        session TEXT NOT NULL PRIMARY KEY,
+        through INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        summary TEXT NOT NULL
+    ) STRICT;
+";
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -40,6 +51,8 @@ enum Job {
     Load(Arc<str>, usize, Answer<Vec<Turn>>),
     Append(Arc<str>, Vec<Turn>, Answer<()>),
     Forget(Arc<str>, Answer<()>),
+    History(Arc<str>, usize, Answer<Option<History>>),
+    Keep(Arc<str>, Summary, Answer<bool>),
     Close(Answer<()>),
 }
 
@@ -117,6 +130,14 @@ impl SessionStore for Sessions {
     fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
         self.ask(|answer| Job::Forget(session, answer))
     }
+
+    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
+        self.ask(|answer| Job::History(session, most, answer))
+    }
+
+    fn keep_summary(&self, session: Arc<str>, summary: Summary) -> BoxFuture<'static, Result<bool, StoreError>> {
+        self.ask(|answer| Job::Keep(session, summary, answer))
+    }
 }
 
 /// The open file.
@@ -143,6 +164,8 @@ fn serve(mut file: File, jobs: &Receiver<Job>) {
                 Job::Load(_, _, answer) if answer.is_closed() => {}
                 Job::Load(session, most, answer) => drop(answer.send(file.load(&session, most))),
                 Job::Forget(session, answer) => drop(answer.send(file.forget(&session))),
+                Job::History(session, most, answer) => drop(answer.send(file.history(&session, most).map(Some))),
+                Job::Keep(session, summary, answer) => drop(answer.send(file.keep_summary(&session, &summary))),
                 Job::Append(..) => {}
                 Job::Close(answer) => {
                     drop(file);
@@ -162,19 +185,26 @@ impl File {
     }
 
     fn load(&self, session: &str, most: usize) -> Result<Vec<Turn>, StoreError> {
-        let sql = "SELECT turn, checksum FROM turns WHERE session = ?1 ORDER BY number DESC LIMIT ?2";
+        Ok(self.turns(session, most)?.into_iter().map(|(_, turn)| turn).collect())
+    }
+
+    /// The newest turns with their numbers.
+    fn turns(&self, session: &str, most: usize) -> Result<Vec<(u64, Turn)>, StoreError> {
+        let sql = "SELECT turn, checksum, number FROM turns WHERE session = ?1 ORDER BY number DESC LIMIT ?2";
         let mut statement = self.connection.prepare(sql).map_err(self.failed())?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?));
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?));
         let rows = statement.query_map(params![session, most], read).map_err(self.failed())?;
         let mut turns = Vec::new();
         for row in rows {
-            let (turn, seal) = row.map_err(self.failed())?;
+            let (turn, seal, number) = row.map_err(self.failed())?;
             let damaged = || StoreError::Damaged(self.name.clone());
             if checksum(session, &turn) != seal {
                 return Err(damaged());
             }
-            turns.push(serde_json::from_slice(&turn).map_err(|_| damaged())?);
+            let number = u64::try_from(number).map_err(|_| damaged())?;
+            turns.push((number, serde_json::from_slice(&turn).map_err(|_| damaged())?));
         }
         turns.reverse();
         Ok(turns)
@@ -207,9 +237,52 @@ impl File {
     }
 
     fn forget(&mut self, session: &str) -> Result<(), StoreError> {
-        let gone = self.connection.execute("DELETE FROM turns WHERE session = ?1", [session]);
-        gone.map(drop).map_err(self.failed())
+        let failed = self.failed();
+        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        for sql in ["DELETE FROM turns WHERE session = ?1", "DELETE FROM summaries WHERE session = ?1"] {
+            change.execute(sql, [session]).map_err(&failed)?;
+        }
+        change.commit().map_err(failed)
     }
+
+    /// Turns and summary of one moment.
+    fn history(&self, session: &str, most: usize) -> Result<History, StoreError> {
+        let one_moment = self.connection.unchecked_transaction().map_err(self.failed())?;
+        let (turns, summary) = (self.turns(session, most)?, self.summary(session)?);
+        one_moment.finish().map_err(self.failed())?;
+        Ok(History { turns, summary })
+    }
+
+    /// A program of version 1 forgets a session without its summary: one without its turn is none.
+    fn summary(&self, session: &str) -> Result<Option<Summary>, StoreError> {
+        let sql = "SELECT summary, through, checksum FROM summaries AS kept WHERE session = ?1
+            AND EXISTS (SELECT 1 FROM turns WHERE number = kept.through AND session = ?1)";
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, u32>(2)?));
+        let found = self.connection.query_row(sql, [session], read).optional().map_err(self.failed())?;
+        let Some((text, through, seal)) = found else { return Ok(None) };
+        let summary = Summary { text, through };
+        match seal_of(session, &summary) == seal {
+            true => Ok(Some(summary)),
+            false => Err(StoreError::Damaged(self.name.clone())),
+        }
+    }
+
+    fn keep_summary(&self, session: &str, summary: &Summary) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO summaries (session, through, checksum, summary) SELECT ?1, ?2, ?3, ?4
+            WHERE EXISTS (SELECT 1 FROM turns WHERE number = ?2 AND session = ?1)
+            ON CONFLICT (session) DO UPDATE SET
+            through = excluded.through, checksum = excluded.checksum, summary = excluded.summary
+            WHERE excluded.through > summaries.through";
+        // A number that is none of ours is none of the table's.
+        let through = i64::try_from(summary.through).unwrap_or(-1);
+        let values = params![session, through, seal_of(session, summary), summary.text];
+        self.connection.execute(sql, values).map(|changed| changed == 1).map_err(self.failed())
+    }
+}
+
+fn seal_of(session: &str, summary: &Summary) -> u32 {
+    checksum(session, &[&summary.through.to_le_bytes(), summary.text.as_bytes()].concat())
 }
 
 /// SQLite does not notice a changed byte of a value.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callboard_actors::chat::{ToolCall, Turn};
-use callboard_actors::ports::SessionStore;
+use callboard_actors::ports::{SessionStore, Summary};
 use futures_util::future::join_all;
 
 /// Puts a store through its duties. It must be empty, or hold no session whose name begins with `contract`.
@@ -63,8 +63,73 @@ pub async fn sessions(store: Arc<dyn SessionStore>) {
     drop(store.append("contract three".into(), vec![Turn::user("dropped")]));
     append("contract three", vec![Turn::user("awaited")]).await;
     assert_eq!(load("contract three", 9).await, [Turn::user("dropped"), Turn::user("awaited")]);
+    summaries(&*store).await;
     for name in ["contract one", "contract two", "contract three"] {
         store.forget(name.into()).await.unwrap_or_else(|error| panic!("a session cannot be forgotten: {error}"));
         assert_eq!(load(name, 9).await, [], "a session that is forgotten has no turns");
     }
+}
+
+/// The duties of a store that keeps summaries. One that keeps none has none of them.
+async fn summaries(store: &dyn SessionStore) {
+    let session = "contract four";
+    let append = async || {
+        let turns = vec![Turn::user("question"), Turn::assistant("answer"), Turn::user("more")];
+        let appended = store.append(session.into(), turns).await;
+        appended.unwrap_or_else(|error| panic!("turns cannot be added: {error}"));
+    };
+    let history = async |most| {
+        let read = store.history(session.into(), most).await;
+        read.unwrap_or_else(|error| panic!("a history cannot be read: {error}"))
+    };
+    let keep = async |session: &str, text: &str, through| {
+        let kept = store.keep_summary(session.into(), Summary { text: text.to_owned(), through }).await;
+        kept.unwrap_or_else(|error| panic!("a summary cannot be kept: {error}"))
+    };
+    append().await;
+    let Some(first) = history(9).await else {
+        assert!(!keep(session, "nothing", 1).await, "a store without histories keeps no summary");
+        return store.forget(session.into()).await.unwrap_or_else(|error| panic!("{error}"));
+    };
+    let said: Vec<_> = first.turns.iter().map(|(_, turn)| turn.text.as_str()).collect();
+    assert_eq!(
+        (said, first.summary),
+        (vec!["question", "answer", "more"], None),
+        "a history has the turns in their order"
+    );
+    let numbers: Vec<_> = first.turns.iter().map(|(number, _)| *number).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "numbers grow along a session: {numbers:?}");
+
+    let strange = "\u{0}\u{1f600} \u{202e}so \"far'\\ \n";
+    assert!(keep(session, strange, numbers[1]).await, "a summary is kept");
+    let kept = Some(Summary { text: strange.to_owned(), through: numbers[1] });
+    for most in [0, 1, 9] {
+        let read = history(most).await.unwrap_or_default();
+        assert_eq!((read.turns.len(), &read.summary), (most.min(3), &kept), "it comes back beside the turns");
+    }
+    for (of, through, why) in [
+        (session, numbers[0], "one that goes less far than the one before"),
+        (session, numbers[1], "one that goes as far"),
+        (session, u64::MAX, "one through a turn that is not there"),
+        ("contract five", numbers[2], "one through a turn of another session"),
+    ] {
+        assert!(!keep(of, "other", through).await, "{why} is not kept");
+    }
+    assert_eq!(history(9).await.and_then(|history| history.summary), kept, "what is not kept changes nothing");
+    assert!(keep(session, "all", numbers[2]).await, "one that goes further takes its place");
+    assert_eq!(
+        history(9).await.and_then(|history| history.summary).map(|summary| summary.text).as_deref(),
+        Some("all")
+    );
+
+    store.forget(session.into()).await.unwrap_or_else(|error| panic!("a session cannot be forgotten: {error}"));
+    append().await;
+    let again = history(9).await.unwrap_or_default();
+    assert_eq!(again.summary, None, "a session that is forgotten has no summary");
+    assert!(again.turns.iter().all(|(number, _)| *number > numbers[2]), "no number comes twice");
+    assert!(
+        !keep(session, "late", numbers[1]).await,
+        "a summary that comes after its session was forgotten is not kept"
+    );
+    store.forget(session.into()).await.unwrap_or_else(|error| panic!("a session cannot be forgotten: {error}"));
 }

@@ -1,10 +1,12 @@
 //! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the schema is known
-//! only at run time; or by the port [`Tool`] itself.
+//! only at run time; or by the port [`Tool`] itself. [`ActixTool`] is an actor of actix's.
 
+mod actix_tool;
 mod approval;
 mod dynamic;
 mod output;
 
+pub use actix_tool::ActixTool;
 pub use approval::TerminalApprover;
 pub use callboard_actors::error::ToolError;
 pub use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};

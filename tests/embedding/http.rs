@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::agents::LONG;
+use crate::assistant::answer_to;
 
 /// Sends a request and does not wait for its answer. Dropping the stream leaves.
 pub(crate) async fn begin(server: SocketAddr, path: &str) -> TcpStream {
@@ -37,5 +38,15 @@ pub(crate) async fn double_all(server: SocketAddr, most: u64) {
     while let Some(answered) = requests.join_next().await {
         let (expected, answer) = answered.expect("no request panics");
         assert_eq!(answer, expected.to_string());
+    }
+}
+
+/// Has an agent with a model answer `most` questions at the same time.
+pub(crate) async fn ask_all(server: SocketAddr, most: u64) {
+    let ask = |number: u64| async move { (number, get(server, &format!("/ask/{number}")).await) };
+    let mut requests: JoinSet<_> = (0..most).map(ask).collect();
+    while let Some(answered) = requests.join_next().await {
+        let (number, answer) = answered.expect("no request panics");
+        assert_eq!(answer, answer_to(&number.to_string()));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 use tokio::sync::mpsc;
@@ -12,15 +11,15 @@ use super::answer::{Answer, AskLimit, ChatAgentError};
 use super::guard::{Blocked, look};
 use super::host::Host;
 use super::question::Question;
-use super::sessions::{MOST_TURNS, fitting};
+use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
-use crate::chat::{ChatChunk, ChatRequest, ToolCall, Turn};
-use crate::error::{ModelError, StoreError, Waiting};
-use crate::gateway::{ChatCall, ChunkStream, Completed};
+use crate::chat::{ChatChunk, ChatRequest, ToolCall};
+use crate::error::{ModelError, Waiting};
+use crate::gateway::{ChatCall, ChunkStream, Completed, Priority};
 use crate::mailbox::AgentId;
-use crate::ports::{Guarded, SessionStore, ToolContext};
+use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
@@ -49,16 +48,22 @@ pub(super) async fn carry_out(
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
     let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
+    let mut asking = Asking { agent, events, until, question };
+    let mut summarised = None;
     if let Some(session) = &session {
-        before.extend(Box::pin(recall(&plan, session, until)).await?);
+        let said;
+        (said, summarised) = Box::pin(recall(&asking, session)).await?;
+        before.extend(said);
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
+    if let Some(summarised) = summarised {
+        turns.summarised(&summarised, plan.gateway.price(&summarised.model));
+    }
     // Another one may answer, but the session is kept where it was asked for.
     let sessions = plan.sessions.clone().zip(session);
-    let mut asking = Asking { agent, events, until, question };
     let mut input = look(&plan.guards.input, &Guarded::Input(input));
     let mut is_looked_at = plan.guards.input.is_empty();
-    let mut next = if began < until { turns.begin() } else { turns.ended_by(AskLimit::Time) };
+    let mut next = if began < until { turns.again() } else { turns.ended_by(AskLimit::Time) };
     let ended = loop {
         next = match next {
             Next::Model(request) if !is_looked_at => {
@@ -110,7 +115,7 @@ pub(super) async fn carry_out(
 }
 
 /// An ask that is carried out.
-struct Asking {
+pub(super) struct Asking {
     agent: Agent,
     events: Events,
     until: Instant,
@@ -118,12 +123,37 @@ struct Asking {
 }
 
 impl Asking {
+    /// What its agent is like.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.agent.host.plan
+    }
+
+    /// Its agent's name.
+    pub(super) fn name(&self) -> &str {
+        &self.agent.host.name
+    }
+
+    /// When its time is over.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// How soon it matters.
+    pub(super) fn priority(&self) -> Priority {
+        self.question.priority
+    }
+
     fn call(&self, request: ChatRequest) -> ChatCall<'_> {
-        let (plan, Question { run, user, priority, .. }) = (&self.agent.host.plan, &*self.question);
+        let plan = self.plan();
         let left = self.until.saturating_duration_since(Instant::now());
-        let mut call = plan.gateway.call(&plan.model, request).within(left).priority(*priority);
-        call = plan.fallbacks.iter().fold(call, |call, other| call.or(other));
-        if let Some(budget) = self.question.budget.as_ref().or(plan.budget.as_ref()) {
+        let call = plan.gateway.call(&plan.model, request).within(left).priority(self.question.priority);
+        self.on_behalf(plan.fallbacks.iter().fold(call, |call, other| call.or(other)))
+    }
+
+    /// A call for whoever asked, and at his expense.
+    pub(super) fn on_behalf<'a>(&self, mut call: ChatCall<'a>) -> ChatCall<'a> {
+        let Question { run, user, budget, .. } = &*self.question;
+        if let Some(budget) = budget.as_ref().or(self.plan().budget.as_ref()) {
             call = call.budget(budget);
         }
         if let Some(run) = run {
@@ -268,42 +298,6 @@ fn called(call: &ToolCall) -> AskEvent {
 fn answered(outcome: &Outcome) -> AskEvent {
     let Outcome { id, text } = outcome.clone();
     AskEvent::ToolAnswered { id, text }
-}
-
-/// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
-/// itself may take beyond that time.
-const STORE: Duration = Duration::from_millis(500);
-
-/// What was said in a session before, as far as there is room.
-async fn recall(plan: &Plan, session: &Arc<str>, until: Instant) -> Result<Vec<Turn>, ChatAgentError> {
-    let partial = Box::default;
-    let Some(sessions) = &plan.sessions else {
-        let error = StoreError::Options("the agent has no sessions: give it some when it is started".to_owned());
-        return Err(ChatAgentError::Session { error, partial: partial() });
-    };
-    let loading = sessions.load(session.clone(), MOST_TURNS);
-    match tokio::time::timeout_at(until, loading).await {
-        Ok(Ok(turns)) => Ok(fitting(turns, plan.limits.history_tokens)),
-        Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
-        Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
-    }
-}
-
-/// Keeps what was said, when there is an answer: a question without one is asked again, and is no part of the conversation.
-async fn keep(
-    sessions: Arc<dyn SessionStore>,
-    session: Arc<str>,
-    ended: Result<Answer, ChatAgentError>,
-    until: Instant,
-) -> Result<Answer, ChatAgentError> {
-    let answer = ended?;
-    let within = until.max(Instant::now() + STORE);
-    let appending = sessions.append(session, answer.turns.clone());
-    let kept = tokio::time::timeout_at(within, appending).await;
-    match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
-        Ok(()) => Ok(answer),
-        Err(error) => Err(ChatAgentError::Session { error, partial: Box::new(answer) }),
-    }
 }
 
 /// With what only the shell knows.

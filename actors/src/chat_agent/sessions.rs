@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, ready};
 
 use crate::chat::{Role, Turn};
 use crate::error::StoreError;
-use crate::ports::SessionStore;
+use crate::ports::{History, SessionStore, Summary};
 
 /// Turns of a session that are looked at.
 pub(super) const MOST_TURNS: usize = 1_000;
@@ -32,7 +32,7 @@ pub(super) fn fitting(mut turns: Vec<Turn>, most: u64) -> Vec<Turn> {
 }
 
 /// Four bytes are about a token.
-fn about_tokens(turn: &Turn) -> u64 {
+pub(super) fn about_tokens(turn: &Turn) -> u64 {
     let calls: usize = turn.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
     (turn.text.len() + calls) as u64 / 4 + FRAME
 }
@@ -49,12 +49,21 @@ pub struct MemorySessions {
 struct State {
     sessions: BTreeMap<Arc<str>, Session>,
     uses: u64,
+    /// The number of the turn that was added last, in any session.
+    newest: u64,
 }
 
 #[derive(Debug, Default)]
 struct Session {
-    turns: VecDeque<Turn>,
+    turns: VecDeque<(u64, Turn)>,
+    summary: Option<Summary>,
     used: u64,
+}
+
+impl Session {
+    fn newest(&self, most: usize) -> impl Iterator<Item = &(u64, Turn)> {
+        self.turns.iter().skip(self.turns.len().saturating_sub(most))
+    }
 }
 
 impl Default for MemorySessions {
@@ -73,28 +82,34 @@ impl MemorySessions {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is read of a session, which is used by that; nothing of one that nobody knows.
+    fn read<T: Default>(&self, session: &Arc<str>, read: impl FnOnce(&Session) -> T) -> T {
+        let mut state = self.state();
+        state.uses += 1;
+        let uses = state.uses;
+        let session = state.sessions.get_mut(session);
+        session.map_or_else(T::default, |session| {
+            session.used = uses;
+            read(session)
+        })
+    }
 }
 
 impl SessionStore for MemorySessions {
     fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
-        let mut state = self.state();
-        state.uses += 1;
-        let uses = state.uses;
-        let turns = state.sessions.get_mut(&session).map(|session| {
-            session.used = uses;
-            let from = session.turns.len().saturating_sub(most);
-            session.turns.iter().skip(from).cloned().collect()
-        });
-        Box::pin(ready(Ok(turns.unwrap_or_default())))
+        let turns = self.read(&session, |session| session.newest(most).map(|(_, turn)| turn.clone()).collect());
+        Box::pin(ready(Ok(turns)))
     }
 
     fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
         let mut state = self.state();
         state.uses += 1;
-        let uses = state.uses;
+        let (uses, before) = (state.uses, state.newest);
+        state.newest += turns.len() as u64;
         let kept = state.sessions.entry(session).or_default();
         kept.used = uses;
-        kept.turns.extend(turns);
+        kept.turns.extend((before + 1..).zip(turns));
         let too_many = kept.turns.len().saturating_sub(self.most_turns);
         kept.turns.drain(..too_many);
         if state.sessions.len() > self.most_sessions {
@@ -107,6 +122,25 @@ impl SessionStore for MemorySessions {
     fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
         self.state().sessions.remove(&session);
         Box::pin(ready(Ok(())))
+    }
+
+    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
+        let history = self.read(&session, |session| History {
+            turns: session.newest(most).cloned().collect(),
+            summary: session.summary.clone(),
+        });
+        Box::pin(ready(Ok(Some(history))))
+    }
+
+    fn keep_summary(&self, session: Arc<str>, summary: Summary) -> BoxFuture<'static, Result<bool, StoreError>> {
+        let mut state = self.state();
+        let session = state.sessions.get_mut(&session);
+        let goes_on = |session: &&mut Session| {
+            let is_there = session.turns.iter().any(|(number, _)| *number == summary.through);
+            is_there && session.summary.as_ref().is_none_or(|before| before.through < summary.through)
+        };
+        let is_kept = session.filter(goes_on).map(|session| session.summary = Some(summary)).is_some();
+        Box::pin(ready(Ok(is_kept)))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ChatAgentSpec {
     tools: Vec<Arc<dyn Tool>>,
     handoffs: Vec<Arc<Handoff>>,
     sessions: Option<Arc<dyn SessionStore>>,
+    summarises: bool,
+    summary_model: Option<String>,
     guards: Guards,
     limits: AskLimits,
     budget: Option<Budget>,
@@ -60,6 +62,8 @@ impl ChatAgentSpec {
             tools: Vec::new(),
             handoffs: Vec::new(),
             sessions: None,
+            summarises: false,
+            summary_model: None,
             guards: Guards::default(),
             limits: AskLimits::default(),
             budget: None,
@@ -102,6 +106,20 @@ impl ChatAgentSpec {
     pub fn shared_sessions(mut self, store: Arc<dyn SessionStore>) -> Self {
         self.sessions = Some(store);
         self
+    }
+
+    /// What of a session does not fit into [`AskLimits::history_tokens`] is summarised, and not just left out: by a call of its model,
+    /// before the ask that finds it so and within that ask's time and budget. The summary is kept in the session's store for the asks to
+    /// come. When the call fails, the oldest exchanges are left out. By default nothing is summarised.
+    pub fn summarise(mut self) -> Self {
+        self.summarises = true;
+        self
+    }
+
+    /// The same, by a call of this model, which may be a cheaper one.
+    pub fn summarise_by(mut self, model: impl Into<String>) -> Self {
+        self.summary_model = Some(model.into());
+        self.summarise()
     }
 
     /// Looks at each question, beside the first call of the model: when it blocks, the call is dropped. May be said several times.
@@ -168,6 +186,8 @@ impl ChatAgentSpec {
             tools,
             handoffs,
             sessions,
+            summarises,
+            summary_model,
             guards,
             limits,
             budget,
@@ -175,7 +195,7 @@ impl ChatAgentSpec {
         } = self;
         limits.validate()?;
         let gateway = gateway?;
-        for model in std::iter::once(&model).chain(&fallbacks) {
+        for model in std::iter::once(&model).chain(&fallbacks).chain(&summary_model) {
             gateway.check(model)?;
         }
         let tools = Tools::new(limits.tools_at_once, &tools)?;
@@ -187,6 +207,7 @@ impl ChatAgentSpec {
             }
             specs.push(handoff.spec.clone());
         }
+        let summaries = summarises.then(|| summary_model.unwrap_or_else(|| model.clone()));
         let plan = Plan {
             gateway,
             model,
@@ -196,6 +217,7 @@ impl ChatAgentSpec {
             specs,
             handoffs,
             sessions,
+            summaries,
             guards,
             limits,
             budget,
@@ -217,6 +239,8 @@ pub(super) struct Plan {
     pub(super) specs: Vec<Arc<ToolSpec>>,
     pub(super) handoffs: Vec<Arc<Handoff>>,
     pub(super) sessions: Option<Arc<dyn SessionStore>>,
+    /// The model that summarises them.
+    pub(super) summaries: Option<String>,
     pub(super) guards: Guards,
     pub(super) limits: AskLimits,
     pub(super) budget: Option<Budget>,

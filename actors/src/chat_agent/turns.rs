@@ -73,9 +73,15 @@ impl Turns {
         }
     }
 
-    /// What comes first.
-    pub(super) fn begin(&self) -> Next {
+    /// The model is called.
+    fn begin(&self) -> Next {
         Next::Model(Box::new(self.request.clone()))
+    }
+
+    /// Its session was summarised for it: that is paid for like a call of its own, and is none of its turns.
+    pub(super) fn summarised(&mut self, completed: &Completed, price: Option<Price>) {
+        self.count(completed, price);
+        self.limits.turns = self.limits.turns.saturating_add(1);
     }
 
     /// The model has answered. `price` is that of the model that did.
@@ -116,8 +122,8 @@ impl Turns {
         self.again()
     }
 
-    /// The model is called once more, if it may be.
-    fn again(&mut self) -> Next {
+    /// The model is called, if it may be.
+    pub(super) fn again(&mut self) -> Next {
         if self.metrics.model_calls >= self.limits.turns {
             return self.ended_by(AskLimit::Turns);
         }
@@ -314,6 +320,20 @@ mod tests {
         }
         let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1")]), PRICE));
         assert_eq!((limit, partial.metrics.model_calls), (AskLimit::Repeats, 3));
+    }
+
+    #[test]
+    fn a_summary_is_paid_for_and_is_no_turn() {
+        let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
+        asked.summarised(&said("so far", &[]), PRICE);
+        assert!(matches!(asked.again(), Next::Model(_)));
+        let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+        assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
+        assert_eq!((answer.metrics.output_tokens, answer.metrics.cost_micros), (10, Some(40)));
+
+        let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
+        asked.summarised(&said("so far", &[]), PRICE);
+        assert_eq!(limit_of(asked.again()).0, AskLimit::Tokens, "nothing is left for the ask itself");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How does a message reach an agent, and what becomes of it? The bounded front door and the panic-proof shell.
 //!
-//! actix is the engine and stays inside this folder and [`crate::runtime`]: nobody outside holds an actix address.
+//! actix is the engine and stays inside this folder and [`crate::runtime`]: nobody outside holds an actix address, and actors of
+//! actix's that exist already come in through [`ActixSpec`].
 //! Every message that a front door accepts is handled, still pending, or a dead letter with a counted reason.
 
+mod actix_ref;
 mod agent_ref;
 mod ask;
 mod blocking;
@@ -24,6 +26,7 @@ mod spec;
 mod watch;
 mod working;
 
+pub use actix_ref::{ActixMessage, ActixRef, ActixSpec};
 pub use agent_ref::AgentRef;
 pub use ask::Ask;
 pub use directory::{AgentInfo, Directory};

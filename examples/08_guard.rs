@@ -1,6 +1,6 @@
 //! A guardrail on the question, and a tool that waits for a person's approval.
 //!
-//!     cargo run --example 09_guard
+//!     cargo run --example 08_guard
 //!
 //! Its model plays a script, so that it needs no key: `Runtime::from_env()` in its place asks a real one. At a terminal it asks you;
 //! elsewhere there is nobody to ask, and the tool is not called.

@@ -1,6 +1,6 @@
 //! A conversation that outlives the process: run it twice.
 //!
-//!     cargo run --example 08_session
+//!     cargo run --example 09_session
 //!
 //! Its model is a function, so that it needs no key: `Runtime::from_env()` in its place asks a real one.
 

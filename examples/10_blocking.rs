@@ -1,6 +1,6 @@
 //! An agent in a program without an async runtime: the same names, and each call blocks its thread.
 //!
-//!     cargo run --example 07_blocking
+//!     cargo run --example 10_blocking
 //!
 //! Its model plays a script, so that it needs no key: `Runtime::from_env()` in its place asks a real one.
 

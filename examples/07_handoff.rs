@@ -1,6 +1,6 @@
 //! Agents that work for each other: one as a tool of another, and one that hands the conversation over.
 //!
-//!     cargo run --example 06_team
+//!     cargo run --example 07_handoff
 //!
 //! Its model plays a script, so that it needs no key: `Runtime::from_env()` in its place asks a real one.
 

@@ -1,0 +1,230 @@
+//! Is what does not fit of a session summarised once, kept, and used again? And does an ask get its answer when it cannot be?
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use callboard::actors::chat::{ChatReply, ChatRequest, Role, Turn};
+use callboard::actors::chat_agent::MemorySessions;
+use callboard::actors::error::{ModelError, StoreError};
+use callboard::actors::gateway::{Budget, BudgetLimits};
+use callboard::actors::ports::{ChatModel, ModelCall, SessionStore};
+use callboard::prelude::*;
+use callboard::store::Sessions;
+use callboard::testkit::FunctionModel;
+use futures_util::future::{BoxFuture, join_all, pending};
+
+/// What is shown of a session, in tokens: five exchanges of this test.
+const ROOM: u64 = 200;
+const HEAD: &str = "Summary of what was said before:\n";
+
+fn is_summary(request: &ChatRequest) -> bool {
+    request.turns[0].role == Role::System && request.turns[0].text.contains("memory of a conversation")
+}
+
+/// How often a summary was asked for, and the last such question.
+#[derive(Debug, Default)]
+struct Seen {
+    summaries: AtomicUsize,
+    asked: std::sync::Mutex<String>,
+}
+
+impl Seen {
+    fn summaries(&self) -> usize {
+        self.summaries.load(Ordering::Relaxed)
+    }
+}
+
+/// Summaries are numbered; an answer says what was shown first.
+fn model(seen: &Arc<Seen>, summarises: fn(usize) -> Result<String, ModelError>) -> FunctionModel {
+    let seen = seen.clone();
+    FunctionModel::new(move |request| {
+        if is_summary(request) {
+            let number = seen.summaries.fetch_add(1, Ordering::Relaxed) + 1;
+            *seen.asked.lock().unwrap() = request.turns[1].text.clone();
+            return summarises(number).map(ChatReply::text);
+        }
+        let bytes: usize = request.turns.iter().map(|turn| turn.text.len() / 4 + 8).sum();
+        assert!(bytes as u64 <= ROOM + 30, "what is shown has a bound: {bytes}");
+        Ok(ChatReply::text(format!("{:.40}", format!("{} {}", request.turns[0].text, "x".repeat(40)))))
+    })
+}
+
+fn agent(runtime: &Runtime, store: impl SessionStore, turns: u32) -> ChatAgent {
+    let limits = AskLimits { history_tokens: ROOM, turns, ..AskLimits::default() };
+    runtime.agent("assistant").limits(limits).sessions(store).summarise().start().unwrap()
+}
+
+fn question(number: usize) -> Question {
+    Question::new(format!("question {number:>3} {}", "x".repeat(30))).session("anna")
+}
+
+/// Twelve exchanges, then a store that was opened anew.
+async fn over_time<S: SessionStore>(open: impl Fn() -> S) {
+    let seen = Arc::new(Seen::default());
+    let says = |number| Ok(format!("so far {number}"));
+    let mut paid = Vec::new();
+    {
+        let runtime = Runtime::with_model("function/model", model(&seen, says)).unwrap();
+        let agent = agent(&runtime, open(), 1);
+        for number in 0..12 {
+            let before = seen.summaries();
+            let answer = agent.ask(question(number)).await.unwrap();
+            let summaries = seen.summaries() - before;
+            assert_eq!(answer.metrics.model_calls as usize, 1 + summaries, "a summary is counted, and is no turn");
+            paid.push(summaries);
+            match seen.summaries() {
+                0 => assert!(answer.text.starts_with("question   0"), "{answer}"),
+                number => assert!(answer.text.starts_with(&format!("{HEAD}so far {number}")[..40]), "{answer}"),
+            }
+        }
+        runtime.stop(Duration::from_secs(5)).await;
+    }
+    assert_eq!(paid.iter().sum::<usize>(), seen.summaries());
+    assert!((2..=4).contains(&seen.summaries()) && paid[6..].contains(&0), "one serves several asks: {paid:?}");
+    let asked = seen.asked.lock().unwrap().clone();
+    let before = format!("{HEAD}so far {}\n\nuser: question ", seen.summaries() - 1);
+    assert!(asked.starts_with(&before), "the next one goes on from the one before: {asked}");
+
+    let store = open();
+    let turns = store.load("anna".into(), 99).await.unwrap();
+    assert_eq!(turns.len(), 24, "a summary is no turn of the session, and takes none away");
+    let kept = store.history("anna".into(), 99).await.unwrap().unwrap().summary.unwrap();
+    assert_eq!(kept.text, format!("so far {}", seen.summaries()));
+}
+
+#[tokio::test]
+async fn a_summary_serves_several_asks_and_grows_with_the_session() {
+    let store = MemorySessions::default();
+    over_time(|| store.clone()).await;
+    let dir = tempfile::tempdir().unwrap();
+    over_time(|| open(&dir.path().join("sessions.sqlite"))).await;
+}
+
+fn open(path: &Path) -> Sessions {
+    Sessions::open(path, Duration::from_secs(60)).unwrap()
+}
+
+/// A session that does not fit.
+async fn long(store: &impl SessionStore) {
+    let exchange = |number| [Turn::user(format!("question {number:>3} {}", "x".repeat(30))), Turn::assistant("answer")];
+    store.append("anna".into(), (0..40).flat_map(exchange).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_summary_survives_its_runtime() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    long(&open(&path)).await;
+    let seen = Arc::new(Seen::default());
+    for paid in [1, 0] {
+        let before = seen.summaries();
+        let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
+        let answer = agent(&runtime, open(&path), 16).ask(question(40)).await.unwrap();
+        assert!(answer.text.starts_with(HEAD), "{answer}");
+        assert_eq!(seen.summaries() - before, paid, "it is paid for once");
+        runtime.stop(Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn runs_at_the_same_time_lose_no_turn() {
+    let store = MemorySessions::default();
+    long(&store).await;
+    let seen = Arc::new(Seen::default());
+    let runtime = Runtime::with_model("function/model", model(&seen, |number| Ok(format!("so far {number}")))).unwrap();
+    let agents: Vec<_> = (0..4).map(|_| agent(&runtime, store.clone(), 16)).collect();
+    let asks = agents.iter().flat_map(|agent| (0..5).map(|number| agent.ask(question(number))));
+    for answer in join_all(asks).await {
+        answer.unwrap();
+    }
+    let history = store.history("anna".into(), 999).await.unwrap().unwrap();
+    assert_eq!(history.turns.len(), 2 * (40 + 20));
+    let through = history.summary.unwrap().through;
+    let after = history.turns.iter().position(|(number, _)| *number == through).unwrap() + 1;
+    assert_eq!(history.turns[after].1.role, Role::User, "a summary ends with an exchange");
+}
+
+#[tokio::test]
+async fn an_ask_is_answered_when_nothing_can_be_summarised() {
+    let fails = |_| Err(ModelError::ContentRefused("no".to_owned()));
+    let says: [fn(usize) -> Result<String, ModelError>; 2] = [fails, |_| Ok(" ".to_owned())];
+    for says in says {
+        let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
+        long(&store).await;
+        let runtime = Runtime::with_model("function/model", model(&seen, says)).unwrap();
+        let answer = agent(&runtime, store.clone(), 16).ask(question(40)).await.unwrap();
+        assert!(answer.text.starts_with("question  3"), "the newest exchanges are shown: {answer}");
+        assert_eq!(seen.summaries(), 1);
+        assert_eq!(store.history("anna".into(), 9).await.unwrap().unwrap().summary, None);
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_has_room_for_the_ask_alone_is_no_error() {
+    let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
+    long(&store).await;
+    let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
+    let limits = AskLimits { history_tokens: ROOM, output_tokens: 20, ..AskLimits::default() };
+    let agent = runtime.agent("assistant").limits(limits).sessions(store).summarise().start().unwrap();
+    let budget = Budget::new(BudgetLimits { tokens: Some(1_500), micros: None });
+    let answer = agent.ask(question(40).budget(&budget)).await.unwrap();
+    assert_eq!((answer.metrics.model_calls, seen.summaries()), (1, 0));
+    assert!(answer.text.starts_with("question  3"), "{answer}");
+}
+
+/// A store as there were before there were summaries.
+struct Plain(MemorySessions);
+
+impl SessionStore for Plain {
+    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
+        self.0.load(session, most)
+    }
+
+    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.append(session, turns)
+    }
+
+    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.forget(session)
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_no_summaries_costs_none() {
+    callboard::testkit::sessions(Arc::new(Plain(MemorySessions::default()))).await;
+    let (store, seen) = (Plain(MemorySessions::default()), Arc::new(Seen::default()));
+    long(&store).await;
+    let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
+    let answer = agent(&runtime, store, 16).ask(question(40)).await.unwrap();
+    assert!(answer.text.starts_with("question  3"), "{answer}");
+    assert_eq!(seen.summaries(), 0);
+}
+
+/// Never ends a summary.
+struct Hangs(FunctionModel);
+
+impl ChatModel for Hangs {
+    fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        if is_summary(&call.request) { Box::pin(pending()) } else { self.0.complete(call) }
+    }
+}
+
+#[tokio::test]
+async fn a_summary_that_hangs_takes_no_more_than_half_of_the_time() {
+    let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
+    long(&store).await;
+    let hangs = Hangs(model(&seen, |_| Ok(String::new())));
+    let runtime = Runtime::with_model("hanging/model", hangs).unwrap();
+    let asked = question(40).within(Duration::from_secs(1));
+    let answer = agent(&runtime, store, 16).ask(asked).await.unwrap();
+    assert!(answer.text.starts_with("question  3"), "{answer}");
+}
+
+#[tokio::test]
+async fn another_model_may_summarise_and_has_to_be_one_that_is_served() {
+    let runtime = Runtime::with_model("function/model", FunctionModel::new(|_| Ok(ChatReply::text("so")))).unwrap();
+    let spec = runtime.agent("assistant").sessions(MemorySessions::default()).summarise_by("cheap/model");
+    assert!(spec.start().unwrap_err().to_string().contains("cheap/model"));
+}
