@@ -69,7 +69,7 @@ pub(super) async fn carry_out(
             Next::Model(request) if !is_looked_at => {
                 is_looked_at = true;
                 // The first call goes on beside the look, and nothing is done with its reply before the look is over.
-                let both = beside(input.as_mut(), asking.model(*request));
+                let both = beside(input.as_mut(), asking.model(request));
                 match Box::pin(tokio::time::timeout_at(until, both)).await {
                     Err(_late) => turns.ended_by(AskLimit::Time),
                     Ok(Err(blocked)) => turns.blocked(blocked),
@@ -77,7 +77,7 @@ pub(super) async fn carry_out(
                 }
             }
             Next::Model(request) => {
-                let completed = asking.model(*request).await;
+                let completed = asking.model(request).await;
                 asking.replied(completed, &mut turns)
             }
             Next::Tools(calls) => {
@@ -143,7 +143,7 @@ impl Asking {
         self.question.priority
     }
 
-    fn call(&self, request: ChatRequest) -> ChatCall<'_> {
+    fn call(&self, request: Arc<ChatRequest>) -> ChatCall<'_> {
         let plan = self.plan();
         let left = self.until.saturating_duration_since(Instant::now());
         let call = plan.gateway.call(&plan.model, request).within(left).priority(self.question.priority);
@@ -180,7 +180,7 @@ impl Asking {
     }
 
     /// One turn of the model.
-    async fn model(&mut self, request: ChatRequest) -> Result<Completed, ModelError> {
+    async fn model(&mut self, request: Arc<ChatRequest>) -> Result<Completed, ModelError> {
         match self.events {
             None => self.call(request).send().await,
             Some(_) => Box::pin(self.streamed(request)).await,
@@ -188,7 +188,7 @@ impl Asking {
     }
 
     /// The same for somebody who reads it as it comes.
-    async fn streamed(&mut self, request: ChatRequest) -> Result<Completed, ModelError> {
+    async fn streamed(&mut self, request: Arc<ChatRequest>) -> Result<Completed, ModelError> {
         let (call, pieces) = self.call(request).streamed();
         let late = || Err(ModelError::Timeout(Waiting::Total));
         // A reader who does not read holds up the call, but not for longer than it may take.

@@ -16,7 +16,7 @@ use crate::gateway::{Completed, Price, Source};
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
     /// Call the model.
-    Model(Box<ChatRequest>),
+    Model(Arc<ChatRequest>),
     /// Call these tools.
     Tools(Vec<ToolCall>),
     /// Nothing: this is how it ended.
@@ -34,7 +34,8 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Turns {
     limits: AskLimits,
-    request: ChatRequest,
+    /// What the model is asked next. While it is asked, its call has a share of it, and makes no copy.
+    request: Arc<ChatRequest>,
     /// Turns of the request that were there before the question.
     before: usize,
     /// What the model said last.
@@ -64,7 +65,7 @@ impl Turns {
         let metrics = AskMetrics { cost_micros: Some(0), ..AskMetrics::default() };
         Self {
             limits,
-            request,
+            request: Arc::new(request),
             before,
             text: String::new(),
             metrics,
@@ -75,7 +76,7 @@ impl Turns {
 
     /// The model is called.
     fn begin(&self) -> Next {
-        Next::Model(Box::new(self.request.clone()))
+        Next::Model(self.request.clone())
     }
 
     /// Its session was summarised for it: that is paid for like a call of its own, and is none of its turns.
@@ -93,7 +94,7 @@ impl Turns {
         }
         let turn = Turn { tool_calls: reply.tool_calls, ..Turn::assistant(reply.text) };
         let calls = turn.tool_calls.clone();
-        self.request.turns.push(turn);
+        self.request().turns.push(turn);
         if calls.is_empty() {
             return self.checked();
         }
@@ -118,7 +119,7 @@ impl Turns {
         *repaired += 1;
         let again =
             format!("That cannot be used: {problem}. Answer again with nothing but JSON that satisfies the schema.");
-        self.request.turns.push(Turn::user(again));
+        self.request().turns.push(Turn::user(again));
         self.again()
     }
 
@@ -137,7 +138,7 @@ impl Turns {
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
         self.metrics.tool_calls += u32::try_from(outcomes.len()).unwrap_or(u32::MAX);
         self.metrics.tools += took;
-        self.request.turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
+        self.request().turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
         self.again()
     }
 
@@ -145,23 +146,24 @@ impl Turns {
     pub(super) fn hand_over(&mut self, instructions: Option<Turn>, tools: Vec<Arc<ToolSpec>>) {
         let first = self.request.turns.first().is_some_and(|turn| turn.role == Role::System);
         if first && self.before > 0 {
-            self.request.turns.remove(0);
+            self.request().turns.remove(0);
             self.before -= 1;
         }
         if let Some(instructions) = instructions {
-            self.request.turns.insert(0, instructions);
+            self.request().turns.insert(0, instructions);
             self.before += 1;
         }
-        self.request.tools = tools;
+        self.request().tools = tools;
     }
 
     /// The model could not be called. A server that takes no schemas is told in words.
     pub(super) fn failed(&mut self, error: ModelError) -> Next {
         if matches!(error, ModelError::Rejected { status: 400 | 422, .. })
-            && let ReplyForm::Json { schema, .. } = std::mem::take(&mut self.request.form)
+            && let ReplyForm::Json { schema, .. } = std::mem::take(&mut self.request().form)
         {
             let told = format!("Answer with nothing but one JSON value that satisfies this JSON schema: {schema}");
-            self.request.turns.insert(self.before, Turn::system(told));
+            let before = self.before;
+            self.request().turns.insert(before, Turn::system(told));
             self.before += 1;
             return self.begin();
         }
@@ -176,6 +178,11 @@ impl Turns {
     /// A limit ends it.
     pub(super) fn ended_by(&mut self, limit: AskLimit) -> Next {
         Next::End(Err(ChatAgentError::Limit { limit, partial: Box::new(self.answer()) }))
+    }
+
+    /// To be changed: nobody else has it any more, unless a model keeps what it was asked.
+    fn request(&mut self) -> &mut ChatRequest {
+        Arc::make_mut(&mut self.request)
     }
 
     fn count(&mut self, completed: &Completed, price: Option<Price>) {
@@ -223,7 +230,8 @@ impl Turns {
 
     /// What there is.
     fn answer(&mut self) -> Answer {
-        let turns = self.request.turns.split_off(self.before.min(self.request.turns.len()));
+        let before = self.before.min(self.request.turns.len());
+        let turns = self.request().turns.split_off(before);
         Answer {
             text: std::mem::take(&mut self.text),
             turns,
@@ -371,7 +379,7 @@ mod tests {
         let mut asked =
             Turns::new(AskLimits::default(), vec![Turn::system("x")], "how?".to_owned(), Vec::new(), Some(a_number(1)));
         let Next::Model(request) = asked.failed(refused()) else { panic!("it is called again") };
-        assert_eq!((request.form, request.turns.len()), (ReplyForm::Text, 3));
+        assert_eq!((&request.form, request.turns.len()), (&ReplyForm::Text, 3));
         assert!(request.turns[1].text.contains("{\"type\":\"integer\"}"));
         assert!(matches!(asked.failed(refused()), Next::End(Err(ChatAgentError::Model { .. }))));
     }

@@ -112,8 +112,8 @@ pub struct ChatCall<'a> {
 }
 
 impl<'a> ChatCall<'a> {
-    pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: ChatRequest) -> Self {
-        let (request, deadline) = (Arc::new(request), gateway.desk.deadline());
+    pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: Arc<ChatRequest>) -> Self {
+        let deadline = gateway.desk.deadline();
         let (others, flow) = (Vec::new(), Flow::default());
         Self { gateway, lane, others, flow, request, deadline, budget: None, chunks: None, cache: None }
     }

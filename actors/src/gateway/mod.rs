@@ -110,8 +110,8 @@ impl Gateway {
     }
 
     /// A call of the model with this name, such as `openai/NAME`. It is made by [`ChatCall::send`].
-    pub fn call(&self, model: &str, request: ChatRequest) -> ChatCall<'_> {
-        ChatCall::new(self, self.lane(model), request)
+    pub fn call(&self, model: &str, request: impl Into<Arc<ChatRequest>>) -> ChatCall<'_> {
+        ChatCall::new(self, self.lane(model), request.into())
     }
 
     /// The limits that hold now.
