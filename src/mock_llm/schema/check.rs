@@ -1,8 +1,6 @@
 //! Does a value satisfy a schema? The first keyword that it breaks is the answer.
-//!
-//! `format` is not looked at: what has a format is made by the rule of it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::flat::types;
 use super::{Refused, count, pattern, resolve};
@@ -119,8 +117,15 @@ fn holds_of_string(name: &str, argument: &Value, text: &str) -> bool {
         "minLength" => count(Some(argument)).is_none_or(|least| text.chars().count() >= least),
         "maxLength" => count(Some(argument)).is_none_or(|most| text.chars().count() <= most),
         "pattern" => argument.as_str().and_then(pattern::compiled).is_some_and(|matcher| matcher.is_match(text)),
+        "format" => is_of_format(argument, text),
         _ => true,
     }
+}
+
+/// Formats are a science of their own, which others know.
+fn is_of_format(format: &Value, text: &str) -> bool {
+    let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
+    options.build(&json!({"format": format})).is_ok_and(|judge| judge.is_valid(&text.into()))
 }
 
 fn holds_of_number(name: &str, argument: &Value, value: &Value) -> bool {

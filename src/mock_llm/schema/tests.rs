@@ -120,6 +120,7 @@ fn what_cannot_be_is_refused_by_its_keyword() {
         (json!({"type": "string", "pattern": "^(?=x)"}), "pattern"),
         (json!({"type": "string", "pattern": "^abc$", "minLength": 4}), "pattern"),
         (json!({"type": "string", "format": "ipv4", "minLength": 40}), "format"),
+        (json!({"enum": ["x"], "anyOf": [{"allOf": [{"format": "date-time"}]}]}), "enum"),
         (json!({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": true}), "uniqueItems"),
         (json!({"type": "array", "minItems": 1_000_000_000}), "minItems"),
         (json!({"type": "array", "contains": {"type": "integer"}}), "contains"),
