@@ -210,9 +210,8 @@ impl caller::Growing for Growing {
         Ok(Vec::new())
     }
 
-    fn is_last(event: &[u8]) -> bool {
-        // It says nothing but that.
-        event.len() < 64 && serde_json::from_slice::<Event<'_>>(event).is_ok_and(|event| event.r#type == "message_stop")
+    fn is_over(&self) -> bool {
+        self.is_over
     }
 
     fn is_finished(&self) -> bool {
@@ -312,10 +311,12 @@ mod tests {
         let mut growing = Growing::default();
         let mut chunks = Vec::new();
         for event in events {
-            assert!(!growing.is_finished() && !Growing::is_last(event.as_bytes()), "{event}");
+            assert!(!growing.is_finished() && !growing.is_over(), "{event}");
             chunks.extend(growing.take(event.as_bytes()).unwrap());
         }
-        assert!(growing.is_finished() && Growing::is_last(br#"{"type":"message_stop"}"#));
+        assert!(growing.is_finished() && !growing.is_over());
+        assert_eq!(growing.take(br#"{"type":"message_stop"}"#), Ok(Vec::new()));
+        assert!(growing.is_over());
         let texts = chunks.iter().filter(|chunk| matches!(chunk, ChatChunk::Text(_))).count();
         assert_eq!((texts, chunks.len(), growing.received()), (2, 5, 5 + 11 + 20));
         let reply = growing.end().unwrap();
