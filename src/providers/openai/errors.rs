@@ -216,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn what_no_waiting_mends_is_told_apart() {
+        let quota = br#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+        let error = of_status(429, quota, None, ("KEY", true));
+        assert!(matches!(error, ModelError::Rejected { status: 429, .. }), "{error:?}");
+        for code in ["content_policy_violation", "content_filter", "invalid_prompt"] {
+            let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));
+            assert!(matches!(error, ModelError::ContentRefused(_)), "{code}: {error:?}");
+        }
+    }
+
+    #[test]
     fn another_bad_request_is_not_taken_for_it() {
         // The first is recorded from LiteLLM 1.108.7.
         for body in [
