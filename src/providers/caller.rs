@@ -283,8 +283,11 @@ impl<F: Format> Caller<F> {
             }
         }
         if let Some(event) = events.rest() {
-            // A piece that was cut is no piece.
-            let _cut = take(&mut growing, &self.without_key(&event), chunks).await;
+            match take(&mut growing, &self.without_key(&event), chunks).await {
+                // A piece that was cut is no piece.
+                Ok(()) | Err(ModelError::Malformed(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         match growing.is_finished() {
             true => growing.end(),

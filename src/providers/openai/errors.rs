@@ -18,6 +18,8 @@ struct Said {
 
 impl Said {
     fn of(error: &Value) -> Self {
+        // Google sends a list with one error in it.
+        let error = error.get(0).unwrap_or(error);
         let inner = error.get("error").unwrap_or(error);
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
         let message = text(inner)
