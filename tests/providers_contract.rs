@@ -182,6 +182,9 @@ async fn what_is_no_reply_is_none() {
             assert!(matches!(error, ModelError::Malformed(_)), "nothing in it, {case}: {error:?}");
             let error = of(Sent::json(200, "{\"choices\": [")).await;
             assert!(matches!(error, ModelError::Malformed(_)), "no JSON, {case}: {error:?}");
+            let error = of(Sent::json(200, "\"secret\"")).await;
+            let is_so = matches!(error, ModelError::Malformed(_)) && !format!("{error:?}").contains("secret");
+            assert!(is_so, "another JSON, {case}: {error:?}");
             let error = of(Sent::json(200, "")).await;
             assert!(matches!(error, ModelError::Malformed(_)), "empty, {case}: {error:?}");
             let error = of(Sent::json(502, page)).await;

@@ -60,7 +60,7 @@ impl Format for Messages {
     fn whole(&self, said: &Said) -> Value {
         let content: Vec<_> = blocks(said).iter().map(complete).collect();
         let mut message = json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content,
-                                  "stop_reason": stop_reason(said), "stop_sequence": null, "odd": [1] });
+                                  "stop_reason": stop_reason(said), "stop_sequence": null, "usage": null, "odd": [1] });
         if let Some(used) = said.usage {
             message["usage"] = usage(used);
         }
@@ -68,8 +68,7 @@ impl Format for Messages {
     }
 
     fn events(&self, said: &Said) -> Vec<String> {
-        let mut start =
-            json!({ "type": "message_start", "message": { "id": "msg_1", "content": [], "stop_reason": null } });
+        let mut start = json!({ "type": "message_start", "message": { "id": "msg_1", "content": [], "stop_reason": null, "usage": null } });
         let mut delta =
             json!({ "type": "message_delta", "delta": { "stop_reason": stop_reason(said), "stop_sequence": null } });
         if let Some((input, output)) = said.usage {

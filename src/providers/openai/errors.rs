@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use callboard_actors::error::{Limited, ModelError};
 use serde_json::Value;
-use serde_json::error::Category;
 
 use crate::providers::refusal::{self, short};
 
@@ -116,21 +115,6 @@ pub(super) fn in_a_reply(error: &Value) -> ModelError {
         }
         _ => refused(&said).unwrap_or(ModelError::Malformed(format!("it holds an error: {message}"))),
     }
-}
-
-/// What cannot be read; `what` it should have been.
-pub(super) fn unreadable(json: &[u8], error: &serde_json::Error, what: &str) -> ModelError {
-    if json.iter().all(u8::is_ascii_whitespace) {
-        return ModelError::Malformed("it is empty".to_owned());
-    }
-    // Without a word of it: its text may be a document's, and as long as a reply may be.
-    let why = match error.classify() {
-        Category::Data => "a field of another type, or none",
-        Category::Eof => "an end before its end",
-        Category::Syntax | Category::Io => "no JSON",
-    };
-    let (line, column) = (error.line(), error.column());
-    ModelError::Malformed(format!("it is not the JSON of {what}: {why}, at line {line} and column {column}"))
 }
 
 #[cfg(test)]

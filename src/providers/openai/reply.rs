@@ -9,7 +9,7 @@ use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
-use crate::providers::refusal::short;
+use crate::providers::refusal::{short, unreadable};
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -97,7 +97,7 @@ impl Growing {
     /// Reads a reply, or a piece of one, and says what is new in it to whoever asks.
     fn read(&mut self, json: &[u8], mut new: Option<&mut Vec<ChatChunk>>) -> Result<(), ModelError> {
         let completion: Completion =
-            serde_json::from_slice(json).map_err(|error| errors::unreadable(json, &error, "a chat completion"))?;
+            serde_json::from_slice(json).map_err(|error| unreadable(json, &error, "a chat completion"))?;
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
             return Err(errors::in_a_reply(&error));
         }

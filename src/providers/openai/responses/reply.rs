@@ -4,10 +4,10 @@
 use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall};
 use callboard_actors::error::ModelError;
 
-use super::super::errors::{in_a_reply, unreadable};
+use super::super::errors::in_a_reply;
 use super::wire::{Event, Incomplete, Output, Response};
 use crate::providers::caller;
-use crate::providers::refusal::short;
+use crate::providers::refusal::{short, unreadable};
 
 /// The most entries that one reply may have.
 const MOST_ENTRIES: usize = 256;
