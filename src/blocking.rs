@@ -213,7 +213,7 @@ impl ChatAgent {
 
     /// Asks many questions.
     pub fn ask_all<Q: Into<Question>>(&self, questions: impl IntoIterator<Item = Q>) -> AskAll {
-        AskAll(self.0.ask_all(questions))
+        AskAll { asks: self.0.ask_all(questions), refused: None }
     }
 
     /// This agent as a tool of others.
@@ -252,27 +252,31 @@ impl Iterator for AskStream {
 
 /// Many asks: an iterator of the answers as they come, with the numbers of their questions.
 #[must_use = "nothing is asked before `next` or `collect_in_order`"]
-pub struct AskAll(chat_agent::AskAll);
+pub struct AskAll {
+    asks: chat_agent::AskAll,
+    /// Those that are refused, on a thread that must not block.
+    refused: Option<std::vec::IntoIter<usize>>,
+}
 
 impl AskAll {
     /// So many at a time.
     pub fn limit(self, asks: usize) -> Self {
-        Self(self.0.limit(asks))
+        Self { asks: self.asks.limit(asks), ..self }
     }
 
     /// Each is asked so often at most when it fails in a way that may pass.
     pub fn attempts(self, attempts: u32) -> Self {
-        Self(self.0.attempts(attempts))
+        Self { asks: self.asks.attempts(attempts), ..self }
     }
 
     /// How far it is.
     pub fn progress(&self) -> AskProgress {
-        self.0.progress()
+        self.asks.progress()
     }
 
     /// The numbers of the questions that have no answer yet.
     pub fn left(&self) -> Vec<usize> {
-        self.0.left()
+        self.asks.left()
     }
 
     /// All answers, in the order of their questions.
@@ -280,16 +284,23 @@ impl AskAll {
     /// # Errors
     /// [`AskError::InsideAsync`].
     pub fn collect_in_order(self) -> Result<Vec<Result<Answer, ChatAgentError>>, ChatAgentError> {
-        wait(|| self.0.collect())
+        wait(|| self.asks.collect())
     }
 }
 
-/// On a thread that must not block it ends at once, and [`AskAll::left`] has them all.
+/// On a thread that must not block each question is refused, and [`AskAll::left`] has them all.
 impl Iterator for AskAll {
     type Item = (usize, Result<Answer, ChatAgentError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        wait(|| self.0.next()).ok()?
+        match wait(|| self.asks.next()) {
+            Ok(next) => next,
+            Err(inside) => {
+                let asks = &self.asks;
+                let refused = self.refused.get_or_insert_with(|| asks.left().into_iter());
+                refused.next().map(|number| (number, Err(inside)))
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::config::{BUILTIN, Config, GatewayConfig, ModelConfig, Money, Provider
 use crate::corpus::CorpusOptions;
 use crate::error::{Error, Result};
 use crate::providers::anthropic::Anthropic;
-use crate::providers::openai::OpenAi;
+use crate::providers::openai::{OpenAi, OpenAiApi, OpenAiResponses};
 use crate::providers::{Probe, VENDORS};
 use crate::research::ModelChoice;
 use crate::store::{Replies, ReplyOptions};
@@ -79,6 +79,7 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     let adapter: Arc<dyn ChatModel> = match adapter(config, name, variable)? {
         None => return Ok(None),
         Some(Adapter::OpenAi(model)) => Arc::new(model),
+        Some(Adapter::OpenAiResponses(model)) => Arc::new(model),
         Some(Adapter::Anthropic(model)) => Arc::new(model),
     };
     let price = config.prices.of(name);
@@ -93,12 +94,15 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, adapter) }))
 }
 
-/// The file of kept replies. What one address answered is not found for another one.
+/// The file of kept replies. What one address answered is not found for another one, nor what one interface answered for the other.
 fn replies(config: &Config) -> Result<Replies> {
     let path = replies_path()?;
     let addresses = [&config.openai, &config.anthropic, &config.gemini, &config.ollama];
-    let addresses: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
-    let realm = addresses.join(" ");
+    let mut realm: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
+    if config.openai_api == OpenAiApi::Responses {
+        realm.push("responses");
+    }
+    let realm = realm.join(" ");
     Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }
 
@@ -113,6 +117,7 @@ pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
     Ok(match adapter {
         None => None,
         Some(Adapter::OpenAi(model)) => Some(model.probe(name, within).await),
+        Some(Adapter::OpenAiResponses(model)) => Some(model.probe(name, within).await),
         Some(Adapter::Anthropic(model)) => Some(model.probe(name, within).await),
     })
 }
@@ -120,6 +125,7 @@ pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
 /// An adapter of one of the formats.
 enum Adapter {
     OpenAi(OpenAi),
+    OpenAiResponses(OpenAiResponses),
     Anthropic(Anthropic),
 }
 
@@ -145,6 +151,9 @@ fn adapter(config: &Config, whole: &str, variable: impl Fn(&str) -> Option<Strin
     let key = key.map(SecretString::from);
     let adapter = match provider {
         "anthropic" => Anthropic::new(name, key, base).map(Adapter::Anthropic),
+        "openai" if config.openai_api == OpenAiApi::Responses => {
+            OpenAiResponses::new(name, key, base).map(Adapter::OpenAiResponses)
+        }
         _ => OpenAi::of(vendor, name.to_owned(), key, base).map(Adapter::OpenAi),
     };
     adapter.map(Some).map_err(Error::Provider)
@@ -236,6 +245,20 @@ mod tests {
         assert!(error.to_string().contains("OTHER"), "{error}");
         let error = model_with(&named("openai/x"), |_| Some("sk-canary\nx".to_owned())).unwrap_err();
         assert!(error.exit_status() == ExitStatus::Provider && !error.to_string().contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn a_key_chooses_the_interface_of_openai_and_of_nobody_else() {
+        let mut config = named("openai/x");
+        let made =
+            |config: &Config, name: &str| adapter(config, name, |_| Some("sk-canary".to_owned())).unwrap().unwrap();
+        assert!(matches!(made(&config, "openai/x"), Adapter::OpenAi(_)));
+        config.openai_api = OpenAiApi::Responses;
+        assert!(matches!(made(&config, "openai/x"), Adapter::OpenAiResponses(_)));
+        assert!(matches!(made(&config, "ollama/x"), Adapter::OpenAi(_)));
+        assert!(matches!(made(&config, "anthropic/x"), Adapter::Anthropic(_)));
+        let error = model_with(&config, |_| None).unwrap_err();
+        assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! - [`testkit`]: models for tests, virtual time, one scenario under many seeds
 //! - [`telemetry`]: what agents, shards and model calls are like, as metrics
 //! - [`providers`]: language models behind the gateway, in the formats of their vendors
-//! - [`store`]: what outlives a process: replies of models
+//! - [`store`]: what outlives a process: sessions, and replies of models
 //! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callboard_actors::chat_agent::{AskLimits, ChatAgentSpec};
 use callboard_actors::error::StartError;
@@ -146,20 +146,30 @@ impl Runtime {
     /// Stops in order: no new agents; each handles what it has and stops. What is not done `within` this time is abandoned and
     /// reported. Dropping the future ends what is left without waiting.
     pub async fn stop(self, within: Duration) -> StopReport {
+        let until = Instant::now() + within;
         let report = self.core.stop(within).await;
         if let Some(replies) = self.replies {
-            replies.close_within(within).await;
+            replies.close_within(left(until)).await;
         }
         report
     }
 
     /// The same for programs without an async runtime; see [`stop_blocking`](runtime::Runtime::stop_blocking) of the core.
     pub fn stop_blocking(self, within: Duration) -> StopReport {
+        let until = Instant::now() + within;
         let report = self.core.stop_blocking(within);
-        if let Some(replies) = self.replies {
-            // Elsewhere its thread writes what waits all the same.
-            let _where_it_may_block = runtime::wait(|| replies.close());
+        // Where nobody may block, the store's own thread writes what waits all the same.
+        if let Some(replies) = self.replies.filter(|_| runtime::may_block().is_ok()) {
+            match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                Ok(clock) => clock.block_on(replies.close_within(left(until))),
+                Err(error) => tracing::warn!(%error, "the last replies may not be kept"),
+            }
         }
         report
     }
+}
+
+/// What is left of the time of a stop; a disk has a second all the same.
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()).max(Duration::from_secs(1))
 }

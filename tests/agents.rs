@@ -207,6 +207,9 @@ async fn many_questions_are_asked_so_many_at_a_time_and_come_back_in_order() {
     while agents() > 1 {
         tokio::task::yield_now().await;
     }
+    let mut some = agent.ask_all(["a", "b", "c"]).limit(1);
+    assert_eq!(some.next().await.unwrap().0, 0);
+    assert_eq!(some.collect().await.len(), 2, "those that were not given yet");
     let all = agent.ask_all(["a", "b"]).collect().await;
     let over = all[0].as_ref().unwrap_err();
     assert_eq!((all.len(), over.code()), (2, "provider"), "the script is over: {over}");
@@ -265,7 +268,9 @@ fn without_an_async_runtime_the_same_names_block() {
         let asked = model.asked().len();
         let inside = agent.ask("x").unwrap_err();
         assert_eq!(inside, ChatAgentError::Agent(AskError::InsideAsync));
-        assert!(agent.ask_stream("x").is_err() && agent.ask_all(["x"]).next().is_none());
+        assert!(agent.ask_stream("x").is_err());
+        let refused: Vec<_> = agent.ask_all(["x", "y"]).collect();
+        assert_eq!(refused, [(0, Err(inside.clone())), (1, Err(inside))]);
         assert!(agent.ask_all(["x"]).collect_in_order().is_err());
         assert_eq!(model.asked().len(), asked, "nothing was sent");
     });

@@ -2,6 +2,9 @@
 
 mod cli_support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use callboard::mock_llm::{Fault, FaultRates, MockConfig, MockLlm, Script};
 use cli_support::{Place, Ran, error_code};
 
@@ -191,4 +194,27 @@ fn a_second_run_with_a_cache_asks_nobody_and_a_damaged_file_is_told() {
     let ran = research(&place, &server.base_url(), &["--output", "json", "--cache", "on"]);
     assert_eq!((ran.code, server.stats().requests), (3, 8), "{ran:?}");
     assert!(ran.err.contains("replies.sqlite") && ran.err.contains("--cache off"), "{}", ran.err);
+}
+
+#[test]
+fn the_interface_of_openai_is_the_one_that_is_configured() {
+    for (api, path) in [("chat", "/v1/chat/completions"), ("responses", "/v1/responses")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/v1", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 65_536];
+            let read = stream.read(&mut request).unwrap();
+            stream.write_all(b"HTTP/1.1 401 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").unwrap();
+            let _until_the_client_leaves = stream.read_to_end(&mut Vec::new());
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        let place = place();
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/m"]);
+        command.env("OPENAI_BASE_URL", address).env("CALLBOARD_PROVIDERS_OPENAI_API", api);
+        let ran = Ran::of(command.output().expect("the binary runs"));
+        assert_eq!(ran.code, 4, "{ran:?}");
+        let request = server.join().unwrap();
+        assert!(request.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{request}");
+    }
 }

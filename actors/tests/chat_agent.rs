@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
 use callboard_actors::chat_agent::{
-    AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgentError, ChatAgentSpec, Question,
+    AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
 };
 use callboard_actors::error::{AskError, ModelError, StartError};
 use callboard_actors::gateway::{Budget, BudgetLimits};
@@ -86,6 +86,21 @@ fn an_agent_that_nobody_has_any_more_ends_with_its_last_ask() {
         assert_eq!(third.await.unwrap().text, "3");
         tokio::time::sleep(SECOND).await;
         assert_eq!(agents(), 0);
+    });
+}
+
+#[test]
+fn an_agent_that_was_ended_before_anybody_asked_it_stays_so() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        for end in [ChatAgent::stop, ChatAgent::drain] {
+            let agent = spec(&gateway).start().unwrap();
+            end(&agent);
+            for _ in 0..2 {
+                assert_eq!(agent.ask("x").await, Err(ChatAgentError::Agent(AskError::Stopped)));
+                tokio::time::sleep(SECOND).await;
+            }
+        }
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_actors::chat::{ChatReply, ChatRequest};
-use callboard_actors::chat_agent::{ChatAgentError, ChatAgentSpec};
+use callboard_actors::chat_agent::{AskEvent, ChatAgentError, ChatAgentSpec};
 use callboard_actors::error::ModelError;
 use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, ToolPolicy, Verdict};
 use callboard_actors::runtime::simulated;
@@ -90,6 +90,24 @@ fn a_question_is_looked_at_beside_the_model_call_which_is_dropped_when_it_is_blo
             tokio::time::sleep(SECOND / 100).await;
             assert_eq!(function.now.load(Ordering::SeqCst), 0, "the call is dropped");
         }
+    });
+}
+
+#[test]
+fn a_reader_sees_nothing_before_the_question_has_passed_and_a_reply_that_came_is_paid_for() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let (rail, _) = Rail::new(2 * SECOND, no_secrets);
+        let agent = spec(&gateway).guard_input(rail).start().unwrap();
+        let mut stream = agent.ask_stream("a secret");
+        assert_eq!(stream.next().await, None);
+        assert!(matches!(stream.answer().await, Err(ChatAgentError::Blocked { .. })));
+        let mut stream = agent.ask_stream("plain");
+        assert_eq!(stream.next().await, Some(AskEvent::Text("plain".to_owned())));
+        assert_eq!(stream.answer().await.unwrap().text, "plain");
+        let error = agent.ask("a secret").await.unwrap_err();
+        let metrics = &error.partial().unwrap().metrics;
+        assert_eq!((metrics.model_calls, metrics.cost_micros), (1, Some(15)), "it came before the look was over");
     });
 }
 
@@ -179,7 +197,7 @@ fn a_tool_waits_for_a_person_whose_decision_is_of_this_very_call() {
             _ => Decision::Denied { reason: "not that".to_owned() },
         }));
         let answer = agent.ask("x").await.unwrap();
-        assert_eq!(answer.text, "written | error: a person denied it: not that");
+        assert_eq!(answer.text, "written | error: it was not approved: not that");
         assert_eq!(answer.metrics.tools, 10 * SECOND, "the tool's own time-out is another");
         let asked = std::mem::take(&mut *asked.lock().unwrap());
         assert_eq!((asked.len(), &*asked[0].agent, asked[0].tool.as_str()), (2, "assistant", "write"));

@@ -219,7 +219,7 @@ async fn an_ask_that_panics_ends_alone() {
     assert!(runtime.stop(LONG).await.is_clean());
 }
 
-/// Answers with what a new agent of its own says.
+/// Answers with what a new agent of its own says, asked from here or from a task beside.
 struct Nested(Arc<OnceLock<Gateway>>);
 
 impl ChatModel for Nested {
@@ -227,8 +227,12 @@ impl ChatModel for Nested {
         let gateway = self.0.get().unwrap().clone();
         Box::pin(async move {
             let inner = ChatAgentSpec::new("inner", &gateway, "gated").start().unwrap();
-            let answer = inner.ask(call.request.turns[0].text.as_str()).await.unwrap();
-            Ok(ChatReply::text(format!("it says {answer}")))
+            let text = call.request.turns[0].text.clone();
+            let answer = match &*text {
+                "beside" => tokio::spawn(async move { inner.ask(text).await }).await.unwrap(),
+                _ => inner.ask(text).await,
+            };
+            Ok(ChatReply::text(format!("it says {}", answer.unwrap())))
         })
     }
 }
@@ -244,8 +248,8 @@ async fn a_model_on_a_shard_can_ask_agents_of_the_same_shard() {
     let gateway = Gateway::start(&runtime, served.into(), GatewayLimits::default()).unwrap();
     assert!(own.set(gateway.clone()).is_ok());
     let outer = ChatAgentSpec::new("outer", &gateway, "nested").start().unwrap();
-    for _ in 0..3 {
-        assert_eq!(text(outer.ask("hello").await), "it says hello");
+    for question in ["hello", "beside", "hello"] {
+        assert_eq!(text(outer.ask(question).await), format!("it says {question}"));
     }
     assert!(runtime.stop(LONG).await.is_clean());
 }

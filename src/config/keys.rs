@@ -1,7 +1,7 @@
 //! Which keys are there? Each with its kind, its variable, its flag, and what a project file may do with it.
 
 use super::Config;
-use super::slot::{CACHE_MODES, Slot};
+use super::slot::{APIS, CACHE_MODES, Slot};
 use super::value::{Kind, Money, Value};
 use crate::providers::{anthropic, gemini, ollama, openai};
 
@@ -198,6 +198,9 @@ pub static KEYS: &[Key] = &[
     key("providers.openai.key_env", Kind::Variable, Rule::Never, "CALLBOARD_PROVIDERS_OPENAI_KEY_ENV",
         |config| &mut config.openai.key_env,
         "the variable that holds the key; a key itself never stands in a file"),
+    key("providers.openai.api", Kind::OneOf(APIS), Rule::Never, "CALLBOARD_PROVIDERS_OPENAI_API",
+        |config| &mut config.openai_api,
+        "by which interface it is called: Chat Completions, which every server speaks, or Responses"),
     key("providers.anthropic.base_url", Kind::Address, Rule::Never, anthropic::BASE_URL,
         |config| &mut config.anthropic.base_url,
         "another address of Anthropic; the key goes there"),

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use callboard_actors::gateway::{CacheMode, GatewayLimits, ModelLimits, Prices};
 
+use crate::providers::openai::OpenAiApi;
 use crate::providers::{anthropic, gemini, ollama, openai};
 
 pub use error::ConfigError;
@@ -55,6 +56,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// Where OpenAI, or a server that speaks as it does, is.
     pub openai: ProviderConfig,
+    /// By which interface OpenAI is called.
+    pub openai_api: OpenAiApi,
     /// Where Anthropic is.
     pub anthropic: ProviderConfig,
     /// Where Google's Gemini is.
@@ -172,6 +175,7 @@ impl Default for Config {
             research: ResearchConfig::default(),
             gateway: GatewayConfig::default(),
             openai: ProviderConfig::of(openai::KEY),
+            openai_api: OpenAiApi::default(),
             anthropic: ProviderConfig::of(anthropic::KEY),
             gemini: ProviderConfig::of(gemini::KEY),
             ollama: ProviderConfig::of(ollama::KEY),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use callboard_actors::gateway::CacheMode;
 
 use super::value::{Money, Value};
+use crate::providers::openai::OpenAiApi;
 
 /// A field that a key can set and read.
 pub(super) trait Slot {
@@ -42,6 +43,23 @@ slot!(Option<String>, Text, |text: String| Some(Some(text)), |text: Option<Strin
 slot!(Vec<PathBuf>, Paths, Some, |paths: Vec<PathBuf>| (!paths.is_empty()).then_some(paths));
 slot!(Vec<String>, Names, Some, |names: Vec<String>| (!names.is_empty()).then_some(names));
 slot!(CacheMode, Text, cache_mode, |mode: CacheMode| Some(word(mode).to_owned()));
+slot!(OpenAiApi, Text, api, |api: OpenAiApi| Some(api_word(api).to_owned()));
+
+/// The words for the interfaces of OpenAI.
+pub(super) const APIS: &[&str] = &[CHAT, RESPONSES];
+const CHAT: &str = "chat";
+const RESPONSES: &str = "responses";
+
+fn api(written: String) -> Option<OpenAiApi> {
+    [OpenAiApi::Chat, OpenAiApi::Responses].into_iter().find(|api| api_word(*api) == written)
+}
+
+fn api_word(api: OpenAiApi) -> &'static str {
+    match api {
+        OpenAiApi::Chat => CHAT,
+        OpenAiApi::Responses => RESPONSES,
+    }
+}
 
 /// The words for what may be done with kept replies.
 pub(super) const CACHE_MODES: &[&str] = &[OFF, ON, READ_ONLY, WRITE_ONLY];

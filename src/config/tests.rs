@@ -151,6 +151,7 @@ fn a_project_file_that_nobody_trusts_may_not_lift_anything() {
         ("[research]\ncorpus = [\"/\"]", Some("research.corpus may only name what lies in")),
         ("[providers.openai]\nbase_url = \"http://evil.example/v1\"", Some("providers.openai.base_url may not be set")),
         ("[providers.openai]\nkey_env = \"OTHER_KEY\"", Some("providers.openai.key_env may not be set")),
+        ("[providers.openai]\napi = \"responses\"", Some("providers.openai.api may not be set")),
         ("[prices.\"openai/x\"]\ninput = 0\noutput = 0", Some("prices.\"openai/x\".input may not be set")),
         ("trusted = [\".\"]", Some("trusted stands in the user file only")),
     ] {

@@ -78,8 +78,8 @@ pub(super) trait Growing: Default + Send {
     /// Takes in an event of the stream. Gives what is new in it.
     fn take(&mut self, event: &[u8]) -> Result<Vec<ChatChunk>, ModelError>;
 
-    /// Whether this event is the last one, and says nothing else.
-    fn is_last(event: &[u8]) -> bool;
+    /// Whether the server has said that nothing more comes.
+    fn is_over(&self) -> bool;
 
     /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
     fn is_finished(&self) -> bool;
@@ -242,7 +242,7 @@ impl<F: Format> Caller<F> {
         }
     }
 
-    /// Reads a stream to its end: `[DONE]`, or the end of the connection after the model has said why it ends.
+    /// Reads a stream to its end: where the server says so, or the end of the connection after the model has said why it ends.
     async fn streamed(
         &self,
         mut response: Response,
@@ -271,20 +271,23 @@ impl<F: Format> Caller<F> {
                 return Err(too_long());
             }
             for event in events.take(&piece).map_err(|_| too_long())? {
-                if F::Growing::is_last(&event) {
+                take(&mut growing, &self.without_key(&event), chunks).await?;
+                if growing.is_over() {
                     let reply = finish(growing)?;
                     to_its_end(response).await;
                     return Ok(reply);
                 }
-                take(&mut growing, &self.without_key(&event), chunks).await?;
             }
             if growing.has_begun() {
                 deadline = Instant::now() + between;
             }
         }
-        if let Some(event) = events.rest().filter(|event| !F::Growing::is_last(event)) {
-            // A piece that was cut is no piece.
-            let _cut = take(&mut growing, &self.without_key(&event), chunks).await;
+        if let Some(event) = events.rest() {
+            match take(&mut growing, &self.without_key(&event), chunks).await {
+                // A piece that was cut is no piece.
+                Ok(()) | Err(ModelError::Malformed(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         match growing.is_finished() {
             true => growing.end(),

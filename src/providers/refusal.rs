@@ -1,8 +1,10 @@
-//! What does a status mean that all vendors mean alike, and how much of their words is shown?
+//! What does a status mean that all vendors mean alike, what is said of a reply that cannot be read, and how much of their words is
+//! shown?
 
 use std::time::Duration;
 
 use callboard_actors::error::ModelError;
+use serde_json::error::Category;
 
 /// As much of a provider's words as is shown, in characters.
 const SHORT: usize = 300;
@@ -36,4 +38,19 @@ pub(super) fn of_status(
         408 | 409 | 425 | 500.. => ModelError::Unavailable { status, retry_after, message: said() },
         _ => return None,
     })
+}
+
+/// What cannot be read; `what` it should have been.
+pub(super) fn unreadable(json: &[u8], error: &serde_json::Error, what: &str) -> ModelError {
+    if json.iter().all(u8::is_ascii_whitespace) {
+        return ModelError::Malformed("it is empty".to_owned());
+    }
+    // Without a word of it: its text may be a document's, and as long as a reply may be.
+    let why = match error.classify() {
+        Category::Data => "a field of another type, or none",
+        Category::Eof => "an end before its end",
+        Category::Syntax | Category::Io => "no JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    ModelError::Malformed(format!("it is not the JSON of {what}: {why}, at line {line} and column {column}"))
 }

@@ -64,8 +64,8 @@ impl Events {
 
     /// The stream is over: an event without its empty line, which careless servers leave out.
     pub(super) fn rest(mut self) -> Option<Vec<u8>> {
-        let _no_event_ends_here = self.end_line();
-        self.has_data.then_some(self.data)
+        // Its last line may have an end, and is then the empty one that ends the event.
+        self.end_line().or_else(|| self.has_data.then_some(self.data))
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_is_read() {
-        let table: [(&str, &[&str]); 9] = [
+        let table: [(&str, &[&str]); 11] = [
             ("data: a\n\ndata: b\n\n", &["a", "b"]),
             ("data:a\r\n\r\ndata: b\r\r", &["a", "b"]),
             ("\u{feff}data: a\n\n", &["a"]),
@@ -93,6 +93,8 @@ mod tests {
             ("database: a\n\ndata: b\n\n", &["b"]),
             ("\n\n\ndata:  a\n\n", &[" a"]),
             ("data: a", &["a"]),
+            ("data: a\n", &["a"]),
+            ("data: a\n\ndata: b\r\n", &["a", "b"]),
         ];
         for (stream, events) in table {
             assert_eq!(texts(&[stream.as_bytes()]), events, "{stream:?}");

@@ -165,7 +165,8 @@ impl ChatAgentError {
             Self::Limit { limit, .. } => *limit == AskLimit::Time,
             Self::Model { error, .. } => error.is_retryable(),
             Self::Unfit { .. } => true,
-            Self::Session { error, .. } => error.is_retryable(),
+            // With an answer, it was paid for, and is perhaps kept a moment later.
+            Self::Session { error, partial } => partial.turns.is_empty() && error.is_retryable(),
             Self::Blocked { .. } => false,
             Self::Agent(error) => error.is_retryable(),
         }
@@ -200,5 +201,19 @@ impl ChatAgentError {
 impl From<AskError> for ChatAgentError {
     fn from(error: AskError) -> Self {
         Self::Agent(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_could_not_be_kept_is_not_paid_for_again() {
+        let failed = |turns| {
+            let partial = Box::new(Answer { turns, ..Answer::default() });
+            ChatAgentError::Session { error: StoreError::Busy("x".to_owned()), partial }
+        };
+        assert!(failed(Vec::new()).is_retryable() && !failed(vec![Turn::assistant("so")]).is_retryable());
     }
 }

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures_util::future::{Either, join, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer::{Answer, AskLimit, ChatAgentError};
@@ -57,7 +57,7 @@ pub(super) async fn carry_out(
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
     if let Some(summarised) = summarised {
-        turns.summarised(&summarised, plan.gateway.price(&summarised.model));
+        turns.paid_for(&summarised, plan.gateway.price(&summarised.model));
     }
     // Another one may answer, but the session is kept where it was asked for.
     let sessions = plan.sessions.clone().zip(session);
@@ -69,15 +69,24 @@ pub(super) async fn carry_out(
             Next::Model(request) if !is_looked_at => {
                 is_looked_at = true;
                 // The first call goes on beside the look, and nothing is done with its reply before the look is over.
-                let both = beside(input.as_mut(), asking.model(request));
+                let (passes, has_passed) = oneshot::channel();
+                let both = beside(input.as_mut(), passes, asking.model(request, Some(has_passed)));
                 match Box::pin(tokio::time::timeout_at(until, both)).await {
                     Err(_late) => turns.ended_by(AskLimit::Time),
-                    Ok(Err(blocked)) => turns.blocked(blocked),
-                    Ok(Ok(completed)) => asking.replied(completed, &mut turns),
+                    Ok((None, completed)) => match completed {
+                        Some(completed) => asking.replied(completed, &mut turns),
+                        None => turns.ended_by(AskLimit::Time),
+                    },
+                    Ok((Some(blocked), completed)) => {
+                        if let Some(Ok(completed)) = completed {
+                            turns.paid_for(&completed, plan.gateway.price(&completed.model));
+                        }
+                        turns.blocked(blocked)
+                    }
                 }
             }
             Next::Model(request) => {
-                let completed = asking.model(request).await;
+                let completed = asking.model(request, None).await;
                 asking.replied(completed, &mut turns)
             }
             Next::Tools(calls) => {
@@ -179,20 +188,26 @@ impl Asking {
         }
     }
 
-    /// One turn of the model.
-    async fn model(&mut self, request: Arc<ChatRequest>) -> Result<Completed, ModelError> {
+    /// One turn of the model. What it says is shown to nobody before the question `has_passed`.
+    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
         match self.events {
             None => self.call(request).send().await,
-            Some(_) => Box::pin(self.streamed(request)).await,
+            Some(_) => Box::pin(self.streamed(request, has_passed)).await,
         }
     }
 
     /// The same for somebody who reads it as it comes.
-    async fn streamed(&mut self, request: Arc<ChatRequest>) -> Result<Completed, ModelError> {
+    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
         let (call, pieces) = self.call(request).streamed();
         let late = || Err(ModelError::Timeout(Waiting::Total));
+        let shown = async {
+            if let Some(has_passed) = has_passed {
+                let _the_look_is_over = has_passed.await;
+            }
+            self.pass_on(pieces).await;
+        };
         // A reader who does not read holds up the call, but not for longer than it may take.
-        let both = tokio::time::timeout_at(self.until, join(call.send(), self.pass_on(pieces))).await;
+        let both = tokio::time::timeout_at(self.until, join(call.send(), shown)).await;
         let completed = both.map_or_else(|_| late(), |(completed, ())| completed)?;
         let (usage, times) = (completed.reply.usage, completed.times);
         let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
@@ -277,16 +292,24 @@ impl Asking {
     }
 }
 
-/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for.
+/// Ends when a question has passed those who look at it.
+type Passed = Option<oneshot::Receiver<()>>;
+
+/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for. Gives what was blocked, and what the
+/// call came to if it came to its end.
 async fn beside<T>(
     look: Pin<&mut (dyn Future<Output = Option<Blocked>> + Send)>,
+    passes: oneshot::Sender<()>,
     call: impl Future<Output = T>,
-) -> Result<T, Blocked> {
+) -> (Option<Blocked>, Option<T>) {
     let mut call = pin!(call);
     match select(look, call.as_mut()).await {
-        Either::Left((Some(blocked), _)) => Err(blocked),
-        Either::Left((None, call)) => Ok(call.await),
-        Either::Right((called, look)) => look.await.map_or(Ok(called), Err),
+        Either::Left((Some(blocked), _)) => (Some(blocked), None),
+        Either::Left((None, call)) => {
+            let _nobody_may_wait = passes.send(());
+            (None, Some(call.await))
+        }
+        Either::Right((called, look)) => (look.await, Some(called)),
     }
 }
 

@@ -80,7 +80,7 @@ impl Guards {
                     Decision::Approved { .. } => {
                         Err(ToolError::Failed("what was approved is another call than this one".to_owned()))
                     }
-                    Decision::Denied { reason } => Err(ToolError::Failed(format!("a person denied it: {reason}"))),
+                    Decision::Denied { reason } => Err(ToolError::Failed(format!("it was not approved: {reason}"))),
                 }
             }
         }

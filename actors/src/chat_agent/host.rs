@@ -3,7 +3,8 @@
 //! of one call instead of 38.)
 //!
 //! The actor is what the agent is to the runtime: its place in the directory, its end, what a stop waits for. It starts with the
-//! first ask, and ends when nobody has the agent any more and nothing is asked of it. Whose turn it is stands in the [`Line`], under one lock, for whoever has something to decide.
+//! first ask, and ends when nobody has the agent any more and nothing is asked of it. Whose turn it is stands in the [`Line`],
+//! under one lock, for whoever has something to decide.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -58,6 +59,10 @@ fn told(error: AskError) -> Result<Answer, ChatAgentError> {
     Err(ChatAgentError::Agent(error))
 }
 
+fn stopped(asked: Asked) {
+    asked.reply.send(told(AskError::Stopped));
+}
+
 impl Host {
     pub(super) fn new(name: Arc<str>, plan: Arc<Plan>) -> Arc<Self> {
         let line = Mutex::new(Line::new(plan.capacity));
@@ -90,6 +95,10 @@ impl Host {
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
         let (within, asked, question) = (self.plan.time_of(&question) + GRACE, Instant::now(), Box::new(question));
+        // One that was stopped before anybody asked it does not begin to live.
+        if self.line().is_over() {
+            return Asking::refused(AskError::Stopped);
+        }
         match self.actor() {
             Ok(actor) => Asking::new(actor.ask_beside(within, |reply| {
                 self.arrive(Asked { question, asked, events, reply });
@@ -131,15 +140,19 @@ impl Host {
     /// Nobody comes in any more; those who wait learn why.
     fn close(&self) {
         let waiting = self.line().close();
-        for asked in waiting {
-            asked.reply.send(told(AskError::Stopped));
-        }
+        waiting.into_iter().for_each(stopped);
+    }
+
+    /// The same for good.
+    fn end(&self) {
+        let waiting = self.line().end();
+        waiting.into_iter().for_each(stopped);
     }
 
     pub(super) fn drain(&self) {
         match self.actor.get() {
             Some(Ok(actor)) => actor.drain(),
-            _ => self.close(),
+            _ => self.end(),
         }
     }
 
@@ -147,7 +160,7 @@ impl Host {
         if let Some(Ok(actor)) = self.actor.get() {
             actor.stop();
         }
-        self.close();
+        self.end();
     }
 
     /// Carries out an ask until its end, or until its asker leaves.

@@ -9,6 +9,8 @@ pub(super) struct Line<A> {
     /// Whether one is carried out.
     is_busy: bool,
     is_closed: bool,
+    /// Whether it stays closed.
+    is_over: bool,
     waiting: VecDeque<A>,
 }
 
@@ -28,7 +30,7 @@ pub(super) enum Came<A> {
 impl<A> Line<A> {
     /// Nobody yet; at most so many wait.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, is_busy: false, is_closed: false, waiting: VecDeque::new() }
+        Self { capacity, is_busy: false, is_closed: false, is_over: false, waiting: VecDeque::new() }
     }
 
     /// One comes. Of those who wait, `has_left` says who need not be kept.
@@ -74,9 +76,19 @@ impl<A> Line<A> {
         std::mem::take(&mut self.waiting)
     }
 
+    /// The same for good: no new incarnation opens it.
+    pub(super) fn end(&mut self) -> VecDeque<A> {
+        self.is_over = true;
+        self.close()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// There is a new incarnation.
     pub(super) fn open(&mut self) {
-        self.is_closed = false;
+        self.is_closed = self.is_over;
     }
 }
 
@@ -98,5 +110,10 @@ mod tests {
         assert_eq!(line.arrive(7, stays), Came::Waits(vec![]));
         assert_eq!(line.close(), [7]);
         assert_eq!(line.arrive(8, stays), Came::Closed(8));
+        line.open();
+        assert_eq!(line.arrive(9, stays), Came::Waits(vec![]), "the next incarnation goes on");
+        assert_eq!(line.end(), [9]);
+        line.open();
+        assert_eq!(line.arrive(10, stays), Came::Closed(10));
     }
 }

@@ -10,7 +10,6 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use super::answer::{Answer, ChatAgentError};
 use super::question::Question;
 use super::{Asking, ChatAgent};
-use crate::error::AskError;
 
 /// Asks at the same time when nothing else is said.
 const AT_ONCE: usize = 8;
@@ -96,14 +95,14 @@ impl AskAll {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// All answers, in the order of their questions.
+    /// All answers that [`next`](Self::next) has not given yet, in the order of their questions.
     pub async fn collect(mut self) -> Vec<Result<Answer, ChatAgentError>> {
-        let mut answers: Vec<_> = Vec::with_capacity(self.waiting.len());
-        answers.resize_with(self.waiting.len(), || None);
-        while let Some((number, answer)) = self.next().await {
-            answers[number] = Some(answer);
+        let mut answers: Vec<_> = Vec::with_capacity(self.waiting.len() + self.running.len());
+        while let Some(answer) = self.next().await {
+            answers.push(answer);
         }
-        answers.into_iter().map(|answer| answer.unwrap_or(Err(ChatAgentError::Agent(AskError::Unanswered)))).collect()
+        answers.sort_by_key(|(number, _)| *number);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// How far it is.

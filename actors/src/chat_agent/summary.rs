@@ -47,6 +47,10 @@ pub(super) struct Work {
 /// What is shown of a session within so many tokens. A summary has at most `output_tokens`, too.
 pub(super) fn recalled(history: History, most: u64, output_tokens: u32) -> Recalled {
     let History { turns, summary } = history;
+    // It may have been written for one who is shown more.
+    let (longest, room_for_one) = (usize::try_from(most / 4 * BYTES).unwrap_or(usize::MAX), most >= LEAST);
+    let cut = |Summary { text, through }| Summary { text: start_of(&text, longest).to_owned(), through };
+    let summary = summary.filter(|_| room_for_one).map(cut);
     let through = summary.as_ref().map(|summary| summary.through);
     let since: Vec<_> =
         turns.into_iter().filter(|(number, _)| through.is_none_or(|through| *number > through)).collect();
@@ -199,6 +203,15 @@ mod tests {
         assert_eq!(work.done(" \n"), None);
         assert_eq!(recalled(history(0..6, None), 63, 30).work, None);
         assert_eq!(recalled(history(0..6, None), 0, 30), Recalled { shown: Vec::new(), work: None });
+    }
+
+    #[test]
+    fn a_summary_that_was_written_for_a_larger_bound_is_cut() {
+        let long = "x".repeat(8_000);
+        let kept = Some((long.as_str(), 7));
+        let recalled_all = |most| recalled(history(4..5, kept), most, 999).shown;
+        assert_eq!(recalled_all(200)[0].text.len(), HEAD.len() + 200);
+        assert!(recalled_all(63).iter().all(|turn| !turn.text.starts_with(HEAD)), "no room for one");
     }
 
     #[test]

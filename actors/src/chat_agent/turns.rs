@@ -38,6 +38,8 @@ pub(super) struct Turns {
     request: Arc<ChatRequest>,
     /// Turns of the request that were there before the question.
     before: usize,
+    /// Whether the first of them are the instructions of the agent.
+    has_instructions: bool,
     /// What the model said last.
     text: String,
     metrics: AskMetrics,
@@ -56,6 +58,7 @@ impl Turns {
         tools: Vec<Arc<ToolSpec>>,
         form: Option<AnswerForm>,
     ) -> Self {
+        let has_instructions = before.first().is_some_and(|turn| turn.role == Role::System);
         let (before, mut turns) = (before.len(), before);
         turns.push(Turn::user(question));
         let wanted = form
@@ -67,6 +70,7 @@ impl Turns {
             limits,
             request: Arc::new(request),
             before,
+            has_instructions,
             text: String::new(),
             metrics,
             made: BTreeMap::new(),
@@ -79,8 +83,8 @@ impl Turns {
         Next::Model(self.request.clone())
     }
 
-    /// Its session was summarised for it: that is paid for like a call of its own, and is none of its turns.
-    pub(super) fn summarised(&mut self, completed: &Completed, price: Option<Price>) {
+    /// A call that is paid for like those of its own, and none of its turns: a summary of its session, a reply that nobody may see.
+    pub(super) fn paid_for(&mut self, completed: &Completed, price: Option<Price>) {
         self.count(completed, price);
         self.limits.turns = self.limits.turns.saturating_add(1);
     }
@@ -144,8 +148,7 @@ impl Turns {
 
     /// Another agent goes on: with its instructions in place of those before, and its tools.
     pub(super) fn hand_over(&mut self, instructions: Option<Turn>, tools: Vec<Arc<ToolSpec>>) {
-        let first = self.request.turns.first().is_some_and(|turn| turn.role == Role::System);
-        if first && self.before > 0 {
+        if std::mem::replace(&mut self.has_instructions, instructions.is_some()) {
             self.request().turns.remove(0);
             self.before -= 1;
         }
@@ -333,14 +336,14 @@ mod tests {
     #[test]
     fn a_summary_is_paid_for_and_is_no_turn() {
         let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
-        asked.summarised(&said("so far", &[]), PRICE);
+        asked.paid_for(&said("so far", &[]), PRICE);
         assert!(matches!(asked.again(), Next::Model(_)));
         let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
         assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
         assert_eq!((answer.metrics.output_tokens, answer.metrics.cost_micros), (10, Some(40)));
 
         let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
-        asked.summarised(&said("so far", &[]), PRICE);
+        asked.paid_for(&said("so far", &[]), PRICE);
         assert_eq!(limit_of(asked.again()).0, AskLimit::Tokens, "nothing is left for the ask itself");
     }
 
@@ -382,6 +385,20 @@ mod tests {
         assert_eq!((&request.form, request.turns.len()), (&ReplyForm::Text, 3));
         assert!(request.turns[1].text.contains("{\"type\":\"integer\"}"));
         assert!(matches!(asked.failed(refused()), Next::End(Err(ChatAgentError::Model { .. }))));
+    }
+
+    #[test]
+    fn a_schema_that_was_told_in_words_stays_after_a_handoff() {
+        let refused = ModelError::Rejected { status: 400, message: "response_format".to_owned() };
+        let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(1)));
+        asked.failed(refused);
+        for instructions in [Some("sell"), None] {
+            asked.hand_over(instructions.map(Turn::system), Vec::new());
+            let Next::Model(request) = asked.begin() else { panic!("it goes on") };
+            let at = usize::from(instructions.is_some());
+            assert!(request.turns[at].text.contains("{\"type\":\"integer\"}"), "{:?}", request.turns);
+            assert_eq!((request.turns.len(), request.turns[0].text == "sell"), (2 + at, at == 1));
+        }
     }
 
     #[test]

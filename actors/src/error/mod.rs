@@ -22,7 +22,9 @@ pub enum TellError<M> {
     #[error("the agent has stopped")]
     Stopped(M),
     /// It would have blocked a thread that others wait for; see [`AskError::InsideAsync`].
-    #[error("this thread is inside an async runtime; await `send` instead, in spawn_blocking with Handle::block_on")]
+    #[error(
+        "this thread is inside an async runtime: await `send` there; in `spawn_blocking`, give it to `Handle::current().block_on`"
+    )]
     InsideAsync(M),
 }
 
@@ -78,7 +80,9 @@ pub enum AskError {
     #[error("questions like this one have killed the agent too often")]
     Quarantined,
     /// A blocking call on a thread that others wait for: a tokio runtime runs on it, or it is a shard. Nothing was sent.
-    #[error("this thread is inside an async runtime; await `ask` instead, in spawn_blocking with Handle::block_on")]
+    #[error(
+        "this thread is inside an async runtime: await `ask` there; in `spawn_blocking`, give it to `Handle::current().block_on`"
+    )]
     InsideAsync,
 }
 

@@ -76,10 +76,10 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Options(_) => "correct the value that is named",
-            Self::Busy(_) => "make fewer calls at a time; what was not kept is asked for again",
+            Self::Busy(_) => "make fewer calls at a time",
             Self::Locked(_) => "wait for the other program, end it, or name another file",
             Self::ReadOnly(_) => "make the file and its folder writable, or name another file",
-            Self::Damaged(_) => "remove the file: it is made again, and replies are kept anew",
+            Self::Damaged(_) => "put a copy of it in its place, or move it away: a new one is made",
             Self::Newer { .. } => "use the newer program, or name another file",
             Self::Foreign(_) => "name another file: this one is not touched",
             Self::Full(_) => "make room on the disk, or name a file on another one",

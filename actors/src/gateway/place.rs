@@ -1,6 +1,5 @@
 //! What has a call that may be made? A place, which comes back whatever becomes of the call.
 
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use crate::agent::unless_cancelled;
 use crate::chat::Headroom;
 use crate::error::ModelError;
 use crate::mailbox::{Working, drop_contained, drop_contained_in, panic_text};
-use crate::runtime::beside_agents;
 
 /// How an attempt ended.
 #[derive(Default)]
@@ -137,11 +135,7 @@ pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, working: Working<LeafMes
     drop(home.spawn(async move {
         let mut work = pin!(Some(work));
         let outcome = match work.as_mut().as_pin_mut() {
-            // It may be a shard, beside whose agents this task runs.
-            Some(mut work) => {
-                let beside = poll_fn(|cx| beside_agents(|| work.as_mut().poll(cx)));
-                unless_cancelled(scope, beside).await
-            }
+            Some(work) => unless_cancelled(scope, work).await,
             None => None,
         };
         match outcome {

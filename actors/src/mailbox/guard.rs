@@ -23,6 +23,7 @@ use super::shell::Shell;
 use super::sleeper::Sleeper;
 use crate::agent::Agent;
 use crate::error::AskError;
+use crate::runtime::in_agent;
 use crate::scope::Scope;
 use crate::supervision::tree::End;
 use crate::supervision::{Decision, ExitReason, Kept, Next, RestartHistory, RestartPolicy};
@@ -368,7 +369,7 @@ impl<A: Agent> Future for Guard<A> {
             return Poll::Pending;
         }
         this.door.begin_turn();
-        let polled = this.go_on(cx);
+        let polled = in_agent(|| this.go_on(cx));
         this.door.end_turn();
         if polled.is_pending() && matches!(this.stage, Stage::Away) {
             return this.lie_down();

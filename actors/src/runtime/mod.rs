@@ -26,7 +26,7 @@ pub use watchdog::{Blockage, ShardInfo};
 pub(crate) use block_on::{block_on, is_async_context};
 pub use block_on::{may_block, wait};
 pub(crate) use deadlines::{Deadline, Expires, Expiry, in_task};
-pub(crate) use shard::beside_agents;
+pub(crate) use shard::in_agent;
 pub(crate) use shared::Shared;
 
 use crate::agent::Agent;

@@ -25,8 +25,8 @@ pub(super) type Job = Box<dyn FnOnce() + Send>;
 thread_local! {
     /// The number of the shard that this thread is; 0 for a thread that is none.
     static HERE: Cell<u64> = const { Cell::new(0) };
-    /// Whether this thread runs a task that is none of its agents': one that cannot start agents in its place.
-    static BESIDE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread runs one of its agents. Other tasks may be outside of those in which agents live, and cannot start one.
+    static IN_AGENT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The number of the shard that the current thread is, if it is one.
@@ -53,6 +53,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub(super) struct ShardDoor {
     number: u64,
     jobs: mpsc::Sender<Job>,
+    /// Whether everything happens on its thread, and no jobs are taken.
+    is_alone: bool,
     pub(super) ledger: Arc<ShardLedger>,
     pub(super) pulse: Pulse,
 }
@@ -63,9 +65,9 @@ impl ShardDoor {
         self.number
     }
 
-    /// Runs `job` on the shard: now if this is its thread, else in turn.
+    /// Runs `job` on the shard: now if this is one of its agents, else in turn.
     pub(super) fn run(&self, job: Job) -> Result<(), Job> {
-        if HERE.get() == self.number && !BESIDE.get() {
+        if HERE.get() == self.number && (IN_AGENT.get() || self.is_alone) {
             job();
             return Ok(());
         }
@@ -81,15 +83,15 @@ impl ShardDoor {
     }
 }
 
-/// Does something that is no work of an agent of this thread, and that may run outside of the tasks in which agents live.
-pub(crate) fn beside_agents<T>(act: impl FnOnce() -> T) -> T {
+/// Does the work of an agent of this thread.
+pub(crate) fn in_agent<T>(act: impl FnOnce() -> T) -> T {
     struct Reset(bool);
     impl Drop for Reset {
         fn drop(&mut self) {
-            BESIDE.set(self.0);
+            IN_AGENT.set(self.0);
         }
     }
-    let _reset = Reset(BESIDE.replace(true));
+    let _reset = Reset(IN_AGENT.replace(true));
     act()
 }
 
@@ -163,7 +165,7 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
     let thread = std::thread::Builder::new().name(name).spawn(body);
     let thread = thread.map_err(|error| StartError::Thread(error.to_string()))?;
     is_up.recv_timeout(START_LIMIT).map_err(|_| StartError::Thread("it did not come up in time".to_owned()))?;
-    let door = ShardDoor { number, jobs, ledger, pulse: Pulse::default() };
+    let door = ShardDoor { number, jobs, is_alone: false, ledger, pulse: Pulse::default() };
     Ok((door, ShardThread { end, ended: Some(ended), thread: Some(thread) }))
 }
 
@@ -182,7 +184,7 @@ pub(super) fn on_this_thread() -> (ShardDoor, Presence) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let before = Presence(HERE.replace(number));
     let (jobs, _closed) = mpsc::channel(1);
-    (ShardDoor { number, jobs, ledger, pulse: Pulse::default() }, before)
+    (ShardDoor { number, jobs, is_alone: true, ledger, pulse: Pulse::default() }, before)
 }
 
 async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {

@@ -20,6 +20,10 @@ where
     Body: FnOnce(Runtime) -> Fut,
     Fut: Future,
 {
+    assert!(
+        tokio::runtime::Handle::try_current().is_err(),
+        "virtual time needs a thread of its own: call it from a plain function, such as one with #[test] and not #[tokio::test]"
+    );
     let paused = || {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a current-thread runtime without sockets needs nothing that can be missing")

@@ -96,13 +96,23 @@ impl Events<Event> {
         Self { entries: events.into_iter().map(entry).collect() }
     }
 
-    /// Reads those of a run until it ends; if it does not end `within` this time of tokio's clock, those so far.
+    /// Reads those of a run until it ends.
+    ///
+    /// # Panics
+    /// Panics, with those so far, when it does not end `within` this time of tokio's clock.
     pub async fn collect(mut events: RunEvents, within: Duration) -> Self {
         let (until, mut all) = (Instant::now() + within, Vec::new());
-        while let Ok(Some(event)) = timeout_at(until, events.next()).await {
-            all.push(event);
-        }
-        Self::of_run(all)
+        let has_ended = loop {
+            match timeout_at(until, events.next()).await {
+                Ok(Some(event)) => all.push(event),
+                Ok(None) => break true,
+                Err(_late) => break false,
+            }
+        };
+        let events = Self::of_run(all);
+        let last = events.entries.len().checked_sub(1);
+        events.hold((!has_ended).then(|| (format!("the run did not end within {within:?}"), last)));
+        events
     }
 
     /// At most so many tasks were with a researcher at the same time.

@@ -40,9 +40,12 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
     }
 }
 
+/// Anthropic's words for it, and those of llama.cpp.
 fn is_about_length(said: &Said) -> bool {
     let message = said.message.to_lowercase();
-    ["prompt is too long", "context limit", "too many tokens"].iter().any(|words| message.contains(words))
+    ["prompt is too long", "context limit", "too many tokens", "context size"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// An error that comes in a stream.
@@ -62,7 +65,7 @@ pub(super) fn in_a_stream(said: &Said) -> ModelError {
 mod tests {
     use super::*;
 
-    /// Types and statuses as documented at https://docs.anthropic.com/en/api/errors, read from memory on 2026-11-26.
+    /// Types and statuses as https://platform.claude.com/docs/en/api/errors lists them, read on 2026-11-27.
     #[test]
     fn each_documented_error_is_told_by_what_can_be_done() {
         let said = |kind: &str, message: &str| {
@@ -76,6 +79,8 @@ mod tests {
         ));
         let long = "prompt is too long: 200001 tokens > 200000 maximum";
         assert!(matches!(of(400, "invalid_request_error", long), ModelError::ContextTooLong(_)));
+        assert!(matches!(of(402, "billing_error", "no"), ModelError::Rejected { status: 402, .. }));
+        assert!(matches!(of(504, "timeout_error", "no"), ModelError::Unavailable { status: 504, .. }));
         assert!(matches!(of(401, "authentication_error", "invalid x-api-key"), ModelError::Unauthorized { .. }));
         assert!(matches!(of(403, "permission_error", "no"), ModelError::Unauthorized { status: 403, .. }));
         assert!(matches!(of(404, "not_found_error", "model: x"), ModelError::NotFound(_)));

@@ -1,7 +1,7 @@
 //! How is a model of Anthropic called? The Messages interface, of Anthropic itself and of whoever serves it.
 //!
-//! After the vendor's [reference](https://docs.anthropic.com/en/api/messages), version 2023-06-01 of the interface. Documented,
-//! not recorded: nobody has tried it against the vendor's servers yet.
+//! After the vendor's [reference](https://docs.anthropic.com/en/api/messages), version 2023-06-01 of the interface. Of the vendor
+//! documented, not recorded: nobody has tried it against its servers yet; llama.cpp's server, which speaks it too, was recorded.
 
 mod errors;
 mod reply;

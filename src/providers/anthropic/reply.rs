@@ -3,12 +3,13 @@
 
 use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall};
 use callboard_actors::error::ModelError;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::errors::{Said, in_a_stream};
 use super::request::FORM;
 use crate::providers::caller;
+use crate::providers::refusal::unreadable;
 
 /// The most blocks that one reply may have.
 const MOST_BLOCKS: usize = 256;
@@ -16,9 +17,10 @@ const MOST_BLOCKS: usize = 256;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Message<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "or_none")]
     content: Vec<Block<'a>>,
     stop_reason: Option<String>,
+    #[serde(deserialize_with = "or_none")]
     usage: Usage,
 }
 
@@ -26,8 +28,11 @@ struct Message<'a> {
 #[serde(default)]
 struct Block<'a> {
     r#type: String,
+    #[serde(deserialize_with = "or_none")]
     text: String,
+    #[serde(deserialize_with = "or_none")]
     id: String,
+    #[serde(deserialize_with = "or_none")]
     name: String,
     #[serde(borrow)]
     input: Option<&'a RawValue>,
@@ -51,7 +56,9 @@ struct Event<'a> {
     message: Option<Message<'a>>,
     #[serde(borrow)]
     content_block: Option<Block<'a>>,
+    #[serde(deserialize_with = "or_none")]
     delta: Delta,
+    #[serde(deserialize_with = "or_none")]
     usage: Usage,
     error: Option<Said>,
 }
@@ -60,18 +67,24 @@ struct Event<'a> {
 #[serde(default)]
 struct Delta {
     r#type: String,
+    #[serde(deserialize_with = "or_none")]
     text: String,
+    #[serde(deserialize_with = "or_none")]
     partial_json: String,
     stop_reason: Option<String>,
 }
 
-fn unreadable(error: &serde_json::Error) -> ModelError {
-    ModelError::Malformed(format!("it cannot be read: {error}"))
+/// What cannot be read is not the JSON of this.
+const WHAT: &str = "a message";
+
+/// A field that servers write as `null`, too.
+fn or_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(json: D) -> Result<T, D::Error> {
+    Option::deserialize(json).map(Option::unwrap_or_default)
 }
 
 /// A reply in one piece.
 pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
-    let message: Message<'_> = serde_json::from_slice(json).map_err(|error| unreadable(&error))?;
+    let message: Message<'_> = serde_json::from_slice(json).map_err(|error| unreadable(json, &error, WHAT))?;
     let mut growing = Growing::default();
     growing.count(&message.usage);
     growing.stop_reason = message.stop_reason;
@@ -187,7 +200,7 @@ fn size(chunk: &ChatChunk) -> usize {
 
 impl caller::Growing for Growing {
     fn take(&mut self, event: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
-        let event: Event<'_> = serde_json::from_slice(event).map_err(|error| unreadable(&error))?;
+        let event: Event<'_> = serde_json::from_slice(event).map_err(|error| unreadable(event, &error, WHAT))?;
         match event.r#type.as_str() {
             "message_start" => {
                 if let Some(message) = event.message {
@@ -210,9 +223,8 @@ impl caller::Growing for Growing {
         Ok(Vec::new())
     }
 
-    fn is_last(event: &[u8]) -> bool {
-        // It says nothing but that.
-        event.len() < 64 && serde_json::from_slice::<Event<'_>>(event).is_ok_and(|event| event.r#type == "message_stop")
+    fn is_over(&self) -> bool {
+        self.is_over
     }
 
     fn is_finished(&self) -> bool {
@@ -312,10 +324,12 @@ mod tests {
         let mut growing = Growing::default();
         let mut chunks = Vec::new();
         for event in events {
-            assert!(!growing.is_finished() && !Growing::is_last(event.as_bytes()), "{event}");
+            assert!(!growing.is_finished() && !growing.is_over(), "{event}");
             chunks.extend(growing.take(event.as_bytes()).unwrap());
         }
-        assert!(growing.is_finished() && Growing::is_last(br#"{"type":"message_stop"}"#));
+        assert!(growing.is_finished() && !growing.is_over());
+        assert_eq!(growing.take(br#"{"type":"message_stop"}"#), Ok(Vec::new()));
+        assert!(growing.is_over());
         let texts = chunks.iter().filter(|chunk| matches!(chunk, ChatChunk::Text(_))).count();
         assert_eq!((texts, chunks.len(), growing.received()), (2, 5, 5 + 11 + 20));
         let reply = growing.end().unwrap();

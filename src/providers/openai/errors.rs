@@ -17,6 +17,8 @@ struct Said {
 
 impl Said {
     fn of(error: &Value) -> Self {
+        // Google sends a list with one error in it.
+        let error = error.get(0).unwrap_or(error);
         let inner = error.get("error").unwrap_or(error);
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
         let message = text(inner)
@@ -96,7 +98,7 @@ fn refused(said: &Said) -> Option<ModelError> {
     if said.names(&TOO_LONG) || TOO_LONG.iter().any(|words| message.contains(words)) {
         return Some(ModelError::ContextTooLong(said.message()));
     }
-    said.names(&["content_policy", "content_filter", "content policy", "safety"])
+    said.names(&["content_policy", "content_filter", "content policy", "safety", "invalid_prompt", "bio_policy"])
         .then(|| ModelError::ContentRefused(said.message()))
 }
 
@@ -196,6 +198,17 @@ mod tests {
                 matches!(error, ModelError::RateLimited { limited, .. } if limited == wanted),
                 "{server}: {error:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_no_waiting_mends_is_told_apart() {
+        let quota = br#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+        let error = of_status(429, quota, None, ("KEY", true));
+        assert!(matches!(error, ModelError::Rejected { status: 429, .. }), "{error:?}");
+        for code in ["content_policy_violation", "content_filter", "invalid_prompt"] {
+            let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));
+            assert!(matches!(error, ModelError::ContentRefused(_)), "{code}: {error:?}");
         }
     }
 

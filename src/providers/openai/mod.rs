@@ -1,4 +1,5 @@
-//! How is a model called that speaks OpenAI's Chat Completions? OpenAI itself, and every server that follows it.
+//! How is a model called that speaks as OpenAI does? By Chat Completions, which OpenAI and every server that follows it speak, or by
+//! `responses`.
 //!
 //! After the vendor's [reference](https://platform.openai.com/docs/api-reference/chat). What is read is read tolerantly:
 //! servers that follow it leave fields out and invent values.
@@ -8,6 +9,7 @@ mod errors;
 mod first;
 mod reply;
 mod request;
+mod responses;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +26,7 @@ use super::headers::{headroom, retry_after};
 use super::http::ProviderError;
 use super::probe::Probe;
 use reply::{Growing, whole};
+pub use responses::OpenAiResponses;
 
 /// The variable that holds the key.
 pub const KEY: &str = "OPENAI_API_KEY";
@@ -39,6 +42,16 @@ pub(crate) static OPENAI: Vendor = Vendor {
     address: "https://api.openai.com/v1",
     domain: "openai.com",
 };
+
+/// By which of its two interfaces OpenAI is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OpenAiApi {
+    /// Chat Completions, which all servers speak that follow OpenAI.
+    #[default]
+    Chat,
+    /// Responses, which fewer speak.
+    Responses,
+}
 
 /// A model of OpenAI, or of a server that speaks as OpenAI does. It is called through a
 /// [`Gateway`](callboard_actors::gateway::Gateway).
@@ -69,17 +82,30 @@ impl OpenAi {
         key: Option<SecretString>,
         base_url: Option<&str>,
     ) -> Result<Self, ProviderError> {
-        let place = Place::of(vendor, base_url, "/chat/completions")?;
-        let format = ChatCompletions { model: model.clone(), is_openai: OPENAI.owns(&place.url) };
-        let authorization = key.as_ref().map(|key| authorization(vendor, key)).transpose()?;
-        let headers = authorization.into_iter().map(|value| (AUTHORIZATION, value)).collect();
-        Ok(Self(Arc::new(Caller::new(vendor, format, model, place, key, headers)?)))
+        let format = |is_openai| ChatCompletions { model: model.clone(), is_openai };
+        Ok(Self(Arc::new(caller(vendor, format, model.clone(), key, base_url, "/chat/completions")?)))
     }
 
     /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
     pub(crate) async fn probe(&self, model: &str, within: Duration) -> Probe {
         self.0.probe(model, within).await
     }
+}
+
+/// A model at this path below the address. `format` is told whether that is OpenAI's own.
+fn caller<F: Format>(
+    vendor: &'static Vendor,
+    format: impl FnOnce(bool) -> F,
+    model: String,
+    key: Option<SecretString>,
+    base_url: Option<&str>,
+    path: &str,
+) -> Result<Caller<F>, ProviderError> {
+    let place = Place::of(vendor, base_url, path)?;
+    let format = format(OPENAI.owns(&place.url));
+    let authorization = key.as_ref().map(|key| authorization(vendor, key)).transpose()?;
+    let headers = authorization.into_iter().map(|value| (AUTHORIZATION, value)).collect();
+    Caller::new(vendor, format, model, place, key, headers)
 }
 
 fn authorization(vendor: &Vendor, key: &SecretString) -> Result<HeaderValue, ProviderError> {
@@ -119,13 +145,18 @@ impl Format for ChatCompletions {
     }
 
     fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
-        let (room, wait) = (headroom(headers), retry_after(headers, SystemTime::now()));
-        // Their reset is better than nothing.
-        let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
-        let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
-        let wait = wait.or_else(|| (status == 429).then(reset).flatten());
-        errors::of_status(status, said, wait, key)
+        refused(status, headers, said, key)
     }
+}
+
+/// What a status other than success means, in both formats.
+fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
+    let (room, wait) = (headroom(headers), retry_after(headers, SystemTime::now()));
+    // Their reset is better than nothing.
+    let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
+    let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
+    let wait = wait.or_else(|| (status == 429).then(reset).flatten());
+    errors::of_status(status, said, wait, key)
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@ use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall}
 use callboard_actors::error::ModelError;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::error::Category;
 
 use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
-use crate::providers::refusal::short;
+use crate::providers::refusal::{short, unreadable};
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -91,12 +90,14 @@ pub(super) struct Growing {
     finish: Option<String>,
     /// The model has thought aloud. That is no part of its reply, but no silence either.
     has_thought: bool,
+    is_over: bool,
 }
 
 impl Growing {
     /// Reads a reply, or a piece of one, and says what is new in it to whoever asks.
     fn read(&mut self, json: &[u8], mut new: Option<&mut Vec<ChatChunk>>) -> Result<(), ModelError> {
-        let completion: Completion = serde_json::from_slice(json).map_err(|error| unreadable(json, &error))?;
+        let completion: Completion =
+            serde_json::from_slice(json).map_err(|error| unreadable(json, &error, "a chat completion"))?;
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
             return Err(errors::in_a_reply(&error));
         }
@@ -158,12 +159,15 @@ impl Growing {
 impl caller::Growing for Growing {
     fn take(&mut self, json: &[u8]) -> Result<Vec<ChatChunk>, ModelError> {
         let mut new = Vec::new();
-        self.read(json, Some(&mut new))?;
+        match json {
+            b"[DONE]" => self.is_over = true,
+            _ => self.read(json, Some(&mut new))?,
+        }
         Ok(new)
     }
 
-    fn is_last(event: &[u8]) -> bool {
-        event == b"[DONE]"
+    fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whether the model has said why it ends: what comes after it is about the call, and not of the reply.
@@ -212,22 +216,6 @@ fn append(text: &mut String, more: String) {
         true => *text = more,
         false => text.push_str(&more),
     }
-}
-
-fn unreadable(json: &[u8], error: &serde_json::Error) -> ModelError {
-    if json.iter().all(u8::is_ascii_whitespace) {
-        return ModelError::Malformed("it is empty".to_owned());
-    }
-    // Without a word of it: its text may be a document's, and as long as a reply may be.
-    let what = match error.classify() {
-        Category::Data => "a field of another type, or none",
-        Category::Eof => "an end before its end",
-        Category::Syntax | Category::Io => "no JSON",
-    };
-    let (line, column) = (error.line(), error.column());
-    ModelError::Malformed(format!(
-        "it is not the JSON of a chat completion: {what}, at line {line} and column {column}"
-    ))
 }
 
 /// A reply in one piece. One without a choice is none.

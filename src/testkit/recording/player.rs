@@ -55,11 +55,7 @@ impl Player {
 
     pub(super) fn open_with(path: PathBuf, secrets: Secrets) -> Result<Self, RecordingError> {
         let exchanges: Arc<[_]> = parse(&path, &read(&path)?)?.into_iter().map(Arc::new).collect();
-        let mut left = Left::new();
-        for (place, exchange) in exchanges.iter().enumerate() {
-            left.entry(canonical(&exchange.request).unwrap_or_default()).or_default().push_back(place);
-        }
-        let (left, secrets) = (Arc::new(Mutex::new(left)), Arc::new(secrets));
+        let (left, secrets) = (Arc::new(Mutex::new(unplayed(&exchanges, &secrets))), Arc::new(secrets));
         Ok(Self { path: path.into(), exchanges, left, secrets, waits: true })
     }
 
@@ -67,6 +63,7 @@ impl Player {
     #[must_use]
     pub fn secret(mut self, secret: &str) -> Self {
         Arc::make_mut(&mut self.secrets).add(secret);
+        self.left = Arc::new(Mutex::new(unplayed(&self.exchanges, &self.secrets)));
         self
     }
 
@@ -97,7 +94,7 @@ impl Player {
 
     /// It was recorded, and less often.
     fn over(&self, key: &[u8]) -> ModelError {
-        let same = |exchange: &&Arc<Exchange>| canonical(&exchange.request).is_some_and(|other| other == key);
+        let same = |exchange: &&Arc<Exchange>| key_of(exchange, &self.secrets) == key;
         let (path, times) = (self.path.display(), self.exchanges.iter().filter(same).count());
         ModelError::NotRecorded(format!(
             "this request was recorded {times} times in `{path}`, and is made once more; make as many calls as then, or remove the file \
@@ -116,6 +113,20 @@ impl Player {
             "no such request was recorded in `{path}`: {differs}; ask as it was asked then, or remove the file and record anew"
         ))
     }
+}
+
+/// All of a recording.
+fn unplayed(exchanges: &[Arc<Exchange>], secrets: &Secrets) -> Left {
+    let mut left = Left::new();
+    for (place, exchange) in exchanges.iter().enumerate() {
+        left.entry(key_of(exchange, secrets)).or_default().push_back(place);
+    }
+    left
+}
+
+/// What is a key here may not have been one where it was recorded.
+fn key_of(exchange: &Exchange, secrets: &Secrets) -> Vec<u8> {
+    canonical(&secrets.request(&exchange.request)).unwrap_or_default()
 }
 
 impl ChatModel for Player {

@@ -97,6 +97,8 @@ impl Secrets {
     /// The text as one, and the arguments of each tool call: a key may be spread over pieces.
     fn chunks(&self, mut chunks: Vec<TimedChunk>) -> Vec<TimedChunk> {
         let mut strands: BTreeMap<Option<usize>, Vec<&mut String>> = BTreeMap::new();
+        // Of what is not known here nobody knows where a key may be.
+        chunks.retain(|TimedChunk { chunk, .. }| matches!(chunk, ChatChunk::Text(_) | ChatChunk::ToolCall { .. }));
         for TimedChunk { chunk, .. } in &mut chunks {
             match chunk {
                 ChatChunk::Text(text) => strands.entry(None).or_default().push(text),

@@ -44,7 +44,7 @@ static LOOKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static NAMED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let named = [
         r"(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{8,})",
-        r#"(?i)(?:api[_-]?key|secret|token|passw(?:or)?d)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&\\]{8,})"#,
+        r#"(?i)(?:api[_-]?key|secret|token|passw(?:or)?d)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&\\]{7,}[^\s"',;&\\\]})])"#,
     ];
     named.iter().filter_map(|named| Regex::new(named).ok()).collect()
 });
@@ -136,7 +136,13 @@ impl Secrets {
 
 /// The variables that hold the keys of providers; of a configuration that cannot be used, none.
 fn key_variables() -> Vec<String> {
-    let Ok(loaded) = load(&Surroundings::of_process(), Vec::new()) else { return Vec::new() };
+    let loaded = match load(&Surroundings::of_process(), Vec::new()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::warn!(%error, "keys in variables that the configuration names are not struck");
+            return Vec::new();
+        }
+    };
     let variables = KEYS.iter().filter(|key| key.kind == Kind::Variable);
     let values = variables.filter_map(|key| loaded.settings.get(&Name::Key(key.name))?.value.clone());
     values.filter_map(|value| if let Value::Text(name) = value { Some(name) } else { None }).collect()
@@ -218,6 +224,8 @@ mod tests {
             (format!("bearer {}", "abcdefgh".repeat(3)), "bearer (redacted)"),
             ("{\"api_key\": \"abcd1234\", \"n\": 1}".to_owned(), "{\"api_key\": \"(redacted)\", \"n\": 1}"),
             ("{\\\"password\\\":\\\"hunter22\\\"}".to_owned(), "{\\\"password\\\":\\\"(redacted)\\\"}"),
+            ("{\"token\":1234567}".to_owned(), "{\"token\":1234567}"),
+            ("{\"x\":{\"token\":12345678}}".to_owned(), "{\"x\":{\"token\":(redacted)}}"),
             ("?token=abcd1234&x=1".to_owned(), "?token=(redacted)&x=1"),
         ] {
             assert_eq!(secrets.text(&said), struck);

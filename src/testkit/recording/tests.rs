@@ -324,3 +324,16 @@ async fn what_cannot_be_played_or_recorded_is_said_with_what_to_do() {
         Err(RecordingError::Unusable { .. })
     ));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_is_a_key_only_where_it_is_played_does_no_harm() {
+    let (_folder, path) = place();
+    let recorder = record(&path, ScriptedModel::new().says("so"), &Secrets::default());
+    whole(&recorder, asks("Tell me of postgres.")).await.unwrap();
+    drop(recorder);
+    let variable = ("POSTGRES_PASSWORD".to_owned(), "postgres".to_owned());
+    let player = play(&path, &Secrets::of([variable].into_iter()));
+    assert_eq!(whole(&player, asks("Tell me of postgres.")).await.unwrap().text, "so");
+    let player = play(&path, &Secrets::default()).secret("postgres");
+    assert_eq!(whole(&player, asks("Tell me of postgres.")).await.unwrap().text, "so");
+}

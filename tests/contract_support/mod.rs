@@ -1,0 +1,170 @@
+//! What do the tests of all providers share? Which providers there are, a real gateway in front of a real socket, and what came of a
+//! call.
+
+#![allow(dead_code, unused_imports, reason = "each test program uses what it needs")]
+
+mod anthropic;
+mod chat;
+mod responses;
+mod said;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::ModelChoice;
+use callboard::actors::chat::{ChatChunk, ChatRequest, Turn};
+use callboard::actors::error::ModelError;
+use callboard::actors::gateway::{Completed, Gateway, GatewayLimits, RetryPolicy, ServedModel, Timeouts};
+use callboard::actors::ports::ChatModel;
+use callboard::prelude::*;
+use callboard::providers::anthropic::Anthropic;
+use callboard::providers::gemini::gemini;
+use callboard::providers::ollama::ollama;
+use callboard::providers::openai::{OpenAi, OpenAiResponses};
+
+pub(crate) use said::{Call, End, Format, Refusal, Said};
+pub(crate) use server::{Request, Sent, Server};
+
+pub(crate) const KEY: &str = "sk-canary-77c1";
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
+
+/// A provider: whose models, and which format they are called by.
+pub(crate) struct Provider {
+    pub(crate) name: &'static str,
+    pub(crate) format: &'static dyn Format,
+    /// The variable of the key.
+    pub(crate) key: &'static str,
+    /// The model at an address.
+    model: fn(&str) -> Arc<dyn ChatModel>,
+}
+
+/// Every provider. One that is added here has to pass all of it.
+pub(crate) static PROVIDERS: [Provider; 5] = [
+    Provider {
+        name: "openai",
+        format: &chat::ChatCompletions,
+        key: "OPENAI_API_KEY",
+        model: |base| Arc::new(OpenAi::new("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+    Provider {
+        name: "openai by Responses",
+        format: &responses::Responses,
+        key: "OPENAI_API_KEY",
+        model: |base| Arc::new(OpenAiResponses::new("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+    Provider {
+        name: "anthropic",
+        format: &anthropic::Messages,
+        key: "ANTHROPIC_API_KEY",
+        model: |base| Arc::new(Anthropic::new("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+    Provider {
+        name: "gemini",
+        format: &chat::ChatCompletions,
+        key: "GEMINI_API_KEY",
+        model: |base| Arc::new(gemini("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+    Provider {
+        name: "ollama",
+        format: &chat::ChatCompletions,
+        key: "OLLAMA_API_KEY",
+        model: |base| Arc::new(ollama("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+];
+
+/// The provider with this name.
+pub(crate) fn provider(name: &str) -> &'static Provider {
+    PROVIDERS.iter().find(|provider| provider.name == name).unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+impl Provider {
+    /// A text, as this provider sends it.
+    pub(crate) fn answer(&self, said: &Said, is_streamed: bool) -> Sent {
+        match is_streamed {
+            true => Sent::stream(self.format.events(said).concat()),
+            false => Sent::json(200, self.format.whole(said).to_string()),
+        }
+    }
+
+    /// A status other than success.
+    pub(crate) fn refusal(&self, status: u16, refusal: Refusal, message: &str) -> Sent {
+        Sent::json(status, self.format.error(refusal, message).to_string())
+    }
+
+    fn served(&self, base: &str) -> ServedModel {
+        ServedModel::new("m", (self.model)(base))
+    }
+
+    /// Agents whose model it is.
+    pub(crate) fn runtime(&self, server: &Server) -> Runtime {
+        let choice = ModelChoice::new(self.served(&server.base_url));
+        Runtime::with(ModelChoice { gateway: limits(3, timeouts()), ..choice }).unwrap()
+    }
+}
+
+pub(crate) fn timeouts() -> Timeouts {
+    Timeouts { connect: LONG, first_token: LONG, between_tokens: LONG, total: LONG }
+}
+
+fn limits(attempts: u32, timeouts: Timeouts) -> GatewayLimits {
+    let retry = RetryPolicy { attempts, first: Duration::from_millis(1), ..RetryPolicy::default() };
+    GatewayLimits { deadline: LONG, timeouts, retry, ..GatewayLimits::default() }
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) answer: Result<Completed, ModelError>,
+    /// What was seen while it came.
+    pub(crate) pieces: Vec<ChatChunk>,
+    /// What the server got.
+    pub(crate) requests: Vec<Request>,
+}
+
+impl Seen {
+    pub(crate) fn error(&self) -> &ModelError {
+        self.answer.as_ref().expect_err("an error")
+    }
+}
+
+/// How a call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) is_streamed: bool,
+    pub(crate) attempts: u32,
+    pub(crate) timeouts: Timeouts,
+    /// For everything.
+    pub(crate) within: Duration,
+}
+
+impl How {
+    pub(crate) fn once(is_streamed: bool) -> Self {
+        Self { is_streamed, attempts: 1, timeouts: timeouts(), within: LONG }
+    }
+}
+
+/// A call to a server that answers so, through a gateway of its own of which nothing is left.
+pub(crate) async fn call(provider: &Provider, answers: Vec<Sent>, how: How) -> Seen {
+    let mut server = Server::start(answers).await;
+    let runtime = callboard::actors::runtime::Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() });
+    let runtime = runtime.unwrap();
+    let models = vec![provider.served(&server.base_url)];
+    let gateway = Gateway::start(&runtime, models, limits(how.attempts, how.timeouts)).unwrap();
+    let call = gateway.call("m", ChatRequest::new(vec![Turn::user("Say something.")], 200)).within(how.within);
+    let mut pieces = Vec::new();
+    let answer = if how.is_streamed {
+        let (call, mut chunks) = call.streamed();
+        let read = async {
+            while let Some(chunk) = chunks.next().await {
+                pieces.push(chunk);
+            }
+        };
+        tokio::join!(call.send(), read).0
+    } else {
+        call.send().await
+    };
+    assert!(runtime.stop(LONG).await.is_clean(), "{}", provider.name);
+    Seen { answer, pieces, requests: server.requests() }
+}
