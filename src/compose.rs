@@ -215,6 +215,19 @@ mod tests {
         assert!(error.exit_status() == ExitStatus::Provider && !error.to_string().contains("canary"), "{error}");
     }
 
+    #[cfg(not(feature = "store"))]
+    #[test]
+    fn a_cache_that_was_left_out_is_not_passed_over() {
+        let mut config = named("ollama/x");
+        assert!(model(&config).unwrap().is_some());
+        config.model.cache = CacheMode::On;
+        let error = model(&config).unwrap_err();
+        assert_eq!((error.code(), error.exit_status()), ("feature_off", ExitStatus::Input));
+        assert!(error.hint().contains("add `store`") && error.hint().contains("model.cache"), "{}", error.hint());
+        config.model.name = BUILTIN.to_owned();
+        assert!(model(&config).unwrap().is_none(), "the rules keep nothing");
+    }
+
     #[test]
     fn an_unknown_price_is_no_zero() {
         let mut config = named("openai/x");
