@@ -24,9 +24,9 @@ use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::choice::ModelChoice;
 use crate::config::Config;
 use crate::error::Result;
-use crate::research::ModelChoice;
 use crate::{AskLimits, actors};
 
 /// [`callboard::Runtime`](crate::Runtime) for programs without an async runtime.

@@ -1,58 +1,44 @@
 //! Which adapters does a configuration ask for? The only file that names every one of them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_actors::gateway::{
-    BudgetLimits, CacheMode, CachePolicy, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts,
+    BudgetLimits, CachePolicy, GatewayLimits, ModelLimits, RetryPolicy, ServedModel, Timeouts,
 };
 use callboard_actors::ports::ChatModel;
 use secrecy::SecretString;
 
+use crate::choice::ModelChoice;
 use crate::config::{BUILTIN, Config, GatewayConfig, ModelConfig, Money, ProviderConfig};
-use crate::corpus::CorpusOptions;
 use crate::error::{Error, Result};
 use crate::providers::anthropic::Anthropic;
 use crate::providers::openai::{OpenAi, OpenAiApi, OpenAiResponses};
 use crate::providers::{Probe, VENDORS};
-use crate::research::ModelChoice;
-use crate::store::{Replies, ReplyOptions};
+
+#[cfg(feature = "store")]
+mod replies;
+#[cfg(feature = "store")]
+pub use replies::{REPLIES, kept_replies};
 
 /// The providers that there are, as they are written before the `/` of a model.
 pub const PROVIDERS: [&str; 4] = ["openai", "anthropic", "gemini", "ollama"];
-
-/// What the file of kept replies is called, in the folder of the cache.
-pub const REPLIES: &str = "replies.sqlite";
 
 /// The model that is configured, with its key from the environment; `None` for the rules. Nothing is sent. With a cache, the file
 /// of kept replies is opened, which may take a moment.
 ///
 /// # Errors
 /// [`Error::UnknownModel`], [`Error::MissingKey`], [`Error::UnknownPrice`] with a limit on costs, [`Error::Provider`],
-/// [`Error::Replies`].
+/// [`Error::Replies`], [`Error::NoCacheFolder`], and [`Error::Feature`] for a cache without the feature `store`.
 pub fn model(config: &Config) -> Result<Option<ModelChoice>> {
     let Some(choice) = model_with(config, |name| std::env::var(name).ok())? else { return Ok(None) };
-    let replies = match config.model.cache {
-        CacheMode::Off => None,
-        // Where nothing is kept nothing is made.
-        CacheMode::ReadOnly => kept_replies(config)?,
-        CacheMode::On | CacheMode::WriteOnly => Some(replies(config)?),
-    };
-    Ok(Some(ModelChoice { replies, ..choice }))
-}
-
-/// The file of kept replies, if it is there and the configuration asks for it.
-///
-/// # Errors
-/// [`Error::Replies`] when it cannot be used.
-pub fn kept_replies(config: &Config) -> Result<Option<Replies>> {
-    let is_there = config.model.cache != CacheMode::Off && replies_path()?.exists();
-    is_there.then(|| replies(config)).transpose()
-}
-
-fn replies_path() -> Result<PathBuf> {
-    Ok(CorpusOptions::default().cache_root()?.join(REPLIES))
+    #[cfg(feature = "store")]
+    let choice = ModelChoice { replies: replies::configured(config)?, ..choice };
+    #[cfg(not(feature = "store"))]
+    if config.model.cache != callboard_actors::gateway::CacheMode::Off {
+        return Err(Error::Feature { what: "model.cache", feature: "store" });
+    }
+    Ok(Some(choice))
 }
 
 /// The same, with an environment of the caller's, and without the file of kept replies.
@@ -94,6 +80,7 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, adapter) }))
 }
 
+<<<<<<< HEAD
 /// The file of kept replies. What one address answered is not found for another one, nor what one interface answered for the other.
 fn replies(config: &Config) -> Result<Replies> {
     let path = replies_path()?;
@@ -106,6 +93,8 @@ fn replies(config: &Config) -> Result<Replies> {
     Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }
 
+=======
+>>>>>>> feat
 /// Whether the configured provider answers: asks for its list of models, within `within`. `None` for the rules.
 ///
 /// # Errors
@@ -197,7 +186,7 @@ fn gateway(config: &GatewayConfig) -> GatewayLimits {
 
 #[cfg(test)]
 mod tests {
-    use callboard_actors::gateway::Price;
+    use callboard_actors::gateway::{CacheMode, Price};
 
     use super::*;
     use crate::exit::ExitStatus;
@@ -245,6 +234,19 @@ mod tests {
         assert!(error.to_string().contains("OTHER"), "{error}");
         let error = model_with(&named("openai/x"), |_| Some("sk-canary\nx".to_owned())).unwrap_err();
         assert!(error.exit_status() == ExitStatus::Provider && !error.to_string().contains("canary"), "{error}");
+    }
+
+    #[cfg(not(feature = "store"))]
+    #[test]
+    fn a_cache_that_was_left_out_is_not_passed_over() {
+        let mut config = named("ollama/x");
+        assert!(model(&config).unwrap().is_some());
+        config.model.cache = CacheMode::On;
+        let error = model(&config).unwrap_err();
+        assert_eq!((error.code(), error.exit_status()), ("feature_off", ExitStatus::Input));
+        assert!(error.hint().contains("add `store`") && error.hint().contains("model.cache"), "{}", error.hint());
+        config.model.name = BUILTIN.to_owned();
+        assert!(model(&config).unwrap().is_none(), "the rules keep nothing");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use callboard_actors::error::{RetrieveError, StartError, StoreError};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+#[cfg(feature = "research")]
 use crate::corpus::CorpusError;
 use crate::exit::ExitStatus;
 use crate::providers::ProviderError;
@@ -64,6 +65,7 @@ pub enum Error {
     #[error(transparent)]
     Provider(ProviderError),
     /// The corpus cannot be used.
+    #[cfg(feature = "research")]
     #[error(transparent)]
     Corpus(#[from] CorpusError),
     /// The deadline passed while the corpus was being indexed.
@@ -84,6 +86,17 @@ pub enum Error {
     /// The file in which replies are kept cannot be used.
     #[error("replies cannot be kept: {0}")]
     Replies(StoreError),
+    /// Nobody knows where to keep replies.
+    #[error("no cache directory is known")]
+    NoCacheFolder,
+    /// The configuration asks for something that was left out when the program was built.
+    #[error("{what} needs the feature `{feature}`, without which callboard was built")]
+    Feature {
+        /// The key that asks for it.
+        what: &'static str,
+        /// The feature that brings it.
+        feature: &'static str,
+    },
     /// A stored text that the report cites cannot be read.
     #[error("a cited source cannot be read")]
     Sources(#[from] RetrieveError),
@@ -105,6 +118,7 @@ impl Error {
             Self::MissingKey { .. } => "missing_key",
             Self::UnknownPrice { .. } => "unknown_price",
             Self::Provider(_) => "provider",
+            #[cfg(feature = "research")]
             Self::Corpus(error) => error.code(),
             Self::IndexDeadline => "deadline",
             Self::Interrupted => "interrupted",
@@ -112,6 +126,8 @@ impl Error {
             Self::Budget(_) => "budget",
             Self::Start(error) => error.code(),
             Self::Replies(error) => error.code(),
+            Self::NoCacheFolder => "cache_unknown",
+            Self::Feature { .. } => "feature_off",
             Self::Sources(error) => error.code(),
             Self::Internal(_) => "internal",
         }
@@ -148,6 +164,7 @@ impl Error {
             }
             Self::Provider(ProviderError::Key { .. }) => "copy the key again, as one line".into(),
             Self::Provider(_) => "install the certificates of your system (ca-certificates), and try again".into(),
+            #[cfg(feature = "research")]
             Self::Corpus(error) => error.hint().to_string(),
             Self::IndexDeadline => {
                 "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".into()
@@ -162,6 +179,10 @@ impl Error {
                 "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or write `--cache off`",
                 error.hint()
             ),
+            Self::NoCacheFolder => "set CALLBOARD_CACHE_DIR to a folder that you can write to".into(),
+            Self::Feature { what, feature } => {
+                format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
+            }
             Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
             Self::Internal(_) => "please report this with the command that you ran".into(),
         }
@@ -187,7 +208,9 @@ impl Error {
             Self::Config(_) | Self::UnknownModel { .. } | Self::UnknownPrice { .. } => ExitStatus::Input,
             Self::Provider(ProviderError::Address { .. }) => ExitStatus::Input,
             Self::MissingKey { .. } | Self::Provider(_) | Self::Model(_) => ExitStatus::Provider,
-            Self::Corpus(_) | Self::Replies(_) | Self::Sources(_) => ExitStatus::Input,
+            #[cfg(feature = "research")]
+            Self::Corpus(_) => ExitStatus::Input,
+            Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
             Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,

@@ -21,6 +21,9 @@
 //! - [`mock_llm`]: a model server for tests: OpenAI's interface with latencies, limits and faults
 //! - [`actors`]: the core: agents, mailboxes, supervision, the gateway; no input or output
 //!
+//! Each of `research` (with `corpus` and `report`), `store`, `mock_llm`, `telemetry` and `cli` is a feature; all are on unless
+//! `default-features = false` says otherwise.
+//!
 //! ```text
 //! src/            how it meets the world: corpus, report, command line
 //! actors/src/     what the system is: actors and the pure rules behind them
@@ -57,25 +60,35 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 /// - In the brackets: `name = "weather"`, and the [policy](tools::ToolPolicy): `timeout = "10s"`, `attempts = 3`, `at_once = 2`,
 ///   `max_output = 4096`, `sequential`, `needs_approval`.
 pub use callboard_macros::tool;
+pub use choice::ModelChoice;
 pub use error::{Error, Result, WriteError};
 pub use exit::ExitStatus;
-pub use research::{Finished, ModelActivity, ModelChoice, Research, ResearchRun, plan, research};
+#[cfg(feature = "research")]
+pub use research::{Finished, ModelActivity, Research, ResearchRun, plan, research};
 pub use runtime::Runtime;
 
 pub mod blocking;
+mod cache_folder;
+mod choice;
 pub mod compose;
 pub mod config;
+#[cfg(feature = "research")]
 pub mod corpus;
 mod error;
 mod exit;
+#[cfg(feature = "mock_llm")]
 pub mod mock_llm;
 mod network;
 pub mod prelude;
 pub mod providers;
+#[cfg(feature = "research")]
 pub mod report;
+#[cfg(feature = "research")]
 pub mod research;
 mod runtime;
+#[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "telemetry")]
 pub mod telemetry;
 pub mod testkit;
 pub mod tools;

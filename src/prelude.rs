@@ -3,6 +3,7 @@
 //!
 //! `callboard::Result` and `callboard::Error` are not here: they would hide those of the program.
 
+#[cfg(feature = "research")]
 pub use crate::research::research;
 pub use crate::runtime::Runtime;
 pub use crate::tool;

@@ -11,12 +11,11 @@ use callboard_actors::ports::ChatModel;
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use callboard_actors::supervisor::CrewModel;
 
+use crate::choice::{Kept, ModelChoice};
 use crate::compose;
 use crate::config::{Config, Surroundings, load};
 use crate::error::Result;
 use crate::providers::builtin;
-use crate::research::ModelChoice;
-use crate::store::Replies;
 
 /// The threads that agents live on, and the gateway to their model. It is started from anywhere: a plain `main`, inside
 /// tokio of either flavour, inside a handler of axum or actix-web. What is not here is the [core's runtime](runtime::Runtime), to
@@ -27,7 +26,7 @@ pub struct Runtime {
     core: runtime::Runtime,
     model: OnceLock<Model>,
     /// Where replies of its model are kept.
-    replies: Option<Replies>,
+    kept: Kept,
 }
 
 /// The model of its agents.
@@ -88,10 +87,10 @@ impl Runtime {
 
     /// On threads, or on a virtual time, that are there.
     pub(crate) fn on(core: runtime::Runtime, choice: ModelChoice) -> Result<Self> {
-        let replies = choice.replies.clone();
+        let kept = Kept::of(&choice);
         let CrewModel { gateway, name, fallbacks, budget, output_tokens, .. } = choice.start(&core)?;
         let model = Model { gateway: Ok(gateway), name, fallbacks, budget, output_tokens };
-        Ok(Self { core, model: model.into(), replies })
+        Ok(Self { core, model: model.into(), kept })
     }
 
     /// With this model and nothing said about it: one of your own, or one of the [test kit](crate::testkit).
@@ -108,7 +107,7 @@ impl Runtime {
     /// # Errors
     /// [`StartError`] for an invalid configuration, or when the system gives no thread.
     pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
-        Ok(Self { core: runtime::Runtime::start(config)?, model: OnceLock::new(), replies: None })
+        Ok(Self { core: runtime::Runtime::start(config)?, model: OnceLock::new(), kept: Kept::default() })
     }
 
     /// Describes an agent called `name`, which answers with the runtime's model: give it instructions and tools, then
@@ -148,9 +147,7 @@ impl Runtime {
     pub async fn stop(self, within: Duration) -> StopReport {
         let until = Instant::now() + within;
         let report = self.core.stop(within).await;
-        if let Some(replies) = self.replies {
-            replies.close_within(left(until)).await;
-        }
+        self.kept.close_within(left(until)).await;
         report
     }
 
@@ -158,13 +155,7 @@ impl Runtime {
     pub fn stop_blocking(self, within: Duration) -> StopReport {
         let until = Instant::now() + within;
         let report = self.core.stop_blocking(within);
-        // Where nobody may block, the store's own thread writes what waits all the same.
-        if let Some(replies) = self.replies.filter(|_| runtime::may_block().is_ok()) {
-            match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                Ok(clock) => clock.block_on(replies.close_within(left(until))),
-                Err(error) => tracing::warn!(%error, "the last replies may not be kept"),
-            }
-        }
+        self.kept.close_blocking(left(until));
         report
     }
 }

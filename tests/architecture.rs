@@ -35,6 +35,11 @@ fn every_dependency_is_justified() {
 }
 
 #[test]
+fn every_feature_is_documented() {
+    hold(features_are_named(&read("Cargo.toml"), &read("docs/embedding.md")));
+}
+
+#[test]
 fn the_core_reaches_nothing_outside() {
     hold(rust("actors/src").iter().flat_map(core_reaches_nothing));
 }

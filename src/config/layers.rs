@@ -8,8 +8,7 @@ use super::error::ConfigError;
 use super::keys::{KEYS, Key, Name, Side};
 use super::origin::Origin;
 use super::value::{Money, Value};
-use super::{BUILTIN, Config};
-use crate::research::{BY_RULES, WITH_MODEL};
+use super::{BUILTIN, BY_RULES, Config, WITH_MODEL};
 
 /// One thing that a layer says.
 #[derive(Debug, Clone, PartialEq, Eq)]

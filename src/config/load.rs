@@ -12,8 +12,7 @@ use super::layers::{Entry, Settings};
 use super::origin::{Origin, Place};
 use super::value::{Kind, Value};
 use super::{BUILTIN, Config, file, prices, suggest, trust};
-use crate::corpus::CACHE_DIR_VARIABLE;
-use crate::network;
+use crate::{cache_folder, network};
 
 /// What a file of the configuration is called.
 pub const FILE_NAME: &str = "callboard.toml";
@@ -22,7 +21,7 @@ pub const FILE_NAME: &str = "callboard.toml";
 pub const CONFIG_VARIABLE: &str = "CALLBOARD_CONFIG";
 
 /// Variables of ours that are no keys.
-const OTHERS: [&str; 4] = [CONFIG_VARIABLE, CACHE_DIR_VARIABLE, network::VARIABLE, "CALLBOARD_SEED"];
+const OTHERS: [&str; 4] = [CONFIG_VARIABLE, cache_folder::VARIABLE, network::VARIABLE, "CALLBOARD_SEED"];
 
 /// What the names of our own variables begin with.
 const OURS: &str = "CALLBOARD_";

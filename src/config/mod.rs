@@ -43,6 +43,11 @@ pub use value::{Kind, Money, Value, quoted};
 /// The name of the model that is none: the rules.
 pub const BUILTIN: &str = "builtin";
 
+/// The deadline of a research when none is given, without a language model.
+pub const BY_RULES: Duration = Duration::from_secs(60);
+/// The same with one.
+pub const WITH_MODEL: Duration = Duration::from_secs(300);
+
 /// Everything that can be configured. [`load()`] makes it of the files, the environment and flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -144,7 +149,7 @@ impl Default for ModelConfig {
 
 impl Default for ResearchConfig {
     fn default() -> Self {
-        Self { corpus: Vec::new(), max_researchers: 4, deadline: Duration::from_secs(60), iterations: 2 }
+        Self { corpus: Vec::new(), max_researchers: 4, deadline: BY_RULES, iterations: 2 }
     }
 }
 

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CorpusError;
+use crate::cache_folder;
 
 /// The variable that moves the cache away from the user's cache directory.
-pub const CACHE_DIR_VARIABLE: &str = "CALLBOARD_CACHE_DIR";
+pub const CACHE_DIR_VARIABLE: &str = cache_folder::VARIABLE;
 
 /// How a corpus is read and where its index is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +60,7 @@ impl CorpusOptions {
     /// # Errors
     /// [`CorpusError::NoCacheDir`] when neither the caller nor the variable nor the system names one.
     pub fn cache_root(&self) -> Result<PathBuf, CorpusError> {
-        if let Some(dir) = &self.cache_dir {
-            return Ok(dir.clone());
-        }
-        if let Some(dir) = std::env::var_os(CACHE_DIR_VARIABLE).filter(|value| !value.is_empty()) {
-            return Ok(PathBuf::from(dir));
-        }
-        dirs::cache_dir().map(|dir| dir.join("callboard")).ok_or(CorpusError::NoCacheDir)
+        self.cache_dir.clone().or_else(cache_folder::path).ok_or(CorpusError::NoCacheDir)
     }
 
     /// The number of reading threads.

@@ -21,19 +21,18 @@ use callboard_actors::research::{
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions, plan_with_model};
 
+use crate::choice::{Kept, ModelChoice};
+pub use crate::config::{BY_RULES, WITH_MODEL};
 use crate::corpus::{Corpus, CorpusOptions, IndexProgress};
 use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
 use crate::report::{Sources, files};
-use crate::store::Replies;
 
 mod activity;
-mod choice;
 mod open;
 
 use activity::Meter;
 pub use activity::ModelActivity;
-pub use choice::ModelChoice;
 use open::{open, sources};
 
 /// How many researchers may work at once.
@@ -41,11 +40,6 @@ pub const RESEARCHERS: std::ops::RangeInclusive<usize> = 1..=64;
 
 /// How often a language model may plan.
 pub const ITERATIONS: std::ops::RangeInclusive<u32> = 1..=10;
-
-/// The deadline when none is given, without a language model.
-pub const BY_RULES: Duration = Duration::from_secs(60);
-/// The same with one.
-pub const WITH_MODEL: Duration = Duration::from_secs(300);
 
 /// How much time a research may have.
 pub const DEADLINE: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
@@ -141,9 +135,9 @@ impl Research {
         let Some(model) = self.model else { return plan(&self.question) };
         check(&self.question)?;
         let runtime = Runtime::start(RuntimeConfig::default())?;
-        let replies = model.replies.clone();
+        let kept = Kept::of(&model);
         let planned = plan_with_model(model.start(&runtime)?, &self.question, within).await;
-        stop(runtime, replies).await;
+        stop(runtime, kept).await;
         planned.map_err(|failure| unusable(&failure))
     }
 
@@ -170,7 +164,7 @@ impl Research {
         let corpus = open(corpus, corpus_options, watch, end).await?;
         let index = started.elapsed();
         let runtime = Runtime::start(RuntimeConfig::default())?;
-        let replies = model.as_ref().and_then(|choice| choice.replies.clone());
+        let kept = model.as_ref().map(Kept::of).unwrap_or_default();
         let (crew, meter) = match model {
             None => (Crew::by_rules(corpus.clone()), None),
             Some(choice) => {
@@ -183,7 +177,7 @@ impl Research {
         let deadline = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let options = RunOptions { max_researchers, deadline, iterations, ..Default::default() };
         let run = runtime.research(&question, crew, options)?;
-        Ok(ResearchRun { run, runtime, corpus, meter, replies, started, index })
+        Ok(ResearchRun { run, runtime, corpus, meter, kept, started, index })
     }
 
     /// Checks every value without reading anything. [`start`](Research::start) does so too.
@@ -223,7 +217,7 @@ pub struct ResearchRun {
     /// The numbers of its language model, if it has one.
     meter: Option<Meter>,
     /// Where the replies of its language model are kept.
-    replies: Option<Replies>,
+    kept: Kept,
     started: Instant,
     index: Duration,
 }
@@ -263,7 +257,7 @@ impl ResearchRun {
     pub async fn finish(mut self) -> Result<Finished> {
         let outcome = self.run.outcome().await;
         let events = self.run.log();
-        stop(self.runtime, self.replies.take()).await;
+        stop(self.runtime, self.kept).await;
         if let (Status::Failed, Some(failure)) = (outcome.status, &outcome.failure)
             && failure.cause != FailureCause::Internal
         {
@@ -302,11 +296,9 @@ impl Finished {
 }
 
 /// Stops the actors, then has what is still to be kept written.
-async fn stop(runtime: Runtime, replies: Option<Replies>) {
+async fn stop(runtime: Runtime, kept: Kept) {
     runtime.stop(STOP_WITHIN).await;
-    if let Some(replies) = replies {
-        replies.close_within(STOP_WITHIN).await;
-    }
+    kept.close_within(STOP_WITHIN).await;
 }
 
 fn unusable(failure: &Failure) -> Error {

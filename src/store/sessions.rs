@@ -249,7 +249,7 @@ impl File {
     fn history(&self, session: &str, most: usize) -> Result<History, StoreError> {
         let one_moment = self.connection.unchecked_transaction().map_err(self.failed())?;
         let (turns, summary) = (self.turns(session, most)?, self.summary(session)?);
-        one_moment.finish().map_err(self.failed())?;
+        one_moment.commit().map_err(self.failed())?;
         Ok(History { turns, summary })
     }
 
@@ -262,11 +262,13 @@ impl File {
         let found = self.connection.query_row(sql, [session], read).optional().map_err(self.failed())?;
         let Some((text, through, seal)) = found else { return Ok(None) };
         let summary = Summary { text, through };
-        let is_whole = seal_of(session, &summary) == seal;
-        if !is_whole {
-            tracing::warn!(store = %self.name, "a summary is damaged: it is made anew");
+        if seal_of(session, &summary) == seal {
+            return Ok(Some(summary));
         }
-        Ok(is_whole.then_some(summary))
+        // What it was made of is all there.
+        tracing::warn!(store = %self.name, "a summary is damaged: it is made anew");
+        let forget = "DELETE FROM summaries WHERE session = ?1";
+        self.connection.execute(forget, [session]).map(|_gone| None).map_err(self.failed())
     }
 
     fn keep_summary(&self, session: &str, summary: &Summary) -> Result<bool, StoreError> {

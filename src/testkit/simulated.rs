@@ -8,7 +8,7 @@ use callboard_actors::ports::ChatModel;
 use callboard_actors::{runtime, testkit};
 
 use super::Log;
-use crate::research::ModelChoice;
+use crate::choice::ModelChoice;
 use crate::runtime::Runtime;
 
 /// What a model of a test is called, where nobody calls it otherwise.

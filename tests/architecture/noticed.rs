@@ -110,6 +110,12 @@ fn a_bad_file_is_noticed() {
 #[test]
 fn a_gap_in_the_documents_is_noticed() {
     assert_eq!(folders_are_named(&["src/cli".into(), "src/new".into()], "### `src/cli/`").len(), 1);
+    let manifest =
+        "[package]\n\n[features]\ndefault = [\"a\"]\n# Both.\na = [\n    \"b\",\n]\nb = []\n\n[[bin]]\nname = \"c\"\n";
+    assert_eq!(
+        features_are_named(manifest, "\n| `a` | this |"),
+        ["docs/embedding.md: no line for the feature `b`. Say in the table what it brings"]
+    );
     assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! cargo run --example a")], "nothing").len(), 1);
     assert_eq!(examples_are_named(&[sample("examples/a.rs", "//! Shows a.")], "examples/a.rs").len(), 1);
     assert_eq!(nothing_left_open(&sample("a.md", concat!("It takes TB", "D(measure)."))).len(), 1);

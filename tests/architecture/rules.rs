@@ -238,6 +238,17 @@ pub(crate) fn folders_are_named(folders: &[String], architecture: &str) -> Vec<S
         .collect()
 }
 
+/// Features of the manifest that docs/embedding.md has no line for.
+pub(crate) fn features_are_named(manifest: &str, embedding: &str) -> Vec<String> {
+    let section = manifest.split("\n[features]\n").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let unnamed = names.filter(|name| *name != "default" && !embedding.contains(&format!("\n| `{name}` |")));
+    unnamed
+        .map(|name| format!("docs/embedding.md: no line for the feature `{name}`. Say in the table what it brings"))
+        .collect()
+}
+
 pub(crate) fn examples_are_named(examples: &[Source], readme: &str) -> Vec<String> {
     let unnamed = examples.iter().filter(|example| !readme.contains(&example.path));
     let mut complaints: Vec<_> =

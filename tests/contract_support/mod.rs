@@ -22,6 +22,7 @@ use callboard::providers::anthropic::Anthropic;
 use callboard::providers::gemini::gemini;
 use callboard::providers::ollama::ollama;
 use callboard::providers::openai::{OpenAi, OpenAiResponses};
+use callboard::testkit::only_loopback;
 
 pub(crate) use said::{Call, End, Format, Refusal, Said};
 pub(crate) use server::{Request, Sent, Server};
@@ -94,6 +95,7 @@ impl Provider {
     }
 
     fn served(&self, base: &str) -> ServedModel {
+        only_loopback();
         ServedModel::new("m", (self.model)(base))
     }
 
