@@ -80,21 +80,6 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
     Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, adapter) }))
 }
 
-<<<<<<< HEAD
-/// The file of kept replies. What one address answered is not found for another one, nor what one interface answered for the other.
-fn replies(config: &Config) -> Result<Replies> {
-    let path = replies_path()?;
-    let addresses = [&config.openai, &config.anthropic, &config.gemini, &config.ollama];
-    let mut realm: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
-    if config.openai_api == OpenAiApi::Responses {
-        realm.push("responses");
-    }
-    let realm = realm.join(" ");
-    Replies::open(path, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
-}
-
-=======
->>>>>>> feat
 /// Whether the configured provider answers: asks for its list of models, within `within`. `None` for the rules.
 ///
 /// # Errors

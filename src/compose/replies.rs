@@ -7,6 +7,7 @@ use callboard_actors::gateway::CacheMode;
 use crate::cache_folder;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::providers::openai::OpenAiApi;
 use crate::store::{Replies, ReplyOptions};
 
 /// What the file of kept replies is called, in the folder of the cache.
@@ -35,10 +36,13 @@ fn path() -> Result<PathBuf> {
     Ok(cache_folder::path().ok_or(Error::NoCacheFolder)?.join(REPLIES))
 }
 
-/// What one address answered is not found for another one.
+/// What one address answered is not found for another one, nor what one interface answered for the other.
 fn open(config: &Config) -> Result<Replies> {
     let addresses = [&config.openai, &config.anthropic, &config.gemini, &config.ollama];
-    let addresses: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
-    let realm = addresses.join(" ");
+    let mut realm: Vec<_> = addresses.iter().map(|provider| provider.base_url.as_deref().unwrap_or_default()).collect();
+    if config.openai_api == OpenAiApi::Responses {
+        realm.push("responses");
+    }
+    let realm = realm.join(" ");
     Replies::open(path()?, ReplyOptions { realm, ..ReplyOptions::default() }).map_err(Error::Replies)
 }
