@@ -17,8 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The longest question that is accepted, in bytes of UTF-8.
 pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
 
-/// Why there is no report.
-#[derive(Debug, Error)]
+/// Why there is no report, or no runtime. `Debug` is for people, too: a program whose `main` returns it prints that.
+#[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The question has no letter and no digit.
@@ -218,6 +218,19 @@ impl Error {
     }
 }
 
+impl std::fmt::Debug for Error {
+    /// What is wrong, with all its causes, and what to do about it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        write!(f, "\n  hint: {}", self.hint())
+    }
+}
+
 /// A report could not be written to a folder.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -268,4 +281,16 @@ impl WriteError {
 
 fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_returns_it_from_main_says_what_to_do() {
+        let error = Error::MissingKey { model: "openai/x".to_owned(), variable: "OPENAI_API_KEY".to_owned() };
+        let shown = format!("{error:?}");
+        assert!(shown.starts_with(&error.to_string()) && shown.contains("\n  hint: put the key into it"), "{shown}");
+    }
 }
