@@ -25,6 +25,9 @@ pub async fn all(options: &Options) {
     if options.names("profile-run") || options.names("profile-tool") {
         return runs::profile(options, options.names("profile-tool")).await;
     }
+    if options.names("profile-loop") || options.names("profile-loop-tool") {
+        return runs::profile_loop(options, options.names("profile-loop-tool")).await;
+    }
     println!("{}", head());
     if options.wants("cpu") {
         cpu(options).await;

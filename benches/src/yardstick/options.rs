@@ -1,7 +1,7 @@
 //! What is measured of the gateway, and how long? The arguments after `--`.
 
 /// What can be named.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "cpu",
     "wall",
     "open",
@@ -13,13 +13,16 @@ const NAMES: [&str; 11] = [
     "profile-yardstick",
     "profile-run",
     "profile-tool",
+    "profile-loop",
+    "profile-loop-tool",
 ];
 
 const HELP: &str = "\
 cargo bench -p callboard-benches --bench yardstick -- [NAME ...] [OPTIONS]
 
 Measures what is named, or everything: cpu wall open memory limits storm runs
-`profile` and `profile-yardstick` make the calls of `cpu` on one side only, for whoever watches them with a profiler.
+`profile` and `profile-yardstick` make the calls of `cpu` on one side only, for whoever watches them with a profiler;
+`profile-run`, `profile-tool`, `profile-loop` and `profile-loop-tool` the runs of `runs`.
 
   --rounds N   how often each side is measured, after one round that does not count (default 7; at most 3 of `wall`,
                which takes a minute for each, and of `limits` and `storm`, which take half a minute and begin cold)

@@ -120,6 +120,17 @@ pub async fn profile(options: &Options, has_tool: bool) {
     }
 }
 
+/// The same of the loop.
+pub async fn profile_loop(options: &Options, has_tool: bool) {
+    let server = Server::start(Duration::ZERO);
+    let side = Loop::new(server.base_url(), WORKERS, has_tool);
+    let runs = options.calls / WORKERS;
+    for _ in 0..options.rounds {
+        let took = by_loops(&side, WORKERS, runs).await;
+        println!("{:?} of processor time for each run", took.processor / u32::try_from(runs * WORKERS).unwrap_or(1));
+    }
+}
+
 /// Measures it all.
 pub async fn measure(options: &Options) -> Vec<Row> {
     let mut rows = Vec::new();

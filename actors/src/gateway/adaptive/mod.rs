@@ -12,8 +12,8 @@
 //! - **Growth**: while the limit is used, calls that end well make room for one more, in the doubling start at once, later
 //!   after 50 of them. A refusal of that one doubles the number, up to 100; after a minute it is 50 again. An answer to it
 //!   makes the steps longer: a round of answers for each, by a quarter of the limit.
-//! - **Latency** (after Brakmo and Peterson, "TCP Vegas", 1994): when calls take twice as long as they once did, while the
-//!   limit is used, it goes down by a tenth in each round. If half of the calls are no faster, it was not their number: what
+//! - **Latency** (after Brakmo and Peterson, "TCP Vegas", 1994): when calls take twice as long as they once did, and 20 ms at
+//!   least, while the limit is used, it goes down by a tenth in each round. If half of the calls are no faster, it was not their number: what
 //!   they take now is the new measure. Calls differ in length tenfold, so both averages are of logarithms.
 
 use std::collections::VecDeque;
@@ -34,6 +34,8 @@ const NOISE: u32 = 8;
 const FOLLOWS: f64 = 1.0 / 32.0;
 const FALLS: f64 = 1.0 / 512.0;
 const RISES: f64 = 1.0 / 32_768.0;
+/// What takes less than this is as fast as any: so late are busy threads of this machine, whatever the provider does.
+const NOTICEABLE: Duration = Duration::from_millis(10);
 /// Answers before latency means anything.
 const KNOWN: u32 = 16;
 /// Refusals that are remembered.
@@ -285,7 +287,7 @@ struct Latency {
 
 impl Latency {
     fn ended(&mut self, took: Duration) {
-        let log = (took.as_nanos().max(1) as f64).ln();
+        let log = (took.max(NOTICEABLE).as_nanos() as f64).ln();
         self.seen = self.seen.saturating_add(1);
         if self.seen <= KNOWN {
             // The plain mean of the first.

@@ -109,6 +109,15 @@ fn a_model_that_has_become_slower_for_good_is_not_slowed_for_ever() {
 }
 
 #[test]
+fn what_is_over_within_milliseconds_is_not_slow() {
+    // With 64 calls eight times as slow as with one: so much is late threads of a busy machine.
+    let provider = Provider { shares_beyond: 8, ..Provider::new(usize::MAX, 0.5) };
+    let mut limit = AdaptiveLimit::new(8, 64);
+    let (seen, _) = run(&mut limit, &provider, (200, 0, 3_000), 1);
+    assert!(seen[1..].iter().all(|tenth| tenth.limit == 64), "{:?}", seen.last());
+}
+
+#[test]
 fn what_a_provider_asks_for_does_not_change_the_limit() {
     for asks in [None, Some(0), Some(5_000)] {
         let provider = Provider { asks, ..Provider::new(16, 100.0) };
