@@ -113,7 +113,10 @@ pub(super) async fn carry_out(
         }
     };
     let ended = match sessions {
-        Some((sessions, session)) => Box::pin(keep(sessions, session, ended, until)).await,
+        Some((sessions, session)) => {
+            let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
+            Box::pin(keep(sessions, session, said, ended, until)).await
+        }
         None => ended,
     };
     let (in_line, total, by) =

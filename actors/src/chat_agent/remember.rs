@@ -94,16 +94,17 @@ async fn call(asking: &Asking, request: ChatRequest) -> Result<Completed, ModelE
     asking.on_behalf(call).send().await
 }
 
-/// Keeps what was said, when there is an answer: a question without one is asked again, and is no part of the conversation.
+/// Keeps what was `said`, when there is an answer: a question without one is asked again, and is no part of the conversation.
 pub(super) async fn keep(
     sessions: Arc<dyn SessionStore>,
     session: Arc<str>,
+    said: Vec<Turn>,
     ended: Result<Answer, ChatAgentError>,
     until: Instant,
 ) -> Result<Answer, ChatAgentError> {
     let answer = ended?;
     let within = until.max(Instant::now() + STORE);
-    let appending = sessions.append(session, answer.turns.clone());
+    let appending = sessions.append(session, said);
     let kept = timeout_at(within, appending).await;
     match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
         Ok(()) => Ok(answer),
