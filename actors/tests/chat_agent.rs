@@ -10,7 +10,7 @@ use callboard_actors::chat_agent::{
     AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
 };
 use callboard_actors::error::{AskError, ModelError, StartError};
-use callboard_actors::gateway::{Budget, BudgetLimits};
+use callboard_actors::gateway::{Budget, BudgetLimits, GatewayLimits};
 use callboard_actors::ports::ToolPolicy;
 use callboard_actors::runtime::simulated;
 use common::agent::{MODEL, calls, model, quick, slow, spec, told};
@@ -278,5 +278,45 @@ fn what_cannot_be_started_says_why() {
         assert!(start(spec(&gateway).tool(slow("a b", ToolPolicy::default()))).contains("`a b`"));
         let never = ToolPolicy { attempts: 0, ..ToolPolicy::default() };
         assert!(start(spec(&gateway).tool(slow("a", never))).contains("0 attempts"));
+    });
+}
+
+#[test]
+fn an_ask_that_failed_tells_what_was_tried_and_does_not_call_it_free() {
+    let metrics = |error: &ChatAgentError| error.partial().unwrap().metrics.clone();
+    simulated(1, move |runtime| async move {
+        let refused = || ModelError::Rejected { status: 404, message: "no".to_owned() };
+        let broken = || ModelError::Network { sent: true, message: "it broke off".to_owned() };
+        let table: [(fn() -> ModelError, _, _); 2] = [(refused, 1, Some(0)), (broken, 5, None)];
+        for (error, attempts, cost) in table {
+            let (gateway, _) = model(&runtime, move |_| Err(error()));
+            let told = metrics(&spec(&gateway).start().unwrap().ask("x").await.unwrap_err());
+            assert_eq!((told.attempts, told.model), (attempts, attempts * SECOND), "{told:?}");
+            assert_eq!((told.cost_micros, told.calls_without_usage), (cost, u32::from(cost.is_none())));
+            assert_eq!(told.queue, told.total - told.model, "between the attempts");
+        }
+        let (gateway, _) = model(&runtime, echo);
+        let agent = spec(&gateway).start().unwrap();
+        let hurried = || Question::new("x").within(SECOND / 2);
+        for error in [agent.ask(hurried()).await, agent.ask_stream(hurried()).answer().await] {
+            let error = error.unwrap_err();
+            let told = metrics(&error);
+            assert_eq!((error.code(), told.attempts, told.model), ("limit_time", 1, SECOND / 2));
+            assert_eq!((told.cost_micros, told.calls_without_usage), (None, 1));
+        }
+        // Two others have the only place, one after the other.
+        let limits = GatewayLimits { max_in_flight: 1, ..gateway.limits() };
+        gateway.set_limits(limits).unwrap();
+        let others = [spec(&gateway).start().unwrap(), spec(&gateway).start().unwrap()];
+        let first = others.each_ref().map(|other| other.ask("y"));
+        tokio::task::yield_now().await;
+        let told = metrics(&agent.ask(hurried()).await.unwrap_err());
+        assert_eq!((told.attempts, told.queue, told.cost_micros), (0, SECOND / 2, Some(0)), "it was never called");
+        drop(first);
+        let slow = slow("weather", ToolPolicy { timeout: 9 * SECOND, ..ToolPolicy::default() });
+        let (gateway, _) = model(&runtime, weather);
+        let told = spec(&gateway).tool(slow).start().unwrap().ask(Question::new("x").within(SECOND * 3 / 2)).await;
+        let told = metrics(&told.unwrap_err());
+        assert_eq!((told.tool_calls, told.tools, told.cost_micros), (1, SECOND / 2, Some(15)));
     });
 }

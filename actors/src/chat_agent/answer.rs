@@ -39,7 +39,7 @@ impl fmt::Display for Answer {
 pub struct AskMetrics {
     /// Calls of the model that were answered.
     pub model_calls: u32,
-    /// Attempts of them, those included that were made again.
+    /// Attempts to call it, those included that failed.
     pub attempts: u32,
     /// Tool calls, those included that failed.
     pub tool_calls: u32,
@@ -47,9 +47,10 @@ pub struct AskMetrics {
     pub input_tokens: u64,
     /// Tokens of replies.
     pub output_tokens: u64,
-    /// Calls whose usage the provider did not tell: they are in no sum.
+    /// Calls of which nobody knows all that they used, because the provider did not tell or an attempt failed halfway: that is in no sum.
     pub calls_without_usage: u32,
-    /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known.
+    /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known, also of a call that failed after it
+    /// may have been made.
     pub cost_micros: Option<u64>,
     /// In the agent's line, until those before it were answered.
     pub in_line: Duration,

@@ -17,7 +17,7 @@ use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{ChatCall, ChunkStream, Completed, Priority};
+use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -56,8 +56,10 @@ pub(super) async fn carry_out(
         before.extend(said);
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
-    if let Some(summarised) = summarised {
-        turns.paid_for(&summarised, plan.gateway.price(&summarised.model));
+    match summarised {
+        Some(Ok(completed)) => turns.paid_for(&completed, plan.gateway.price(&completed.model)),
+        Some(Err(failed)) => turns.not_answered(failed.times, began.elapsed()),
+        None => {}
     }
     // Another one may answer, but the session is kept where it was asked for.
     let sessions = plan.sessions.clone().zip(session);
@@ -68,32 +70,21 @@ pub(super) async fn carry_out(
         next = match next {
             Next::Model(request) if !is_looked_at => {
                 is_looked_at = true;
-                // The first call goes on beside the look, and nothing is done with its reply before the look is over.
-                let (passes, has_passed) = oneshot::channel();
-                let both = beside(input.as_mut(), passes, asking.model(request, Some(has_passed)));
-                match Box::pin(tokio::time::timeout_at(until, both)).await {
-                    Err(_late) => turns.ended_by(AskLimit::Time),
-                    Ok((None, completed)) => match completed {
-                        Some(completed) => asking.replied(completed, &mut turns),
-                        None => turns.ended_by(AskLimit::Time),
-                    },
-                    Ok((Some(blocked), completed)) => {
-                        if let Some(Ok(completed)) = completed {
-                            turns.paid_for(&completed, plan.gateway.price(&completed.model));
-                        }
-                        turns.blocked(blocked)
-                    }
-                }
+                Box::pin(asking.looked_at(input.as_mut(), request, &mut turns)).await
             }
             Next::Model(request) => {
-                let completed = asking.model(request, None).await;
-                asking.replied(completed, &mut turns)
+                let since = Instant::now();
+                let called = asking.model(request, None).await;
+                asking.replied(called, since, &mut turns)
             }
             Next::Tools(calls) => {
-                let since = Instant::now();
+                let (since, number) = (Instant::now(), calls.len());
                 match Box::pin(asking.tools(calls, &mut turns)).await {
                     Some(outcomes) => turns.used(outcomes, since.elapsed()),
-                    None => turns.ended_by(AskLimit::Time),
+                    None => {
+                        turns.count_tools(number, since.elapsed());
+                        turns.ended_by(AskLimit::Time)
+                    }
                 }
             }
             Next::End(Ok(answer)) if !plan.guards.output.is_empty() => {
@@ -177,41 +168,69 @@ impl Asking {
         }
     }
 
-    /// What follows from what the model said.
-    fn replied(&self, completed: Result<Completed, ModelError>, turns: &mut Turns) -> Next {
-        match completed {
+    /// What follows from what the model, which was called at `since`, said.
+    fn replied(&self, called: Called, since: Instant, turns: &mut Turns) -> Next {
+        let error = match called {
             Ok(completed) => {
                 let price = self.agent.host.plan.gateway.price(&completed.model);
-                turns.replied(completed, price)
+                return turns.replied(completed, price);
             }
-            Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= self.until => {
+            Err(CallFailed { error, times }) => {
+                turns.not_answered(times, since.elapsed());
+                error
+            }
+        };
+        match error {
+            ModelError::Timeout(Waiting::Queue | Waiting::Total) if Instant::now() >= self.until => {
                 turns.ended_by(AskLimit::Time)
             }
-            Err(error) => turns.failed(error),
+            error => turns.failed(error),
+        }
+    }
+
+    /// The first turn of the model, while somebody looks at the question. Nothing is done with its reply before the look is over.
+    async fn looked_at(&mut self, look: Look<'_>, request: Arc<ChatRequest>, turns: &mut Turns) -> Next {
+        let ((passes, has_passed), since, until) = (oneshot::channel(), Instant::now(), self.until);
+        let look = pin!(tokio::time::timeout_at(until, look));
+        let (looked, called) = beside(look, passes, self.model(request, Some(has_passed))).await;
+        let ended = match (looked, called) {
+            (Ok(None), Some(called)) => return self.replied(called, since, turns),
+            (looked, Some(Ok(completed))) => {
+                turns.paid_for(&completed, self.agent.host.plan.gateway.price(&completed.model));
+                looked
+            }
+            (looked, called) => {
+                let times = called.and_then(Result::err).and_then(|failed| failed.times);
+                turns.not_answered(times, since.elapsed());
+                looked
+            }
+        };
+        match ended {
+            Ok(Some(blocked)) => turns.blocked(blocked),
+            Ok(None) | Err(_) => turns.ended_by(AskLimit::Time),
         }
     }
 
     /// One turn of the model. What it says is shown to nobody before the question `has_passed`.
-    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
+    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
         match self.events {
-            None => self.call(request).send().await,
+            None => self.call(request).send_timed().await,
             Some(_) => Box::pin(self.streamed(request, has_passed)).await,
         }
     }
 
     /// The same for somebody who reads it as it comes.
-    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
-        let (call, pieces) = self.call(request).streamed();
-        let late = || Err(ModelError::Timeout(Waiting::Total));
+    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
+        let (call, mut pieces) = self.call(request).streamed();
         let shown = async {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(pieces).await;
+            self.pass_on(&mut pieces).await;
         };
-        // A reader who does not read holds up the call, but not for longer than it may take.
-        let both = tokio::time::timeout_at(self.until, join(call.send(), shown)).await;
-        let completed = both.map_or_else(|_| late(), |(completed, ())| completed)?;
+        // A reader who does not read holds up the call, but not for longer than it may take; then the gateway ends it and tells its times.
+        let (completed, _) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
+        let completed = completed?;
         let (usage, times) = (completed.reply.usage, completed.times);
         let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
         self.tell_all(vec![ended]).await;
@@ -278,7 +297,7 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, mut pieces: ChunkStream) {
+    async fn pass_on(&self, pieces: &mut ChunkStream) {
         while let Some(piece) = pieces.next().await {
             if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
                 let _the_reader_may_have_left = events.send(AskEvent::Text(text)).await;
@@ -295,22 +314,40 @@ impl Asking {
     }
 }
 
+/// What those who look at a question do.
+type Look<'a> = Pin<&'a mut (dyn Future<Output = Option<Blocked>> + Send)>;
+
+/// What those who look at a question saw: who blocks it, or that their time was over.
+type Looked = Result<Option<Blocked>, tokio::time::error::Elapsed>;
+
+/// What became of a call of the model.
+type Called = Result<Completed, CallFailed>;
+
 /// Ends when a question has passed those who look at it.
 type Passed = Option<oneshot::Receiver<()>>;
 
-/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for. Gives what was blocked, and what the
-/// call came to if it came to its end.
+/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for. Gives what was seen, and what the
+/// call came to if it came to its end. A look that is late ends with the time of the ask, and so does the call, of itself.
 async fn beside<T>(
-    look: Pin<&mut (dyn Future<Output = Option<Blocked>> + Send)>,
+    look: impl Future<Output = Looked> + Unpin,
     passes: oneshot::Sender<()>,
     call: impl Future<Output = T>,
-) -> (Option<Blocked>, Option<T>) {
+) -> (Looked, Option<T>) {
     let mut call = pin!(call);
     match select(look, call.as_mut()).await {
-        Either::Left((Some(blocked), _)) => (Some(blocked), None),
-        Either::Left((None, call)) => {
-            let _nobody_may_wait = passes.send(());
-            (None, Some(call.await))
+        Either::Left((looked @ Ok(Some(_)), _)) => (looked, None),
+        Either::Left((looked, call)) => {
+            let passes = match looked {
+                Ok(_) => {
+                    let _nobody_may_wait = passes.send(());
+                    None
+                }
+                Err(_) => Some(passes),
+            };
+            let called = call.await;
+            // Until here: without it a reader would see what nobody has looked at.
+            drop(passes);
+            (looked, Some(called))
         }
         Either::Right((called, look)) => (look.await, Some(called)),
     }

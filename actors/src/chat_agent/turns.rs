@@ -10,7 +10,7 @@ use super::limits::AskLimits;
 use super::question::AnswerForm;
 use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
-use crate::gateway::{Completed, Price, Source};
+use crate::gateway::{CallTimes, Completed, Price, Source};
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -92,6 +92,21 @@ impl Turns {
         self.limits.turns = self.limits.turns.saturating_add(1);
     }
 
+    /// A call failed, of its own or for its session: what was tried is counted. Without times nobody knows how far it came, but that it
+    /// was waited for so long.
+    pub(super) fn not_answered(&mut self, times: Option<CallTimes>, waited: Duration) {
+        let metrics = &mut self.metrics;
+        let unknown = CallTimes { provider: waited, without_usage: 1, ..CallTimes::default() };
+        let CallTimes { queue, provider, attempts, without_usage, .. } = times.unwrap_or(unknown);
+        metrics.attempts += attempts;
+        metrics.queue += queue;
+        metrics.model += provider;
+        metrics.calls_without_usage += u32::from(without_usage > 0);
+        if without_usage > 0 {
+            metrics.cost_micros = None;
+        }
+    }
+
     /// The model has answered. `price` is that of the model that did.
     pub(super) fn replied(&mut self, completed: Completed, price: Option<Price>) -> Next {
         self.count(&completed, price);
@@ -142,10 +157,15 @@ impl Turns {
         self.begin()
     }
 
+    /// So many tools of a turn were called, for so long, and may not have come to their end.
+    pub(super) fn count_tools(&mut self, calls: usize, took: Duration) {
+        self.metrics.tool_calls += u32::try_from(calls).unwrap_or(u32::MAX);
+        self.metrics.tools += took;
+    }
+
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
-        self.metrics.tool_calls += u32::try_from(outcomes.len()).unwrap_or(u32::MAX);
-        self.metrics.tools += took;
+        self.count_tools(outcomes.len(), took);
         self.request().turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
         self.again()
     }
@@ -202,17 +222,15 @@ impl Turns {
             // It was kept, or somebody else's.
             return;
         }
-        match completed.reply.usage {
-            Some(usage) => {
-                metrics.input_tokens = metrics.input_tokens.saturating_add(usage.input);
-                metrics.output_tokens = metrics.output_tokens.saturating_add(usage.output);
-                let cost = price.map(|price| price.of(usage));
-                metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
-            }
-            None => {
-                metrics.calls_without_usage += 1;
-                metrics.cost_micros = None;
-            }
+        if times.without_usage > 0 || completed.reply.usage.is_none() {
+            metrics.calls_without_usage += 1;
+            metrics.cost_micros = None;
+        }
+        if let Some(usage) = completed.reply.usage {
+            metrics.input_tokens = metrics.input_tokens.saturating_add(usage.input);
+            metrics.output_tokens = metrics.output_tokens.saturating_add(usage.output);
+            let cost = price.map(|price| price.of(usage));
+            metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
         }
     }
 

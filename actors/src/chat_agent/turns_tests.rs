@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::chat::{ChatReply, TokenUsage};
-use crate::gateway::CallTimes;
 
 const PRICE: Option<Price> = Some(Price { input: 1_000_000, output: 2_000_000 });
 
@@ -161,4 +160,33 @@ fn kept_and_shared_replies_cost_nothing() {
     let kept = Completed { source: Source::Cache, ..said("so", &[]) };
     let Next::End(Ok(answer)) = asked.replied(kept, None) else { panic!("it is answered") };
     assert_eq!((answer.metrics.input_tokens, answer.metrics.cost_micros), (0, Some(0)));
+}
+
+#[test]
+fn what_was_tried_in_vain_is_counted_and_its_unknown_cost_is_no_zero() {
+    let times = |attempts, without_usage| {
+        let second = Duration::from_secs(1);
+        Some(CallTimes { attempts, without_usage, queue: second, provider: 2 * second, ..CallTimes::default() })
+    };
+    let failed = |times, waited| {
+        let mut asked = turns(AskLimits::default());
+        asked.replied(said("wait", &[("a", "1")]), PRICE);
+        asked.not_answered(times, Duration::from_secs(waited));
+        let Next::End(Err(error)) = asked.failed(ModelError::Stopped) else { panic!("it ends") };
+        let AskMetrics { attempts, calls_without_usage, cost_micros, queue, model, .. } =
+            error.partial().unwrap().metrics;
+        (attempts, calls_without_usage, cost_micros, queue.as_secs(), model.as_secs())
+    };
+    assert_eq!(failed(times(3, 0), 9), (5, 0, Some(20), 2, 2), "refused three times");
+    assert_eq!(failed(times(3, 2), 9), (5, 1, None, 2, 2));
+    assert_eq!(failed(None, 9), (2, 1, None, 1, 9), "nobody knows what became of it");
+
+    let mut asked = turns(AskLimits::default());
+    let mended = Completed { times: times(2, 1).unwrap(), ..said("so", &[]) };
+    let Next::End(Ok(answer)) = asked.replied(mended, PRICE) else { panic!("it is answered") };
+    assert_eq!(
+        (answer.metrics.cost_micros, answer.metrics.output_tokens),
+        (None, 5),
+        "the first attempt may cost, too"
+    );
 }
