@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
 use callboard_actors::chat_agent::{
-    AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
+    Answer, AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
 };
 use callboard_actors::error::{AskError, ModelError, StartError};
 use callboard_actors::gateway::{Budget, BudgetLimits, GatewayLimits};
-use callboard_actors::ports::ToolPolicy;
+use callboard_actors::ports::{Approval, Approver, Decision, ToolPolicy};
 use callboard_actors::runtime::simulated;
 use common::agent::{MODEL, calls, model, quick, slow, spec, told};
 use common::model::SECOND;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -161,7 +162,7 @@ fn the_time_is_over_wherever_an_ask_is() {
             let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
             let (began, time) = (Instant::now(), Duration::from_millis(milliseconds));
             let ended = agent.ask(Question::new("x").within(time)).await.unwrap_err();
-            let ChatAgentError::Limit { limit, partial } = ended else { panic!("{ended:?}") };
+            let ChatAgentError::Limit { limit, partial, .. } = ended else { panic!("{ended:?}") };
             assert_eq!((limit, partial.metrics.model_calls, began.elapsed()), (AskLimit::Time, calls, time));
             assert_eq!(partial.metrics.total, time);
             assert_eq!(function.now.load(Ordering::SeqCst), 0);
@@ -319,4 +320,45 @@ fn an_ask_that_failed_tells_what_was_tried_and_does_not_call_it_free() {
         let told = metrics(&told.unwrap_err());
         assert_eq!((told.tool_calls, told.tools, told.cost_micros), (1, SECOND / 2, Some(15)));
     });
+}
+
+#[test]
+fn an_ask_whose_time_is_over_says_what_it_waited_for() {
+    let hurried = || Question::new("x").within(SECOND * 3 / 2);
+    let waited = |asked: Result<Answer, ChatAgentError>| match asked {
+        Err(error @ ChatAgentError::Limit { limit: AskLimit::Time, .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    simulated(1, move |runtime| async move {
+        let (gateway, _) = model(&runtime, weather);
+        let tool = |policy| slow("weather", ToolPolicy { timeout: 9 * SECOND, ..policy });
+        let agent = spec(&gateway).tool(tool(ToolPolicy::default())).start().unwrap();
+        let told = waited(agent.ask(hurried()).await);
+        assert_eq!(
+            told,
+            "the ask came to its limit `time` after 1 model calls and 1 tool calls; it waited for the tool weather"
+        );
+        let first = agent.ask("y");
+        tokio::task::yield_now().await;
+        assert!(waited(agent.ask(hurried()).await).ends_with("; it waited for its turn in the agent's line"));
+        drop(first);
+        let asks = ToolPolicy { needs_approval: true, ..ToolPolicy::default() };
+        let agent = spec(&gateway).tool(tool(asks)).approver(Nobody).start().unwrap();
+        assert!(waited(agent.ask(hurried()).await).ends_with("a person who approves a call of the tool weather"));
+        assert!(waited(agent.ask(hurried().within(SECOND / 2)).await).ends_with("; it waited for the model"));
+        let (gateway, _) = model(&runtime, |_| Ok(calls(&std::array::from_fn::<_, 40, _>(|_| ("a", json!({}))))));
+        let agent = spec(&gateway).limits(AskLimits { repeats: 100, ..AskLimits::default() });
+        let stream = agent.tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap().ask_stream(hurried());
+        tokio::time::sleep(5 * SECOND).await;
+        assert!(waited(stream.answer().await).ends_with("; it waited for whoever reads its events"));
+    });
+}
+
+/// A person who is not there.
+struct Nobody;
+
+impl Approver for Nobody {
+    fn decide(&self, _: Approval) -> BoxFuture<'static, Decision> {
+        Box::pin(std::future::pending())
+    }
 }

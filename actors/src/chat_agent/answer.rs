@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::waits::AskWait;
 use crate::chat::Turn;
 use crate::error::{AskError, ModelError, StoreError};
 
@@ -97,10 +98,17 @@ impl fmt::Display for AskLimit {
 #[non_exhaustive]
 pub enum ChatAgentError {
     /// A limit ended it: raise it, or use what there is.
-    #[error("the ask came to its limit `{limit}` after {} model calls and {} tool calls", partial.metrics.model_calls, partial.metrics.tool_calls)]
+    #[error(
+        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}",
+        partial.metrics.model_calls,
+        partial.metrics.tool_calls,
+        waiting(waited_for.as_ref())
+    )]
     Limit {
         /// Which.
         limit: AskLimit,
+        /// What it waited for when its time was over; `None` of the other limits.
+        waited_for: Option<AskWait>,
         /// What there is so far.
         partial: Box<Answer>,
     },
@@ -186,7 +194,16 @@ impl ChatAgentError {
     }
 }
 
+fn waiting(waited_for: Option<&AskWait>) -> String {
+    waited_for.map(|wait| format!("; it waited for {wait}")).unwrap_or_default()
+}
+
 impl ChatAgentError {
+    /// Its time was over, while it waited for this.
+    pub(super) fn late(wait: AskWait, partial: Answer) -> Self {
+        Self::Limit { limit: AskLimit::Time, waited_for: Some(wait), partial: Box::new(partial) }
+    }
+
     pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {
         match self {
             Self::Limit { partial, .. }

@@ -7,7 +7,7 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, AskLimit, ChatAgentError};
+use super::answer::{Answer, ChatAgentError};
 use super::guard::{Blocked, look};
 use super::host::Host;
 use super::question::Question;
@@ -15,6 +15,7 @@ use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
+use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
 use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, Priority};
@@ -48,7 +49,7 @@ pub(super) async fn carry_out(
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
     let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
-    let mut asking = Asking { agent, events, until, question };
+    let mut asking = Asking { agent, events, until, question, is_held_up: false };
     let mut summarised = None;
     if let Some(session) = &session {
         let said;
@@ -65,7 +66,7 @@ pub(super) async fn carry_out(
     let sessions = plan.sessions.clone().zip(session);
     let mut input = look(&plan.guards.input, &Guarded::Input(input));
     let mut is_looked_at = plan.guards.input.is_empty();
-    let mut next = if began < until { turns.again() } else { turns.ended_by(AskLimit::Time) };
+    let mut next = if began < until { turns.again() } else { turns.late(AskWait::Line) };
     let ended = loop {
         next = match next {
             Next::Model(request) if !is_looked_at => {
@@ -78,26 +79,23 @@ pub(super) async fn carry_out(
                 asking.replied(called, since, &mut turns)
             }
             Next::Tools(calls) => {
-                let (since, number) = (Instant::now(), calls.len());
+                let since = Instant::now();
                 match Box::pin(asking.tools(calls, &mut turns)).await {
-                    Some(outcomes) => turns.used(outcomes, since.elapsed()),
-                    None => {
-                        turns.count_tools(number, since.elapsed());
-                        turns.ended_by(AskLimit::Time)
-                    }
+                    Ok(outcomes) => turns.used(outcomes, since.elapsed()),
+                    Err(wait) => turns.late(wait),
                 }
             }
             Next::End(Ok(answer)) if !plan.guards.output.is_empty() => {
                 let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
                 let looked = tokio::time::timeout_at(until, looking).await;
                 // An answer that nobody has looked at is not given away either.
-                let partial = || Box::new(Answer { metrics: answer.metrics.clone(), ..Answer::default() });
+                let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
                 break match looked {
                     Ok(None) => Ok(answer),
                     Ok(Some(Blocked { guardrail, reason })) => {
-                        Err(ChatAgentError::Blocked { guardrail, reason, partial: partial() })
+                        Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
                     }
-                    Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
+                    Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
                 };
             }
             Next::End(ended) => break ended,
@@ -123,6 +121,8 @@ pub(super) struct Asking {
     events: Events,
     until: Instant,
     question: Box<Question>,
+    /// Whether the last turn of the model waited for whoever reads the events.
+    is_held_up: bool,
 }
 
 impl Asking {
@@ -173,6 +173,11 @@ impl Asking {
         let error = match called {
             Ok(completed) => {
                 let price = self.agent.host.plan.gateway.price(&completed.model);
+                if self.is_held_up {
+                    // It is whole, and its reader has not seen it whole in time.
+                    turns.paid_for(&completed, price);
+                    return turns.late(AskWait::Reader);
+                }
                 return turns.replied(completed, price);
             }
             Err(CallFailed { error, times }) => {
@@ -181,9 +186,12 @@ impl Asking {
             }
         };
         match error {
-            ModelError::Timeout(Waiting::Queue | Waiting::Total) if Instant::now() >= self.until => {
-                turns.ended_by(AskLimit::Time)
-            }
+            ModelError::Timeout(waiting @ (Waiting::Queue | Waiting::Total)) if Instant::now() >= self.until => turns
+                .late(match waiting {
+                    Waiting::Queue => AskWait::Queue,
+                    _ if self.is_held_up => AskWait::Reader,
+                    _ => AskWait::Model,
+                }),
             error => turns.failed(error),
         }
     }
@@ -207,7 +215,7 @@ impl Asking {
         };
         match ended {
             Ok(Some(blocked)) => turns.blocked(blocked),
-            Ok(None) | Err(_) => turns.ended_by(AskLimit::Time),
+            Ok(None) | Err(_) => turns.late(AskWait::Guardrail),
         }
     }
 
@@ -226,10 +234,11 @@ impl Asking {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(&mut pieces).await;
+            self.pass_on(&mut pieces).await
         };
         // A reader who does not read holds up the call, but not for longer than it may take; then the gateway ends it and tells its times.
-        let (completed, _) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
+        let (completed, shown) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
+        self.is_held_up = matches!(shown, Ok(Read::Late));
         let completed = completed?;
         let (usage, times) = (completed.reply.usage, completed.times);
         let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
@@ -237,10 +246,10 @@ impl Asking {
         Ok(completed)
     }
 
-    /// The tools of one turn; `None` when the time is over before they are.
-    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Option<Vec<Outcome>> {
-        if self.events.is_some() {
-            self.tell_all(calls.iter().map(called).collect()).await;
+    /// The tools of one turn; what they wait for when the time is over before they are.
+    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Result<Vec<Outcome>, AskWait> {
+        if self.events.is_some() && !self.tell_all(calls.iter().map(called).collect()).await {
+            return Err(AskWait::Reader);
         }
         let handoff = calls.iter().find_map(|call| {
             let handoffs = &self.agent.host.plan.handoffs;
@@ -251,9 +260,13 @@ impl Asking {
             Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
         };
         let plan = self.agent.host.plan.clone();
-        let context = self.context();
-        let mut outcomes =
-            tokio::time::timeout_at(self.until, plan.tools.make(made, &context, &plan.guards)).await.ok()?;
+        let (context, pending, since) = (self.context(), Pending::default(), Instant::now());
+        let making = plan.tools.make(made, &context, &plan.guards, &pending);
+        let made = tokio::time::timeout_at(self.until, making).await;
+        let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
+            turns.count_tools(pending.begun(), since.elapsed());
+            return Err(pending.waits());
+        };
         if let Some((first, to)) = handoff {
             outcomes.extend(taken.into_iter().map(|call| Outcome {
                 text: match call.id == first {
@@ -274,7 +287,7 @@ impl Asking {
         if self.events.is_some() {
             self.tell_all(outcomes.iter().map(answered).collect()).await;
         }
-        Some(outcomes)
+        Ok(outcomes)
     }
 
     fn is_handoff(&self, tool: &str) -> bool {
@@ -297,21 +310,35 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, pieces: &mut ChunkStream) {
+    async fn pass_on(&self, pieces: &mut ChunkStream) -> Read {
         while let Some(piece) = pieces.next().await {
             if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
-                let _the_reader_may_have_left = events.send(AskEvent::Text(text)).await;
+                let sending = events.send(AskEvent::Text(text));
+                // The reader may have left, too.
+                if tokio::time::timeout_at(self.until, sending).await.is_err() {
+                    return Read::Late;
+                }
             }
         }
+        Read::AllThereIs
     }
 
-    async fn tell_all(&self, told: Vec<AskEvent>) {
-        let Some(events) = &self.events else { return };
+    /// Whether the reader, if there is one, took them in time. Whoever does not read now will see the end.
+    async fn tell_all(&self, told: Vec<AskEvent>) -> bool {
+        let Some(events) = &self.events else { return true };
+        let mut is_in_time = true;
         for event in told {
-            // The time is over: whoever does not read now will see the end.
-            let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
+            is_in_time &= tokio::time::timeout_at(self.until, events.send(event)).await.is_ok();
         }
+        is_in_time
     }
+}
+
+/// How the pieces of a reply were read.
+enum Read {
+    AllThereIs,
+    /// Until the time was over, somebody did not.
+    Late,
 }
 
 /// What those who look at a question do.

@@ -11,6 +11,7 @@
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
 //! - `drive`: one ask carried out
+//! - `waits`: what it waited for when its time was over
 //! - `line`, `host`: one ask at a time, and where
 
 mod answer;
@@ -30,6 +31,7 @@ mod summary;
 mod tools;
 mod turns;
 mod typed;
+mod waits;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,6 +53,7 @@ pub use sessions::MemorySessions;
 pub use spec::ChatAgentSpec;
 pub use stream::{AskEvent, AskStream};
 pub use typed::{AskingAs, Typed};
+pub use waits::AskWait;
 
 /// How long the agent itself may take beyond the time of an ask, to say that it is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -131,7 +134,7 @@ impl Future for Asking {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
         Poll::Ready(answered.unwrap_or_else(|error| match error {
             // In the line: it was never carried out.
-            AskError::Timeout => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: Box::default() }),
+            AskError::Timeout => Err(ChatAgentError::late(AskWait::Line, Answer::default())),
             error => Err(ChatAgentError::Agent(error)),
         }))
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, AskLimit, ChatAgentError};
+use super::answer::{Answer, ChatAgentError};
 use super::drive::Asking;
 use super::sessions::{MOST_TURNS, fitting};
 use super::summary::{Recalled, Work, recalled};
+use super::waits::AskWait;
 use crate::chat::{ChatRequest, Turn};
 use crate::error::StoreError;
 use crate::gateway::{CallFailed, Completed, Priority};
@@ -44,7 +45,7 @@ pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<T
             Ok(Box::pin(summarise(asking, sessions, session, shown, work)).await)
         }
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
-        Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
+        Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::default())),
     }
 }
 

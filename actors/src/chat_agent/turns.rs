@@ -8,6 +8,7 @@ use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
+use super::waits::AskWait;
 use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallTimes, Completed, Price, Source};
@@ -158,14 +159,14 @@ impl Turns {
     }
 
     /// So many tools of a turn were called, for so long, and may not have come to their end.
-    pub(super) fn count_tools(&mut self, calls: usize, took: Duration) {
-        self.metrics.tool_calls += u32::try_from(calls).unwrap_or(u32::MAX);
+    pub(super) fn count_tools(&mut self, calls: u32, took: Duration) {
+        self.metrics.tool_calls += calls;
         self.metrics.tools += took;
     }
 
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
-        self.count_tools(outcomes.len(), took);
+        self.count_tools(u32::try_from(outcomes.len()).unwrap_or(u32::MAX), took);
         self.request().turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
         self.again()
     }
@@ -203,8 +204,13 @@ impl Turns {
     }
 
     /// A limit ends it.
-    pub(super) fn ended_by(&mut self, limit: AskLimit) -> Next {
-        Next::End(Err(ChatAgentError::Limit { limit, partial: Box::new(self.answer()) }))
+    fn ended_by(&mut self, limit: AskLimit) -> Next {
+        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, partial: Box::new(self.answer()) }))
+    }
+
+    /// Its time is over.
+    pub(super) fn late(&mut self, wait: AskWait) -> Next {
+        Next::End(Err(ChatAgentError::late(wait, self.answer())))
     }
 
     /// To be changed: nobody else has it any more, unless a model keeps what it was asked.

@@ -29,7 +29,7 @@ fn outcome(id: &str, text: &str) -> Outcome {
 }
 
 fn limit_of(next: Next) -> (AskLimit, Answer) {
-    let Next::End(Err(ChatAgentError::Limit { limit, partial })) = next else { panic!("{next:?}") };
+    let Next::End(Err(ChatAgentError::Limit { limit, partial, .. })) = next else { panic!("{next:?}") };
     (limit, *partial)
 }
 
