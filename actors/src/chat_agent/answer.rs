@@ -81,6 +81,19 @@ pub enum AskLimit {
     Repeats,
 }
 
+impl AskLimit {
+    /// Where it is raised.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Turns => "`AskLimits::turns`",
+            Self::ToolCalls => "`AskLimits::tool_calls`",
+            Self::Tokens => "`AskLimits::tokens`",
+            Self::Time => "`AskLimits::time` or `Question::within`",
+            Self::Repeats => "`AskLimits::repeats`",
+        }
+    }
+}
+
 impl fmt::Display for AskLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -99,10 +112,11 @@ impl fmt::Display for AskLimit {
 pub enum ChatAgentError {
     /// A limit ended it: raise it, or use what there is.
     #[error(
-        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}",
+        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}; raise {}, or use what there is",
         partial.metrics.model_calls,
         partial.metrics.tool_calls,
-        waiting(waited_for.as_ref())
+        waiting(waited_for.as_ref()),
+        limit.field()
     )]
     Limit {
         /// Which.
@@ -121,7 +135,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// The answer is not what it has to be, after all repairs.
-    #[error("the answer is not what was asked for: {problem}")]
+    #[error("the answer is not what was asked for; ask for less, or choose a model that keeps to schemas: {problem}")]
     Unfit {
         /// What is wrong with it.
         problem: String,
@@ -129,7 +143,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// A guardrail blocked the question or the answer.
-    #[error("the guardrail {guardrail} blocked it: {reason}")]
+    #[error("the guardrail {guardrail} blocked it; ask otherwise: {reason}")]
     Blocked {
         /// Its name.
         guardrail: String,
@@ -139,7 +153,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
-    #[error("the session cannot be used: {error}")]
+    #[error("the session cannot be used: {error}; {}", error.hint())]
     Session {
         /// Why.
         error: StoreError,

@@ -8,7 +8,7 @@ use callboard::providers::{Answer, Probe};
 use callboard::{Error, compose};
 
 use super::check::Check;
-use crate::cli::keys;
+use crate::cli::{hints, keys};
 
 /// How long a provider may take to list its models.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub(super) fn configuration(loaded: &Result<Loaded, Error>) -> Check {
     const NAME: &str = "configuration";
     let loaded = match loaded {
         Ok(loaded) => loaded,
-        Err(error) => return Check::fail(NAME, whole(error), error.hint()),
+        Err(error) => return Check::fail(NAME, whole(error), hints::of(error)),
     };
     let file = |file: &callboard::config::ReadFile| {
         let state = match (file.is_found, file.whose, file.is_trusted) {
@@ -75,7 +75,7 @@ pub(super) fn model(config: Option<&Config>) -> Check {
             };
             Check::ok(NAME, format!("{}; {price}{kept}", names.join(", then ")))
         }
-        Err(error) => Check::fail(NAME, whole(&error), error.hint()),
+        Err(error) => Check::fail(NAME, whole(&error), hints::of(&error)),
     }
 }
 
