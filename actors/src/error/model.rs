@@ -137,6 +137,9 @@ pub enum ModelError {
     /// The provider's adapter failed.
     #[error("the provider failed: {0}")]
     Provider(String),
+    /// What is asked needs a language model, and what would answer is none.
+    #[error("{0}")]
+    NoLanguageModel(String),
     /// A recorded conversation is played, and the call is not in it.
     #[error("{0}")]
     NotRecorded(String),
@@ -165,6 +168,7 @@ impl ModelError {
             Self::Malformed(_) => "malformed_reply",
             Self::Broken { .. } => "broken_reply",
             Self::Provider(_) => "provider",
+            Self::NoLanguageModel(_) => "no_language_model",
             Self::NotRecorded(_) => "not_recorded",
             Self::NetworkBlocked(_) => "network_blocked",
         }
