@@ -134,8 +134,8 @@ pub enum ChatAgentError {
         /// What there is so far.
         partial: Box<Answer>,
     },
-    /// The answer is not what it has to be, after all repairs.
-    #[error("the answer is not what was asked for; ask for less, or choose a model that keeps to schemas: {problem}")]
+    /// The answer is not what it has to be, or nothing at all, after all repairs.
+    #[error("the answer is not what was asked for; ask again or otherwise, or choose another model: {problem}")]
     Unfit {
         /// What is wrong with it.
         problem: String,

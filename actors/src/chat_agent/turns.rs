@@ -9,7 +9,7 @@ use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
 use super::waits::AskWait;
-use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
+use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallTimes, Completed, Price, Source};
 
@@ -48,8 +48,10 @@ pub(super) struct Turns {
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
     form: Option<(AnswerForm, u32)>,
-    /// Where the answers that were not are among the turns from the question on. Each is followed by the words that ask again.
-    unfit: Vec<usize>,
+    /// Where the answers that were not, and the words that asked again, are among the turns from the question on.
+    repairs: Vec<usize>,
+    /// Whether a reply without a word was asked for again.
+    has_been_silent: bool,
 }
 
 impl Turns {
@@ -78,7 +80,8 @@ impl Turns {
             metrics,
             made: BTreeMap::new(),
             form: form.map(|form| (form, 0)),
-            unfit: Vec::new(),
+            repairs: Vec::new(),
+            has_been_silent: false,
         }
     }
 
@@ -112,6 +115,9 @@ impl Turns {
     pub(super) fn replied(&mut self, completed: Completed, price: Option<Price>) -> Next {
         self.count(&completed, price);
         let reply = completed.reply;
+        if reply.text.trim().is_empty() && reply.tool_calls.is_empty() {
+            return self.silent(&reply.finish);
+        }
         if !reply.text.is_empty() {
             self.text.clone_from(&reply.text);
         }
@@ -125,6 +131,29 @@ impl Turns {
             Some(limit) => self.ended_by(limit),
             None => Next::Tools(calls),
         }
+    }
+
+    /// The model has said nothing, which is no answer. It is asked again once: some do so after a tool, and not the next time. What it
+    /// said is no turn, because providers take none without a word.
+    fn silent(&mut self, finish: &Finish) -> Next {
+        let problem = match finish {
+            // It may have thought all the time, and would do so again.
+            Finish::Length => {
+                let most = self.limits.output_tokens;
+                format!(
+                    "the model came to the longest reply, {most} tokens, before a word; raise `AskLimits::output_tokens`"
+                )
+            }
+            _ if !self.has_been_silent => {
+                self.has_been_silent = true;
+                self.repairs.push(self.request.turns.len().saturating_sub(self.before));
+                self.request().turns.push(Turn::user("Your reply was empty. Answer."));
+                return self.again();
+            }
+            Finish::Other(why) => format!("the model said nothing, twice; it ended with `{why}`"),
+            _ => "the model said nothing, twice".to_owned(),
+        };
+        Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }))
     }
 
     /// The model has said its last. If that is not what it has to be, it is told so and asked again.
@@ -142,7 +171,8 @@ impl Turns {
         *repaired += 1;
         let again =
             format!("That cannot be used: {problem}. Answer again with nothing but JSON that satisfies the schema.");
-        self.unfit.push(self.request.turns.len().saturating_sub(self.before + 1));
+        let at = self.request.turns.len().saturating_sub(self.before);
+        self.repairs.extend([at.saturating_sub(1), at]);
         self.request().turns.push(Turn::user(again));
         self.again()
     }
@@ -262,8 +292,8 @@ impl Turns {
     /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again. Those are
     /// no exchange with whoever asked, and would be shown, and paid for, with every ask to come.
     pub(super) fn kept(&self, turns: &[Turn]) -> Vec<Turn> {
-        let is_repair = |number| self.unfit.iter().any(|unfit| (*unfit..=unfit + 1).contains(&number));
-        turns.iter().enumerate().filter(|(number, _)| !is_repair(*number)).map(|(_, turn)| turn.clone()).collect()
+        let said = turns.iter().enumerate().filter(|(number, _)| !self.repairs.contains(number));
+        said.map(|(_, turn)| turn.clone()).collect()
     }
 
     /// What there is.

@@ -190,3 +190,28 @@ fn what_was_tried_in_vain_is_counted_and_its_unknown_cost_is_no_zero() {
         "the first attempt may cost, too"
     );
 }
+
+#[test]
+fn a_reply_without_a_word_is_no_answer() {
+    let empty = |finish| Completed { reply: ChatReply { finish, ..said(" ", &[]).reply }, ..said("", &[]) };
+    let mut asked = turns(AskLimits::default());
+    let Next::Model(request) = asked.replied(empty(Finish::Done), PRICE) else { panic!("it is asked again") };
+    assert_eq!(request.turns[2..], [Turn::user("Your reply was empty. Answer.")]);
+    let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
+    assert_eq!(asked.kept(&answer.turns), [Turn::user("how warm?"), Turn::assistant("warm")]);
+
+    let unfit = |next| match next {
+        Next::End(Err(error @ ChatAgentError::Unfit { .. })) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let mut asked = turns(AskLimits::default());
+    asked.replied(said("wait", &[("a", "1")]), PRICE);
+    asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
+    asked.replied(empty(Finish::Done), PRICE);
+    let told = unfit(asked.replied(empty(Finish::Other("safety".to_owned())), PRICE));
+    assert!(told.ends_with("said nothing, twice; it ended with `safety`"), "{told}");
+
+    let told = unfit(turns(AskLimits::default()).replied(empty(Finish::Length), PRICE));
+    assert!(told.contains("2048 tokens") && told.contains("`AskLimits::output_tokens`"), "{told}");
+}
