@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer::{Answer, ChatAgentError};
+use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
 use super::question::Question;
@@ -261,6 +262,14 @@ impl Asking {
         };
         let plan = self.agent.host.plan.clone();
         let (context, pending, since) = (self.context(), Pending::default(), Instant::now());
+        let refused = match taken.first().filter(|_| !plan.guards.tools.is_empty()) {
+            Some(call) => {
+                let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
+                let look = plan.guards.allow(&context.agent, &call.name, &arguments, false, |_| ());
+                tokio::time::timeout_at(self.until, look).await.map_err(|_late| AskWait::Guardrail)?.err()
+            }
+            None => None,
+        };
         let making = plan.tools.make(made, &context, &plan.guards, &pending);
         let made = tokio::time::timeout_at(self.until, making).await;
         let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
@@ -268,26 +277,34 @@ impl Asking {
             return Err(pending.waits());
         };
         if let Some((first, to)) = handoff {
+            let answer = match &refused {
+                Some(refused) => format!("error: {refused}"),
+                None => format!("you are {} from here on: go on with the conversation", to.host.name),
+            };
             outcomes.extend(taken.into_iter().map(|call| Outcome {
-                text: match call.id == first {
-                    true => format!("you are {} from here on: go on with the conversation", to.host.name),
-                    false => "error: one handoff at a time".to_owned(),
-                },
+                text: if call.id == first { answer.clone() } else { "error: one handoff at a time".to_owned() },
                 id: call.id,
             }));
-            // The one before waits, too: its turn goes on.
-            self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
-            self.agent.host = to.host.clone();
-            if let Some(id) = to.host.starts() {
-                self.agent.id = id;
+            if refused.is_none() {
+                self.hand_over(&to, turns).await;
             }
-            turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
-            self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
         }
         if self.events.is_some() {
             self.tell_all(outcomes.iter().map(answered).collect()).await;
         }
         Ok(outcomes)
+    }
+
+    /// Another agent goes on from here.
+    async fn hand_over(&mut self, to: &Handoff, turns: &mut Turns) {
+        // The one before waits, too: its turn goes on.
+        self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
+        self.agent.host = to.host.clone();
+        if let Some(id) = to.host.starts() {
+            self.agent.id = id;
+        }
+        turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
+        self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
     }
 
     fn is_handoff(&self, tool: &str) -> bool {

@@ -134,7 +134,8 @@ impl ChatAgentSpec {
         self
     }
 
-    /// Looks at each tool call before it is made; when it blocks, the model is told. May be said several times.
+    /// Looks at each tool call before it is made, and at each handoff, which is a call of the tool `transfer_to_NAME`; when it blocks, the
+    /// model is told, and the conversation stays here. May be said several times.
     pub fn guard_tools(mut self, guardrail: impl Guardrail) -> Self {
         self.guards.tools.push(Arc::new(guardrail));
         self
