@@ -5,7 +5,7 @@
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
-//! - `sessions`, `summary`, `remember`: what an agent knows of what was said before
+//! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
 //! - `guard`: guardrails, and a person who approves
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
@@ -24,6 +24,7 @@ mod line;
 mod many;
 mod question;
 mod remember;
+mod rests;
 mod sessions;
 mod spec;
 mod stream;

@@ -39,11 +39,11 @@ pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<T
         Ok(Recalled { shown: fitting(turns, limits.history_tokens), work: None })
     };
     match timeout_at(asking.until(), loading).await {
-        Ok(Ok(Recalled { shown, work: None })) => Ok((shown, None)),
-        Ok(Ok(Recalled { shown, work: Some(work) })) => {
+        Ok(Ok(Recalled { shown, work: Some(work) })) if !plan.rests.has(session, Instant::now()) => {
             // In a box: few asks do so, and all would hold the room for it.
             Ok(Box::pin(summarise(asking, sessions, session, shown, work)).await)
         }
+        Ok(Ok(Recalled { shown, .. })) => Ok((shown, None)),
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
         Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::default())),
     }
@@ -61,24 +61,37 @@ async fn summarise(
     work: Work,
 ) -> (Vec<Turn>, Summarised) {
     let agent = asking.name();
+    // What was paid for in vain is not paid for again with the next ask.
+    let rest = || asking.plan().rests.begin(session, Instant::now());
     let completed = match call(asking, work.request.clone()).await {
         Ok(completed) => completed,
         Err(failed) => {
             let code = failed.error.code();
+            if failed.times.is_none_or(|times| times.attempts > 0) {
+                rest();
+            }
             tracing::warn!(%agent, code, "a session was not summarised: its oldest exchanges are left out");
             return (shown, Some(Err(failed)));
         }
     };
     let Some((summary, with)) = work.done(&completed.reply.text) else {
+        rest();
         tracing::warn!(%agent, code = "empty", "a session was not summarised: its oldest exchanges are left out");
         return (shown, Some(Ok(completed)));
     };
     let until = asking.until().min(Instant::now() + STORE);
     match timeout_at(until, sessions.keep_summary(session.clone(), summary)).await {
-        // Another ask may have been faster, or the session was forgotten meanwhile.
-        Ok(Ok(_is_kept)) => {}
-        Ok(Err(error)) => tracing::warn!(%agent, code = error.code(), "the summary of a session was not kept"),
-        Err(_late) => tracing::warn!(%agent, code = "timeout", "the summary of a session was not kept"),
+        Ok(Ok(true)) => {}
+        // Another ask may have been faster, or the session was forgotten meanwhile; or the store keeps none.
+        Ok(Ok(false)) => rest(),
+        Ok(Err(error)) => {
+            tracing::warn!(%agent, code = error.code(), "the summary of a session was not kept");
+            rest();
+        }
+        Err(_late) => {
+            tracing::warn!(%agent, code = "timeout", "the summary of a session was not kept");
+            rest();
+        }
     }
     (with, Some(Ok(completed)))
 }
