@@ -137,14 +137,17 @@ fn adapter(config: &Config, whole: &str, variable: impl Fn(&str) -> Option<Strin
 fn advice(name: &str) -> String {
     let known = PROVIDERS.join(", ");
     match name.split_once('/') {
-        None => format!("name its provider too: `--model openai/{name}`; or `--model {BUILTIN}` for the rules"),
+        None if name.is_empty() => {
+            format!("name a provider and its model: `openai/NAME`; or `{BUILTIN}` for the rules")
+        }
+        None => format!("name its provider too: `openai/{name}`; or `{BUILTIN}` for the rules"),
         Some((provider, "")) if PROVIDERS.contains(&provider) => {
-            format!("write the model's name after the `/`, as the provider calls it: `--model {provider}/NAME`")
+            format!("write the model's name after the `/`, as the provider calls it: `{provider}/NAME`")
         }
         Some((_, model)) => {
             let model = if model.is_empty() { "NAME" } else { model };
             format!(
-                "there is: {known}. A server that speaks as OpenAI does is `--model openai/{model}` with its address in \
+                "there is: {known}. A server that speaks as OpenAI does is `openai/{model}` with its address in \
                  OPENAI_BASE_URL"
             )
         }
@@ -189,15 +192,16 @@ mod tests {
     #[test]
     fn a_name_that_is_none_says_what_to_write() {
         for (name, advice) in [
-            ("gpt", "`--model openai/gpt`"),
-            ("openai/", "`--model openai/NAME`"),
+            ("gpt", "`openai/gpt`"),
+            ("openai/", "`openai/NAME`"),
             ("opneai/x", "there is: openai, anthropic, gemini, ollama."),
-            ("mistral/x", "`--model openai/x` with its address in OPENAI_BASE_URL"),
+            ("mistral/x", "`openai/x` with its address in OPENAI_BASE_URL"),
             ("/", "there is: openai, anthropic"),
-            ("", "`--model builtin`"),
+            ("", "`builtin`"),
         ] {
             let error = model_with(&named(name), keyed).unwrap_err();
             assert!(error.hint().contains(advice), "{name}: {}", error.hint());
+            assert!(error.to_string().contains("PROVIDER/NAME"), "{error}");
             assert_eq!(error.exit_status(), ExitStatus::Input);
         }
         assert!(model_with(&Config::default(), keyed).unwrap().is_none());

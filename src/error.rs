@@ -31,7 +31,7 @@ pub enum Error {
         bytes: usize,
     },
     /// No corpus was named.
-    #[error("no corpus to search")]
+    #[error("no corpus to search; name a folder or a file")]
     NoCorpus,
     /// A number is outside its range.
     #[error("{0}")]
@@ -40,7 +40,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// No model is called so.
-    #[error("no model is called `{name}`")]
+    #[error("no model is called `{name}`; write it as PROVIDER/NAME")]
     UnknownModel {
         /// As it is configured.
         name: String,
@@ -133,20 +133,18 @@ impl Error {
         }
     }
 
-    /// What the reader can do about it.
+    /// What the reader can do about it, in a program of his own as well: the command line adds its flags itself.
     pub fn hint(&self) -> String {
         match self {
-            Self::EmptyQuestion => {
-                "put the question in quotes: callboard research \"How do I ...?\" --corpus docs".into()
-            }
+            Self::EmptyQuestion => "ask a question that has a word".into(),
             Self::QuestionTooLong { .. } => "ask a shorter question, and put long material into the corpus".into(),
-            Self::NoCorpus => {
-                "name a folder or a file to search, for example `--corpus docs`; it may be repeated, or stand in callboard.toml"
-                    .into()
-            }
+            Self::NoCorpus => "name a folder or a file to search: `Research::corpus` in code, research.corpus in callboard.toml".into(),
             Self::OutOfRange(_) => "choose a value within the range".into(),
             Self::Config(error) => error.hint(),
-            Self::UnknownModel { advice, .. } => advice.clone(),
+            Self::UnknownModel { advice, .. } => format!(
+                "{advice}. It stands in CALLBOARD_MODEL_NAME or model.name; a model of your own is given in code, by \
+                 `Runtime::with` and a `ModelChoice`"
+            ),
             Self::MissingKey { model, variable } => {
                 let provider = model.split('/').next().unwrap_or_default();
                 format!(
@@ -156,7 +154,8 @@ impl Error {
             }
             Self::UnknownPrice { model } => format!(
                 "write [prices.\"{model}\"] into your user file (docs/configuration.md says where it is), and below it input = ... and output = ... in US \
-                 dollars for a million tokens; or limit the run with --max-tokens instead"
+                 dollars for a million tokens; in code, set `ServedModel::price`; or limit tokens instead of costs (model.max_tokens, \
+                 `BudgetLimits::tokens`)"
             ),
             Self::Provider(ProviderError::Address { variable, .. }) => {
                 let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
@@ -167,24 +166,27 @@ impl Error {
             #[cfg(feature = "research")]
             Self::Corpus(error) => error.hint().to_string(),
             Self::IndexDeadline => {
-                "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".into()
+                "allow more time (`Research::deadline`, research.deadline): an index that is not finished is not kept".into()
             }
-            Self::Interrupted => "run the command again; an index that is not finished is not kept".into(),
+            Self::Interrupted => "start again; an index that is not finished is not kept".into(),
             Self::Model(_) => {
-                "check the model's name, its key and its address: `callboard doctor` asks the provider; without a model the rules answer".into()
+                "check the model's name, its key and its address; without a model the rules answer".into()
             }
-            Self::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".into(),
-            Self::Start(_) => "close other programs, or lower --max-researchers, and try again".into(),
+            Self::Budget(_) => {
+                "raise model.max_tokens or model.max_cost (`ModelChoice::budget` in code), or ask without a language model".into()
+            }
+            Self::Start(StartError::Invalid(_)) => "correct the value that is named".into(),
+            Self::Start(_) => "close other programs, or start less at a time, and try again".into(),
             Self::Replies(error) => format!(
-                "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or write `--cache off`",
+                "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or keep none: model.cache = \"off\"",
                 error.hint()
             ),
             Self::NoCacheFolder => "set CALLBOARD_CACHE_DIR to a folder that you can write to".into(),
             Self::Feature { what, feature } => {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
-            Self::Sources(_) => "run the command again; if it fails again, remove the cache folder".into(),
-            Self::Internal(_) => "please report this with the command that you ran".into(),
+            Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
+            Self::Internal(_) => "please report this with what you ran".into(),
         }
     }
 
@@ -264,12 +266,12 @@ impl WriteError {
     /// What the reader can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::NotAFolder { .. } => "choose a folder for --out, or a name that is not taken".into(),
-            Self::Io { source, .. } if is_full(source) => "free some space, or choose an --out on another disk".into(),
+            Self::NotAFolder { .. } => "choose a folder, or a name that is not taken".into(),
+            Self::Io { source, .. } if is_full(source) => "free some space, or choose a folder on another disk".into(),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-                "a folder has the name of a file of the report: move it away, or choose another folder for --out".into()
+                "a folder has the name of a file of the report: move it away, or choose another folder".into()
             }
-            Self::Io { .. } => "choose a folder for --out in which you may write".into(),
+            Self::Io { .. } => "choose a folder in which you may write".into(),
         }
     }
 

@@ -86,6 +86,7 @@ pub mod report;
 #[cfg(feature = "research")]
 pub mod research;
 mod runtime;
+mod split_mix;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "telemetry")]

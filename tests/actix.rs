@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, System};
 use callboard::actors::mailbox::{ActixRef, ActixSpec};
-use callboard::prelude::{Agent, AgentSpec, AskError, Reply, Runtime, RuntimeConfig, TellError, Turn};
+use callboard::prelude::{Agent, AgentSpec, AskError, DeadLetter, Reply, Runtime, RuntimeConfig, TellError, Turn};
 use callboard::testkit::ScriptedModel;
 use callboard::tools::ActixTool;
 use futures_util::FutureExt;
@@ -227,6 +227,64 @@ fn a_panic_of_a_future_loses_its_answer_and_no_more() {
         let member = team.member(|spec| spec);
         assert_eq!(member.ask(LONG, Job::PanicInFuture).await, Err(AskError::Unanswered));
         assert_eq!(member.ask(LONG, Job::Note(1)).await, Ok(1));
+        team.stop().await;
+    });
+}
+
+#[test]
+fn what_an_actor_loses_is_a_dead_letter_with_its_reason() {
+    /// Two are dead letters sooner or later, and for this reason.
+    async fn lost_for(team: &Team, reason: DeadLetter) {
+        while team.runtime.ledger().dead_letters() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(team.runtime.ledger().dead(reason), 2, "{:?}", team.runtime.ledger());
+    }
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        let asks = [Job::Panic(0), Job::Note(1)].map(|job| member.ask(LONG, job));
+        assert_eq!(join_all(asks).await, [Err(AskError::Stopped), Err(AskError::Stopped)]);
+        member.gone().await;
+        lost_for(&team, DeadLetter::Stopped).await;
+        team.stop().await;
+    });
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        for _ in 0..2 {
+            assert_eq!(member.ask(LONG, Job::PanicInFuture).await, Err(AskError::Unanswered));
+        }
+        lost_for(&team, DeadLetter::Panicked).await;
+        team.stop().await;
+    });
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        let held = member.ask(LONG, Job::Hold(1));
+        while team.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let waits = [2, 3].map(|number| member.ask(LONG, Job::Note(number)));
+        while team.runtime.ledger().handled < 3 {
+            tokio::task::yield_now().await;
+        }
+        drop(waits);
+        team.gate.add_permits(1);
+        assert_eq!(held.await, Ok(1));
+        assert_eq!(member.ask(LONG, Job::Note(4)).await, Ok(4));
+        lost_for(&team, DeadLetter::CallerLeft).await;
+        team.stop().await;
+    });
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        let asks = [Job::Hold(1), Job::Note(2), Job::Note(3)].map(|job| member.ask(LONG, job));
+        while team.seen().is_empty() || team.runtime.ledger().handled < 3 {
+            tokio::task::yield_now().await;
+        }
+        member.stop();
+        member.gone().await;
+        assert_eq!(join_all(asks).await, [Err(AskError::Stopped); 3]);
+        // The actor has the first one.
+        lost_for(&team, DeadLetter::Stopped).await;
+        team.gate.add_permits(1);
         team.stop().await;
     });
 }

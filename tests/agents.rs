@@ -235,6 +235,13 @@ fn a_runtime_works_in_a_plain_main_and_without_a_model_says_so() {
     let answer =
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(agent.ask("How warm?")).unwrap();
     assert_eq!(answer.text, format!("{}\n> How warm?", builtin::LABEL));
+    let value =
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(agent.ask_as::<u32>("How warm?"));
+    let error = value.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), ("no_language_model", false));
+    let told = error.to_string();
+    assert!(["needs a language model", "CALLBOARD_MODEL_NAME", "ModelChoice"].iter().all(|word| told.contains(word)));
+    assert_eq!(error.partial().unwrap().metrics.attempts, 1, "it is not asked again");
     assert!(runtime.stop_blocking(Duration::from_secs(5)).is_clean());
     assert_eq!(agent.clone().name(), "assistant");
 }

@@ -60,8 +60,8 @@ async fn the_chosen_provider_is_asked_and_its_latency_is_told() {
     assert!(check(&ran, "keys").1.starts_with("OPENAI_API_KEY is set"));
     let ran = doctor(&place, &["--json", "--model", "openai/other"], &keyed);
     let (status, detail, hint) = check(&ran, "provider");
-    assert_eq!((ran.code, status.as_str()), (0, "warn"), "{}", ran.out);
-    assert!(detail.contains("does not have the model") && hint.contains("/models"), "{detail} {hint}");
+    assert_eq!((ran.code, status.as_str()), (8, "fail"), "{}", ran.out);
+    assert!(detail.contains("does not have the model") && hint.contains("/models, among them mock"), "{detail} {hint}");
     let ran = doctor(&place, &["--json", "--model", "openai/mock"], &base);
     let (status, detail, _) = check(&ran, "provider");
     assert_eq!((ran.code, status.as_str()), (8, "fail"), "{}", ran.out);

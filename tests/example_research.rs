@@ -25,7 +25,7 @@ async fn the_example_asks_and_watches() {
 async fn an_error_says_what_to_do() {
     let error = example::ask(QUESTION, &[], &mut Vec::new()).await.unwrap_err();
     assert_eq!((error.code(), error.exit_status()), ("missing_corpus", ExitStatus::Usage));
-    assert!(error.hint().contains("--corpus"));
+    assert!(error.hint().contains("`Research::corpus`"), "{}", error.hint());
 }
 
 #[test]

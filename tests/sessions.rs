@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard::actors::chat::{ChatReply, Role, Turn};
+use callboard::actors::chat::{ChatReply, Role, ToolCall, Turn};
 use callboard::actors::chat_agent::MemorySessions;
 use callboard::actors::error::StoreError;
 use callboard::actors::ports::{SessionStore, Summary};
@@ -78,6 +78,33 @@ async fn several_runs_on_one_session_lose_no_turn_and_history_has_its_bound() {
     let limits = AskLimits { history_tokens: 50, ..AskLimits::default() };
     let forgetful = runtime.agent("assistant").limits(limits).sessions(store).start().unwrap();
     assert_eq!(forgetful.ask(Question::new("x").session("shared")).await.unwrap().text, "5 turns");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_again_is_no_part_of_a_session() {
+    let said = ["about twenty", "call", "[20]", "21", "3"];
+    let model = FunctionModel::new({
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        move |request| match said[calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed)] {
+            "call" => Ok(ChatReply {
+                tool_calls: vec![ToolCall { id: "1".to_owned(), name: "look".to_owned(), arguments: "{}".to_owned() }],
+                ..ChatReply::default()
+            }),
+            "3" => Ok(ChatReply::text(request.turns.len().to_string())),
+            text => Ok(ChatReply::text(text)),
+        }
+    });
+    let runtime = Runtime::with_model("function/model", model).unwrap();
+    let sessions = MemorySessions::default();
+    let agent = runtime.agent("assistant").sessions(sessions.clone()).start().unwrap();
+    let number = agent.ask_as::<u32>(Question::new("how warm?").session("a")).await.unwrap();
+    assert_eq!((number.value, number.answer.turns.len()), (21, 8), "its asker sees all that was said");
+    let kept = sessions.load("a".into(), 99).await.unwrap();
+    let roles: Vec<_> = kept.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+    assert_eq!((kept[0].text.as_str(), kept[1].tool_calls.len(), kept[3].text.as_str()), ("how warm?", 1, "21"));
+    let next = agent.ask(Question::new("and now?").session("a")).await.unwrap();
+    assert_eq!(next.text, "5", "the next ask is shown one exchange");
 }
 
 fn open_patiently(path: &Path) -> Sessions {

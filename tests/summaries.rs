@@ -9,7 +9,7 @@ use callboard::actors::chat::{ChatReply, ChatRequest, Role, Turn};
 use callboard::actors::chat_agent::MemorySessions;
 use callboard::actors::error::{ModelError, StoreError};
 use callboard::actors::gateway::{Budget, BudgetLimits};
-use callboard::actors::ports::{ChatModel, ModelCall, SessionStore};
+use callboard::actors::ports::{ChatModel, History, ModelCall, SessionStore};
 use callboard::prelude::*;
 use callboard::store::Sessions;
 use callboard::testkit::FunctionModel;
@@ -154,11 +154,46 @@ async fn an_ask_is_answered_when_nothing_can_be_summarised() {
         let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
         long(&store).await;
         let runtime = Runtime::with_model("function/model", model(&seen, says)).unwrap();
-        let answer = agent(&runtime, store.clone(), 16).ask(question(40)).await.unwrap();
+        let agent = agent(&runtime, store.clone(), 16);
+        let answer = agent.ask(question(40)).await.unwrap();
         assert!(answer.text.starts_with("question  3"), "the newest exchanges are shown: {answer}");
+        assert_eq!(seen.summaries(), 1);
+        assert_eq!(agent.ask(question(41)).await.unwrap().metrics.model_calls, 1, "it is not paid for again at once");
         assert_eq!(seen.summaries(), 1);
         assert_eq!(store.history("anna".into(), 9).await.unwrap().unwrap().summary, None);
     }
+}
+
+/// Reads histories, and keeps no summary.
+struct Forgetful(MemorySessions);
+
+impl SessionStore for Forgetful {
+    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
+        self.0.load(session, most)
+    }
+
+    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.append(session, turns)
+    }
+
+    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.forget(session)
+    }
+
+    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
+        self.0.history(session, most)
+    }
+}
+
+#[tokio::test]
+async fn a_summary_that_cannot_be_kept_is_not_paid_for_with_every_ask() {
+    let (store, seen) = (Forgetful(MemorySessions::default()), Arc::new(Seen::default()));
+    long(&store).await;
+    let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
+    let agent = agent(&runtime, store, 16);
+    assert!(agent.ask(question(40)).await.unwrap().text.starts_with(HEAD), "the ask that paid for it is shown it");
+    assert!(agent.ask(question(41)).await.unwrap().text.starts_with("question  3"));
+    assert_eq!(seen.summaries(), 1);
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ pub enum Guarded {
     Input(String),
     /// The answer, before its asker has it.
     Output(String),
-    /// A tool call, before it is made.
+    /// A tool call, before it is made. A handoff is one, too: of the tool `transfer_to_NAME`.
     ToolCall {
         /// Which tool.
         tool: String,

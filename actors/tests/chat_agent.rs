@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
 use callboard_actors::chat_agent::{
-    AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
+    Answer, AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
 };
 use callboard_actors::error::{AskError, ModelError, StartError};
-use callboard_actors::gateway::{Budget, BudgetLimits};
-use callboard_actors::ports::ToolPolicy;
+use callboard_actors::gateway::{Budget, BudgetLimits, GatewayLimits};
+use callboard_actors::ports::{Approval, Approver, Decision, ToolPolicy};
 use callboard_actors::runtime::simulated;
 use common::agent::{MODEL, calls, model, quick, slow, spec, told};
 use common::model::SECOND;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -161,7 +162,7 @@ fn the_time_is_over_wherever_an_ask_is() {
             let agent = spec(&gateway).tool(slow("weather", ToolPolicy::default())).start().unwrap();
             let (began, time) = (Instant::now(), Duration::from_millis(milliseconds));
             let ended = agent.ask(Question::new("x").within(time)).await.unwrap_err();
-            let ChatAgentError::Limit { limit, partial } = ended else { panic!("{ended:?}") };
+            let ChatAgentError::Limit { limit, partial, .. } = ended else { panic!("{ended:?}") };
             assert_eq!((limit, partial.metrics.model_calls, began.elapsed()), (AskLimit::Time, calls, time));
             assert_eq!(partial.metrics.total, time);
             assert_eq!(function.now.load(Ordering::SeqCst), 0);
@@ -279,4 +280,86 @@ fn what_cannot_be_started_says_why() {
         let never = ToolPolicy { attempts: 0, ..ToolPolicy::default() };
         assert!(start(spec(&gateway).tool(slow("a", never))).contains("0 attempts"));
     });
+}
+
+#[test]
+fn an_ask_that_failed_tells_what_was_tried_and_does_not_call_it_free() {
+    let metrics = |error: &ChatAgentError| error.partial().unwrap().metrics.clone();
+    simulated(1, move |runtime| async move {
+        let refused = || ModelError::Rejected { status: 404, message: "no".to_owned() };
+        let broken = || ModelError::Network { sent: true, message: "it broke off".to_owned() };
+        let table: [(fn() -> ModelError, _, _); 2] = [(refused, 1, Some(0)), (broken, 5, None)];
+        for (error, attempts, cost) in table {
+            let (gateway, _) = model(&runtime, move |_| Err(error()));
+            let told = metrics(&spec(&gateway).start().unwrap().ask("x").await.unwrap_err());
+            assert_eq!((told.attempts, told.model), (attempts, attempts * SECOND), "{told:?}");
+            assert_eq!((told.cost_micros, told.calls_without_usage), (cost, u32::from(cost.is_none())));
+            assert_eq!(told.queue, told.total - told.model, "between the attempts");
+        }
+        let (gateway, _) = model(&runtime, echo);
+        let agent = spec(&gateway).start().unwrap();
+        let hurried = || Question::new("x").within(SECOND / 2);
+        for error in [agent.ask(hurried()).await, agent.ask_stream(hurried()).answer().await] {
+            let error = error.unwrap_err();
+            let told = metrics(&error);
+            assert_eq!((error.code(), told.attempts, told.model), ("limit_time", 1, SECOND / 2));
+            assert_eq!((told.cost_micros, told.calls_without_usage), (None, 1));
+        }
+        // Two others have the only place, one after the other.
+        let limits = GatewayLimits { max_in_flight: 1, ..gateway.limits() };
+        gateway.set_limits(limits).unwrap();
+        let others = [spec(&gateway).start().unwrap(), spec(&gateway).start().unwrap()];
+        let first = others.each_ref().map(|other| other.ask("y"));
+        tokio::task::yield_now().await;
+        let told = metrics(&agent.ask(hurried()).await.unwrap_err());
+        assert_eq!((told.attempts, told.queue, told.cost_micros), (0, SECOND / 2, Some(0)), "it was never called");
+        drop(first);
+        let slow = slow("weather", ToolPolicy { timeout: 9 * SECOND, ..ToolPolicy::default() });
+        let (gateway, _) = model(&runtime, weather);
+        let told = spec(&gateway).tool(slow).start().unwrap().ask(Question::new("x").within(SECOND * 3 / 2)).await;
+        let told = metrics(&told.unwrap_err());
+        assert_eq!((told.tool_calls, told.tools, told.cost_micros), (1, SECOND / 2, Some(15)));
+    });
+}
+
+#[test]
+fn an_ask_whose_time_is_over_says_what_it_waited_for() {
+    let hurried = || Question::new("x").within(SECOND * 3 / 2);
+    let waited = |asked: Result<Answer, ChatAgentError>| match asked {
+        Err(error @ ChatAgentError::Limit { limit: AskLimit::Time, .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    simulated(1, move |runtime| async move {
+        let (gateway, _) = model(&runtime, weather);
+        let tool = |policy| slow("weather", ToolPolicy { timeout: 9 * SECOND, ..policy });
+        let agent = spec(&gateway).tool(tool(ToolPolicy::default())).start().unwrap();
+        let told = waited(agent.ask(hurried()).await);
+        assert_eq!(
+            told,
+            "the ask came to its limit `time` after 1 model calls and 1 tool calls; it waited for the tool weather; raise \
+             `AskLimits::time` or `Question::within`, or use what there is"
+        );
+        let first = agent.ask("y");
+        tokio::task::yield_now().await;
+        assert!(waited(agent.ask(hurried()).await).contains("; it waited for its turn in the agent's line;"));
+        drop(first);
+        let asks = ToolPolicy { needs_approval: true, ..ToolPolicy::default() };
+        let agent = spec(&gateway).tool(tool(asks)).approver(Nobody).start().unwrap();
+        assert!(waited(agent.ask(hurried()).await).contains("a person who approves a call of the tool weather;"));
+        assert!(waited(agent.ask(hurried().within(SECOND / 2)).await).contains("; it waited for the model;"));
+        let (gateway, _) = model(&runtime, |_| Ok(calls(&std::array::from_fn::<_, 40, _>(|_| ("a", json!({}))))));
+        let agent = spec(&gateway).limits(AskLimits { repeats: 100, ..AskLimits::default() });
+        let stream = agent.tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap().ask_stream(hurried());
+        tokio::time::sleep(5 * SECOND).await;
+        assert!(waited(stream.answer().await).contains("; it waited for whoever reads its events;"));
+    });
+}
+
+/// A person who is not there.
+struct Nobody;
+
+impl Approver for Nobody {
+    fn decide(&self, _: Approval) -> BoxFuture<'static, Decision> {
+        Box::pin(std::future::pending())
+    }
 }

@@ -10,7 +10,7 @@ use callboard_actors::chat_agent::{AskEvent, ChatAgentError, ChatAgentSpec};
 use callboard_actors::error::ModelError;
 use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, ToolPolicy, Verdict};
 use callboard_actors::runtime::simulated;
-use common::agent::{FunctionTool, calls, model, quick, spec, told};
+use common::agent::{FunctionTool, MODEL, calls, model, quick, spec, told};
 use common::model::SECOND;
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -154,6 +154,40 @@ fn a_tool_call_that_is_blocked_is_not_made_and_the_model_is_told() {
         let answer = agent.ask("x").await.unwrap().text;
         assert_eq!(answer, "written | error: it is not allowed (rail): it is secret");
         assert_eq!(made.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_handoff_that_is_blocked_leaves_the_conversation_where_it_is() {
+    simulated(1, |runtime| async move {
+        for (hands_over, answered_by, says) in [
+            (true, "sales", "you are sales from here on"),
+            (false, "assistant", "error: it is not allowed (rail): not now"),
+        ] {
+            let (gateway, _) = model(&runtime, |request| {
+                Ok(match told(request)[..] {
+                    [] => calls(&[("transfer_to_sales", json!({}))]),
+                    _ => ChatReply::text(told(request).join(" | ")),
+                })
+            });
+            let (rail, looks) = Rail::new(
+                SECOND,
+                match hands_over {
+                    true => |_| Verdict::Pass,
+                    false => |what| match what {
+                        Guarded::ToolCall { tool, .. } if tool == "transfer_to_sales" => {
+                            Verdict::Block("not now".to_owned())
+                        }
+                        _ => Verdict::Pass,
+                    },
+                },
+            );
+            let sales = ChatAgentSpec::new("sales", &gateway, MODEL).start().unwrap();
+            let agent = spec(&gateway).handoff(&sales, "Sells.").guard_tools(rail).start().unwrap();
+            let answer = agent.ask("x").await.unwrap();
+            assert_eq!((&*answer.agent, looks.load(Ordering::SeqCst)), (answered_by, 1));
+            assert!(answer.text.starts_with(says), "{answer}");
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use callboard_actors::agent::{Agent, Turn};
 use callboard_actors::error::{AskError, StartError};
 use callboard_actors::event::CancelReason;
 use callboard_actors::mailbox::{AgentRef, AgentSpec, Reply};
-use callboard_actors::runtime::{Runtime, RuntimeConfig, simulated};
+use callboard_actors::runtime::{Runtime, RuntimeConfig, StuckThread, simulated};
 use callboard_actors::scope::Scope;
 use common::{Count, LONG, counter, runtime, wait};
 
@@ -77,7 +77,8 @@ fn a_stop_reports_what_it_abandoned_and_the_thread_that_is_stuck() {
     agent.tell(Count::Add).unwrap();
     is_held.recv_timeout(LONG).unwrap();
     let report = runtime.stop_blocking(Duration::from_millis(1));
-    assert_eq!(report.stuck_threads, 1);
+    let stuck = StuckThread { shard: 0, agent: Some((agent.id(), agent.name().to_owned())) };
+    assert_eq!((report.stuck_threads, &report.stuck[..]), (1, &[stuck][..]), "who blocks it is named");
     assert_eq!(report.abandoned.len(), 1);
     assert_eq!((report.abandoned[0].id, report.abandoned[0].pending), (agent.id(), 2));
     drop(release);

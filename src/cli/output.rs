@@ -10,6 +10,7 @@ use callboard::report::json::{self, ErrorEntry, Layout};
 use callboard::{Error, ExitStatus};
 
 use super::args::Output;
+use super::hints;
 
 /// Set when a whole object or report was written: there is never a second one.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
@@ -51,7 +52,7 @@ pub(super) fn failure(output: Output, error: ErrorEntry, status: ExitStatus) -> 
 
 /// The same for an error of the library.
 pub(super) fn failed(output: Output, error: &Error) -> ExitStatus {
-    failure(output, ErrorEntry::new(error.code(), error, error.hint()), error.exit_status())
+    failure(output, ErrorEntry::new(error.code(), error, hints::of(error)), error.exit_status())
 }
 
 /// Says an error to people: what happened, and what to do.

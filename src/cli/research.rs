@@ -18,7 +18,7 @@ use super::args::{Output, ResearchArgs};
 use super::output::{self, failed, layout};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{keys, trace};
+use super::{hints, keys, trace};
 
 /// How long the indexing may take to break off after the first signal before nobody waits for it any more.
 const BREAK_OFF: Duration = Duration::from_millis(500);
@@ -254,7 +254,7 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
 }
 
 fn unwritable(error: &WriteError) -> ErrorEntry {
-    ErrorEntry::new(error.code(), error, error.hint())
+    ErrorEntry::new(error.code(), error, hints::of_writing(error))
 }
 
 #[cfg(test)]

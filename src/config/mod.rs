@@ -38,6 +38,7 @@ pub use error::ConfigError;
 pub use layers::{Entry, Setting, Settings};
 pub use load::{CONFIG_VARIABLE, FILE_NAME, Loaded, ReadFile, Surroundings, load};
 pub use origin::{Origin, Place};
+pub(crate) use suggest::near;
 pub use value::{Kind, Money, Value, quoted};
 
 /// The name of the model that is none: the rules.

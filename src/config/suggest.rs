@@ -1,6 +1,6 @@
 //! Which key was meant? The one whose name is nearest to what was written; pure.
 
-use strsim::damerau_levenshtein;
+use strsim::{damerau_levenshtein, jaro_winkler};
 
 use super::keys::{KEYS, sections};
 
@@ -43,6 +43,23 @@ fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Vec<&'stati
     near.dedup();
     let best = near.first().map(|(distance, _)| *distance);
     near.into_iter().filter(|(distance, _)| Some(*distance) == best).map(|(_, known)| known).collect()
+}
+
+/// The names among `known` that are nearest to `name`, at most so many: those that hold it first, then by how much of them is the same,
+/// above all in the beginning (Jaro and Winkler, 1990).
+pub(crate) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    let lower = name.to_lowercase();
+    let rank = |known: &str| {
+        let known = known.to_lowercase();
+        let holds = !lower.is_empty() && known.contains(&lower);
+        // What nobody typed by mistake is not compared at length.
+        let same = if name.len() > LONGEST { 0.0 } else { jaro_winkler(&lower, &known) };
+        (!holds, ((1.0 - same) * 1e6) as u32)
+    };
+    let mut ranked: Vec<_> = known.map(|known| (rank(known), known)).collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked.into_iter().take(most).map(|(_, known)| known).collect()
 }
 
 /// A variable that looks like one of ours and is none, with the one that was most likely meant: a slip of the pen, or a name
@@ -96,6 +113,15 @@ mod tests {
             }
         }
         assert!(advice("providers.openai.api_key", false).contains("never stands in a file"));
+    }
+
+    #[test]
+    fn names_that_are_near_come_first() {
+        let known = ["gpt-4o", "text-embedding-3", "gpt-4o-mini", "o3"];
+        assert_eq!(near("gpt4o", known.into_iter(), 2), ["gpt-4o", "gpt-4o-mini"]);
+        assert_eq!(near("4o-mini", known.into_iter(), 1), ["gpt-4o-mini"]);
+        assert_eq!(near(&"x".repeat(99), known.into_iter(), 9).len(), 4);
+        assert_eq!(near("", std::iter::empty(), 3), [""; 0]);
     }
 
     #[test]

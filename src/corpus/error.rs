@@ -112,10 +112,10 @@ impl CorpusError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoPaths => "name a folder or a file with --corpus PATH",
-            Self::Missing(_) => "check the spelling, or name another folder or file with --corpus PATH",
-            Self::BrokenLink(_) => "mend the link, or name another folder or file with --corpus PATH",
-            Self::Unreadable { .. } => "check the permissions of the folder, or name another one with --corpus PATH",
+            Self::NoPaths => "name a folder or a file to search",
+            Self::Missing(_) => "check the spelling, or name another folder or file",
+            Self::BrokenLink(_) => "mend the link, or name another folder or file",
+            Self::Unreadable { .. } => "check the permissions of the folder, or name another one",
             Self::Empty { .. } => {
                 "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, binary and hidden files, and what .gitignore excludes, are not read"
             }

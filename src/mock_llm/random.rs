@@ -1,6 +1,6 @@
 //! What is the chance of request number n? A hash of seed, purpose and number, so that no request depends on another.
-//!
-//! The mixing function is SplitMix64's (Steele, Lea and Flood, 2014).
+
+use crate::split_mix::{self, mixed};
 
 /// What a draw is for. Draws for different purposes are independent of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,7 @@ pub(super) fn bits(seed: u64, purpose: Purpose, number: u64, index: u64) -> u64 
 
 /// A number in 0..1 for the draw `index` of request `number`.
 pub(super) fn unit(seed: u64, purpose: Purpose, number: u64, index: u64) -> f64 {
-    // The upper 53 bits are what an f64 holds exactly.
-    (bits(seed, purpose, number, index) >> 11) as f64 / (1u64 << 53) as f64
+    split_mix::unit(bits(seed, purpose, number, index))
 }
 
 /// A normally distributed number with mean 0 and deviation 1 (Box and Muller, 1958).
@@ -40,13 +39,6 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
     mixed(
         bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)),
     )
-}
-
-fn mixed(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What answers when there is no language model? Nothing pretends to be one: it quotes what it was given, and says so.
 
-use callboard_actors::chat::{ChatReply, ChatRequest, Role};
+use callboard_actors::chat::{ChatReply, ChatRequest, ReplyForm, Role};
 use callboard_actors::error::ModelError;
 use callboard_actors::ports::{ChatModel, ModelCall};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 
 /// Its name, as reports and metrics show it.
 pub const NAME: &str = "builtin/extractive";
@@ -11,12 +11,19 @@ pub const NAME: &str = "builtin/extractive";
 /// What every one of its answers begins with.
 pub const LABEL: &str = "[builtin/extractive: no language model is chosen, so this only quotes]";
 
-/// No language model: it quotes the question, and what tools said. It calls no tool.
+/// What it says when an answer has to be a value.
+const NO_VALUES: &str = "an answer that is a value needs a language model, and none is chosen: name one in CALLBOARD_MODEL_NAME as \
+    PROVIDER/NAME or in model.name of a configuration file and use Runtime::from_env, or give Runtime::with a ModelChoice";
+
+/// No language model: it quotes the question, and what tools said. It calls no tool, and makes no value of a type.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extractive;
 
 impl ChatModel for Extractive {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        if call.request.form != ReplyForm::Text {
+            return Box::pin(ready(Err(ModelError::NoLanguageModel(NO_VALUES.to_owned()))));
+        }
         let reply = ChatReply::text(quoted(&call.request));
         Box::pin(async move {
             if let Some(chunks) = &call.chunks {

@@ -66,6 +66,15 @@ impl Vendor {
         !self.domain.is_empty() && endpoint(base.unwrap_or(self.address), "").is_ok_and(|url| self.owns(&url))
     }
 
+    /// The key as the value of a header, behind the name of a `scheme` if there is one.
+    pub(super) fn key_header(&self, scheme: &str, key: &SecretString) -> Result<HeaderValue, ProviderError> {
+        let value = HeaderValue::from_str(&format!("{scheme}{}", key.expose_secret().trim()));
+        let mut value = value.map_err(|_| ProviderError::Key { variable: self.key.to_owned() })?;
+        // So that nothing that prints headers prints it.
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
     pub(super) fn owns(&self, url: &Url) -> bool {
         let below =
             |host: &str| host.strip_suffix(self.domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

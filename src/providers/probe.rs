@@ -5,6 +5,8 @@ use std::time::Duration;
 use callboard_actors::error::ModelError;
 use serde_json::Value;
 
+use crate::config::near;
+
 /// What came of asking a provider for its list of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
@@ -24,8 +26,10 @@ pub enum Answer {
     Listed {
         /// How long it took.
         latency: Duration,
-        /// Whether the configured model is among them; `None` when the list cannot be read.
+        /// Whether the configured model is among them; `None` when the list cannot be read, or does not hold all that may be called.
         has_model: Option<bool>,
+        /// When it is not: those of them whose names are nearest, three at most.
+        near: Vec<String>,
     },
     /// It refused the key, or wants one.
     Refused {
@@ -49,16 +53,40 @@ impl Answer {
     /// Reads the answer to `GET /models`.
     pub(super) fn of(status: u16, body: &[u8], model: &str, latency: Duration) -> Self {
         match status {
-            200..=299 => Self::Listed { latency, has_model: has_model(body, model) },
+            200..=299 => {
+                let (has_model, near) = listed(body, model);
+                Self::Listed { latency, has_model, near }
+            }
             401 | 403 => Self::Refused { status, latency },
             _ => Self::Other { status, latency },
         }
     }
 }
 
-fn has_model(body: &[u8], model: &str) -> Option<bool> {
-    let list: Value = serde_json::from_slice(body).ok()?;
-    Some(list.get("data")?.as_array()?.iter().any(|entry| entry.get("id").and_then(Value::as_str) == Some(model)))
+/// Whether a list has the model, and which are near it if not.
+fn listed(body: &[u8], model: &str) -> (Option<bool>, Vec<String>) {
+    let list: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(entries) = list["data"].as_array() else { return (None, Vec::new()) };
+    let ids: Vec<_> = entries.iter().filter_map(|entry| entry["id"].as_str()).collect();
+    // Google lists `models/NAME`, Ollama `NAME:latest`: both are called by NAME.
+    let is_it = |id: &&str| {
+        let id = id.strip_prefix("models/").unwrap_or(id);
+        id == model || id.strip_suffix(":latest") == Some(model)
+    };
+    if ids.iter().any(is_it) {
+        return (Some(true), Vec::new());
+    }
+    // There are further pages, proxies that take whatever fits a pattern, and short names of which only the dated ones are listed.
+    let stem = model.trim_end_matches("-latest").trim_end_matches("-0");
+    let is_dated = |id: &&str| {
+        let date = id.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-'));
+        date.is_some_and(|date| date.len() >= 4 && date.chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    if list["has_more"] == true || ids.iter().any(|id| id.contains('*')) || ids.iter().any(is_dated) {
+        return (None, Vec::new());
+    }
+    let near = near(model, ids.iter().copied(), 3).into_iter().map(str::to_owned).collect();
+    (Some(false), near)
 }
 
 #[cfg(test)]
@@ -68,11 +96,21 @@ mod tests {
     #[test]
     fn an_answer_is_read_tolerantly() {
         let latency = Duration::from_millis(3);
+        let of = |has_model, near: &[&str]| {
+            let near = near.iter().map(|name| (*name).to_owned()).collect();
+            Answer::Listed { latency, has_model, near }
+        };
         let list = br#"{"object": "list", "data": [{"id": "a"}, {"name": 1}]}"#;
         for (status, body, answer) in [
-            (200, &list[..], Answer::Listed { latency, has_model: Some(true) }),
-            (200, br#"{"data": []}"#, Answer::Listed { latency, has_model: Some(false) }),
-            (200, b"<html>", Answer::Listed { latency, has_model: None }),
+            (200, &list[..], of(Some(true), &[])),
+            (200, br#"{"data": [{"id": "models/a"}]}"#, of(Some(true), &[])),
+            (200, br#"{"data": [{"id": "a:latest"}]}"#, of(Some(true), &[])),
+            (200, br#"{"data": []}"#, of(Some(false), &[])),
+            (200, br#"{"data": [{"id": "b"}, {"id": "abc"}]}"#, of(Some(false), &["abc", "b"])),
+            (200, br#"{"data": [{"id": "b"}], "has_more": true}"#, of(None, &[])),
+            (200, br#"{"data": [{"id": "openai/*"}]}"#, of(None, &[])),
+            (200, br#"{"data": [{"id": "a-20250514"}]}"#, of(None, &[])),
+            (200, b"<html>", of(None, &[])),
             (401, b"{}", Answer::Refused { status: 401, latency }),
             (404, list, Answer::Other { status: 404, latency }),
             (503, b"", Answer::Other { status: 503, latency }),

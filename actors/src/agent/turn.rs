@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::{Agent, Life};
 use crate::error::StartError;
-use crate::mailbox::{AgentRef, AgentSpec, Contained, Door, Errand, Working, contain, panic_text};
+use crate::mailbox::{AgentRef, AgentSpec, Carried, Contained, Door, Errand, Working, contain, panic_text};
 use crate::runtime::in_task;
 use crate::scope::Scope;
 use crate::supervision::Down;
@@ -74,6 +74,11 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
     /// Room for one piece of work, if there is any.
     pub(crate) fn working(&self) -> Option<Working<M>> {
         Working::begin(self.door, Errand::Work)
+    }
+
+    /// The message in hand is taken on for somebody else, and not handled yet.
+    pub(crate) fn carries(&self) -> Carried<M> {
+        Carried::new(self.door)
     }
 
     /// The same as [`Turn::start`] for work that has room.

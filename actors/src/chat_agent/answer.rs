@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::waits::AskWait;
 use crate::chat::Turn;
 use crate::error::{AskError, ModelError, StoreError};
 
@@ -39,7 +40,7 @@ impl fmt::Display for Answer {
 pub struct AskMetrics {
     /// Calls of the model that were answered.
     pub model_calls: u32,
-    /// Attempts of them, those included that were made again.
+    /// Attempts to call it, those included that failed.
     pub attempts: u32,
     /// Tool calls, those included that failed.
     pub tool_calls: u32,
@@ -47,9 +48,10 @@ pub struct AskMetrics {
     pub input_tokens: u64,
     /// Tokens of replies.
     pub output_tokens: u64,
-    /// Calls whose usage the provider did not tell: they are in no sum.
+    /// Calls of which nobody knows all that they used, because the provider did not tell or an attempt failed halfway: that is in no sum.
     pub calls_without_usage: u32,
-    /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known.
+    /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known, also of a call that failed after it
+    /// may have been made.
     pub cost_micros: Option<u64>,
     /// In the agent's line, until those before it were answered.
     pub in_line: Duration,
@@ -79,6 +81,19 @@ pub enum AskLimit {
     Repeats,
 }
 
+impl AskLimit {
+    /// Where it is raised.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Turns => "`AskLimits::turns`",
+            Self::ToolCalls => "`AskLimits::tool_calls`",
+            Self::Tokens => "`AskLimits::tokens`",
+            Self::Time => "`AskLimits::time` or `Question::within`",
+            Self::Repeats => "`AskLimits::repeats`",
+        }
+    }
+}
+
 impl fmt::Display for AskLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -96,10 +111,18 @@ impl fmt::Display for AskLimit {
 #[non_exhaustive]
 pub enum ChatAgentError {
     /// A limit ended it: raise it, or use what there is.
-    #[error("the ask came to its limit `{limit}` after {} model calls and {} tool calls", partial.metrics.model_calls, partial.metrics.tool_calls)]
+    #[error(
+        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}; raise {}, or use what there is",
+        partial.metrics.model_calls,
+        partial.metrics.tool_calls,
+        waiting(waited_for.as_ref()),
+        limit.field()
+    )]
     Limit {
         /// Which.
         limit: AskLimit,
+        /// What it waited for when its time was over; `None` of the other limits.
+        waited_for: Option<AskWait>,
         /// What there is so far.
         partial: Box<Answer>,
     },
@@ -111,8 +134,8 @@ pub enum ChatAgentError {
         /// What there is so far.
         partial: Box<Answer>,
     },
-    /// The answer is not what it has to be, after all repairs.
-    #[error("the answer is not what was asked for: {problem}")]
+    /// The answer is not what it has to be, or nothing at all, after all repairs.
+    #[error("the answer is not what was asked for; ask again or otherwise, or choose another model: {problem}")]
     Unfit {
         /// What is wrong with it.
         problem: String,
@@ -120,7 +143,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// A guardrail blocked the question or the answer.
-    #[error("the guardrail {guardrail} blocked it: {reason}")]
+    #[error("the guardrail {guardrail} blocked it; ask otherwise: {reason}")]
     Blocked {
         /// Its name.
         guardrail: String,
@@ -130,7 +153,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
-    #[error("the session cannot be used: {error}")]
+    #[error("the session cannot be used: {error}; {}", error.hint())]
     Session {
         /// Why.
         error: StoreError,
@@ -185,7 +208,16 @@ impl ChatAgentError {
     }
 }
 
+fn waiting(waited_for: Option<&AskWait>) -> String {
+    waited_for.map(|wait| format!("; it waited for {wait}")).unwrap_or_default()
+}
+
 impl ChatAgentError {
+    /// Its time was over, while it waited for this.
+    pub(super) fn late(wait: AskWait, partial: Answer) -> Self {
+        Self::Limit { limit: AskLimit::Time, waited_for: Some(wait), partial: Box::new(partial) }
+    }
+
     pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {
         match self {
             Self::Limit { partial, .. }

@@ -7,7 +7,8 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, AskLimit, ChatAgentError};
+use super::answer::{Answer, ChatAgentError};
+use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
 use super::question::Question;
@@ -15,9 +16,10 @@ use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
+use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{ChatCall, ChunkStream, Completed, Priority};
+use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -48,7 +50,7 @@ pub(super) async fn carry_out(
     let (text, form) = (std::mem::take(&mut question.text), question.form.take());
     let mut before: Vec<_> = plan.instructions().into_iter().collect();
     let session = question.session.take().map(Arc::<str>::from);
-    let mut asking = Asking { agent, events, until, question };
+    let mut asking = Asking { agent, events, until, question, is_held_up: false };
     let mut summarised = None;
     if let Some(session) = &session {
         let said;
@@ -56,64 +58,55 @@ pub(super) async fn carry_out(
         before.extend(said);
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
-    if let Some(summarised) = summarised {
-        turns.paid_for(&summarised, plan.gateway.price(&summarised.model));
+    match summarised {
+        Some(Ok(completed)) => turns.paid_for(&completed, plan.gateway.price(&completed.model)),
+        Some(Err(failed)) => turns.not_answered(failed.times, began.elapsed()),
+        None => {}
     }
     // Another one may answer, but the session is kept where it was asked for.
     let sessions = plan.sessions.clone().zip(session);
     let mut input = look(&plan.guards.input, &Guarded::Input(input));
     let mut is_looked_at = plan.guards.input.is_empty();
-    let mut next = if began < until { turns.again() } else { turns.ended_by(AskLimit::Time) };
+    let mut next = if began < until { turns.again() } else { turns.late(AskWait::Line) };
     let ended = loop {
         next = match next {
             Next::Model(request) if !is_looked_at => {
                 is_looked_at = true;
-                // The first call goes on beside the look, and nothing is done with its reply before the look is over.
-                let (passes, has_passed) = oneshot::channel();
-                let both = beside(input.as_mut(), passes, asking.model(request, Some(has_passed)));
-                match Box::pin(tokio::time::timeout_at(until, both)).await {
-                    Err(_late) => turns.ended_by(AskLimit::Time),
-                    Ok((None, completed)) => match completed {
-                        Some(completed) => asking.replied(completed, &mut turns),
-                        None => turns.ended_by(AskLimit::Time),
-                    },
-                    Ok((Some(blocked), completed)) => {
-                        if let Some(Ok(completed)) = completed {
-                            turns.paid_for(&completed, plan.gateway.price(&completed.model));
-                        }
-                        turns.blocked(blocked)
-                    }
-                }
+                Box::pin(asking.looked_at(input.as_mut(), request, &mut turns)).await
             }
             Next::Model(request) => {
-                let completed = asking.model(request, None).await;
-                asking.replied(completed, &mut turns)
+                let since = Instant::now();
+                let called = asking.model(request, None).await;
+                asking.replied(called, since, &mut turns)
             }
             Next::Tools(calls) => {
                 let since = Instant::now();
                 match Box::pin(asking.tools(calls, &mut turns)).await {
-                    Some(outcomes) => turns.used(outcomes, since.elapsed()),
-                    None => turns.ended_by(AskLimit::Time),
+                    Ok(outcomes) => turns.used(outcomes, since.elapsed()),
+                    Err(wait) => turns.late(wait),
                 }
             }
             Next::End(Ok(answer)) if !plan.guards.output.is_empty() => {
                 let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
                 let looked = tokio::time::timeout_at(until, looking).await;
                 // An answer that nobody has looked at is not given away either.
-                let partial = || Box::new(Answer { metrics: answer.metrics.clone(), ..Answer::default() });
+                let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
                 break match looked {
                     Ok(None) => Ok(answer),
                     Ok(Some(Blocked { guardrail, reason })) => {
-                        Err(ChatAgentError::Blocked { guardrail, reason, partial: partial() })
+                        Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
                     }
-                    Err(_late) => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: partial() }),
+                    Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
                 };
             }
             Next::End(ended) => break ended,
         }
     };
     let ended = match sessions {
-        Some((sessions, session)) => Box::pin(keep(sessions, session, ended, until)).await,
+        Some((sessions, session)) => {
+            let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
+            Box::pin(keep(sessions, session, said, ended, until)).await
+        }
         None => ended,
     };
     let (in_line, total, by) =
@@ -129,6 +122,8 @@ pub(super) struct Asking {
     events: Events,
     until: Instant,
     question: Box<Question>,
+    /// Whether the last turn of the model waited for whoever reads the events.
+    is_held_up: bool,
 }
 
 impl Asking {
@@ -174,51 +169,88 @@ impl Asking {
         }
     }
 
-    /// What follows from what the model said.
-    fn replied(&self, completed: Result<Completed, ModelError>, turns: &mut Turns) -> Next {
-        match completed {
+    /// What follows from what the model, which was called at `since`, said.
+    fn replied(&self, called: Called, since: Instant, turns: &mut Turns) -> Next {
+        let error = match called {
             Ok(completed) => {
                 let price = self.agent.host.plan.gateway.price(&completed.model);
-                turns.replied(completed, price)
+                if self.is_held_up {
+                    // It is whole, and its reader has not seen it whole in time.
+                    turns.paid_for(&completed, price);
+                    return turns.late(AskWait::Reader);
+                }
+                return turns.replied(completed, price);
             }
-            Err(ModelError::Timeout(Waiting::Queue | Waiting::Total)) if Instant::now() >= self.until => {
-                turns.ended_by(AskLimit::Time)
+            Err(CallFailed { error, times }) => {
+                turns.not_answered(times, since.elapsed());
+                error
             }
-            Err(error) => turns.failed(error),
+        };
+        match error {
+            ModelError::Timeout(waiting @ (Waiting::Queue | Waiting::Total)) if Instant::now() >= self.until => turns
+                .late(match waiting {
+                    Waiting::Queue => AskWait::Queue,
+                    _ if self.is_held_up => AskWait::Reader,
+                    _ => AskWait::Model,
+                }),
+            error => turns.failed(error),
+        }
+    }
+
+    /// The first turn of the model, while somebody looks at the question. Nothing is done with its reply before the look is over.
+    async fn looked_at(&mut self, look: Look<'_>, request: Arc<ChatRequest>, turns: &mut Turns) -> Next {
+        let ((passes, has_passed), since, until) = (oneshot::channel(), Instant::now(), self.until);
+        let look = pin!(tokio::time::timeout_at(until, look));
+        let (looked, called) = beside(look, passes, self.model(request, Some(has_passed))).await;
+        let ended = match (looked, called) {
+            (Ok(None), Some(called)) => return self.replied(called, since, turns),
+            (looked, Some(Ok(completed))) => {
+                turns.paid_for(&completed, self.agent.host.plan.gateway.price(&completed.model));
+                looked
+            }
+            (looked, called) => {
+                let times = called.and_then(Result::err).and_then(|failed| failed.times);
+                turns.not_answered(times, since.elapsed());
+                looked
+            }
+        };
+        match ended {
+            Ok(Some(blocked)) => turns.blocked(blocked),
+            Ok(None) | Err(_) => turns.late(AskWait::Guardrail),
         }
     }
 
     /// One turn of the model. What it says is shown to nobody before the question `has_passed`.
-    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
+    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
         match self.events {
-            None => self.call(request).send().await,
+            None => self.call(request).send_timed().await,
             Some(_) => Box::pin(self.streamed(request, has_passed)).await,
         }
     }
 
     /// The same for somebody who reads it as it comes.
-    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
-        let (call, pieces) = self.call(request).streamed();
-        let late = || Err(ModelError::Timeout(Waiting::Total));
+    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
+        let (call, mut pieces) = self.call(request).streamed();
         let shown = async {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(pieces).await;
+            self.pass_on(&mut pieces).await
         };
-        // A reader who does not read holds up the call, but not for longer than it may take.
-        let both = tokio::time::timeout_at(self.until, join(call.send(), shown)).await;
-        let completed = both.map_or_else(|_| late(), |(completed, ())| completed)?;
+        // A reader who does not read holds up the call, but not for longer than it may take; then the gateway ends it and tells its times.
+        let (completed, shown) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
+        self.is_held_up = matches!(shown, Ok(Read::Late));
+        let completed = completed?;
         let (usage, times) = (completed.reply.usage, completed.times);
         let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
         self.tell_all(vec![ended]).await;
         Ok(completed)
     }
 
-    /// The tools of one turn; `None` when the time is over before they are.
-    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Option<Vec<Outcome>> {
-        if self.events.is_some() {
-            self.tell_all(calls.iter().map(called).collect()).await;
+    /// The tools of one turn; what they wait for when the time is over before they are.
+    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Result<Vec<Outcome>, AskWait> {
+        if self.events.is_some() && !self.tell_all(calls.iter().map(called).collect()).await {
+            return Err(AskWait::Reader);
         }
         let handoff = calls.iter().find_map(|call| {
             let handoffs = &self.agent.host.plan.handoffs;
@@ -229,30 +261,50 @@ impl Asking {
             Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
         };
         let plan = self.agent.host.plan.clone();
-        let context = self.context();
-        let mut outcomes =
-            tokio::time::timeout_at(self.until, plan.tools.make(made, &context, &plan.guards)).await.ok()?;
+        let (context, pending, since) = (self.context(), Pending::default(), Instant::now());
+        let refused = match taken.first().filter(|_| !plan.guards.tools.is_empty()) {
+            Some(call) => {
+                let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
+                let look = plan.guards.allow(&context.agent, &call.name, &arguments, false, |_| ());
+                tokio::time::timeout_at(self.until, look).await.map_err(|_late| AskWait::Guardrail)?.err()
+            }
+            None => None,
+        };
+        let making = plan.tools.make(made, &context, &plan.guards, &pending);
+        let made = tokio::time::timeout_at(self.until, making).await;
+        let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
+            turns.count_tools(pending.begun(), since.elapsed());
+            return Err(pending.waits());
+        };
         if let Some((first, to)) = handoff {
+            let answer = match &refused {
+                Some(refused) => format!("error: {refused}"),
+                None => format!("you are {} from here on: go on with the conversation", to.host.name),
+            };
             outcomes.extend(taken.into_iter().map(|call| Outcome {
-                text: match call.id == first {
-                    true => format!("you are {} from here on: go on with the conversation", to.host.name),
-                    false => "error: one handoff at a time".to_owned(),
-                },
+                text: if call.id == first { answer.clone() } else { "error: one handoff at a time".to_owned() },
                 id: call.id,
             }));
-            // The one before waits, too: its turn goes on.
-            self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
-            self.agent.host = to.host.clone();
-            if let Some(id) = to.host.starts() {
-                self.agent.id = id;
+            if refused.is_none() {
+                self.hand_over(&to, turns).await;
             }
-            turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
-            self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
         }
         if self.events.is_some() {
             self.tell_all(outcomes.iter().map(answered).collect()).await;
         }
-        Some(outcomes)
+        Ok(outcomes)
+    }
+
+    /// Another agent goes on from here.
+    async fn hand_over(&mut self, to: &Handoff, turns: &mut Turns) {
+        // The one before waits, too: its turn goes on.
+        self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
+        self.agent.host = to.host.clone();
+        if let Some(id) = to.host.starts() {
+            self.agent.id = id;
+        }
+        turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
+        self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
     }
 
     fn is_handoff(&self, tool: &str) -> bool {
@@ -275,39 +327,71 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, mut pieces: ChunkStream) {
+    async fn pass_on(&self, pieces: &mut ChunkStream) -> Read {
         while let Some(piece) = pieces.next().await {
             if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
-                let _the_reader_may_have_left = events.send(AskEvent::Text(text)).await;
+                let sending = events.send(AskEvent::Text(text));
+                // The reader may have left, too.
+                if tokio::time::timeout_at(self.until, sending).await.is_err() {
+                    return Read::Late;
+                }
             }
         }
+        Read::AllThereIs
     }
 
-    async fn tell_all(&self, told: Vec<AskEvent>) {
-        let Some(events) = &self.events else { return };
+    /// Whether the reader, if there is one, took them in time. Whoever does not read now will see the end.
+    async fn tell_all(&self, told: Vec<AskEvent>) -> bool {
+        let Some(events) = &self.events else { return true };
+        let mut is_in_time = true;
         for event in told {
-            // The time is over: whoever does not read now will see the end.
-            let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
+            is_in_time &= tokio::time::timeout_at(self.until, events.send(event)).await.is_ok();
         }
+        is_in_time
     }
 }
+
+/// How the pieces of a reply were read.
+enum Read {
+    AllThereIs,
+    /// Until the time was over, somebody did not.
+    Late,
+}
+
+/// What those who look at a question do.
+type Look<'a> = Pin<&'a mut (dyn Future<Output = Option<Blocked>> + Send)>;
+
+/// What those who look at a question saw: who blocks it, or that their time was over.
+type Looked = Result<Option<Blocked>, tokio::time::error::Elapsed>;
+
+/// What became of a call of the model.
+type Called = Result<Completed, CallFailed>;
 
 /// Ends when a question has passed those who look at it.
 type Passed = Option<oneshot::Receiver<()>>;
 
-/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for. Gives what was blocked, and what the
-/// call came to if it came to its end.
+/// Calls the model while somebody looks; who blocks ends the call, and who passes is waited for. Gives what was seen, and what the
+/// call came to if it came to its end. A look that is late ends with the time of the ask, and so does the call, of itself.
 async fn beside<T>(
-    look: Pin<&mut (dyn Future<Output = Option<Blocked>> + Send)>,
+    look: impl Future<Output = Looked> + Unpin,
     passes: oneshot::Sender<()>,
     call: impl Future<Output = T>,
-) -> (Option<Blocked>, Option<T>) {
+) -> (Looked, Option<T>) {
     let mut call = pin!(call);
     match select(look, call.as_mut()).await {
-        Either::Left((Some(blocked), _)) => (Some(blocked), None),
-        Either::Left((None, call)) => {
-            let _nobody_may_wait = passes.send(());
-            (None, Some(call.await))
+        Either::Left((looked @ Ok(Some(_)), _)) => (looked, None),
+        Either::Left((looked, call)) => {
+            let passes = match looked {
+                Ok(_) => {
+                    let _nobody_may_wait = passes.send(());
+                    None
+                }
+                Err(_) => Some(passes),
+            };
+            let called = call.await;
+            // Until here: without it a reader would see what nobody has looked at.
+            drop(passes);
+            (looked, Some(called))
         }
         Either::Right((called, look)) => (look.await, Some(called)),
     }

@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::waits::Stage;
 use crate::error::ToolError;
 use crate::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
 
@@ -54,15 +55,20 @@ pub(super) fn look(rails: &[Arc<dyn Guardrail>], what: &Guarded) -> BoxFuture<'s
 }
 
 impl Guards {
-    /// Whether a tool may be called so: no guardrail blocks it, and a person approves it where the tool wants that.
+    /// Whether a tool may be called so: no guardrail blocks it, and a person approves it where the tool wants that. `at` is told for which
+    /// of them it waits.
     pub(super) async fn allow(
         &self,
         agent: &Arc<str>,
         tool: &str,
         arguments: &Value,
         needs_approval: bool,
+        at: impl Fn(Stage),
     ) -> Result<(), ToolError> {
         let what = || Guarded::ToolCall { tool: tool.to_owned(), arguments: arguments.clone() };
+        if !self.tools.is_empty() {
+            at(Stage::Guardrail);
+        }
         if !self.tools.is_empty()
             && let Some(Blocked { guardrail, reason }) = look(&self.tools, &what()).await
         {
@@ -75,6 +81,7 @@ impl Guards {
                 let fingerprint = fingerprint(tool, arguments);
                 let (agent, tool, arguments) = (agent.clone(), tool.to_owned(), arguments.clone());
                 let approval = Approval { agent, tool, arguments, fingerprint: fingerprint.clone() };
+                at(Stage::Approval);
                 match approver.decide(approval).await {
                     Decision::Approved { fingerprint: of } if of == fingerprint => Ok(()),
                     Decision::Approved { .. } => {

@@ -5,12 +5,13 @@
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
-//! - `sessions`, `summary`, `remember`: what an agent knows of what was said before
+//! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
 //! - `guard`: guardrails, and a person who approves
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
 //! - `drive`: one ask carried out
+//! - `waits`: what it waited for when its time was over
 //! - `line`, `host`: one ask at a time, and where
 
 mod answer;
@@ -23,6 +24,7 @@ mod line;
 mod many;
 mod question;
 mod remember;
+mod rests;
 mod sessions;
 mod spec;
 mod stream;
@@ -30,6 +32,7 @@ mod summary;
 mod tools;
 mod turns;
 mod typed;
+mod waits;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,6 +54,7 @@ pub use sessions::MemorySessions;
 pub use spec::ChatAgentSpec;
 pub use stream::{AskEvent, AskStream};
 pub use typed::{AskingAs, Typed};
+pub use waits::AskWait;
 
 /// How long the agent itself may take beyond the time of an ask, to say that it is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -131,7 +135,7 @@ impl Future for Asking {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
         Poll::Ready(answered.unwrap_or_else(|error| match error {
             // In the line: it was never carried out.
-            AskError::Timeout => Err(ChatAgentError::Limit { limit: AskLimit::Time, partial: Box::default() }),
+            AskError::Timeout => Err(ChatAgentError::late(AskWait::Line, Answer::default())),
             error => Err(ChatAgentError::Agent(error)),
         }))
     }

@@ -9,6 +9,7 @@ use super::guard::Guards;
 use super::host::Host;
 use super::limits::AskLimits;
 use super::question::Question;
+use super::rests::Rests;
 use super::tools::Tools;
 use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
@@ -33,6 +34,7 @@ pub struct ChatAgentSpec {
     sessions: Option<Arc<dyn SessionStore>>,
     summarises: bool,
     summary_model: Option<String>,
+    rests: Arc<Rests>,
     guards: Guards,
     limits: AskLimits,
     budget: Option<Budget>,
@@ -64,6 +66,7 @@ impl ChatAgentSpec {
             sessions: None,
             summarises: false,
             summary_model: None,
+            rests: Arc::default(),
             guards: Guards::default(),
             limits: AskLimits::default(),
             budget: None,
@@ -110,7 +113,8 @@ impl ChatAgentSpec {
 
     /// What of a session does not fit into [`AskLimits::history_tokens`] is summarised, and not just left out: by a call of its model,
     /// before the ask that finds it so and within that ask's time and budget. The summary is kept in the session's store for the asks to
-    /// come. When the call fails, the oldest exchanges are left out. By default nothing is summarised.
+    /// come. When the call fails, the oldest exchanges are left out; when it was paid for and came to nothing, the next one is made five
+    /// minutes later at the earliest. By default nothing is summarised.
     pub fn summarise(mut self) -> Self {
         self.summarises = true;
         self
@@ -134,7 +138,8 @@ impl ChatAgentSpec {
         self
     }
 
-    /// Looks at each tool call before it is made; when it blocks, the model is told. May be said several times.
+    /// Looks at each tool call before it is made, and at each handoff, which is a call of the tool `transfer_to_NAME`; when it blocks, the
+    /// model is told, and the conversation stays here. May be said several times.
     pub fn guard_tools(mut self, guardrail: impl Guardrail) -> Self {
         self.guards.tools.push(Arc::new(guardrail));
         self
@@ -188,6 +193,7 @@ impl ChatAgentSpec {
             sessions,
             summarises,
             summary_model,
+            rests,
             guards,
             limits,
             budget,
@@ -218,6 +224,7 @@ impl ChatAgentSpec {
             handoffs,
             sessions,
             summaries,
+            rests,
             guards,
             limits,
             budget,
@@ -241,6 +248,8 @@ pub(super) struct Plan {
     pub(super) sessions: Option<Arc<dyn SessionStore>>,
     /// The model that summarises them.
     pub(super) summaries: Option<String>,
+    /// Those of which none is tried at the moment.
+    pub(super) rests: Arc<Rests>,
     pub(super) guards: Guards,
     pub(super) limits: AskLimits,
     pub(super) budget: Option<Budget>,

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::guard::Guards;
 use super::turns::Outcome;
+use super::waits::{Pending, Stage};
 use crate::chat::{ToolCall, ToolSpec};
 use crate::error::{StartError, ToolError};
 use crate::event::CancelReason;
@@ -54,28 +55,42 @@ impl Tools {
         self.entries.iter().map(|entry| entry.spec.clone()).collect()
     }
 
-    /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them.
-    pub(super) async fn make(&self, calls: Vec<ToolCall>, ask: &ToolContext, guards: &Guards) -> Vec<Outcome> {
+    /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them; `pending` knows which those
+    /// are.
+    pub(super) async fn make(
+        &self,
+        calls: Vec<ToolCall>,
+        ask: &ToolContext,
+        guards: &Guards,
+        pending: &Pending,
+    ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(calls.len());
         let mut beside = Vec::new();
         for call in calls {
             match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
                 false => beside.push(call),
                 true => {
-                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask, guards).await);
-                    outcomes.push(self.make_one(call, ask, guards).await);
+                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask, guards, pending).await);
+                    outcomes.push(self.make_one(call, ask, guards, pending).await);
                 }
             }
         }
-        outcomes.extend(self.make_beside(beside, ask, guards).await);
+        outcomes.extend(self.make_beside(beside, ask, guards, pending).await);
         outcomes
     }
 
-    async fn make_beside(&self, calls: Vec<ToolCall>, ask: &ToolContext, guards: &Guards) -> Vec<Outcome> {
+    async fn make_beside(
+        &self,
+        calls: Vec<ToolCall>,
+        ask: &ToolContext,
+        guards: &Guards,
+        pending: &Pending,
+    ) -> Vec<Outcome> {
         if let [_] = calls[..] {
-            return vec![self.make_one(calls.into_iter().next().unwrap_or_default(), ask, guards).await];
+            let call = calls.into_iter().next().unwrap_or_default();
+            return vec![self.make_one(call, ask, guards, pending).await];
         }
-        let calls = calls.into_iter().map(|call| self.make_one(call, ask, guards));
+        let calls = calls.into_iter().map(|call| self.make_one(call, ask, guards, pending));
         stream::iter(calls).buffered(self.at_once).collect().await
     }
 
@@ -84,7 +99,7 @@ impl Tools {
     }
 
     /// Every error becomes words for the model.
-    async fn make_one(&self, call: ToolCall, ask: &ToolContext, guards: &Guards) -> Outcome {
+    async fn make_one(&self, call: ToolCall, ask: &ToolContext, guards: &Guards, pending: &Pending) -> Outcome {
         let ToolCall { id, name, arguments } = call;
         let made = match self.find(&name) {
             None => Err(self.unknown(&name)),
@@ -93,10 +108,20 @@ impl Tools {
                 Ok(arguments) => {
                     let span = tracing::info_span!("execute_tool", tool = %name);
                     let needs = entry.policy.needs_approval;
-                    match guards.allow(&ask.agent, &name, &arguments, needs).await {
-                        Ok(()) => entry.call(arguments, &id, ask).instrument(span).await,
+                    let number = pending.begins(&name);
+                    let at = |stage| pending.at(number, stage);
+                    let made = match guards.allow(&ask.agent, &name, &arguments, needs, at).await {
+                        Ok(()) => {
+                            at(Stage::Tool);
+                            entry.call(arguments, &id, ask).instrument(span).await
+                        }
                         Err(refused) => Err(refused),
+                    };
+                    // What ends with the time of the ask, because a tool knows that time, is what it waited for.
+                    if Instant::now() < ask.deadline {
+                        pending.over(number);
                     }
+                    made
                 }
             },
         };

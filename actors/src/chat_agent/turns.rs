@@ -8,9 +8,10 @@ use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
-use crate::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolSpec, Turn};
+use super::waits::AskWait;
+use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
-use crate::gateway::{Completed, Price, Source};
+use crate::gateway::{CallTimes, Completed, Price, Source};
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -47,6 +48,10 @@ pub(super) struct Turns {
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
     form: Option<(AnswerForm, u32)>,
+    /// Where the answers that were not, and the words that asked again, are among the turns from the question on.
+    repairs: Vec<usize>,
+    /// Whether a reply without a word was asked for again.
+    has_been_silent: bool,
 }
 
 impl Turns {
@@ -75,6 +80,8 @@ impl Turns {
             metrics,
             made: BTreeMap::new(),
             form: form.map(|form| (form, 0)),
+            repairs: Vec::new(),
+            has_been_silent: false,
         }
     }
 
@@ -89,10 +96,28 @@ impl Turns {
         self.limits.turns = self.limits.turns.saturating_add(1);
     }
 
+    /// A call failed, of its own or for its session: what was tried is counted. Without times nobody knows how far it came, but that it
+    /// was waited for so long.
+    pub(super) fn not_answered(&mut self, times: Option<CallTimes>, waited: Duration) {
+        let metrics = &mut self.metrics;
+        let unknown = CallTimes { provider: waited, without_usage: 1, ..CallTimes::default() };
+        let CallTimes { queue, provider, attempts, without_usage, .. } = times.unwrap_or(unknown);
+        metrics.attempts += attempts;
+        metrics.queue += queue;
+        metrics.model += provider;
+        metrics.calls_without_usage += u32::from(without_usage > 0);
+        if without_usage > 0 {
+            metrics.cost_micros = None;
+        }
+    }
+
     /// The model has answered. `price` is that of the model that did.
     pub(super) fn replied(&mut self, completed: Completed, price: Option<Price>) -> Next {
         self.count(&completed, price);
         let reply = completed.reply;
+        if reply.text.trim().is_empty() && reply.tool_calls.is_empty() {
+            return self.silent(&reply.finish);
+        }
         if !reply.text.is_empty() {
             self.text.clone_from(&reply.text);
         }
@@ -106,6 +131,29 @@ impl Turns {
             Some(limit) => self.ended_by(limit),
             None => Next::Tools(calls),
         }
+    }
+
+    /// The model has said nothing, which is no answer. It is asked again once: some do so after a tool, and not the next time. What it
+    /// said is no turn, because providers take none without a word.
+    fn silent(&mut self, finish: &Finish) -> Next {
+        let problem = match finish {
+            // It may have thought all the time, and would do so again.
+            Finish::Length => {
+                let most = self.limits.output_tokens;
+                format!(
+                    "the model came to the longest reply, {most} tokens, before a word; raise `AskLimits::output_tokens`"
+                )
+            }
+            _ if !self.has_been_silent => {
+                self.has_been_silent = true;
+                self.repairs.push(self.request.turns.len().saturating_sub(self.before));
+                self.request().turns.push(Turn::user("Your reply was empty. Answer."));
+                return self.again();
+            }
+            Finish::Other(why) => format!("the model said nothing, twice; it ended with `{why}`"),
+            _ => "the model said nothing, twice".to_owned(),
+        };
+        Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }))
     }
 
     /// The model has said its last. If that is not what it has to be, it is told so and asked again.
@@ -123,6 +171,8 @@ impl Turns {
         *repaired += 1;
         let again =
             format!("That cannot be used: {problem}. Answer again with nothing but JSON that satisfies the schema.");
+        let at = self.request.turns.len().saturating_sub(self.before);
+        self.repairs.extend([at.saturating_sub(1), at]);
         self.request().turns.push(Turn::user(again));
         self.again()
     }
@@ -138,10 +188,15 @@ impl Turns {
         self.begin()
     }
 
+    /// So many tools of a turn were called, for so long, and may not have come to their end.
+    pub(super) fn count_tools(&mut self, calls: u32, took: Duration) {
+        self.metrics.tool_calls += calls;
+        self.metrics.tools += took;
+    }
+
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
-        self.metrics.tool_calls += u32::try_from(outcomes.len()).unwrap_or(u32::MAX);
-        self.metrics.tools += took;
+        self.count_tools(u32::try_from(outcomes.len()).unwrap_or(u32::MAX), took);
         self.request().turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
         self.again()
     }
@@ -179,8 +234,13 @@ impl Turns {
     }
 
     /// A limit ends it.
-    pub(super) fn ended_by(&mut self, limit: AskLimit) -> Next {
-        Next::End(Err(ChatAgentError::Limit { limit, partial: Box::new(self.answer()) }))
+    fn ended_by(&mut self, limit: AskLimit) -> Next {
+        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, partial: Box::new(self.answer()) }))
+    }
+
+    /// Its time is over.
+    pub(super) fn late(&mut self, wait: AskWait) -> Next {
+        Next::End(Err(ChatAgentError::late(wait, self.answer())))
     }
 
     /// To be changed: nobody else has it any more, unless a model keeps what it was asked.
@@ -198,17 +258,15 @@ impl Turns {
             // It was kept, or somebody else's.
             return;
         }
-        match completed.reply.usage {
-            Some(usage) => {
-                metrics.input_tokens = metrics.input_tokens.saturating_add(usage.input);
-                metrics.output_tokens = metrics.output_tokens.saturating_add(usage.output);
-                let cost = price.map(|price| price.of(usage));
-                metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
-            }
-            None => {
-                metrics.calls_without_usage += 1;
-                metrics.cost_micros = None;
-            }
+        if times.without_usage > 0 || completed.reply.usage.is_none() {
+            metrics.calls_without_usage += 1;
+            metrics.cost_micros = None;
+        }
+        if let Some(usage) = completed.reply.usage {
+            metrics.input_tokens = metrics.input_tokens.saturating_add(usage.input);
+            metrics.output_tokens = metrics.output_tokens.saturating_add(usage.output);
+            let cost = price.map(|price| price.of(usage));
+            metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
         }
     }
 
@@ -231,6 +289,13 @@ impl Turns {
         None
     }
 
+    /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again. Those are
+    /// no exchange with whoever asked, and would be shown, and paid for, with every ask to come.
+    pub(super) fn kept(&self, turns: &[Turn]) -> Vec<Turn> {
+        let said = turns.iter().enumerate().filter(|(number, _)| !self.repairs.contains(number));
+        said.map(|(_, turn)| turn.clone()).collect()
+    }
+
     /// What there is.
     fn answer(&mut self) -> Answer {
         let before = self.before.min(self.request.turns.len());
@@ -245,167 +310,5 @@ impl Turns {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::chat::{ChatReply, TokenUsage};
-    use crate::gateway::CallTimes;
-
-    const PRICE: Option<Price> = Some(Price { input: 1_000_000, output: 2_000_000 });
-
-    fn said(text: &str, calls: &[(&str, &str)]) -> Completed {
-        let of = |(number, (name, arguments)): (usize, &(&str, &str))| ToolCall {
-            id: format!("call-{number}"),
-            name: (*name).to_owned(),
-            arguments: (*arguments).to_owned(),
-        };
-        let tool_calls = calls.iter().enumerate().map(of).collect();
-        let usage = Some(TokenUsage { input: 10, output: 5 });
-        let times = CallTimes { attempts: 2, queue: Duration::from_secs(1), ..CallTimes::default() };
-        let reply = ChatReply { tool_calls, usage, ..ChatReply::text(text) };
-        Completed { reply, model: "a/b".into(), source: Source::Model, times }
-    }
-
-    fn turns(limits: AskLimits) -> Turns {
-        Turns::new(limits, vec![Turn::system("be brief")], "how warm?".to_owned(), Vec::new(), None)
-    }
-
-    fn outcome(id: &str, text: &str) -> Outcome {
-        Outcome { id: id.to_owned(), text: text.to_owned() }
-    }
-
-    fn limit_of(next: Next) -> (AskLimit, Answer) {
-        let Next::End(Err(ChatAgentError::Limit { limit, partial })) = next else { panic!("{next:?}") };
-        (limit, *partial)
-    }
-
-    #[test]
-    fn a_reply_without_tools_is_the_answer() {
-        let mut turns = turns(AskLimits::default());
-        let Next::Model(request) = turns.begin() else { panic!("the model is called first") };
-        assert_eq!(request.turns, [Turn::system("be brief"), Turn::user("how warm?")]);
-        let Next::End(Ok(answer)) = turns.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
-        assert_eq!((answer.to_string().as_str(), answer.turns.len()), ("warm", 2), "without the instructions");
-        let AskMetrics { model_calls, attempts, input_tokens, output_tokens, cost_micros, queue, .. } = answer.metrics;
-        assert_eq!((model_calls, attempts, input_tokens, output_tokens), (1, 2, 10, 5));
-        assert_eq!((cost_micros, queue), (Some(20), Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn what_tools_say_goes_back_to_the_model_in_the_order_of_the_calls() {
-        let mut turns = turns(AskLimits::default());
-        let next = turns.replied(said("let me see", &[("a", "{}"), ("b", "{}")]), PRICE);
-        assert!(matches!(next, Next::Tools(calls) if calls.len() == 2));
-        let outcomes = vec![outcome("call-0", "1"), outcome("call-1", "2")];
-        let Next::Model(request) = turns.used(outcomes, Duration::from_secs(2)) else { panic!("it is called again") };
-        assert_eq!(request.turns[3..], [Turn::tool("call-0", "1"), Turn::tool("call-1", "2")]);
-        let Next::End(Ok(answer)) = turns.replied(said("three", &[]), None) else { panic!("it is answered") };
-        assert_eq!((answer.metrics.tool_calls, answer.metrics.tools), (2, Duration::from_secs(2)));
-        assert_eq!((answer.metrics.cost_micros, answer.metrics.output_tokens), (None, 10), "one price is unknown");
-    }
-
-    #[test]
-    fn each_limit_ends_it_with_what_there_is() {
-        let limits = AskLimits { turns: 2, ..AskLimits::default() };
-        let mut asked = turns(limits);
-        asked.replied(said("one moment", &[("a", "1")]), PRICE);
-        asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
-        asked.replied(said("", &[("a", "2")]), PRICE);
-        let (limit, partial) = limit_of(asked.used(vec![outcome("call-0", "y")], Duration::ZERO));
-        assert_eq!((limit, partial.text.as_str(), partial.turns.len()), (AskLimit::Turns, "one moment", 5));
-
-        let mut asked = turns(AskLimits { tool_calls: 1, ..AskLimits::default() });
-        let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1"), ("a", "2")]), PRICE));
-        assert_eq!((limit, partial.metrics.tool_calls), (AskLimit::ToolCalls, 0), "none of them was made");
-
-        let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
-        asked.replied(said("", &[("a", "1")]), PRICE);
-        let (limit, partial) = limit_of(asked.used(vec![outcome("call-0", "x")], Duration::ZERO));
-        assert_eq!((limit, partial.metrics.output_tokens), (AskLimit::Tokens, 5));
-
-        let mut asked = turns(AskLimits::default());
-        for _ in 0..2 {
-            assert!(matches!(asked.replied(said("", &[("a", "1"), ("a", "2")]), PRICE), Next::Tools(_)));
-            asked.used(vec![outcome("call-0", "x"), outcome("call-1", "x")], Duration::ZERO);
-        }
-        let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1")]), PRICE));
-        assert_eq!((limit, partial.metrics.model_calls), (AskLimit::Repeats, 3));
-    }
-
-    #[test]
-    fn a_summary_is_paid_for_and_is_no_turn() {
-        let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
-        asked.paid_for(&said("so far", &[]), PRICE);
-        assert!(matches!(asked.again(), Next::Model(_)));
-        let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
-        assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
-        assert_eq!((answer.metrics.output_tokens, answer.metrics.cost_micros), (10, Some(40)));
-
-        let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
-        asked.paid_for(&said("so far", &[]), PRICE);
-        assert_eq!(limit_of(asked.again()).0, AskLimit::Tokens, "nothing is left for the ask itself");
-    }
-
-    #[test]
-    fn a_model_that_cannot_be_called_ends_it_with_what_there_is() {
-        let mut asked = turns(AskLimits::default());
-        asked.replied(said("wait", &[("a", "1")]), PRICE);
-        asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
-        let Next::End(Err(error)) = asked.failed(ModelError::Stopped) else { panic!("it ends") };
-        assert_eq!((error.code(), error.partial().unwrap().text.as_str()), ("stopped", "wait"));
-    }
-
-    fn a_number(repairs: u32) -> AnswerForm {
-        let check = |text: &str| text.parse::<i32>().map(drop).map_err(|error| error.to_string());
-        AnswerForm { name: "number".to_owned(), schema: json!({"type": "integer"}), check: Arc::new(check), repairs }
-    }
-
-    #[test]
-    fn an_answer_that_does_not_fit_is_asked_for_again_and_not_for_ever() {
-        let question = || "how warm?".to_owned();
-        let mut asked = Turns::new(AskLimits::default(), Vec::new(), question(), Vec::new(), Some(a_number(1)));
-        let Next::Model(request) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is asked again") };
-        let told = &request.turns[2].text;
-        assert!(matches!(request.form, ReplyForm::Json { .. }) && told.contains("invalid digit"), "{told}");
-        let Next::End(Ok(answer)) = asked.replied(said("21", &[]), PRICE) else { panic!("it is answered") };
-        assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("21", 2));
-
-        let mut asked = Turns::new(AskLimits::default(), Vec::new(), question(), Vec::new(), Some(a_number(0)));
-        let Next::End(Err(error)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it ends") };
-        assert_eq!((error.code(), error.partial().unwrap().text.as_str()), ("answer_unfit", "warm"));
-    }
-
-    #[test]
-    fn a_server_that_takes_no_schemas_is_told_in_words_once() {
-        let refused = || ModelError::Rejected { status: 400, message: "response_format".to_owned() };
-        let mut asked =
-            Turns::new(AskLimits::default(), vec![Turn::system("x")], "how?".to_owned(), Vec::new(), Some(a_number(1)));
-        let Next::Model(request) = asked.failed(refused()) else { panic!("it is called again") };
-        assert_eq!((&request.form, request.turns.len()), (&ReplyForm::Text, 3));
-        assert!(request.turns[1].text.contains("{\"type\":\"integer\"}"));
-        assert!(matches!(asked.failed(refused()), Next::End(Err(ChatAgentError::Model { .. }))));
-    }
-
-    #[test]
-    fn a_schema_that_was_told_in_words_stays_after_a_handoff() {
-        let refused = ModelError::Rejected { status: 400, message: "response_format".to_owned() };
-        let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(1)));
-        asked.failed(refused);
-        for instructions in [Some("sell"), None] {
-            asked.hand_over(instructions.map(Turn::system), Vec::new());
-            let Next::Model(request) = asked.begin() else { panic!("it goes on") };
-            let at = usize::from(instructions.is_some());
-            assert!(request.turns[at].text.contains("{\"type\":\"integer\"}"), "{:?}", request.turns);
-            assert_eq!((request.turns.len(), request.turns[0].text == "sell"), (2 + at, at == 1));
-        }
-    }
-
-    #[test]
-    fn kept_and_shared_replies_cost_nothing() {
-        let mut asked = turns(AskLimits::default());
-        let kept = Completed { source: Source::Cache, ..said("so", &[]) };
-        let Next::End(Ok(answer)) = asked.replied(kept, None) else { panic!("it is answered") };
-        assert_eq!((answer.metrics.input_tokens, answer.metrics.cost_micros), (0, Some(0)));
-    }
-}
+#[path = "turns_tests.rs"]
+mod tests;

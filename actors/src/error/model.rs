@@ -25,11 +25,11 @@ pub enum Waiting {
 impl Waiting {
     fn words(self) -> &'static str {
         match self {
-            Self::Queue => "a place in the gateway's queue",
-            Self::Connection => "a connection",
-            Self::FirstToken => "the first token",
-            Self::NextToken => "the next token",
-            Self::Total => "the end of the reply",
+            Self::Queue => "a place in the gateway's queue is over; allow more time, or more calls at once",
+            Self::Connection => "a connection is over; see whether the provider's address can be reached from here",
+            Self::FirstToken => "the first token is over; allow more time to the first token, or try again later",
+            Self::NextToken => "the next token is over; allow more time between tokens, or try again later",
+            Self::Total => "the end of the reply is over; allow more time, or a shorter reply",
         }
     }
 }
@@ -57,10 +57,10 @@ pub enum ModelError {
         retry_after: Duration,
     },
     /// A time-out passed, queued or in flight.
-    #[error("the time for {} is over", .0.words())]
+    #[error("the time for {}", .0.words())]
     Timeout(Waiting),
     /// The gateway has stopped.
-    #[error("the gateway has stopped")]
+    #[error("the gateway has stopped; start another runtime")]
     Stopped,
     /// The run has no tokens or no money left for this call; it was not made.
     #[error("{0}")]
@@ -74,10 +74,12 @@ pub enum ModelError {
         message: String,
     },
     /// There is no such model, or no such address.
-    #[error("the provider does not know it (404): {0}")]
+    #[error(
+        "no such model or address (404); look at the model's name, and at the address, which usually ends with /v1: {0}"
+    )]
     NotFound(String),
     /// The request is not what the provider takes.
-    #[error("the provider rejects the request ({status}): {message}")]
+    #[error("the provider rejects the request ({status}); change what it names: {message}")]
     Rejected {
         /// 400, 422 or another code that the caller is to blame for.
         status: u16,
@@ -85,13 +87,13 @@ pub enum ModelError {
         message: String,
     },
     /// More text than the model takes.
-    #[error("the text is too long for the model: {0}")]
+    #[error("the text is too long for the model; send less, or choose one that takes more: {0}")]
     ContextTooLong(String),
     /// The provider or the model will not answer this.
-    #[error("the model refused the content: {0}")]
+    #[error("the model refused the content; ask it otherwise, or another model: {0}")]
     ContentRefused(String),
     /// The provider's limit is reached.
-    #[error("the provider's limit is reached (429): {message}")]
+    #[error("the provider's limit is reached (429); try again later, or make fewer calls: {message}")]
     RateLimited {
         /// What it is about.
         limited: Limited,
@@ -101,7 +103,7 @@ pub enum ModelError {
         message: String,
     },
     /// The provider fails or is overloaded.
-    #[error("the provider is not available ({status}): {message}")]
+    #[error("the provider is not available ({status}); try again later: {message}")]
     Unavailable {
         /// 500 and above.
         status: u16,
@@ -119,13 +121,13 @@ pub enum ModelError {
         message: String,
     },
     /// Whoever answers cannot show that it is the provider: its certificate is not accepted. Nothing was sent to it.
-    #[error("no connection that can be trusted to {0}")]
+    #[error("no connection that can be trusted; look at the address, or install the server's certificate: {0}")]
     Untrusted(String),
     /// What came back is not what the provider's protocol says.
-    #[error("the provider's reply cannot be read: {0}")]
+    #[error("the provider's reply cannot be read; see whether the server speaks as the chosen provider does: {0}")]
     Malformed(String),
     /// The reply ended before its end.
-    #[error("the reply broke off after {received} bytes of text: {message}")]
+    #[error("the reply broke off after {received} bytes of text; ask again: {message}")]
     Broken {
         /// How much text had come.
         received: usize,
@@ -135,6 +137,9 @@ pub enum ModelError {
     /// The provider's adapter failed.
     #[error("the provider failed: {0}")]
     Provider(String),
+    /// What is asked needs a language model, and what would answer is none.
+    #[error("{0}")]
+    NoLanguageModel(String),
     /// A recorded conversation is played, and the call is not in it.
     #[error("{0}")]
     NotRecorded(String),
@@ -163,6 +168,7 @@ impl ModelError {
             Self::Malformed(_) => "malformed_reply",
             Self::Broken { .. } => "broken_reply",
             Self::Provider(_) => "provider",
+            Self::NoLanguageModel(_) => "no_language_model",
             Self::NotRecorded(_) => "not_recorded",
             Self::NetworkBlocked(_) => "network_blocked",
         }
@@ -208,6 +214,29 @@ impl ModelError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_says_what_to_do() {
+        let message = String::new;
+        let advised = [
+            (ModelError::NotFound(message()), "ends with /v1"),
+            (ModelError::Stopped, "start another runtime"),
+            (ModelError::ContextTooLong(message()), "send less"),
+            (ModelError::ContentRefused(message()), "another model"),
+            (ModelError::Rejected { status: 400, message: message() }, "change what it names"),
+            (ModelError::Unavailable { status: 503, retry_after: None, message: message() }, "try again later"),
+            (ModelError::Malformed(message()), "speaks as the chosen provider"),
+            (ModelError::Untrusted(message()), "look at the address"),
+            (ModelError::Broken { received: 1, message: message() }, "ask again"),
+        ];
+        for (error, advice) in advised {
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+        for waiting in [Waiting::Queue, Waiting::Connection, Waiting::FirstToken, Waiting::NextToken, Waiting::Total] {
+            let error = ModelError::Timeout(waiting).to_string();
+            assert!(error.contains(" is over; allow more ") || error.contains("; see whether"), "{error}");
+        }
+    }
 
     #[test]
     fn only_what_was_refused_beforehand_used_nothing() {

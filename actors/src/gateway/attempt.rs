@@ -70,10 +70,11 @@ fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<R
     Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
 }
 
-fn fail(call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
+fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
     // What its reader has seen was made.
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();
+    call.times.without_usage += u32::from(!used_nothing);
     if let Some(reservation) = reservation {
         match used_nothing {
             true => reservation.take_back(),

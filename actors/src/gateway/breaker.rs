@@ -107,6 +107,7 @@ impl Outcome {
             | ModelError::Provider(_)
             | ModelError::Overloaded { .. }
             | ModelError::Stopped
+            | ModelError::NoLanguageModel(_)
             | ModelError::NotRecorded(_)
             | ModelError::NetworkBlocked(_)
             | ModelError::BudgetExhausted(_) => Self::Neutral,

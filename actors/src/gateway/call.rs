@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, TryFutureExt};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,10 +17,10 @@ use super::desk::Desk;
 use super::leaf::LeafMessage;
 use super::saving::{CacheMode, FlightId, Key, WaiterId, stable_hash};
 use super::sharing::Saving;
-use super::values::{Completed, Source};
+use super::values::{CallFailed, Completed, Source};
 use super::{Gateway, refused};
 use crate::chat::{ChatRequest, TokenUsage};
-use crate::error::ModelError;
+use crate::error::{AskError, ModelError};
 use crate::mailbox::{Ask, Reply, drop_contained, with_contained_waker};
 
 /// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock.
@@ -93,6 +93,8 @@ pub(super) struct Progress {
     /// At the provider.
     pub(super) provider: Duration,
     pub(super) attempts: u32,
+    /// Those of them that failed after they may have used something.
+    pub(super) without_usage: u32,
 }
 
 /// One call, about to be made.
@@ -182,6 +184,11 @@ impl<'a> ChatCall<'a> {
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
     pub fn send(self) -> impl Future<Output = Result<Completed, ModelError>> + Send + use<> {
+        self.send_timed().map_err(|failed| failed.error)
+    }
+
+    /// The same for who wants to know where the time of a call went that failed.
+    pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
         let Self { gateway, lane, others, flow, request, deadline, budget, chunks, cache } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
@@ -190,7 +197,7 @@ impl<'a> ChatCall<'a> {
             Draft { lane, others, flow, request, deadline: began + deadline, budget, chunks, saving }
         });
         match draft {
-            Err(unknown) => Sending::Refused(Some(unknown)),
+            Err(unknown) => Sending::Refused(Some(unknown.into())),
             Ok(draft) if draft.reads() && desk.models()[draft.lane].store.is_some() => {
                 Sending::Beside(Box::pin(after_the_store(draft, desk, began)))
             }
@@ -202,18 +209,18 @@ impl<'a> ChatCall<'a> {
 /// The wait for a call, of which there are many: most of them hold no more than a question. What few of them do is in a box.
 enum Sending {
     /// There is no such model.
-    Refused(Option<ModelError>),
+    Refused(Option<CallFailed>),
     Asked {
         answer: Answer,
         /// Where the pieces of a kept reply go.
         replayed: Option<Chunks>,
         began: Instant,
     },
-    Beside(BoxFuture<'static, Result<Completed, ModelError>>),
+    Beside(BoxFuture<'static, Result<Completed, CallFailed>>),
 }
 
 impl Future for Sending {
-    type Output = Result<Completed, ModelError>;
+    type Output = Result<Completed, CallFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
@@ -223,7 +230,8 @@ impl Future for Sending {
                 Self::Asked { answer, replayed, began } => {
                     let answered = ready!(Pin::new(answer).poll(cx));
                     let replayed = replayed.take();
-                    let completed = answered?.seen_after(began.elapsed());
+                    let total = began.elapsed();
+                    let completed = answered.map_err(|failed| failed.seen_after(total))?.seen_after(total);
                     let Some(chunks) = replayed.filter(|_| completed.source != Source::Model) else {
                         return Poll::Ready(Ok(completed));
                     };
@@ -238,7 +246,7 @@ impl Future for Sending {
 }
 
 /// The same for a model with a store, which is asked first.
-async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Result<Completed, ModelError> {
+async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Result<Completed, CallFailed> {
     if let Some(kept) = draft.kept(&desk).await {
         if let Some(chunks) = &draft.chunks {
             replay(chunks, &kept).await;
@@ -282,7 +290,13 @@ impl Draft {
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
         let Self { lane, others, flow, request, deadline, budget, chunks, saving } = self;
-        let times = Progress { lined_up: began, queued: Duration::ZERO, provider: Duration::ZERO, attempts: 0 };
+        let times = Progress {
+            lined_up: began,
+            queued: Duration::ZERO,
+            provider: Duration::ZERO,
+            attempts: 0,
+            without_usage: 0,
+        };
         let (most, home, tries) = (request.most_tokens(), desk.shared().home(), 0);
         let waiter = saving.as_ref().map(|saving| saving.waiter);
         let at = home.clone();
@@ -341,13 +355,19 @@ struct Answer {
 }
 
 impl Future for Answer {
-    type Output = Result<Completed, ModelError>;
+    type Output = Result<Completed, CallFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(ask) = &mut self.ask else { return Poll::Pending };
         let answer = ready!(Pin::new(ask).poll(cx));
         self.ask = None;
-        Poll::Ready(answer.map_or_else(|error| Err(refused(error)), |(answer, _)| answer))
+        Poll::Ready(match answer {
+            Ok((Ok(completed), _)) => Ok(completed),
+            Ok((Err(error), call)) => Err(CallFailed { error, times: call.map(|call| call.times.into()) }),
+            // At the door nothing was begun; of any other end nobody knows how far it had come.
+            Err(AskError::Overloaded) => Err(refused(AskError::Overloaded).into()),
+            Err(error) => Err(CallFailed { error: refused(error), times: None }),
+        })
     }
 }
 

@@ -30,8 +30,8 @@ fn another_may_do_better(error: &ModelError) -> bool {
         // logs it, so that nobody pays for the second model for months without knowing why. Nothing was sent to one that
         // could not be trusted.
         ModelError::NotFound(_) | ModelError::Unauthorized { .. } | ModelError::Untrusted(_) => true,
-        // The next model may have more room.
-        ModelError::ContextTooLong(_) => true,
+        // The next model may have more room, or be one.
+        ModelError::ContextTooLong(_) | ModelError::NoLanguageModel(_) => true,
         ModelError::Broken { received, .. } => *received == 0,
         // About what is asked for: to look for somebody who does not mind would be to get around the refusal.
         ModelError::ContentRefused(_) => false,

@@ -49,6 +49,7 @@ pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use retry_budget::RetryBudgetPolicy;
 pub use saving::{CacheMode, CachePolicy, canonical};
+pub(crate) use values::CallFailed;
 pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel, Source};
 
 /// Room for the timers of waiting calls beside the calls in flight: each is at most half as far away as the next.

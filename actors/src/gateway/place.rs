@@ -75,8 +75,9 @@ impl Place {
 
     /// It was not made after all: there was nobody to make it. What it reserved comes back.
     pub(super) fn not_made(mut self, attempt: Attempt, why: ModelError) {
-        let Attempt { call, reservation, .. } = attempt;
+        let Attempt { mut call, reservation, .. } = attempt;
         let tries = call.tries;
+        call.times.attempts -= 1;
         if let Some(reservation) = reservation {
             reservation.take_back();
         }

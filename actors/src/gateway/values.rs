@@ -11,6 +11,7 @@ use super::limits::ModelLimits;
 use super::prices::Price;
 use super::saving::CachePolicy;
 use crate::chat::ChatReply;
+use crate::error::{ModelError, Waiting};
 use crate::ports::{ChatModel, ReplyStore};
 
 /// A model behind a gateway.
@@ -127,6 +128,39 @@ pub struct CallTimes {
     pub overhead: Duration,
     /// How many attempts there were.
     pub attempts: u32,
+    /// So many of them failed after they may have used something, and nobody knows what.
+    pub without_usage: u32,
+}
+
+impl From<Progress> for CallTimes {
+    fn from(Progress { queued, provider, attempts, without_usage, .. }: Progress) -> Self {
+        Self { queue: queued, provider, attempts, without_usage, ..Self::default() }
+    }
+}
+
+/// A call that was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallFailed {
+    pub(crate) error: ModelError,
+    /// Where the time went; `None` when nobody knows what became of the call, which may have been made.
+    pub(crate) times: Option<CallTimes>,
+}
+
+impl CallFailed {
+    /// Its caller learns it after so long. What ended in line was there until then.
+    pub(super) fn seen_after(mut self, total: Duration) -> Self {
+        if let (ModelError::Timeout(Waiting::Queue), Some(times)) = (&self.error, &mut self.times) {
+            times.queue = total.saturating_sub(times.provider);
+        }
+        self
+    }
+}
+
+impl From<ModelError> for CallFailed {
+    /// It was not made.
+    fn from(error: ModelError) -> Self {
+        Self { error, times: Some(CallTimes::default()) }
+    }
 }
 
 /// Where an answer comes from.
@@ -158,8 +192,7 @@ pub struct Completed {
 
 impl Completed {
     pub(super) fn new(reply: ChatReply, model: Arc<str>, progress: Progress, first_token: Option<Duration>) -> Self {
-        let Progress { queued, provider, attempts, .. } = progress;
-        let times = CallTimes { queue: queued, provider, first_token, overhead: Duration::ZERO, attempts };
+        let times = CallTimes { first_token, ..progress.into() };
         Self { reply, model, source: Source::Model, times }
     }
 

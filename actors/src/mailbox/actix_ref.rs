@@ -14,7 +14,7 @@ use actix::{Message, Recipient};
 
 use super::ask::Ask;
 use super::reply::{Reply, with_cause};
-use super::{AgentId, AgentRef, AgentSpec, Name};
+use super::{AgentId, AgentRef, AgentSpec, Carried, DeadLetter, Name};
 use crate::agent::{Agent, Turn};
 use crate::error::{AskError, StartError, TellError};
 use crate::runtime::Runtime;
@@ -197,8 +197,8 @@ impl<M: ActixMessage> Step<M> {
 /// The agent in the actor's place.
 struct StandIn<M: ActixMessage> {
     recipient: Recipient<M>,
-    /// No more than there are places.
-    waiting: VecDeque<Passing<M>>,
+    /// No more than there are places. What is lost is counted before its asker learns it.
+    waiting: VecDeque<(Carried<Step<M>>, Passing<M>)>,
     /// Messages that the actor has.
     passed: usize,
     at_once: usize,
@@ -209,7 +209,7 @@ impl<M: ActixMessage> Agent for StandIn<M> {
 
     fn handle(&mut self, step: Step<M>, turn: &mut Turn<'_, Step<M>>) {
         match step {
-            Step::Pass(passing) => self.waiting.push_back(passing),
+            Step::Pass(passing) => self.waiting.push_back((turn.carries(), passing)),
             Step::Done => self.passed -= 1,
         }
         if !self.recipient.connected() {
@@ -219,26 +219,32 @@ impl<M: ActixMessage> Agent for StandIn<M> {
                 tracing::warn!(%name, lost, "an actor of actix's has ended, and messages for it are lost");
             }
             with_cause(AskError::Stopped, || self.waiting.clear());
-            return turn.stop();
+            // What it had is judged first: an answer may be on its way still.
+            if self.passed == 0 {
+                turn.stop();
+            }
+            return;
         }
         while self.passed < self.at_once
-            && let Some(next) = self.waiting.pop_front()
+            && let Some((carried, next)) = self.waiting.pop_front()
         {
-            if !next.reply.as_ref().is_some_and(Reply::is_abandoned) {
-                self.pass(next, turn);
+            match next.reply.as_ref().is_some_and(Reply::is_abandoned) {
+                true => carried.lose(DeadLetter::CallerLeft),
+                false => self.pass(next, carried, turn),
             }
         }
     }
 }
 
 impl<M: ActixMessage> StandIn<M> {
-    fn pass(&mut self, passing: Passing<M>, turn: &mut Turn<'_, Step<M>>) {
+    fn pass(&mut self, passing: Passing<M>, mut carried: Carried<Step<M>>, turn: &mut Turn<'_, Step<M>>) {
         let Passing { message, reply, place } = passing;
         // A fresh sender takes the message at once. One that has met a full mailbox would wait, and nobody would wake it.
         let answer = self.recipient.clone().send(message);
         let recipient = self.recipient.clone();
+        carried.pass_on();
         let work = async move {
-            let Ok(answer) = answer.await else { return lost(&recipient, reply).await };
+            let Ok(answer) = answer.await else { return lost(&recipient, reply, carried).await };
             // Who has the answer finds room for the next question.
             drop(place);
             if let Some(reply) = reply {
@@ -252,11 +258,14 @@ impl<M: ActixMessage> StandIn<M> {
 }
 
 /// The answer is lost. When the actor is, too, its end follows within moments.
-async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::Result>>) {
+async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::Result>>, carried: Carried<Step<M>>) {
     for _ in 0..LOOKS {
         if !recipient.connected() {
+            carried.lose(DeadLetter::Stopped);
             return with_cause(AskError::Stopped, || drop(reply));
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    // The actor goes on: it was a future of its own that panicked.
+    carried.lose(DeadLetter::Panicked);
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub enum DeadLetter {
     /// The agent, or the whole runtime, stopped before it came to it.
     Stopped,
-    /// The agent panicked while it handled it.
+    /// The agent panicked while it handled it, or the actor for which it stands in did.
     Panicked,
     /// The one who asked had left before it was handled.
     CallerLeft,
@@ -60,6 +60,8 @@ pub(crate) struct ShardLedger {
     /// The same for senders on the shard itself, where nobody else writes.
     accepted_here: AtomicU64,
     handled: AtomicU64,
+    /// Those of them that are dead letters after all.
+    lost: AtomicU64,
     dead: [AtomicU64; DeadLetter::ALL.len()],
 }
 
@@ -83,6 +85,12 @@ impl ShardLedger {
     pub(super) fn dead(&self, reason: DeadLetter) {
         self.dead[reason.slot()].fetch_add(1, Relaxed);
     }
+
+    /// One that its agent took on for somebody else, and that did not get there: it was counted as handled. On any thread.
+    pub(super) fn lost(&self, reason: DeadLetter) {
+        self.lost.fetch_add(1, Relaxed);
+        self.dead(reason);
+    }
 }
 
 /// The counters of a runtime at one moment. While messages move, a count may be ahead of another by those that move.
@@ -90,7 +98,7 @@ impl ShardLedger {
 pub struct Ledger {
     /// Messages that a front door took.
     pub accepted: u64,
-    /// Messages whose handler returned.
+    /// Messages whose handler returned, but for those that it took on for somebody else and that were lost on the way.
     pub handled: u64,
     /// Messages that wait in the mailboxes of live agents, or are in their handlers' hands.
     pub pending: u64,
@@ -113,7 +121,7 @@ impl Ledger {
         let mut sum = Self { accepted: 0, handled: 0, pending, dead: Default::default() };
         for shard in shards {
             sum.accepted += shard.accepted.load(Relaxed) + shard.accepted_here.load(Relaxed);
-            sum.handled += shard.handled.load(Relaxed);
+            sum.handled += shard.handled.load(Relaxed).saturating_sub(shard.lost.load(Relaxed));
             for (total, count) in sum.dead.iter_mut().zip(&shard.dead) {
                 *total += count.load(Relaxed);
             }

@@ -8,6 +8,7 @@ mod actix_ref;
 mod agent_ref;
 mod ask;
 mod blocking;
+mod carried;
 mod contain;
 mod directory;
 mod door;
@@ -36,6 +37,7 @@ pub use overflow::Overflow;
 pub use reply::Reply;
 pub use spec::AgentSpec;
 
+pub(crate) use carried::Carried;
 pub(crate) use contain::{Contained, contain, drop_contained, drop_contained_in, panic_text, with_contained_waker};
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::Door;

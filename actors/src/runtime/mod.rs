@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use simulated::simulated;
-pub use stop::{Abandoned, StopReport};
+pub use stop::{Abandoned, StopReport, StuckThread};
 pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use block_on::{block_on, is_async_context};

@@ -39,14 +39,25 @@ impl Abandoned {
 }
 
 /// What a stop left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StopReport {
-    /// Agents that handled everything they had.
+    /// So many agents handled everything they had. They are not named: there may be a million, and none of them needs anybody.
     pub drained: usize,
     /// Agents that were cut short, in the order in which they were told to stop.
     pub abandoned: Vec<Abandoned>,
     /// Threads that did not end because an agent blocks them; they are left to themselves.
     pub stuck_threads: usize,
+    /// Those threads, with the agent that blocks each of them.
+    pub stuck: Vec<StuckThread>,
+}
+
+/// The thread of a shard that did not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckThread {
+    /// The number of the shard.
+    pub shard: usize,
+    /// The agent whose turn it was, its own code or work of its, by id and name; `None` when nobody's was seen at that moment.
+    pub agent: Option<(AgentId, String)>,
 }
 
 impl StopReport {
@@ -78,10 +89,11 @@ impl StopReport {
 
 pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Duration) -> StopReport {
     shared.refuse_new();
-    let mut report = StopReport { drained: 0, abandoned: Vec::new(), stuck_threads: 0 };
+    let mut report = StopReport::default();
     let late = drain(shared, within, &mut report).await;
     cut_short(shared, late, &mut report).await;
-    report.stuck_threads = join(shared, threads).await;
+    report.stuck = join(shared, threads).await.into_iter().map(|shard| stuck(shared, shard, &report)).collect();
+    report.stuck_threads = report.stuck.len();
     shared.close();
     report
 }
@@ -89,7 +101,7 @@ pub(super) async fn stop(shared: &Shared, threads: Vec<ShardThread>, within: Dur
 /// For a thread that drives the agents itself, and can therefore not wait for them.
 pub(super) fn at_once(shared: &Shared) -> StopReport {
     shared.refuse_new();
-    let mut report = StopReport { drained: 0, abandoned: Vec::new(), stuck_threads: 0 };
+    let mut report = StopReport::default();
     for (_, agent) in shared.directory().in_order().into_iter().rev() {
         report.count(agent.info(), true);
         agent.stop();
@@ -169,18 +181,27 @@ async fn cut_short(shared: &Shared, late: Vec<Arc<dyn AnyAgent>>, report: &mut S
     }
 }
 
-/// Ends the threads and joins those that end. How many do not?
-async fn join(shared: &Shared, mut threads: Vec<ShardThread>) -> usize {
+/// What is known of a thread that is stuck. An agent that is in no directory any more has its name in the report.
+fn stuck(shared: &Shared, shard: usize, report: &StopReport) -> StuckThread {
+    let agent = shared.looks().nth(shard).and_then(|look| look.agent).map(|id| {
+        let abandoned = report.abandoned.iter().find(|agent| agent.id == id).map(|agent| agent.name.clone());
+        (id, abandoned.unwrap_or_else(|| shared.directory().name_of(id)))
+    });
+    StuckThread { shard, agent }
+}
+
+/// Ends the threads and joins those that end. Which do not?
+async fn join(shared: &Shared, mut threads: Vec<ShardThread>) -> Vec<usize> {
     for thread in &threads {
         thread.end();
     }
     let mut time_is_up = std::pin::pin!(shared.sleep(GRACE));
-    let mut stuck = 0;
-    for thread in &mut threads {
+    let mut stuck = Vec::new();
+    for (shard, thread) in threads.iter_mut().enumerate() {
         tokio::select! {
             biased;
             () = thread.ended() => thread.join(),
-            () = &mut time_is_up => stuck += 1,
+            () = &mut time_is_up => stuck.push(shard),
         }
     }
     stuck

@@ -8,7 +8,7 @@ use callboard::providers::{Answer, Probe};
 use callboard::{Error, compose};
 
 use super::check::Check;
-use crate::cli::keys;
+use crate::cli::{hints, keys};
 
 /// How long a provider may take to list its models.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub(super) fn configuration(loaded: &Result<Loaded, Error>) -> Check {
     const NAME: &str = "configuration";
     let loaded = match loaded {
         Ok(loaded) => loaded,
-        Err(error) => return Check::fail(NAME, whole(error), error.hint()),
+        Err(error) => return Check::fail(NAME, whole(error), hints::of(error)),
     };
     let file = |file: &callboard::config::ReadFile| {
         let state = match (file.is_found, file.whose, file.is_trusted) {
@@ -75,7 +75,7 @@ pub(super) fn model(config: Option<&Config>) -> Check {
             };
             Check::ok(NAME, format!("{}; {price}{kept}", names.join(", then ")))
         }
-        Err(error) => Check::fail(NAME, whole(&error), error.hint()),
+        Err(error) => Check::fail(NAME, whole(&error), hints::of(&error)),
     }
 }
 
@@ -110,11 +110,14 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
             format!("{} with HTTP {status} to the question for its models", ms(latency)),
             "some servers have no such list; if a run fails too, look at the address: it usually ends with /v1",
         ),
-        Answer::Listed { latency, has_model: Some(false) } => Check::warn(
-            name,
-            format!("{}, and its list does not have the model", ms(latency)),
-            "look at the name after `openai/`: the provider lists its models at /models",
-        ),
+        Answer::Listed { latency, has_model: Some(false), near } => {
+            let detail = format!("{}, and its list does not have the model", ms(latency));
+            let look = "look at the name after the `/`: the provider lists its models at /models";
+            match near.is_empty() {
+                true => Check::fail(name, detail, look),
+                false => Check::fail(name, detail, format!("{look}, among them {}", near.join(", "))),
+            }
+        }
         Answer::Listed { latency, .. } if is_key_exposed => Check::warn(
             name,
             format!("{}, over plain http", ms(latency)),
@@ -157,16 +160,17 @@ mod tests {
     #[test]
     fn each_answer_of_a_provider_has_its_status() {
         let (quick, slow) = (Duration::from_millis(3), Duration::from_secs(3));
+        let listed = |latency, has_model| Answer::Listed { latency, has_model, near: Vec::new() };
         let answered = |answer, is_key_exposed| {
             let probe = Probe { host: "https://host".into(), is_key_exposed, answer };
             provider("provider", Result::Ok(Some(probe))).status
         };
         for (answer, is_key_exposed, status) in [
-            (Answer::Listed { latency: quick, has_model: Some(true) }, false, Ok),
-            (Answer::Listed { latency: quick, has_model: None }, false, Ok),
-            (Answer::Listed { latency: quick, has_model: None }, true, Warn),
-            (Answer::Listed { latency: slow, has_model: None }, false, Warn),
-            (Answer::Listed { latency: quick, has_model: Some(false) }, false, Warn),
+            (listed(quick, Some(true)), false, Ok),
+            (listed(quick, None), false, Ok),
+            (listed(quick, None), true, Warn),
+            (listed(slow, None), false, Warn),
+            (listed(quick, Some(false)), false, Fail),
             (Answer::Refused { status: 401, latency: quick }, false, Fail),
             (Answer::Other { status: 404, latency: quick }, false, Warn),
             (Answer::Other { status: 503, latency: quick }, false, Fail),

@@ -15,7 +15,7 @@ use callboard_actors::error::ModelError;
 use callboard_actors::ports::{ChatModel, ModelCall};
 use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::caller::{Caller, Format, Place, Vendor};
 use super::headers::retry_after;
@@ -63,7 +63,7 @@ impl Anthropic {
         let (model, place) = (model.into(), Place::of(&ANTHROPIC, base_url, "/messages")?);
         let mut headers = vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION))];
         if let Some(key) = &key {
-            headers.push((HeaderName::from_static("x-api-key"), sensitive(key)?));
+            headers.push((HeaderName::from_static("x-api-key"), ANTHROPIC.key_header("", key)?));
         }
         Ok(Self(Arc::new(Caller::new(&ANTHROPIC, Messages { model: model.clone() }, model, place, key, headers)?)))
     }
@@ -72,14 +72,6 @@ impl Anthropic {
     pub(crate) async fn probe(&self, model: &str, within: Duration) -> Probe {
         self.0.probe(model, within).await
     }
-}
-
-fn sensitive(key: &SecretString) -> Result<HeaderValue, ProviderError> {
-    let value = HeaderValue::from_str(key.expose_secret().trim());
-    let mut value = value.map_err(|_| ProviderError::Key { variable: KEY.to_owned() })?;
-    // So that nothing that prints headers prints it.
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl ChatModel for Anthropic {

@@ -18,8 +18,8 @@ use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::ModelError;
 use callboard_actors::ports::{ChatModel, ModelCall};
 use futures_util::future::BoxFuture;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use secrecy::SecretString;
 
 use super::caller::{Caller, Format, Place, Vendor};
 use super::headers::{headroom, retry_after};
@@ -103,17 +103,9 @@ fn caller<F: Format>(
 ) -> Result<Caller<F>, ProviderError> {
     let place = Place::of(vendor, base_url, path)?;
     let format = format(OPENAI.owns(&place.url));
-    let authorization = key.as_ref().map(|key| authorization(vendor, key)).transpose()?;
+    let authorization = key.as_ref().map(|key| vendor.key_header("Bearer ", key)).transpose()?;
     let headers = authorization.into_iter().map(|value| (AUTHORIZATION, value)).collect();
     Caller::new(vendor, format, model, place, key, headers)
-}
-
-fn authorization(vendor: &Vendor, key: &SecretString) -> Result<HeaderValue, ProviderError> {
-    let value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()));
-    let mut value = value.map_err(|_| ProviderError::Key { variable: vendor.key.to_owned() })?;
-    // So that nothing that prints headers prints it.
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl ChatModel for OpenAi {

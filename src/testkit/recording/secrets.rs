@@ -14,6 +14,9 @@ use crate::config::{Kind, Surroundings, Value, load};
 /// What stands in the place of a key.
 pub(super) const STRUCK: &str = "(redacted)";
 
+/// The same where JSON has a number: it stays JSON, whoever wrote it into which other text, and a tool's arguments stay what the tool takes.
+const NUMBER: &str = "0";
+
 /// Shorter values of variables are words and numbers, and no keys.
 const SHORTEST: usize = 8;
 
@@ -25,6 +28,8 @@ static LOOKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let looks = [
         // OpenAI, Anthropic, and many who do as they do; Google; Hugging Face; Groq.
         r"\bsk-[A-Za-z0-9_-]{16,}",
+        // One of which a vendor shows the beginning and the end.
+        r"\b(?:sk|gsk|xai|hf|AIza)[A-Za-z0-9_-]*\*{2,}[A-Za-z0-9_*-]*",
         r"\bAIza[A-Za-z0-9_-]{30,}",
         r"\b(?:hf|gsk|xai)[_-][A-Za-z0-9]{20,}",
         // GitHub, Slack, AWS.
@@ -32,10 +37,10 @@ static LOOKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\bgithub_pat_[A-Za-z0-9_]{20,}",
         r"\bxox[a-z]-[A-Za-z0-9-]{10,}",
         r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        // A JSON web token, a private key, a password in an address.
+        // A JSON web token, a private key, a password in an address: none goes beyond the text of JSON that it stands in.
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
-        r"://[^\s/:@]+:([^\s/@]+)@",
+        r#"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?:[^"\\]|\\[^"])*?-----END [A-Z ]*PRIVATE KEY-----|(?:[^"\\]|\\[^"])*)"#,
+        r#"://[^\s/:@"]+:([^\s/@"]+)@"#,
     ];
     looks.iter().filter_map(|look| Regex::new(look).ok()).collect()
 });
@@ -44,7 +49,7 @@ static LOOKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static NAMED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let named = [
         r"(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{8,})",
-        r#"(?i)(?:api[_-]?key|secret|token|passw(?:or)?d)\\?["']?\s*[:=]\s*\\?["']?([^\s"',;&\\]{7,}[^\s"',;&\\\]})])"#,
+        r#"(?i)(?:api[_-]?key|secret|token|passw(?:or)?d)\\?["']?\s*[:=]\s*(?:\[\s*)?\\?["']?([^\s"',;&\\]{7,}[^\s"',;&\\\]})])"#,
     ];
     named.iter().filter_map(|named| Regex::new(named).ok()).collect()
 });
@@ -123,6 +128,11 @@ impl Secrets {
         };
         spans.extend(LOOKS.iter().flat_map(found));
         spans.extend(NAMED.iter().flat_map(found).filter(|span| is_no_word(&text[span.clone()])));
+        for span in &mut spans {
+            if let Some(number) = number_at(text, span) {
+                *span = number;
+            }
+        }
         spans.sort_by_key(|span| (span.start, span.end));
         spans.into_iter().fold(Vec::new(), |mut apart: Vec<Range<usize>>, span| {
             match apart.last_mut() {
@@ -148,8 +158,26 @@ fn key_variables() -> Vec<String> {
     values.filter_map(|value| if let Value::Text(name) = value { Some(name) } else { None }).collect()
 }
 
-/// Words have no digits, and end sooner.
+/// The whole number of JSON that a key is, or is a part of.
+fn number_at(text: &str, key: &Range<usize>) -> Option<Range<usize>> {
+    let is_of_number = |sign: char| sign.is_ascii_digit() || matches!(sign, '.' | 'e' | 'E' | '+' | '-');
+    let (before, after) =
+        (text[..key.start].trim_end_matches(is_of_number), text[key.end..].trim_start_matches(is_of_number));
+    let number = before.len()..text.len() - after.len();
+    serde_json::from_str::<serde_json::Number>(&text[number.clone()]).ok()?;
+    let before = before.trim_end();
+    let is_value = match before.strip_suffix(':') {
+        Some(name) => name.trim_end().ends_with('"'),
+        None => before.ends_with(['[', ',']),
+    };
+    (is_value && after.trim_start().starts_with([',', ']', '}'])).then_some(number)
+}
+
+/// Words have no digits, and end sooner. What only begins a list of numbers is none either.
 fn is_no_word(text: &str) -> bool {
+    if text.strip_prefix('[').is_some_and(|number| number.parse::<f64>().is_ok()) {
+        return false;
+    }
     text.len() >= 24 || text.contains(|sign: char| sign.is_ascii_digit())
 }
 
@@ -165,7 +193,7 @@ impl Redacted {
         let (mut redacted, mut at, mut struck) = (String::with_capacity(text.len()), 0, Vec::new());
         for span in spans {
             redacted.push_str(&text[at..span.start]);
-            redacted.push_str(STRUCK);
+            redacted.push_str(if number_at(text, &span).is_some() { NUMBER } else { STRUCK });
             at = span.end;
             struck.push((span, redacted.len()));
         }
@@ -225,7 +253,14 @@ mod tests {
             ("{\"api_key\": \"abcd1234\", \"n\": 1}".to_owned(), "{\"api_key\": \"(redacted)\", \"n\": 1}"),
             ("{\\\"password\\\":\\\"hunter22\\\"}".to_owned(), "{\\\"password\\\":\\\"(redacted)\\\"}"),
             ("{\"token\":1234567}".to_owned(), "{\"token\":1234567}"),
-            ("{\"x\":{\"token\":12345678}}".to_owned(), "{\"x\":{\"token\":(redacted)}}"),
+            ("{\"x\":{\"token\":12345678}}".to_owned(), "{\"x\":{\"token\":0}}"),
+            ("{\"token\": [12345678, 2], \"n\":1}".to_owned(), "{\"token\": [0, 2], \"n\":1}"),
+            ("{\"token\":[1234567,2]}".to_owned(), "{\"token\":[1234567,2]}"),
+            ("{\\\"token\\\": -12345678.5}".to_owned(), "{\\\"token\\\": 0}"),
+            ("token: 12345678, so".to_owned(), "token: (redacted), so"),
+            ("{\"k\":\"-----BEGIN PRIVATE KEY-----\\nab\"}".to_owned(), "{\"k\":\"(redacted)\"}"),
+            ("{\"u\":\"http://host:80\",\"m\":\"a@b\"}".to_owned(), "{\"u\":\"http://host:80\",\"m\":\"a@b\"}"),
+            ("Incorrect key: sk-proj-****1234.".to_owned(), "Incorrect key: (redacted)."),
             ("?token=abcd1234&x=1".to_owned(), "?token=(redacted)&x=1"),
         ] {
             assert_eq!(secrets.text(&said), struck);
@@ -253,6 +288,29 @@ mod tests {
             prop_assert_eq!(cut.len(), pieces.len());
             prop_assert_eq!(cut.concat(), secrets.text(&pieces.concat()));
             prop_assert!(!cut.concat().contains("canary-of-the-mine"));
+        }
+    }
+
+    proptest! {
+        /// What is JSON stays JSON, whatever in it is a key.
+        #[test]
+        fn json_stays_json(
+            names in proptest::collection::vec("token|api_key|n|12345678", 1..5),
+            values in proptest::collection::vec(
+                r#""(x |sk-Zq9Zq9Zq9Zq9Zq9Zq9|12345678|http://a:b|@c|-----BEGIN PRIVATE KEY-----){0,3}"|-?[1-9][0-9]{0,11}(\.5)?|\[12345678, ?[1-9]{8}\]|null|true|\{"token":12345678\}"#,
+                5,
+            ),
+        ) {
+            let mut secrets = Secrets::default();
+            secrets.add("12345678");
+            let fields: Vec<_> = names.iter().zip(&values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            let json = format!("{{{}}}", fields.join(","));
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{}", json);
+            let struck = secrets.text(&json);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&struck).is_ok(), "{} {}", json, struck);
+            prop_assert!(!struck.contains("12345678"), "{}", struck);
+            let halves = json.split_at(json.len() / 2);
+            prop_assert_eq!(secrets.pieces(&[halves.0, halves.1]).concat(), struck);
         }
     }
 

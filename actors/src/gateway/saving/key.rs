@@ -34,11 +34,10 @@ impl Key {
     ///
     /// `model` has to say who answers: two providers behind one name would answer for each other.
     pub(in crate::gateway) fn of(model: &str, request: &ChatRequest) -> Option<Self> {
-        let request = serde_json::to_value(request).ok()?;
         let mut bytes = VERSION.to_vec();
         serde_json::to_writer(&mut bytes, model).ok()?;
         bytes.push(b'\n');
-        write(&request, &mut bytes).ok()?;
+        append(request, &mut bytes)?;
         Some(Self::from_bytes(bytes))
     }
 
@@ -62,8 +61,12 @@ impl Key {
 /// for one that cannot be written as JSON.
 pub fn canonical(request: &ChatRequest) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(&serde_json::to_value(request).ok()?, &mut bytes).ok()?;
+    append(request, &mut bytes)?;
     Some(bytes)
+}
+
+fn append(request: &ChatRequest, out: &mut Vec<u8>) -> Option<()> {
+    write(&serde_json::to_value(request).ok()?, out).ok()
 }
 
 /// Sorts the keys itself: whether `serde_json` keeps them in order depends on what other crates of a program ask of it.

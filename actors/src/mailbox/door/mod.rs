@@ -304,6 +304,13 @@ impl<M: Send + 'static> Door<M> {
         self.trace_dead(reason);
     }
 
+    /// A letter that was handled by being taken on for somebody else did not get there: it is a dead one.
+    pub(super) fn settle_lost(&self, reason: DeadLetter) {
+        self.shared.ledger(self.shard).lost(reason);
+        self.queue().bury(1);
+        self.trace_dead(reason);
+    }
+
     /// Never under the lock: whoever listens may send to this very agent.
     fn trace_dead(&self, reason: DeadLetter) {
         tracing::debug!(agent = %self.id, name = %self.name, reason = reason.code(), "dead letter");

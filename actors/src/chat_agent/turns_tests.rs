@@ -1,0 +1,217 @@
+//! What follows from each reply, tool and failure of an ask? Tables of the pure machine.
+
+use serde_json::json;
+
+use super::*;
+use crate::chat::{ChatReply, TokenUsage};
+
+const PRICE: Option<Price> = Some(Price { input: 1_000_000, output: 2_000_000 });
+
+fn said(text: &str, calls: &[(&str, &str)]) -> Completed {
+    let of = |(number, (name, arguments)): (usize, &(&str, &str))| ToolCall {
+        id: format!("call-{number}"),
+        name: (*name).to_owned(),
+        arguments: (*arguments).to_owned(),
+    };
+    let tool_calls = calls.iter().enumerate().map(of).collect();
+    let usage = Some(TokenUsage { input: 10, output: 5 });
+    let times = CallTimes { attempts: 2, queue: Duration::from_secs(1), ..CallTimes::default() };
+    let reply = ChatReply { tool_calls, usage, ..ChatReply::text(text) };
+    Completed { reply, model: "a/b".into(), source: Source::Model, times }
+}
+
+fn turns(limits: AskLimits) -> Turns {
+    Turns::new(limits, vec![Turn::system("be brief")], "how warm?".to_owned(), Vec::new(), None)
+}
+
+fn outcome(id: &str, text: &str) -> Outcome {
+    Outcome { id: id.to_owned(), text: text.to_owned() }
+}
+
+fn limit_of(next: Next) -> (AskLimit, Answer) {
+    let Next::End(Err(ChatAgentError::Limit { limit, partial, .. })) = next else { panic!("{next:?}") };
+    (limit, *partial)
+}
+
+#[test]
+fn a_reply_without_tools_is_the_answer() {
+    let mut turns = turns(AskLimits::default());
+    let Next::Model(request) = turns.begin() else { panic!("the model is called first") };
+    assert_eq!(request.turns, [Turn::system("be brief"), Turn::user("how warm?")]);
+    let Next::End(Ok(answer)) = turns.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!((answer.to_string().as_str(), answer.turns.len()), ("warm", 2), "without the instructions");
+    let AskMetrics { model_calls, attempts, input_tokens, output_tokens, cost_micros, queue, .. } = answer.metrics;
+    assert_eq!((model_calls, attempts, input_tokens, output_tokens), (1, 2, 10, 5));
+    assert_eq!((cost_micros, queue), (Some(20), Duration::from_secs(1)));
+}
+
+#[test]
+fn what_tools_say_goes_back_to_the_model_in_the_order_of_the_calls() {
+    let mut turns = turns(AskLimits::default());
+    let next = turns.replied(said("let me see", &[("a", "{}"), ("b", "{}")]), PRICE);
+    assert!(matches!(next, Next::Tools(calls) if calls.len() == 2));
+    let outcomes = vec![outcome("call-0", "1"), outcome("call-1", "2")];
+    let Next::Model(request) = turns.used(outcomes, Duration::from_secs(2)) else { panic!("it is called again") };
+    assert_eq!(request.turns[3..], [Turn::tool("call-0", "1"), Turn::tool("call-1", "2")]);
+    let Next::End(Ok(answer)) = turns.replied(said("three", &[]), None) else { panic!("it is answered") };
+    assert_eq!((answer.metrics.tool_calls, answer.metrics.tools), (2, Duration::from_secs(2)));
+    assert_eq!((answer.metrics.cost_micros, answer.metrics.output_tokens), (None, 10), "one price is unknown");
+}
+
+#[test]
+fn each_limit_ends_it_with_what_there_is() {
+    let limits = AskLimits { turns: 2, ..AskLimits::default() };
+    let mut asked = turns(limits);
+    asked.replied(said("one moment", &[("a", "1")]), PRICE);
+    asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
+    asked.replied(said("", &[("a", "2")]), PRICE);
+    let (limit, partial) = limit_of(asked.used(vec![outcome("call-0", "y")], Duration::ZERO));
+    assert_eq!((limit, partial.text.as_str(), partial.turns.len()), (AskLimit::Turns, "one moment", 5));
+
+    let mut asked = turns(AskLimits { tool_calls: 1, ..AskLimits::default() });
+    let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1"), ("a", "2")]), PRICE));
+    assert_eq!((limit, partial.metrics.tool_calls), (AskLimit::ToolCalls, 0), "none of them was made");
+
+    let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
+    asked.replied(said("", &[("a", "1")]), PRICE);
+    let (limit, partial) = limit_of(asked.used(vec![outcome("call-0", "x")], Duration::ZERO));
+    assert_eq!((limit, partial.metrics.output_tokens), (AskLimit::Tokens, 5));
+
+    let mut asked = turns(AskLimits::default());
+    for _ in 0..2 {
+        assert!(matches!(asked.replied(said("", &[("a", "1"), ("a", "2")]), PRICE), Next::Tools(_)));
+        asked.used(vec![outcome("call-0", "x"), outcome("call-1", "x")], Duration::ZERO);
+    }
+    let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1")]), PRICE));
+    assert_eq!((limit, partial.metrics.model_calls), (AskLimit::Repeats, 3));
+}
+
+#[test]
+fn a_summary_is_paid_for_and_is_no_turn() {
+    let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
+    asked.paid_for(&said("so far", &[]), PRICE);
+    assert!(matches!(asked.again(), Next::Model(_)));
+    let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
+    assert_eq!((answer.metrics.output_tokens, answer.metrics.cost_micros), (10, Some(40)));
+
+    let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
+    asked.paid_for(&said("so far", &[]), PRICE);
+    assert_eq!(limit_of(asked.again()).0, AskLimit::Tokens, "nothing is left for the ask itself");
+}
+
+#[test]
+fn a_model_that_cannot_be_called_ends_it_with_what_there_is() {
+    let mut asked = turns(AskLimits::default());
+    asked.replied(said("wait", &[("a", "1")]), PRICE);
+    asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
+    let Next::End(Err(error)) = asked.failed(ModelError::Stopped) else { panic!("it ends") };
+    assert_eq!((error.code(), error.partial().unwrap().text.as_str()), ("stopped", "wait"));
+}
+
+fn a_number(repairs: u32) -> AnswerForm {
+    let check = |text: &str| text.parse::<i32>().map(drop).map_err(|error| error.to_string());
+    AnswerForm { name: "number".to_owned(), schema: json!({"type": "integer"}), check: Arc::new(check), repairs }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_asked_for_again_and_not_for_ever() {
+    let question = || "how warm?".to_owned();
+    let mut asked = Turns::new(AskLimits::default(), Vec::new(), question(), Vec::new(), Some(a_number(1)));
+    let Next::Model(request) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is asked again") };
+    let told = &request.turns[2].text;
+    assert!(matches!(request.form, ReplyForm::Json { .. }) && told.contains("invalid digit"), "{told}");
+    let Next::End(Ok(answer)) = asked.replied(said("21", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("21", 2));
+
+    let mut asked = Turns::new(AskLimits::default(), Vec::new(), question(), Vec::new(), Some(a_number(0)));
+    let Next::End(Err(error)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it ends") };
+    assert_eq!((error.code(), error.partial().unwrap().text.as_str()), ("answer_unfit", "warm"));
+}
+
+#[test]
+fn a_server_that_takes_no_schemas_is_told_in_words_once() {
+    let refused = || ModelError::Rejected { status: 400, message: "response_format".to_owned() };
+    let mut asked =
+        Turns::new(AskLimits::default(), vec![Turn::system("x")], "how?".to_owned(), Vec::new(), Some(a_number(1)));
+    let Next::Model(request) = asked.failed(refused()) else { panic!("it is called again") };
+    assert_eq!((&request.form, request.turns.len()), (&ReplyForm::Text, 3));
+    assert!(request.turns[1].text.contains("{\"type\":\"integer\"}"));
+    assert!(matches!(asked.failed(refused()), Next::End(Err(ChatAgentError::Model { .. }))));
+}
+
+#[test]
+fn a_schema_that_was_told_in_words_stays_after_a_handoff() {
+    let refused = ModelError::Rejected { status: 400, message: "response_format".to_owned() };
+    let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(1)));
+    asked.failed(refused);
+    for instructions in [Some("sell"), None] {
+        asked.hand_over(instructions.map(Turn::system), Vec::new());
+        let Next::Model(request) = asked.begin() else { panic!("it goes on") };
+        let at = usize::from(instructions.is_some());
+        assert!(request.turns[at].text.contains("{\"type\":\"integer\"}"), "{:?}", request.turns);
+        assert_eq!((request.turns.len(), request.turns[0].text == "sell"), (2 + at, at == 1));
+    }
+}
+
+#[test]
+fn kept_and_shared_replies_cost_nothing() {
+    let mut asked = turns(AskLimits::default());
+    let kept = Completed { source: Source::Cache, ..said("so", &[]) };
+    let Next::End(Ok(answer)) = asked.replied(kept, None) else { panic!("it is answered") };
+    assert_eq!((answer.metrics.input_tokens, answer.metrics.cost_micros), (0, Some(0)));
+}
+
+#[test]
+fn what_was_tried_in_vain_is_counted_and_its_unknown_cost_is_no_zero() {
+    let times = |attempts, without_usage| {
+        let second = Duration::from_secs(1);
+        Some(CallTimes { attempts, without_usage, queue: second, provider: 2 * second, ..CallTimes::default() })
+    };
+    let failed = |times, waited| {
+        let mut asked = turns(AskLimits::default());
+        asked.replied(said("wait", &[("a", "1")]), PRICE);
+        asked.not_answered(times, Duration::from_secs(waited));
+        let Next::End(Err(error)) = asked.failed(ModelError::Stopped) else { panic!("it ends") };
+        let AskMetrics { attempts, calls_without_usage, cost_micros, queue, model, .. } =
+            error.partial().unwrap().metrics;
+        (attempts, calls_without_usage, cost_micros, queue.as_secs(), model.as_secs())
+    };
+    assert_eq!(failed(times(3, 0), 9), (5, 0, Some(20), 2, 2), "refused three times");
+    assert_eq!(failed(times(3, 2), 9), (5, 1, None, 2, 2));
+    assert_eq!(failed(None, 9), (2, 1, None, 1, 9), "nobody knows what became of it");
+
+    let mut asked = turns(AskLimits::default());
+    let mended = Completed { times: times(2, 1).unwrap(), ..said("so", &[]) };
+    let Next::End(Ok(answer)) = asked.replied(mended, PRICE) else { panic!("it is answered") };
+    assert_eq!(
+        (answer.metrics.cost_micros, answer.metrics.output_tokens),
+        (None, 5),
+        "the first attempt may cost, too"
+    );
+}
+
+#[test]
+fn a_reply_without_a_word_is_no_answer() {
+    let empty = |finish| Completed { reply: ChatReply { finish, ..said(" ", &[]).reply }, ..said("", &[]) };
+    let mut asked = turns(AskLimits::default());
+    let Next::Model(request) = asked.replied(empty(Finish::Done), PRICE) else { panic!("it is asked again") };
+    assert_eq!(request.turns[2..], [Turn::user("Your reply was empty. Answer.")]);
+    let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
+    assert_eq!(asked.kept(&answer.turns), [Turn::user("how warm?"), Turn::assistant("warm")]);
+
+    let unfit = |next| match next {
+        Next::End(Err(error @ ChatAgentError::Unfit { .. })) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let mut asked = turns(AskLimits::default());
+    asked.replied(said("wait", &[("a", "1")]), PRICE);
+    asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
+    asked.replied(empty(Finish::Done), PRICE);
+    let told = unfit(asked.replied(empty(Finish::Other("safety".to_owned())), PRICE));
+    assert!(told.ends_with("said nothing, twice; it ended with `safety`"), "{told}");
+
+    let told = unfit(turns(AskLimits::default()).replied(empty(Finish::Length), PRICE));
+    assert!(told.contains("2048 tokens") && told.contains("`AskLimits::output_tokens`"), "{told}");
+}
