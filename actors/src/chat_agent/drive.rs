@@ -17,7 +17,7 @@ use super::stream::AskEvent;
 use super::turns::{Next, Outcome, Turns};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{ChatCall, ChunkStream, Completed, Priority};
+use crate::gateway::{ChatCall, ChunkStream, Completed, FallBack, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -198,13 +198,14 @@ impl Asking {
 
     /// The same for somebody who reads it as it comes.
     async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Result<Completed, ModelError> {
-        let (call, pieces) = self.call(request).streamed();
+        let (call, fell_back) = telling(self.call(request), self.plan().fallbacks.len());
+        let (call, pieces) = call.streamed();
         let late = || Err(ModelError::Timeout(Waiting::Total));
         let shown = async {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(pieces).await;
+            self.pass_on(pieces, fell_back).await;
         };
         // A reader who does not read holds up the call, but not for longer than it may take.
         let both = tokio::time::timeout_at(self.until, join(call.send(), shown)).await;
@@ -275,11 +276,19 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, mut pieces: ChunkStream) {
-        while let Some(piece) = pieces.next().await {
-            if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
-                let _the_reader_may_have_left = events.send(AskEvent::Text(text)).await;
-            }
+    async fn pass_on(&self, mut pieces: ChunkStream, mut fell_back: FallBacks) {
+        let Some(events) = &self.events else { return };
+        loop {
+            let event = tokio::select! {
+                biased;
+                Some(fell_back) = next(&mut fell_back) => AskEvent::FellBack(fell_back),
+                piece = pieces.next() => match piece {
+                    Some(ChatChunk::Text(text)) => AskEvent::Text(text),
+                    Some(_) => continue,
+                    None => return,
+                },
+            };
+            let _the_reader_may_have_left = events.send(event).await;
         }
     }
 
@@ -290,6 +299,25 @@ impl Asking {
             let _may_be_late = tokio::time::timeout_at(self.until, events.send(event)).await;
         }
     }
+}
+
+/// The fall-backs of a call, of one that has next models.
+type FallBacks = Option<mpsc::Receiver<FallBack>>;
+
+/// The call, which tells of its fall-backs: there is room for all that there can be.
+fn telling(call: ChatCall<'_>, most: usize) -> (ChatCall<'_>, FallBacks) {
+    if most == 0 {
+        return (call, None);
+    }
+    let (told, fell_back) = mpsc::channel(most);
+    let tell = move |fell_back: &FallBack| {
+        let _the_ask_may_be_over = told.try_send(fell_back.clone());
+    };
+    (call.on_fall_back(tell), Some(fell_back))
+}
+
+async fn next(fell_back: &mut FallBacks) -> Option<FallBack> {
+    fell_back.as_mut()?.recv().await
 }
 
 /// Ends when a question has passed those who look at it.
