@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gateway::Source;
+use crate::gateway::{BreakerState, Source};
 use crate::research::{Status, Task, TaskId};
 
 /// One thing that happened in a run.
@@ -141,6 +141,54 @@ pub enum Event {
         model: String,
         /// The code of the error, such as `timeout`. Never what a provider wrote.
         error_code: String,
+    },
+    /// A call of a language model turned to the next model of its list, which is about to be asked. What became of it is told
+    /// after it, by the events above.
+    ModelFellBack {
+        /// Who asked: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// The model that could not answer, by its whole name.
+        from: String,
+        /// The model that is asked instead, by its whole name.
+        to: String,
+        /// The code of the first one's error, such as `timeout`; `overloaded` when it was not asked, as its breaker is open,
+        /// its key pauses or its line is too long. Never what a provider wrote.
+        error_code: String,
+    },
+    /// The circuit breaker of a model that the run may use opened, lets one call try, or closed. Whoever's calls caused it; a
+    /// run that begins while it is not closed is told so first.
+    ModelBreakerChanged {
+        /// The model, by its whole name.
+        model: String,
+        /// What it is now.
+        breaker: BreakerState,
+        /// Milliseconds until a call may try, while it is `open`.
+        open_ms: Option<u64>,
+    },
+    /// Nobody calls a model that the run may use for a while: its provider asked for that with a 429 about a rate. Told when a
+    /// pause begins, and when what is left of it becomes at least twice as long.
+    ModelPaused {
+        /// The model, by its whole name.
+        model: String,
+        /// How long, in milliseconds.
+        pause_ms: u64,
+    },
+    /// So many calls of a model that the run may use can be in flight from now on, as its provider is found to hold. Told in
+    /// steps: when the number has doubled, or lost a quarter, since it was told last.
+    ModelLimitChanged {
+        /// The model, by its whole name.
+        model: String,
+        /// Calls at a time.
+        limit: usize,
+        /// What was told last, to this run or to others.
+        before: usize,
+    },
+    /// The run was too slow to hear of so many changes of its models, which are the ones before this place.
+    ModelChangesMissed {
+        /// How many.
+        changes: u64,
     },
     /// A piece of the answer while a language model writes it. Each sentence rests on findings and says no more than their
     /// quotes; the verifier has not looked at the stored text yet.

@@ -19,7 +19,7 @@ use super::turns::{Next, Outcome, Turns};
 use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, Priority};
+use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -230,12 +230,13 @@ impl Asking {
 
     /// The same for somebody who reads it as it comes.
     async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
-        let (call, mut pieces) = self.call(request).streamed();
+        let (call, fell_back) = telling(self.call(request), self.plan().fallbacks.len());
+        let (call, mut pieces) = call.streamed();
         let shown = async {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(&mut pieces).await
+            self.pass_on(&mut pieces, fell_back).await
         };
         // A reader who does not read holds up the call, but not for longer than it may take; then the gateway ends it and tells its times.
         let (completed, shown) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
@@ -327,17 +328,23 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, pieces: &mut ChunkStream) -> Read {
-        while let Some(piece) = pieces.next().await {
-            if let (ChatChunk::Text(text), Some(events)) = (piece, &self.events) {
-                let sending = events.send(AskEvent::Text(text));
-                // The reader may have left, too.
-                if tokio::time::timeout_at(self.until, sending).await.is_err() {
-                    return Read::Late;
-                }
+    async fn pass_on(&self, pieces: &mut ChunkStream, mut fell_back: FallBacks) -> Read {
+        let Some(events) = &self.events else { return Read::AllThereIs };
+        loop {
+            let event = tokio::select! {
+                biased;
+                Some(fell_back) = next(&mut fell_back) => AskEvent::FellBack(fell_back),
+                piece = pieces.next() => match piece {
+                    Some(ChatChunk::Text(text)) => AskEvent::Text(text),
+                    Some(_) => continue,
+                    None => return Read::AllThereIs,
+                },
+            };
+            // The reader may have left, too.
+            if tokio::time::timeout_at(self.until, events.send(event)).await.is_err() {
+                return Read::Late;
             }
         }
-        Read::AllThereIs
     }
 
     /// Whether the reader, if there is one, took them in time. Whoever does not read now will see the end.
@@ -366,6 +373,25 @@ type Looked = Result<Option<Blocked>, tokio::time::error::Elapsed>;
 
 /// What became of a call of the model.
 type Called = Result<Completed, CallFailed>;
+
+/// The fall-backs of a call, of one that has next models.
+type FallBacks = Option<mpsc::Receiver<FallBack>>;
+
+/// The call, which tells of its fall-backs: there is room for all that there can be.
+fn telling(call: ChatCall<'_>, most: usize) -> (ChatCall<'_>, FallBacks) {
+    if most == 0 {
+        return (call, None);
+    }
+    let (told, fell_back) = mpsc::channel(most);
+    let tell = move |fell_back: &FallBack| {
+        let _the_ask_may_be_over = told.try_send(fell_back.clone());
+    };
+    (call.on_fall_back(tell), Some(fell_back))
+}
+
+async fn next(fell_back: &mut FallBacks) -> Option<FallBack> {
+    fell_back.as_mut()?.recv().await
+}
 
 /// Ends when a question has passed those who look at it.
 type Passed = Option<oneshot::Receiver<()>>;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::Asking;
 use super::answer::{Answer, ChatAgentError};
 use crate::chat::TokenUsage;
+use crate::gateway::FallBack;
 
 /// Events that wait for their reader; then the ask waits, and the provider's connection with it.
 pub(super) const ROOM: usize = 32;
@@ -37,6 +38,8 @@ pub enum AskEvent {
         /// What the model is told.
         text: String,
     },
+    /// The model of this turn could not answer, and the next one of the agent's [list](super::ChatAgentSpec::fallback) is asked.
+    FellBack(FallBack),
     /// Another agent goes on.
     HandedOver {
         /// Its name.

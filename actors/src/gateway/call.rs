@@ -14,6 +14,7 @@ use super::admission::{Flow, Priority};
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::Desk;
+use super::fallback::{FallBack, OnFallBack};
 use super::leaf::LeafMessage;
 use super::saving::{CacheMode, FlightId, Key, WaiterId, stable_hash};
 use super::sharing::Saving;
@@ -32,6 +33,8 @@ pub(super) struct Call {
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
     pub(super) others: Vec<usize>,
+    /// Who is told when one of those is asked.
+    pub(super) on_fall_back: Option<OnFallBack>,
     /// How often its model made it.
     pub(super) tries: u32,
     pub(super) flow: Flow,
@@ -105,6 +108,7 @@ pub struct ChatCall<'a> {
     /// The number of its model, or the name that no model has.
     lane: Result<usize, String>,
     others: Vec<usize>,
+    on_fall_back: Option<OnFallBack>,
     flow: Flow,
     request: Arc<ChatRequest>,
     deadline: Duration,
@@ -116,8 +120,8 @@ pub struct ChatCall<'a> {
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: Arc<ChatRequest>) -> Self {
         let deadline = gateway.desk.deadline();
-        let (others, flow) = (Vec::new(), Flow::default());
-        Self { gateway, lane, others, flow, request, deadline, budget: None, chunks: None, cache: None }
+        let (others, on_fall_back, flow) = (Vec::new(), None, Flow::default());
+        Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget: None, chunks: None, cache: None }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -140,6 +144,14 @@ impl<'a> ChatCall<'a> {
             Ok(lane) => self.others.push(lane),
             Err(unknown) => self.lane = Err(unknown),
         }
+        self
+    }
+
+    /// Is told when the call turns to a [next](Self::or) model: before that one is asked, once for each, whatever becomes of the
+    /// call. A call that shares the attempt of an identical one is told when that is over. It may be called on any thread and
+    /// should be brief; a panic of it is logged and ends nothing.
+    pub fn on_fall_back(mut self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
+        self.on_fall_back = Some(OnFallBack::new(on_fall_back));
         self
     }
 
@@ -189,12 +201,13 @@ impl<'a> ChatCall<'a> {
 
     /// The same for who wants to know where the time of a call went that failed.
     pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
-        let Self { gateway, lane, others, flow, request, deadline, budget, chunks, cache } = self;
+        let Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget, chunks, cache } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
             let saving = saving(&desk, lane, mode, &request);
-            Draft { lane, others, flow, request, deadline: began + deadline, budget, chunks, saving }
+            let deadline = began + deadline;
+            Draft { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving }
         });
         match draft {
             Err(unknown) => Sending::Refused(Some(unknown.into())),
@@ -261,6 +274,7 @@ async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Resul
 struct Draft {
     lane: usize,
     others: Vec<usize>,
+    on_fall_back: Option<OnFallBack>,
     flow: Flow,
     request: Arc<ChatRequest>,
     deadline: Instant,
@@ -289,7 +303,7 @@ impl Draft {
     }
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
-        let Self { lane, others, flow, request, deadline, budget, chunks, saving } = self;
+        let Self { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving } = self;
         let times = Progress {
             lined_up: began,
             queued: Duration::ZERO,
@@ -305,6 +319,7 @@ impl Draft {
             Box::new(Call {
                 lane,
                 others,
+                on_fall_back,
                 tries,
                 flow,
                 request,
@@ -333,7 +348,7 @@ fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> O
         return None;
     }
     let key = Key::of(&desk.models()[lane].name, request)?;
-    Some(Box::new(Saving { key, mode, lane, waiter: desk.next_waiter(), flight: None }))
+    Some(Box::new(Saving { key, mode, lane, waiter: desk.next_waiter(), flight: None, fell_back: Vec::new() }))
 }
 
 /// A reader who wants the reply in pieces gets the kept one so.

@@ -16,11 +16,13 @@ use super::attempt::Attempt;
 use super::call::Call;
 use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, ModelLimits};
+use super::notices::{Cursor, Heard, ModelChange};
 use super::place::{Ended, Place, begin_at};
 use super::saving::{FlightId, Key, WaiterId};
 use super::sharing::Answered;
 use super::state::{After, Came, Rules, State, Steps};
 use super::values::Completed;
+use super::watch::Listeners;
 use super::{GatewayInfo, ServedModel};
 use crate::chat::ChatReply;
 use crate::error::{ModelError, StartError, TellError};
@@ -43,6 +45,8 @@ pub(super) struct Desk {
     waiters: AtomicU64,
     /// Whether the first leaf was asked to look by the end of a call at home, and has not yet.
     looks: AtomicBool,
+    /// Who is told what happens to the models.
+    listeners: Listeners,
     state: Mutex<State>,
 }
 
@@ -61,7 +65,8 @@ impl Desk {
         let names = models.iter().map(|model| model.name.as_str().into()).collect();
         let (deadline, shared) = (AtomicU64::new(nanos(limits.deadline)), shared.clone());
         let (leaves, state, waiters) = (OnceLock::new(), Mutex::new(state), AtomicU64::new(1));
-        Self { models, names, largest: limits, deadline, shared, leaves, waiters, looks: AtomicBool::new(false), state }
+        let (looks, listeners) = (AtomicBool::new(false), Listeners::default());
+        Self { models, names, largest: limits, deadline, shared, leaves, waiters, looks, listeners, state }
     }
 
     /// Whose desk it is.
@@ -299,6 +304,20 @@ impl Desk {
         self.look(Some(here));
     }
 
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Where somebody stands who begins to listen for these models, and what he has to know before.
+    pub(super) fn listen(&self, lanes: &[usize]) -> (Cursor, Vec<(usize, ModelChange)>) {
+        self.state().listen(lanes, Instant::now())
+    }
+
+    /// What he has not heard yet.
+    pub(super) fn hear(&self, cursor: &mut Cursor, lanes: &[usize]) -> Heard {
+        self.state().hear(cursor, lanes)
+    }
+
     pub(super) fn info(&self) -> GatewayInfo {
         self.state().info(Instant::now())
     }
@@ -315,7 +334,10 @@ impl Desk {
 
     /// Somebody else's code is contained: it takes nobody's place with it.
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
-        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes } = steps;
+        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes, changed, told } = steps;
+        // Before what follows from it.
+        self.listeners.wake(&changed);
+        told.into_iter().for_each(|(on_fall_back, fell_back)| on_fall_back.tell(&fell_back));
         gone.into_iter().for_each(drop_contained);
         cancel.iter().for_each(CancellationToken::cancel);
         for (lane, key, reply) in keep {

@@ -1,13 +1,54 @@
-//! May the next model of an ordered list be asked after this error? Pure.
+//! May the next model of an ordered list be asked after this error? Pure. And what is its caller told of it?
 //!
 //! A list of models is a program's wish to have an answer of the second rather than none. So the next one is asked whenever
 //! it may do what the one before did not, after the retries of that one; and never when the error is about the call itself,
 //! or when a reader has begun to read. After the fall-backs of Ben Christensen, "Fault Tolerance in a High Volume, Distributed
 //! System" (Netflix, 2012): behind an open breaker there is no wait when there is a next model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::ModelError;
+use crate::mailbox::contain;
+
+/// A call that one model could not answer and that the next one of its list is asked for instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallBack {
+    /// The whole name of the model that was asked.
+    pub from: Arc<str>,
+    /// The whole name of the model that is asked instead.
+    pub to: Arc<str>,
+    /// The code of the error of the first one, such as `timeout`; `overloaded` when it was not asked, as its breaker is open,
+    /// its key pauses or its line is too long. Never what a provider wrote.
+    pub error_code: &'static str,
+}
+
+/// Takes what is told of the fall-backs of a call, where no lock is held.
+#[derive(Clone)]
+pub(super) struct OnFallBack(Arc<dyn Fn(&FallBack) + Send + Sync>);
+
+impl OnFallBack {
+    pub(super) fn new(on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(on_fall_back))
+    }
+
+    /// Tells of one. A panic is logged and goes no further.
+    pub(super) fn tell(self, fell_back: &FallBack) {
+        let told = contain(|| {
+            (self.0)(fell_back);
+            drop(self);
+        });
+        if let Err(panic) = told {
+            tracing::warn!(%panic, "a caller was not told that his call falls back");
+        }
+    }
+}
+
+impl std::fmt::Debug for OnFallBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OnFallBack")
+    }
+}
 
 /// Whether the next model may be asked. `received` is how much of the reply its reader has seen, `left` the time until the
 /// call's deadline.

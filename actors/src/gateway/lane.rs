@@ -73,7 +73,7 @@ impl Lane {
 
     /// How long a call of so many tokens has to wait for the rates and the pause, if nobody starts before it.
     pub(super) fn wait(&mut self, tokens: u64, now: Instant) -> Duration {
-        let pause = self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let pause = self.paused_for(now);
         let requests = self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(1, now));
         let of_tokens = self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(tokens, now));
         pause.max(requests).max(of_tokens).max(self.breaker.wait(now))
@@ -134,7 +134,12 @@ impl Lane {
 
     /// Whether it fails so much that nobody is let in for a while.
     pub(super) fn is_broken(&self, now: Instant) -> bool {
-        !self.breaker.wait(now).is_zero()
+        !self.broken_for(now).is_zero()
+    }
+
+    /// How long nobody is let in for that reason; zero when it works.
+    pub(super) fn broken_for(&self, now: Instant) -> Duration {
+        self.breaker.wait(now)
     }
 
     pub(super) fn breaker(&self, now: Instant) -> BreakerState {
@@ -148,9 +153,9 @@ impl Lane {
         is_longer
     }
 
-    /// Whether the provider has asked everybody to wait.
-    pub(super) fn is_paused(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until > now)
+    /// For how long the provider has asked everybody to wait; zero when it has not.
+    pub(super) fn paused_for(&self, now: Instant) -> Duration {
+        self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// The provider says what is left: nobody is sent to be refused.

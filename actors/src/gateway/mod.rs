@@ -18,6 +18,8 @@ mod fallback;
 mod lane;
 mod leaf;
 mod limits;
+mod notes;
+mod notices;
 mod place;
 mod prices;
 mod retry;
@@ -25,7 +27,9 @@ mod retry_budget;
 mod saving;
 mod sharing;
 mod state;
+mod telling;
 mod values;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,13 +48,16 @@ pub use breaker::{BreakerPolicy, BreakerState};
 pub use budget::{Budget, BudgetLimits, Spent};
 pub use call::ChatCall;
 pub use chunks::{ChunkStream, Chunks};
+pub use fallback::FallBack;
 pub use limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits, Timeouts};
+pub(crate) use notices::ModelChange;
 pub use prices::{Price, Prices};
 pub use retry::RetryPolicy;
 pub use retry_budget::RetryBudgetPolicy;
 pub use saving::{CacheMode, CachePolicy, canonical};
 pub(crate) use values::CallFailed;
 pub use values::{CallTimes, Completed, GatewayInfo, ModelInfo, ServedModel, Source};
+pub(crate) use watch::{ModelNews, ModelWatch};
 
 /// Room for the timers of waiting calls beside the calls in flight: each is at most half as far away as the next.
 const TIMERS: usize = 64;

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
+use super::fallback::FallBack;
 use super::saving::{CacheMode, FlightId, Joined, Key, Payer, WaiterId, is_worth_keeping};
 use super::state::{Rules, State, Steps};
+use super::telling;
 use super::values::Completed;
 use crate::chat::ChatRequest;
 use crate::error::{ModelError, Waiting};
@@ -23,6 +25,8 @@ pub(super) struct Saving {
     pub(super) waiter: WaiterId,
     /// The flight that it leads, and what ends its attempt: not the caller, but that nobody waits any more.
     pub(super) flight: Option<(FlightId, CancellationToken)>,
+    /// The fall-backs of the flight that it leads, for those who follow it; as many as there are next models, at the most.
+    pub(super) fell_back: Vec<FallBack>,
 }
 
 /// An answer that others may want, too.
@@ -89,6 +93,7 @@ impl State {
             for follower in self.flights.landed(*flight) {
                 is_kept |= follower.saving.as_ref().is_some_and(|saving| saving.mode.writes());
                 self.counts[saving.lane].shared += 1;
+                telling::tell(&follower, &saving.fell_back, steps);
                 let shared = completed.shared(now.saturating_duration_since(follower.times.lined_up));
                 steps.answer.push((follower, shared));
             }
@@ -108,6 +113,8 @@ impl State {
                 self.tokens.remove(&flight);
                 for follower in self.flights.landed(flight) {
                     self.counts[follower.lane].failed += 1;
+                    let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
+                    telling::tell(&follower, fell_back, steps);
                     steps.tell.push((follower, error.clone()));
                 }
             }
@@ -127,7 +134,7 @@ impl State {
 
     /// The turn of a call has come. Whose is it, if others follow it and it has left? `None` when nobody waits any more.
     pub(super) fn payer(&mut self, mut call: Box<Call>, steps: &mut Steps) -> Option<Box<Call>> {
-        while let Some(saving) = &call.saving
+        while let Some(saving) = &mut call.saving
             && let Some((flight, token)) = saving.flight.clone()
         {
             let mut next = match self.flights.payer(flight) {
@@ -139,7 +146,12 @@ impl State {
                     return None;
                 }
             };
+            let fell_back = std::mem::take(&mut saving.fell_back);
             adopt(&mut next, Some((flight, token)));
+            telling::tell(&next, &fell_back, steps);
+            if let Some(saving) = &mut next.saving {
+                saving.fell_back = fell_back;
+            }
             (next.lane, next.tries, next.others) = (call.lane, call.tries, std::mem::take(&mut call.others));
             steps.gone.push(std::mem::replace(&mut call, next));
         }

@@ -13,9 +13,11 @@ use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
 use super::chunks::Chunks;
-use super::fallback::may_fall_back;
+use super::fallback::{FallBack, OnFallBack, may_fall_back};
 use super::lane::Lane;
 use super::limits::{GatewayLimits, ModelLimits};
+use super::notes::Note;
+use super::notices::{LastTold, Notices};
 use super::saving::{FlightId, Flights, ReplyCache};
 use super::sharing::Answered;
 use super::values::Completed;
@@ -28,45 +30,6 @@ pub(super) type Told = (Box<Call>, ModelError);
 
 /// A pause that a provider asks for without saying how long.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// What is worth a line in the log.
-pub(super) enum Note {
-    Again {
-        error: ModelError,
-        wait: Duration,
-        attempt: u32,
-    },
-    /// With the numbers of the models.
-    FallsBack {
-        model: usize,
-        instead: usize,
-        error: ModelError,
-    },
-    /// So many that waited.
-    TurnAway {
-        model: usize,
-        calls: usize,
-    },
-}
-
-impl Note {
-    /// Writes the line, where no lock is held.
-    pub(super) fn log(self, names: &[Arc<str>]) {
-        match self {
-            Self::Again { error, wait, attempt } => {
-                tracing::debug!(%error, ?wait, attempt, "a model call is made again");
-            }
-            Self::FallsBack { model, instead, error } => {
-                let (model, instead) = (&names[model], &names[instead]);
-                tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
-            }
-            Self::TurnAway { model, calls } => {
-                let model = &names[model];
-                tracing::warn!(%model, calls, "calls that waited for a model that fails or pauses turn to the next one");
-            }
-        }
-    }
-}
 
 /// What does not change while it is decided.
 pub(super) struct Rules<'a> {
@@ -83,6 +46,10 @@ pub(super) struct State {
     /// The timers that are set and have not gone off, each with the number of the leaf that keeps it.
     pub(super) timers: BTreeSet<(Instant, usize)>,
     pub(super) counts: Vec<ModelInfo>,
+    /// What was told last of each model to those who use it.
+    pub(super) told: Vec<LastTold>,
+    /// What there is to tell of the models.
+    pub(super) notices: Notices,
     /// Kept replies, of each model.
     pub(super) caches: Vec<ReplyCache>,
     /// Calls that follow others.
@@ -116,6 +83,10 @@ pub(super) struct Steps {
     pub(super) timer: Option<Instant>,
     /// What is to be logged.
     pub(super) notes: Vec<Note>,
+    /// Models that there is something new of.
+    pub(super) changed: Vec<usize>,
+    /// Callers who are to be told that their call falls back.
+    pub(super) told: Vec<(OnFallBack, FallBack)>,
 }
 
 /// How an attempt ended, as far as it matters to others.
@@ -153,8 +124,11 @@ impl State {
     pub(super) fn new(models: &[ServedModel], limits: &GatewayLimits, leaves: usize, now: Instant) -> Self {
         let lanes = models.iter().map(|model| Lane::new(&model.limits, limits, now)).collect();
         let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
-        let admission = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
+        let admission: Admission<Box<Call>> = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
+        let told = |lane| LastTold::new(admission.look(lane, now).0);
         Self {
+            told: (0..models.len()).map(told).collect(),
+            notices: Notices::new(models.len()),
             admission,
             of_models: models.iter().map(|model| model.limits.clone()).collect(),
             caches: models.iter().map(|model| ReplyCache::new(&model.cache)).collect(),
@@ -213,6 +187,7 @@ impl State {
         self.admission.over(ticket, after.used, Some(ticket.held(now)));
         self.admission.heed(lane, &after.headroom, now);
         self.admission.ended(ticket, how, now);
+        self.note_changes(lane, now, steps);
         if made == 1 {
             self.admission.lane(lane).first_is_over(now);
         }
@@ -225,10 +200,8 @@ impl State {
         let Some((call, error, chance)) = after.call else { return };
         let mut pause = None;
         if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
-            // Those that began before it say the same once more.
-            self.counts[lane].pauses += u64::from(!self.admission.lane(lane).is_paused(now));
             let until = now + retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
-            pause = self.admission.pause(lane, until).then_some(until);
+            pause = self.pause(lane, until, now, steps).then_some(until);
         }
         let is_broken = self.admission.lane(lane).is_broken(now);
         // Who was tried already turns to the next model before those who waited.
@@ -274,8 +247,9 @@ impl State {
         let model = call.lane;
         match self.next_model(&call, &error, now) {
             Some(next) => {
+                let code = error.code();
                 steps.notes.push(Note::FallsBack { model, instead: next, error });
-                self.fall_back(call, next, now, rules, steps);
+                self.fall_back(call, (next, code), now, rules, steps);
             }
             None => {
                 if !matches!(error, ModelError::Overloaded { .. }) {
@@ -293,7 +267,15 @@ impl State {
         call.others.first().copied().filter(|_| self.is_open() && may_fall_back(error, received, left))
     }
 
-    fn fall_back(&mut self, mut call: Box<Call>, next: usize, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    fn fall_back(
+        &mut self,
+        mut call: Box<Call>,
+        (next, code): (usize, &'static str),
+        now: Instant,
+        rules: &Rules<'_>,
+        steps: &mut Steps,
+    ) {
+        self.note_fall_back(&mut call, next, code, rules, steps);
         call.others.remove(0);
         self.counts[call.lane].fell_back += 1;
         call.lane = next;
@@ -320,7 +302,7 @@ impl State {
                 _ if call.is_left() => steps.gone.push(call),
                 Some(next) => {
                     calls += 1;
-                    self.fall_back(call, next, now, rules, steps);
+                    self.fall_back(call, (next, error.code()), now, rules, steps);
                 }
                 // Its time is over at this very moment.
                 None => {
@@ -388,6 +370,7 @@ impl State {
         counts.attempts += 1;
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
+        self.note_changes(call.lane, now, steps);
         let begin = (ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came);
         match &steps.begin {
             None => steps.begin = Some(begin),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::crew::{
-    Crew, Made, OnCall, OnText, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier, VerifyDraft,
-    WriteDraft, Writer, Written,
+    Crew, CrewWatch, Made, OnCall, OnText, PlanQuestion, Planner, ResearchTask, Researcher, TaskFailure, Verifier,
+    VerifyDraft, WriteDraft, Writer, Written,
 };
 use super::log::EventLog;
 use super::machine::{Command, Input, Machine};
@@ -32,6 +32,8 @@ pub(super) enum RunMessage {
     Text(String),
     /// One of the crew called a model.
     Called(Event),
+    /// There is something new of a model of the crew. It is heard before any message.
+    ModelNews,
     Wake,
 }
 
@@ -52,6 +54,8 @@ pub(super) struct Supervisor {
     researchers: BTreeMap<TaskId, (AgentRef<ResearchTask>, Scope)>,
     wake: Option<Instant>,
     span: tracing::Span,
+    /// Its crew's models, as long as the run goes on.
+    watch: CrewWatch,
 }
 
 type Outcomes<T> = Result<Result<T, AskError>, WorkError>;
@@ -59,7 +63,8 @@ type Outcomes<T> = Result<Result<T, AskError>, WorkError>;
 impl Supervisor {
     pub(super) fn new(machine: Machine, duties: Duties, span: tracing::Span) -> Self {
         let scope = duties.scope.clone();
-        Self { machine, duties: Some(duties), scope, researchers: BTreeMap::new(), wake: None, span }
+        let (researchers, watch) = (BTreeMap::new(), CrewWatch::default());
+        Self { machine, duties: Some(duties), scope, researchers, wake: None, span, watch }
     }
 
     fn feed(&mut self, input: Input, turn: &mut Turn<'_, RunMessage>) {
@@ -98,6 +103,12 @@ impl Supervisor {
                 Command::Finish(outcome) => self.finish(*outcome, turn),
             }
         }
+    }
+
+    /// Records what is new of the crew's models.
+    fn hear(&mut self) {
+        let news = self.watch.news();
+        news.into_iter().for_each(|event| self.emit(event));
     }
 
     fn emit(&self, event: Event) {
@@ -261,6 +272,7 @@ impl Supervisor {
             self.abandon(task, CancelReason::Parent);
         }
         if let Some(duties) = self.duties.take() {
+            self.watch = CrewWatch::default();
             outcome.usage = Usage::of(&duties.crew.budgets());
             let (status, cancelled) = (outcome.status, outcome.cancelled);
             tracing::info!(?status, "run finished");
@@ -285,13 +297,22 @@ impl Agent for Supervisor {
             turn.start(cancelled, |reason| RunMessage::Input(Input::Cancel(reason.unwrap_or(CancelReason::Parent))));
         self.or_handle(begun, turn);
         let commands = self.machine.begin();
+        if let Some(duties) = &self.duties {
+            let me = turn.me();
+            self.watch = duties.crew.watch(move || {
+                // A full mailbox has messages in it, and what is new is heard before each of them.
+                let _left_out = me.tell(RunMessage::ModelNews);
+            });
+        }
         self.carry_out(commands, turn);
+        self.hear();
         self.arm(Instant::now(), turn);
     }
 
     fn handle(&mut self, message: RunMessage, turn: &mut Turn<'_, RunMessage>) {
         let span = self.span.clone();
         let _inside = span.enter();
+        self.hear();
         match message {
             RunMessage::Input(input) => self.feed(input, turn),
             RunMessage::Progress { task, note } => {
@@ -301,6 +322,7 @@ impl Agent for Supervisor {
             }
             RunMessage::Text(text) => self.emit(Event::AnswerText { text }),
             RunMessage::Called(event) => self.emit(event),
+            RunMessage::ModelNews => {}
             RunMessage::Wake => {
                 self.wake = None;
                 self.feed(Input::Tick, turn);

@@ -9,8 +9,8 @@ use crate::event::{CancelReason, Event, RunEvent};
 use crate::mailbox::with_contained_waker;
 use crate::research::{Outcome, SCHEMA_VERSION, Status};
 
-/// The most events that a run keeps. Beyond it, notes on progress and on calls are left out; what is decided is always kept, and is
-/// bounded by the number of tasks.
+/// The most events that a run keeps. Beyond it, notes on progress, on calls and on models are left out and counted; what is decided
+/// is always kept, and is bounded by the number of tasks.
 const MAX_EVENTS: usize = 100_000;
 
 /// The events of one run. Nothing follows its [`Event::RunFinished`].
@@ -26,6 +26,8 @@ pub(crate) struct EventLog {
 #[derive(Debug, Default)]
 struct Log {
     events: Vec<RunEvent>,
+    /// Notes for which there was no room.
+    left_out: u64,
     outcome: Option<Outcome>,
 }
 
@@ -43,6 +45,11 @@ fn is_on_the_way(event: &Event) -> bool {
             | Event::AnswerText { .. }
             | Event::ModelCalled { .. }
             | Event::ModelCallFailed { .. }
+            | Event::ModelFellBack { .. }
+            | Event::ModelBreakerChanged { .. }
+            | Event::ModelPaused { .. }
+            | Event::ModelLimitChanged { .. }
+            | Event::ModelChangesMissed { .. }
     )
 }
 
@@ -53,10 +60,12 @@ impl EventLog {
 
     /// Adds an event, unless the run has ended already.
     pub(crate) fn append(&self, event: Event) {
-        let log = self.lock();
-        let ended = log.has_ended();
-        let is_full = log.events.len() >= MAX_EVENTS && is_on_the_way(&event);
-        if ended || is_full {
+        let mut log = self.lock();
+        if log.has_ended() {
+            return;
+        }
+        if log.events.len() >= MAX_EVENTS && is_on_the_way(&event) {
+            log.left_out += 1;
             return;
         }
         self.write(log, event);
@@ -79,7 +88,11 @@ impl EventLog {
             return;
         }
         log.outcome = outcome;
+        let left_out = log.left_out;
         self.write(log, Event::RunFinished { status, cancelled });
+        if left_out > 0 {
+            tracing::warn!(run_id = %self.run_id, left_out, "notes on the way are not among the events of a run, which are too many");
+        }
     }
 
     /// Why the run was ended early, if it was; `None` also while it goes on.

@@ -9,7 +9,7 @@ use callboard::{Event, ModelActivity, Task, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::draft::Draft;
-use super::{numbers, words};
+use super::{models, numbers, output, words};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -99,7 +99,7 @@ impl Bars {
             Event::RunStarted { .. } => self.wait_for("planning"),
             Event::LookBackStarted => self.wait_for("looking for what is missing"),
             Event::CollectionFinished { .. } => self.wait_for("writing"),
-            _ => {}
+            event => self.tell(event),
         }
     }
 
@@ -111,6 +111,13 @@ impl Bars {
             let bar = self.insert(line("crew"));
             bar.set_message(what);
             self.crew = Some(bar);
+        }
+    }
+
+    /// Says what happens to a model in a line that stays, above everything that changes.
+    fn tell(&self, event: &Event) {
+        if models::event(event).is_some() {
+            words::event(event).iter().for_each(|line| self.above(|| output::line(line)));
         }
     }
 

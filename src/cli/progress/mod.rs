@@ -2,6 +2,7 @@
 
 mod bars;
 mod draft;
+mod models;
 mod numbers;
 mod words;
 

@@ -3,6 +3,8 @@
 use callboard::corpus::IndexProgress;
 use callboard::{CancelReason, Event, Status};
 
+use super::models;
+
 /// The line for a step of the indexing: every tenth of the way is a change.
 pub(super) fn index(step: &IndexProgress) -> Option<String> {
     match step {
@@ -54,9 +56,13 @@ pub(super) fn event(event: &Event) -> Option<String> {
             let who = task.map_or_else(|| role.clone(), |task| task.to_string());
             format!("{who}: goes on without the language model: {reason}")
         }
+        Event::ModelFellBack { role, task, .. } => {
+            let who = task.map_or_else(|| role.clone(), |task| task.to_string());
+            format!("{who}: {}", models::event(event)?)
+        }
         Event::ReportVerified { kept, struck, quoted } => verified(*kept, *struck, *quoted),
         Event::RunFinished { status, .. } => format!("finished: {}", self::status(*status)),
-        _ => return None,
+        other => return models::event(other),
     })
 }
 
@@ -151,5 +157,17 @@ mod tests {
         let (role, model, error_code) = ("planner".into(), "openai/x".into(), "timeout".into());
         let failed = Event::ModelCallFailed { role, task: None, model, error_code };
         assert_eq!(event(&failed), None, "what follows from it is said");
+        let fell_back = |task| Event::ModelFellBack {
+            role: "writer".into(),
+            task,
+            from: "openai/a".into(),
+            to: "openai/b".into(),
+            error_code: "timeout".into(),
+        };
+        let said = "openai/a could not answer (timeout); openai/b is asked instead";
+        assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
+        assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));
+        let changed = Event::ModelPaused { model: "openai/a".into(), pause_ms: 20_000 };
+        assert_eq!(event(&changed).as_deref(), Some("openai/a refuses calls; paused for 20 s"));
     }
 }

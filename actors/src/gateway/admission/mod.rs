@@ -319,6 +319,11 @@ impl<C> Admission<C> {
         (lane.max_in_flight().min(self.max_in_flight), lane.breaker(now))
     }
 
+    /// A lane by its number, to look at.
+    pub(super) fn lane_of(&self, lane: usize) -> &Lane {
+        &self.lanes[lane]
+    }
+
     /// A lane by its number.
     pub(super) fn lane(&mut self, lane: usize) -> &mut Lane {
         &mut self.lanes[lane]

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::error::ModelError;
 use crate::event::Event;
-use crate::gateway::Completed;
+use crate::gateway::{Completed, FallBack};
 use crate::research::TaskId;
 
 /// Takes what is told of a call.
 pub(in crate::supervisor) type OnCall = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// One of the crew, for what is told of its calls.
+#[derive(Clone)]
 pub(in crate::supervisor) struct Caller {
     role: &'static str,
     task: Option<TaskId>,
@@ -51,6 +52,16 @@ impl Caller {
         self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code });
     }
 
+    /// Whether anybody watches.
+    pub(super) fn is_watched(&self) -> bool {
+        self.on_call.is_some()
+    }
+
+    pub(super) fn fell_back(&self, FallBack { from, to, error_code }: &FallBack) {
+        let (from, to, error_code) = (from.to_string(), to.to_string(), (*error_code).to_owned());
+        self.tell(|role, task| Event::ModelFellBack { role, task, from, to, error_code });
+    }
+
     fn tell(&self, event: impl FnOnce(String, Option<TaskId>) -> Event) {
         if let Some(on_call) = &self.on_call {
             on_call(event(self.role.to_owned(), self.task));
@@ -58,6 +69,6 @@ impl Caller {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

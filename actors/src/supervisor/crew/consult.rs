@@ -133,24 +133,26 @@ impl CrewModel {
             }
             let request = if self.knows_no_schemas.load(Ordering::Relaxed) { plain(request) } else { request };
             let settled = self.budget.settled();
-            let error =
-                match self.call(request.clone(), until, priority, listener.as_ref().map(|heard| (heard, step))).await {
-                    Ok(completed) => {
-                        caller.answered(&completed);
-                        let reply = clipped(completed.reply);
-                        match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
-                            Ok(value) => return Ok(Made::by_model(value, completed.model, &self.name)),
-                            Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
-                            Err(unfit) => {
-                                tracing::debug!(reason = unfit.0, "a reply is asked for again");
-                                was_answered = true;
-                                repaired = Some(repair(&request, &reply.text, &unfit));
-                                continue;
-                            }
+            let error = match self
+                .call(request.clone(), until, priority, &caller, listener.as_ref().map(|heard| (heard, step)))
+                .await
+            {
+                Ok(completed) => {
+                    caller.answered(&completed);
+                    let reply = clipped(completed.reply);
+                    match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
+                        Ok(value) => return Ok(Made::by_model(value, completed.model, &self.name)),
+                        Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
+                        Err(unfit) => {
+                            tracing::debug!(reason = unfit.0, "a reply is asked for again");
+                            was_answered = true;
+                            repaired = Some(repair(&request, &reply.text, &unfit));
+                            continue;
                         }
                     }
-                    Err(error) => error,
-                };
+                }
+                Err(error) => error,
+            };
             // What others reserved may come back; what is set aside for a part is not waited for.
             let is_worth_waiting = matches!(error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
             if is_worth_waiting && tokio::time::timeout_at(until, settled).await.is_ok() {
@@ -178,6 +180,7 @@ impl CrewModel {
         request: ChatRequest,
         until: Instant,
         priority: Priority,
+        caller: &Caller,
         listener: Option<(&Listener, usize)>,
     ) -> Result<Completed, ModelError> {
         let left = until.saturating_duration_since(Instant::now());
@@ -186,6 +189,10 @@ impl CrewModel {
         }
         let mut call = self.gateway.call(&self.name, request).budget(&self.budget).within(left).priority(priority);
         call = self.fallbacks.iter().fold(call, |call, other| call.or(other));
+        if caller.is_watched() && !self.fallbacks.is_empty() {
+            let caller = caller.clone();
+            call = call.on_fall_back(move |fell_back| caller.fell_back(fell_back));
+        }
         if let Some(run) = &self.run {
             call = call.run(run);
         }

@@ -14,6 +14,7 @@ mod consult;
 mod planner;
 mod researcher;
 mod verifier;
+mod watch;
 mod writer;
 
 pub(super) use caller::OnCall;
@@ -22,6 +23,7 @@ pub use planner::plan_with_model;
 pub(super) use planner::{PlanQuestion, Planner};
 pub(super) use researcher::{ResearchTask, Researcher, TaskFailure};
 pub(super) use verifier::{Verifier, VerifyDraft};
+pub(super) use watch::CrewWatch;
 pub(super) use writer::{OnText, WriteDraft, Writer, Written};
 
 /// How a role decides.
@@ -125,10 +127,15 @@ impl Crew {
         self
     }
 
+    /// The models of its roles that have one, with those that answer instead.
+    fn models(&self) -> impl Iterator<Item = &Arc<CrewModel>> {
+        [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(Strategy::model)
+    }
+
     /// The budgets of its roles, each once; of one below another only the other, which counts it.
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let mut budgets: Vec<Budget> = Vec::new();
-        for model in [&self.planner, &self.researcher, &self.writer].into_iter().filter_map(Strategy::model) {
+        for model in self.models() {
             if !budgets.iter().any(|budget| model.budget.is_within(budget)) {
                 budgets.retain(|budget| !budget.is_within(&model.budget));
                 budgets.push(model.budget.clone());

@@ -1,0 +1,96 @@
+//! What does the [`State`] tell of what it decides, and to whom? Of a model to all who use it, of a call that falls back to its
+//! caller, and to those who follow it in its flight.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::breaker::BreakerState;
+use super::call::Call;
+use super::fallback::FallBack;
+use super::notices::{Cursor, Heard, ModelChange, is_told};
+use super::state::{Rules, State, Steps};
+
+impl State {
+    /// Notes what is new about a model: after an attempt of it has begun or is over. Nearly always that is nothing.
+    pub(super) fn note_changes(&mut self, lane: usize, now: Instant, steps: &mut Steps) {
+        let (limit, breaker) = self.admission.look(lane, now);
+        if self.told[lane].breaker(breaker) {
+            self.note(lane, self.breaker_of(lane, breaker, now), steps);
+        }
+        if let Some(before) = self.told[lane].limit(limit) {
+            self.note(lane, ModelChange::Limit { limit, before }, steps);
+        }
+    }
+
+    /// Nobody calls this model until then; whether that is longer than any pause before. Those that began before a pause say
+    /// the same once more.
+    pub(super) fn pause(&mut self, lane: usize, until: Instant, now: Instant, steps: &mut Steps) -> bool {
+        let left = self.admission.lane_of(lane).paused_for(now);
+        self.counts[lane].pauses += u64::from(left.is_zero());
+        let is_longer = self.admission.pause(lane, until);
+        let pause = until.saturating_duration_since(now);
+        if is_longer && is_told(pause, left) {
+            self.note(lane, ModelChange::Paused(pause), steps);
+        }
+        is_longer
+    }
+
+    fn note(&mut self, lane: usize, change: ModelChange, steps: &mut Steps) {
+        self.notices.push(lane, change);
+        steps.changed.push(lane);
+    }
+
+    fn breaker_of(&self, lane: usize, state: BreakerState, now: Instant) -> ModelChange {
+        let open_for = (state == BreakerState::Open).then(|| self.admission.lane_of(lane).broken_for(now));
+        ModelChange::Breaker { state, open_for }
+    }
+
+    /// Where somebody stands who begins to listen for these models, and what he has to know before.
+    pub(super) fn listen(&self, lanes: &[usize], now: Instant) -> (Cursor, Vec<(usize, ModelChange)>) {
+        let mut known = Vec::new();
+        for &lane in lanes {
+            let (_, breaker) = self.admission.look(lane, now);
+            // One that may be tried again is told when it is.
+            if breaker != BreakerState::Closed && self.told[lane].is(breaker) {
+                known.push((lane, self.breaker_of(lane, breaker, now)));
+            }
+            let pause = self.admission.lane_of(lane).paused_for(now);
+            if pause > Duration::ZERO {
+                known.push((lane, ModelChange::Paused(pause)));
+            }
+        }
+        (self.notices.cursor(lanes), known)
+    }
+
+    /// What he has not heard yet.
+    pub(super) fn hear(&self, cursor: &mut Cursor, lanes: &[usize]) -> Heard {
+        self.notices.hear(cursor, lanes)
+    }
+
+    /// A call turns from its model to this one, for this reason.
+    pub(super) fn note_fall_back(
+        &self,
+        call: &mut Call,
+        next: usize,
+        error_code: &'static str,
+        rules: &Rules<'_>,
+        steps: &mut Steps,
+    ) {
+        let names = [call.lane, next].map(|model| rules.names[model].clone());
+        let [from, to] = names;
+        let fell_back = FallBack { from, to, error_code };
+        let is_followed = call.flight().is_some();
+        tell(call, std::slice::from_ref(&fell_back), steps);
+        if let Some(saving) = call.saving.as_mut().filter(|_| is_followed) {
+            saving.fell_back.push(fell_back);
+        }
+    }
+}
+
+/// A caller is to be told of these.
+pub(super) fn tell(call: &Call, fell_back: &[FallBack], steps: &mut Steps) {
+    if let Some(on_fall_back) = &call.on_fall_back {
+        steps.told.extend(fell_back.iter().map(|fell_back| (on_fall_back.clone(), fell_back.clone())));
+    }
+}

@@ -1,0 +1,153 @@
+//! Does a caller learn that his call falls back, before the next model is asked and whatever becomes of it? On virtual time.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use callboard_actors::chat_agent::{AskEvent, ChatAgentSpec};
+use callboard_actors::error::ModelError;
+use callboard_actors::gateway::{BreakerPolicy, CacheMode, ChatCall, FallBack, GatewayLimits, RetryPolicy};
+use callboard_actors::runtime::simulated;
+use common::model::{SECOND, limits, request};
+use common::provider::{ONE, Provider, TWO, two, unavailable};
+use tokio::time::Instant;
+
+fn once() -> GatewayLimits {
+    let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+    let breaker = BreakerPolicy { enabled: false, ..BreakerPolicy::default() };
+    GatewayLimits { retry, breaker, ..limits(1_000) }
+}
+
+/// What a caller was told, and when, in milliseconds.
+type Told = Arc<Mutex<Vec<(FallBack, u128)>>>;
+
+fn telling<'a>(call: ChatCall<'a>, told: &Told) -> ChatCall<'a> {
+    let (told, began) = (told.clone(), Instant::now());
+    call.on_fall_back(move |fell_back| {
+        told.lock().unwrap().push((fell_back.clone(), began.elapsed().as_millis()));
+    })
+}
+
+fn fell_back(error_code: &'static str) -> FallBack {
+    FallBack { from: ONE.into(), to: TWO.into(), error_code }
+}
+
+#[test]
+fn a_caller_is_told_before_the_next_model_is_asked_and_of_a_failure_too() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, once());
+        let told = Told::default();
+        assert_eq!(&*telling(gateway.call(ONE, request("x")).or(TWO), &told).send().await.unwrap().model, ONE);
+        assert!(told.lock().unwrap().is_empty(), "it did not fall back");
+        one.fails(unavailable());
+        let seen_then = Arc::new(Mutex::new(Vec::new()));
+        let (asked, seen) = (other.clone(), seen_then.clone());
+        let call = gateway.call(ONE, request("x")).or(TWO);
+        let answer = call.on_fall_back(move |_| seen.lock().unwrap().push(asked.attempts())).send().await;
+        assert_eq!((&*answer.unwrap().model, seen_then.lock().unwrap().clone()), (TWO, vec![0]));
+        other.fails(ModelError::NotFound("no".to_owned()));
+        let answer = telling(gateway.call(ONE, request("x")).or(TWO), &told).send().await;
+        assert!(matches!(answer, Err(ModelError::NotFound(_))), "{answer:?}");
+        assert_eq!(*told.lock().unwrap(), [(fell_back("unavailable"), 0)]);
+    });
+}
+
+#[test]
+fn those_that_waited_behind_a_breaker_that_opens_are_told_each() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let breaker = BreakerPolicy { attempts: 1, failed_percent: 1, ..BreakerPolicy::default() };
+        let gateway = two(&runtime, &one, &other, GatewayLimits { breaker, ..once() });
+        let told = Told::default();
+        // The places are taken; one more fails when the first of them is over.
+        let held: Vec<_> = (0..8).map(|_| gateway.call(ONE, request("x")).send()).collect();
+        let waits: Vec<_> = (0..3).map(|_| telling(gateway.call(ONE, request("x")).or(TWO), &told).send()).collect();
+        one.fails(ModelError::Unavailable { status: 500, retry_after: None, message: "secret".to_owned() });
+        futures_util::future::join_all(held).await;
+        for answer in futures_util::future::join_all(waits).await {
+            assert_eq!(&*answer.unwrap().model, TWO);
+        }
+        let mut codes: Vec<_> = told.lock().unwrap().iter().map(|(told, _)| told.error_code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes.len(), 3, "each of them once: {codes:?}");
+        assert!(codes.iter().all(|code| ["overloaded", "unavailable"].contains(code)), "{codes:?}");
+    });
+}
+
+#[test]
+fn whoever_follows_an_identical_call_is_told_with_its_answer_or_its_error() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, once());
+        one.fails(unavailable());
+        for fails in [false, true] {
+            other.fails(fails.then(|| ModelError::NotFound("no".to_owned())));
+            let told: [Told; 3] = Default::default();
+            let call = |number: usize| {
+                let call = gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly);
+                telling(call, &told[number]).send()
+            };
+            let answers = futures_util::future::join_all((0..3).map(call)).await;
+            assert!(answers.iter().all(|answer| answer.is_err() == fails), "{answers:?}");
+            for told in told {
+                let codes: Vec<_> = told.lock().unwrap().iter().map(|(told, _)| told.clone()).collect();
+                assert_eq!(codes, [fell_back("unavailable")], "{fails}");
+            }
+        }
+    });
+}
+
+#[test]
+fn who_pays_in_the_place_of_a_leader_who_left_is_told_what_came_before() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, once());
+        one.fails(unavailable());
+        // The second model has no place for a second.
+        let held: Vec<_> = (0..8).map(|_| gateway.call(TWO, request("x")).send()).collect();
+        let told = Told::default();
+        let call = || gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly);
+        let leader = tokio::time::timeout(SECOND / 2, call().send());
+        let follower = telling(call(), &told).send();
+        let (led, followed, _) = tokio::join!(leader, follower, futures_util::future::join_all(held));
+        assert!(led.is_err(), "it left");
+        assert_eq!(&*followed.unwrap().model, TWO);
+        let told = told.lock().unwrap().clone();
+        assert_eq!(told, [(fell_back("unavailable"), 1_000)], "once, when it became its own call");
+    });
+}
+
+#[test]
+fn a_caller_that_panics_when_it_is_told_ends_nothing() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, once());
+        one.fails(unavailable());
+        let call = gateway.call(ONE, request("x")).or(TWO);
+        let answer = call.on_fall_back(|_| std::panic::resume_unwind(Box::new("on purpose"))).send().await;
+        assert_eq!(&*answer.unwrap().model, TWO);
+        let info = gateway.info().await.unwrap();
+        assert_eq!((info.in_flight, info.waiting), (0, 0));
+    });
+}
+
+#[test]
+fn a_reader_of_an_ask_sees_the_fall_back_when_it_happens() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, once());
+        one.fails(unavailable());
+        let agent = ChatAgentSpec::new("assistant", &gateway, ONE).fallback(TWO).start().unwrap();
+        let (began, mut stream) = (Instant::now(), agent.ask_stream("x"));
+        assert_eq!(stream.next().await, Some(AskEvent::FellBack(fell_back("unavailable"))));
+        assert!(began.elapsed() < Duration::from_millis(10), "before the next one answers: {:?}", began.elapsed());
+        assert_eq!(stream.answer().await.unwrap().text, "x");
+        one.fails(None);
+        let mut stream = agent.ask_stream("y");
+        while let Some(event) = stream.next().await {
+            assert!(!matches!(event, AskEvent::FellBack(_)), "{event:?}");
+        }
+    });
+}

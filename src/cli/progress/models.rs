@@ -1,0 +1,75 @@
+//! In which words is told what happens to a model? One plain line for each change; pure.
+
+use callboard::Event;
+use callboard::actors::gateway::BreakerState;
+
+use super::words::count;
+
+/// The line for an event of a model, without who asked it; `None` for an event that is none.
+pub(super) fn event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ModelFellBack { from, to, error_code, .. } => {
+            format!("{from} could not answer ({error_code}); {to} is asked instead")
+        }
+        Event::ModelBreakerChanged { model, breaker, open_ms } => match (breaker, open_ms) {
+            (BreakerState::Open, Some(open_ms)) => format!("{model} fails; not called for {}", time(*open_ms)),
+            (BreakerState::Open, None) => format!("{model} fails; not called for a while"),
+            (BreakerState::HalfOpen, _) => format!("{model} failed; one call tries it again"),
+            (BreakerState::Closed, _) => format!("{model} works again"),
+        },
+        Event::ModelPaused { model, pause_ms } => format!("{model} refuses calls; paused for {}", time(*pause_ms)),
+        Event::ModelLimitChanged { model, limit, before } => {
+            let more = if limit > before { "more" } else { "fewer" };
+            format!("{model} holds {more}: {} at a time, {before} before", count(*limit, "call"))
+        }
+        Event::ModelChangesMissed { changes } => {
+            let changes = usize::try_from(*changes).unwrap_or(usize::MAX);
+            format!("{} of models not told", count(changes, "earlier change"))
+        }
+        _ => return None,
+    })
+}
+
+/// In seconds, with a tenth where there is one, and in milliseconds below that.
+fn time(milliseconds: u64) -> String {
+    // A tenth is rounded up, so that nobody waits for longer than he was told.
+    let tenths = milliseconds.div_ceil(100);
+    match (milliseconds, tenths / 10, tenths % 10) {
+        (0..100, ..) => format!("{milliseconds} ms"),
+        (_, seconds, 0) => format!("{seconds} s"),
+        (_, seconds, tenth) => format!("{seconds}.{tenth} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_of_a_model_has_its_line() {
+        let model = || "openai/x".to_owned();
+        let breaker = |breaker, open_ms| Event::ModelBreakerChanged { model: model(), breaker, open_ms };
+        let limit = |limit, before| Event::ModelLimitChanged { model: model(), limit, before };
+        for (change, line) in [
+            (breaker(BreakerState::Open, Some(2_000)), "openai/x fails; not called for 2 s"),
+            (breaker(BreakerState::HalfOpen, None), "openai/x failed; one call tries it again"),
+            (breaker(BreakerState::Closed, None), "openai/x works again"),
+            (Event::ModelPaused { model: model(), pause_ms: 20_000 }, "openai/x refuses calls; paused for 20 s"),
+            (limit(16, 8), "openai/x holds more: 16 calls at a time, 8 before"),
+            (limit(1, 2), "openai/x holds fewer: 1 call at a time, 2 before"),
+            (Event::ModelChangesMissed { changes: 1 }, "1 earlier change of models not told"),
+        ] {
+            assert_eq!(event(&change).as_deref(), Some(line));
+        }
+        assert_eq!(event(&Event::LookBackStarted), None);
+    }
+
+    #[test]
+    fn a_time_is_short_and_never_too_short() {
+        for (milliseconds, told) in
+            [(99, "99 ms"), (100, "0.1 s"), (1_901, "2 s"), (1_500, "1.5 s"), (300_000, "300 s")]
+        {
+            assert_eq!(time(milliseconds), told);
+        }
+    }
+}
