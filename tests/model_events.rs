@@ -45,7 +45,7 @@ fn has(line: &Value, fields: &Value) -> bool {
     fields.as_object().unwrap().iter().all(|(name, value)| line[name] == *value)
 }
 
-fn fell_back(role: &str, task: Option<u32>, code: &str) -> Value {
+fn fell_back(role: &str, task: Option<&str>, code: &str) -> Value {
     let (from, to) = ("openai/first", "openai/other");
     json!({ "type": "model_fell_back", "role": role, "task": task, "from": from, "to": to, "error_code": code })
 }
@@ -108,7 +108,7 @@ async fn a_breaker_that_opens_and_each_call_behind_it_are_lines_of_json() {
     let expected = [
         json!({ "type": "model_breaker_changed", "model": "openai/first", "breaker": "open", "open_ms": day }),
         fell_back("planner", None, "unavailable"),
-        fell_back("researcher", Some(1), "overloaded"),
+        fell_back("researcher", Some("t1"), "overloaded"),
         fell_back("planner", None, "overloaded"),
         fell_back("writer", None, "overloaded"),
     ];

@@ -9,7 +9,7 @@ use callboard::actors::chat::{ChatReply, ChatRequest, Role, Turn};
 use callboard::actors::chat_agent::MemorySessions;
 use callboard::actors::error::{ModelError, StoreError};
 use callboard::actors::gateway::{Budget, BudgetLimits};
-use callboard::actors::ports::{ChatModel, History, ModelCall, SessionStore};
+use callboard::actors::ports::{ChatModel, History, ModelCall, SessionStore, Summary};
 use callboard::prelude::*;
 use callboard::store::Sessions;
 use callboard::testkit::FunctionModel;
@@ -162,6 +162,57 @@ async fn an_ask_is_answered_when_nothing_can_be_summarised() {
         assert_eq!(seen.summaries(), 1);
         assert_eq!(store.history("anna".into(), 9).await.unwrap().unwrap().summary, None);
     }
+}
+
+#[tokio::test]
+async fn a_summary_that_was_refused_cost_nothing_and_is_tried_again() {
+    let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
+    long(&store).await;
+    let refuses = |_| Err(ModelError::NotFound("it is not there yet".to_owned()));
+    let runtime = Runtime::with_model("function/model", model(&seen, refuses)).unwrap();
+    let agent = agent(&runtime, store, 16);
+    for asked in 1..3 {
+        agent.ask(question(40)).await.unwrap();
+        assert_eq!(seen.summaries(), asked);
+    }
+}
+
+/// Each summary comes when somebody else has just kept one as good.
+struct Late(MemorySessions);
+
+impl SessionStore for Late {
+    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
+        self.0.load(session, most)
+    }
+
+    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.append(session, turns)
+    }
+
+    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.forget(session)
+    }
+
+    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
+        self.0.history(session, most)
+    }
+
+    fn keep_summary(&self, session: Arc<str>, summary: Summary) -> BoxFuture<'static, Result<bool, StoreError>> {
+        let kept = self.0.keep_summary(session, summary);
+        Box::pin(async move { kept.await.map(|_| false) })
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_another_ask_has_summarised_does_not_rest() {
+    let (store, seen) = (Late(MemorySessions::default()), Arc::new(Seen::default()));
+    long(&store).await;
+    let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
+    let agent = agent(&runtime, store, 16);
+    for number in 40..60 {
+        agent.ask(question(number)).await.unwrap();
+    }
+    assert!(seen.summaries() > 1, "{}", seen.summaries());
 }
 
 /// Reads histories, and keeps no summary.

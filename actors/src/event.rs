@@ -158,7 +158,7 @@ pub enum Event {
         error_code: String,
     },
     /// The circuit breaker of a model that the run may use opened, lets one call try, or closed. Whoever's calls caused it; a
-    /// run that begins while it is not closed is told so first.
+    /// run that begins while it is open, or lets a call try, is told so first.
     ModelBreakerChanged {
         /// The model, by its whole name.
         model: String,

@@ -313,6 +313,11 @@ fn an_ask_that_failed_tells_what_was_tried_and_does_not_call_it_free() {
         tokio::task::yield_now().await;
         let told = metrics(&agent.ask(hurried()).await.unwrap_err());
         assert_eq!((told.attempts, told.queue, told.cost_micros), (0, SECOND / 2, Some(0)), "it was never called");
+        let poor = Budget::new(BudgetLimits { tokens: Some(1), micros: None });
+        let told = metrics(&agent.ask(Question::new("x").budget(&poor)).await.unwrap_err());
+        assert_eq!((told.attempts, told.queue, told.cost_micros), (0, SECOND * 3 / 2, Some(0)), "nor was this one");
+        let unkept = agent.ask(Question::new("x").session("there is no store")).await.unwrap_err();
+        assert_eq!((&*unkept.partial().unwrap().agent, metrics(&unkept).cost_micros), (agent.name(), Some(0)));
         drop(first);
         let slow = slow("weather", ToolPolicy { timeout: 9 * SECOND, ..ToolPolicy::default() });
         let (gateway, _) = model(&runtime, weather);

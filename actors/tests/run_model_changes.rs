@@ -9,7 +9,7 @@ use callboard_actors::chat::ChatRequest;
 use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::event::{Event, RunEvent};
 use callboard_actors::gateway::{
-    BreakerPolicy, BreakerState, Budget, BudgetLimits, Gateway, GatewayLimits, RetryPolicy, ServedModel,
+    BreakerPolicy, BreakerState, Budget, BudgetLimits, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel,
 };
 use callboard_actors::research::TaskId;
 use callboard_actors::runtime::{Runtime, simulated};
@@ -171,6 +171,17 @@ fn a_limit_that_a_provider_lowers_is_told() {
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 10);
         let log = play(&runtime, crew(&gateway, &[ONE])).await;
         assert_eq!(told(&log), [Event::ModelLimitChanged { model: ONE.to_owned(), limit: 4, before: 8 }]);
+    });
+}
+
+#[test]
+fn a_limit_that_the_program_sets_is_no_news_of_its_provider() {
+    simulated(1, |runtime| async move {
+        let gateway = gateway(&runtime, [ONE, TWO].map(|name| served(name, |role, _, _| good(role))), 10);
+        gateway.set_model_limits(ONE, ModelLimits { max_in_flight: Some(2), ..ModelLimits::default() }).unwrap();
+        assert_eq!(told(&play(&runtime, crew(&gateway, &[ONE])).await), []);
+        gateway.set_limits(GatewayLimits { max_in_flight: 1, ..gateway.limits() }).unwrap();
+        assert_eq!(told(&play(&runtime, crew(&gateway, &[ONE])).await), []);
     });
 }
 

@@ -29,6 +29,13 @@ impl Default for Answer {
     }
 }
 
+impl Answer {
+    /// Of an ask of which no model has heard.
+    pub(super) fn unasked() -> Self {
+        Self { metrics: AskMetrics { cost_micros: Some(0), ..AskMetrics::default() }, ..Self::default() }
+    }
+}
+
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -54,7 +54,10 @@ pub(super) async fn carry_out(
     let mut summarised = None;
     if let Some(session) = &session {
         let said;
-        (said, summarised) = Box::pin(recall(&asking, session)).await?;
+        (said, summarised) = match Box::pin(recall(&asking, session)).await {
+            Ok(recalled) => recalled,
+            Err(error) => return asking.noted(Err(error), asked, began),
+        };
         before.extend(said);
     }
     let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
@@ -109,11 +112,7 @@ pub(super) async fn carry_out(
         }
         None => ended,
     };
-    let (in_line, total, by) =
-        (began.saturating_duration_since(asked), asked.elapsed(), asking.agent.host.name.clone());
-    noted(ended, |answer| {
-        (answer.metrics.in_line, answer.metrics.total, answer.agent) = (in_line, total, by.clone());
-    })
+    asking.noted(ended, asked, began)
 }
 
 /// An ask that is carried out.
@@ -127,6 +126,19 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// The end, with what only the shell knows.
+    fn noted(&self, mut ended: Result<Answer, ChatAgentError>, asked: Instant, began: Instant) -> Ended {
+        let answer = match &mut ended {
+            Ok(answer) => Some(answer),
+            Err(error) => error.partial_mut(),
+        };
+        if let Some(answer) = answer {
+            answer.agent = self.agent.host.name.clone();
+            (answer.metrics.in_line, answer.metrics.total) = (began.saturating_duration_since(asked), asked.elapsed());
+        }
+        ended
+    }
+
     /// What its agent is like.
     pub(super) fn plan(&self) -> &Plan {
         &self.agent.host.plan
@@ -358,6 +370,9 @@ impl Asking {
     }
 }
 
+/// How an ask ended.
+type Ended = Result<Answer, ChatAgentError>;
+
 /// How the pieces of a reply were read.
 enum Read {
     AllThereIs,
@@ -431,18 +446,4 @@ fn called(call: &ToolCall) -> AskEvent {
 fn answered(outcome: &Outcome) -> AskEvent {
     let Outcome { id, text } = outcome.clone();
     AskEvent::ToolAnswered { id, text }
-}
-
-/// With what only the shell knows.
-fn noted(ended: Result<Answer, ChatAgentError>, note: impl Fn(&mut Answer)) -> Result<Answer, ChatAgentError> {
-    match ended {
-        Ok(mut answer) => {
-            note(&mut answer);
-            Ok(answer)
-        }
-        Err(mut error) => {
-            error.partial_mut().into_iter().for_each(note);
-            Err(error)
-        }
-    }
 }

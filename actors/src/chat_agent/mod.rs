@@ -135,7 +135,7 @@ impl Future for Asking {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
         Poll::Ready(answered.unwrap_or_else(|error| match error {
             // In the line: it was never carried out.
-            AskError::Timeout => Err(ChatAgentError::late(AskWait::Line, Answer::default())),
+            AskError::Timeout => Err(ChatAgentError::late(AskWait::Line, Answer::unasked())),
             error => Err(ChatAgentError::Agent(error)),
         }))
     }

@@ -14,7 +14,7 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, Turn};
 use crate::error::StoreError;
 use crate::gateway::{CallFailed, Completed, Priority};
-use crate::ports::SessionStore;
+use crate::ports::{History, SessionStore};
 
 /// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
 /// itself may take beyond that time.
@@ -23,7 +23,7 @@ const STORE: Duration = Duration::from_millis(500);
 /// What was said in a session before, as far as there is room, and the call that was to summarise it, if there was one.
 pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<Turn>, Summarised), ChatAgentError> {
     let plan = asking.plan();
-    let partial = Box::default;
+    let partial = || Box::new(Answer::unasked());
     let Some(sessions) = &plan.sessions else {
         let error = StoreError::Options("the agent has no sessions: give it some when it is started".to_owned());
         return Err(ChatAgentError::Session { error, partial: partial() });
@@ -45,7 +45,7 @@ pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<T
         }
         Ok(Ok(Recalled { shown, .. })) => Ok((shown, None)),
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
-        Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::default())),
+        Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::unasked())),
     }
 }
 
@@ -67,7 +67,8 @@ async fn summarise(
         Ok(completed) => completed,
         Err(failed) => {
             let code = failed.error.code();
-            if failed.times.is_none_or(|times| times.attempts > 0) {
+            // One that was refused cost nothing, and may be answered the next time.
+            if failed.times.is_none_or(|times| times.without_usage > 0) {
                 rest();
             }
             tracing::warn!(%agent, code, "a session was not summarised: its oldest exchanges are left out");
@@ -79,11 +80,14 @@ async fn summarise(
         tracing::warn!(%agent, code = "empty", "a session was not summarised: its oldest exchanges are left out");
         return (shown, Some(Ok(completed)));
     };
-    let until = asking.until().min(Instant::now() + STORE);
+    let (through, until) = (summary.through, asking.until().min(Instant::now() + STORE));
     match timeout_at(until, sessions.keep_summary(session.clone(), summary)).await {
         Ok(Ok(true)) => {}
-        // Another ask may have been faster, or the session was forgotten meanwhile; or the store keeps none.
-        Ok(Ok(false)) => rest(),
+        // Another ask may have been faster, which is as good. Otherwise the store keeps none.
+        Ok(Ok(false)) => match timeout_at(until, sessions.history(session.clone(), 1)).await {
+            Ok(Ok(Some(History { summary: Some(kept), .. }))) if kept.through >= through => {}
+            _ => rest(),
+        },
         Ok(Err(error)) => {
             tracing::warn!(%agent, code = error.code(), "the summary of a session was not kept");
             rest();

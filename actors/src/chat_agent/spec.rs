@@ -108,6 +108,8 @@ impl ChatAgentSpec {
     /// The same with a store that others have, too.
     pub fn shared_sessions(mut self, store: Arc<dyn SessionStore>) -> Self {
         self.sessions = Some(store);
+        // Those of another store, though they may have the same names.
+        self.rests = Arc::default();
         self
     }
 
@@ -123,6 +125,7 @@ impl ChatAgentSpec {
     /// The same, by a call of this model, which may be a cheaper one.
     pub fn summarise_by(mut self, model: impl Into<String>) -> Self {
         self.summary_model = Some(model.into());
+        self.rests = Arc::default();
         self.summarise()
     }
 

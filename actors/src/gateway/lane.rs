@@ -25,8 +25,10 @@ pub(super) struct Lane {
     reserved: u64,
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
-    /// The provider asked everybody to wait until then.
+    /// Nobody starts before: the provider asked for that, or nothing was left as far as it can be guessed.
     paused_until: Option<Instant>,
+    /// The part of it that the provider asked for.
+    asked_until: Option<Instant>,
 }
 
 impl Lane {
@@ -41,6 +43,7 @@ impl Lane {
             requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
             tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
             paused_until: None,
+            asked_until: None,
         }
     }
 
@@ -73,7 +76,7 @@ impl Lane {
 
     /// How long a call of so many tokens has to wait for the rates and the pause, if nobody starts before it.
     pub(super) fn wait(&mut self, tokens: u64, now: Instant) -> Duration {
-        let pause = self.paused_for(now);
+        let pause = left_until(self.paused_until, now);
         let requests = self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(1, now));
         let of_tokens = self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(tokens, now));
         pause.max(requests).max(of_tokens).max(self.breaker.wait(now))
@@ -87,7 +90,7 @@ impl Lane {
         let pass = self.breaker.enter(now)?;
         let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
-        self.paused_until = None;
+        (self.paused_until, self.asked_until) = (None, None);
         self.in_flight += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         Some(Entry { pass, stamp: self.adaptive.began(self.in_flight, now) })
@@ -146,16 +149,18 @@ impl Lane {
         self.breaker.state(now)
     }
 
-    /// Nobody starts before `until`. A shorter pause does not end a longer one; whether it is longer than any before.
+    /// Nobody starts before `until`, as the provider asked. A shorter pause does not end a longer one; whether it is longer than any
+    /// that was asked for.
     pub(super) fn pause(&mut self, until: Instant) -> bool {
-        let is_longer = self.paused_until < Some(until);
+        let is_longer = self.asked_until < Some(until);
+        self.asked_until = self.asked_until.max(Some(until));
         self.paused_until = self.paused_until.max(Some(until));
         is_longer
     }
 
-    /// For how long the provider has asked everybody to wait; zero when it has not.
+    /// For how long the provider has asked everybody to wait; zero when it has not. A guess is not counted.
     pub(super) fn paused_for(&self, now: Instant) -> Duration {
-        self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        left_until(self.asked_until, now)
     }
 
     /// The provider says what is left: nobody is sent to be refused.
@@ -174,7 +179,7 @@ impl Lane {
         for (left, reset, is_all_we_know) in used_up {
             if let (Some(0), Some(reset), true) = (left, reset, is_all_we_know) {
                 // The reset is when all is there again, and some of it flows in before.
-                let _nobody_is_turned_away_by_a_guess = self.pause(now + reset.min(LONGEST_GUESS));
+                self.paused_until = self.paused_until.max(Some(now + reset.min(LONGEST_GUESS)));
             }
         }
     }
@@ -185,6 +190,10 @@ impl Lane {
 pub(super) struct Entry {
     pass: Pass,
     stamp: Stamp,
+}
+
+fn left_until(until: Option<Instant>, now: Instant) -> Duration {
+    until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
 }
 
 /// The most calls of a model, of all those that may be in flight together.
@@ -281,6 +290,10 @@ mod tests {
         let mut fresh = lane(None, None, now);
         fresh.heed(&soon, now);
         assert_eq!(fresh.wait(0, now), Duration::from_secs(1));
+        // A guess is nothing that the provider asked for, and hides nothing that it does.
+        assert_eq!(theirs.paused_for(now), Duration::ZERO);
+        assert!(theirs.pause(now + Duration::from_secs(3)) && !theirs.pause(now + Duration::from_secs(2)));
+        assert_eq!((theirs.paused_for(now), theirs.wait(0, now)), (Duration::from_secs(3), LONGEST_GUESS));
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl LastTold {
         std::mem::replace(&mut self.breaker, state) != state
     }
 
+    /// Everybody knows of this limit.
+    pub(super) fn limit_is(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// The limit that was told last, if this one is far enough from it.
     pub(super) fn limit(&mut self, limit: usize) -> Option<usize> {
         let before = self.limit;

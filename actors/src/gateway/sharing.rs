@@ -111,8 +111,9 @@ impl State {
                 self.goes_on(flight);
             } else {
                 self.tokens.remove(&flight);
-                for follower in self.flights.landed(flight) {
+                for mut follower in self.flights.landed(flight) {
                     self.counts[follower.lane].failed += 1;
+                    follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
                     let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
                     telling::tell(&follower, fell_back, steps);
                     steps.tell.push((follower, error.clone()));

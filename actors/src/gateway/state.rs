@@ -349,6 +349,9 @@ impl State {
 
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, None, now) };
+        let has_waited = call.times.lined_up != now || !call.times.queued.is_zero();
+        let came = if !has_waited { Came::JustNow } else { Came::FromTheLine };
+        call.times.queued += now.saturating_duration_since(call.times.lined_up);
         let model = &rules.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
@@ -361,9 +364,6 @@ impl State {
                 return self.tell(call, exhausted, now, steps);
             }
         };
-        let has_waited = call.times.lined_up != now || !call.times.queued.is_zero();
-        let came = if !has_waited { Came::JustNow } else { Came::FromTheLine };
-        call.times.queued += now.saturating_duration_since(call.times.lined_up);
         call.times.attempts += 1;
         call.tries += 1;
         let counts = &mut self.counts[call.lane];
@@ -444,11 +444,13 @@ impl State {
             self.admission.lane(number).set_policies(&limits, now);
         }
         self.limits = limits;
+        (0..self.of_models.len()).for_each(|lane| self.is_known(lane, now));
     }
 
     /// The same for one model.
     pub(super) fn set_model_limits(&mut self, lane: usize, limits: ModelLimits, now: Instant) {
         self.admission.set_lane(lane, &limits, now);
         self.of_models[lane] = limits;
+        self.is_known(lane, now);
     }
 }

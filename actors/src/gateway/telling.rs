@@ -36,6 +36,12 @@ impl State {
         is_longer
     }
 
+    /// A limit that the program has set is no news about its provider.
+    pub(super) fn is_known(&mut self, lane: usize, now: Instant) {
+        let (limit, _) = self.admission.look(lane, now);
+        self.told[lane].limit_is(limit);
+    }
+
     fn note(&mut self, lane: usize, change: ModelChange, steps: &mut Steps) {
         self.notices.push(lane, change);
         steps.changed.push(lane);
