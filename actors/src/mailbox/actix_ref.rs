@@ -41,7 +41,7 @@ pub struct ActixSpec<M: ActixMessage> {
 
 impl<M: ActixMessage> ActixSpec<M> {
     /// A member called `name`, for people, which is this actor: `address.recipient()`. The actor lives as long as the member, unless it
-    /// stops by itself.
+    /// stops by itself; then the member ends as [`ActixRef`] says.
     pub fn new(name: impl Into<Name>, recipient: impl Into<Recipient<M>>) -> Self {
         Self { name: name.into(), recipient: recipient.into(), capacity: CAPACITY, at_once: 1 }
     }
@@ -75,7 +75,9 @@ impl<M: ActixMessage> ActixSpec<M> {
 
 /// A reference to an actor of actix's that is a member. Clones are cheap and share the member's one bound.
 ///
-/// A panic ends an actor of actix's. When the actor has ended, the member ends with its next message.
+/// A panic ends an actor of actix's. When the actor has ended, the member ends with its next message, and not before the actor's last
+/// futures are over: a `ResponseFuture` goes on without its actor and may answer still. For one that never ends the member waits without
+/// a bound; [`stop`](Self::stop) ends the member at once.
 pub struct ActixRef<M: ActixMessage> {
     agent: AgentRef<Step<M>>,
     places: Arc<Places>,
@@ -130,7 +132,7 @@ impl<M: ActixMessage> ActixRef<M> {
         self.agent.name()
     }
 
-    /// Closes the member's front door: what was accepted still reaches the actor, and then the member ends.
+    /// Closes the member's front door: what was accepted still reaches the actor, and when the actor is done with it the member ends.
     pub fn drain(&self) {
         self.agent.drain();
     }
