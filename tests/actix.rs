@@ -96,6 +96,17 @@ impl Team {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Waits until nothing is left in the member's mailbox, and so many messages of it are handled, pending and dead letters.
+    async fn until(&self, member: &ActixRef<Job>, counts: (u64, u64, u64)) {
+        loop {
+            let info = self.runtime.directory().list().into_iter().find(|info| info.id == member.id()).unwrap();
+            if info.depth == 0 && (info.handled, info.pending, info.dead_letters) == counts {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn stop(self) {
         // A message that is being handled is in no column yet; the test's own time ends the wait.
         while !self.runtime.ledger().balances() {
@@ -263,9 +274,7 @@ fn what_an_actor_loses_is_a_dead_letter_with_its_reason() {
             tokio::task::yield_now().await;
         }
         let waits = [2, 3].map(|number| member.ask(LONG, Job::Note(number)));
-        while team.runtime.ledger().handled < 3 {
-            tokio::task::yield_now().await;
-        }
+        team.until(&member, (0, 3, 0)).await;
         drop(waits);
         team.gate.add_permits(1);
         assert_eq!(held.await, Ok(1));
@@ -276,15 +285,46 @@ fn what_an_actor_loses_is_a_dead_letter_with_its_reason() {
     inside(|team| async move {
         let member = team.member(|spec| spec);
         let asks = [Job::Hold(1), Job::Note(2), Job::Note(3)].map(|job| member.ask(LONG, job));
-        while team.seen().is_empty() || team.runtime.ledger().handled < 3 {
+        while team.seen().is_empty() {
             tokio::task::yield_now().await;
         }
+        team.until(&member, (0, 3, 0)).await;
         member.stop();
         member.gone().await;
         assert_eq!(join_all(asks).await, [Err(AskError::Stopped); 3]);
         // The actor has the first one.
         lost_for(&team, DeadLetter::Stopped).await;
         team.gate.add_permits(1);
+        team.stop().await;
+    });
+}
+
+#[test]
+fn what_the_actor_is_not_done_with_is_pending_and_no_count_falls() {
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        let asks = [Job::Hold(1), Job::Note(2), Job::Note(3)].map(|job| member.ask(LONG, job));
+        team.until(&member, (0, 3, 0)).await;
+        while team.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(team.runtime.ledger().handled, 0);
+        member.stop();
+        member.gone().await;
+        assert_eq!(join_all(asks).await, [Err(AskError::Stopped); 3]);
+        while team.runtime.ledger().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+        let ledger = team.runtime.ledger();
+        assert_eq!((ledger.handled, ledger.dead_letters()), (1, 2), "the actor has the first one: {ledger:?}");
+        team.gate.add_permits(1);
+        team.stop().await;
+    });
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        assert_eq!(member.ask(LONG, Job::PanicInFuture).await, Err(AskError::Unanswered));
+        // That the actor is done with it is a message of the member's own.
+        team.until(&member, (1, 0, 1)).await;
         team.stop().await;
     });
 }

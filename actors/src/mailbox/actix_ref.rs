@@ -247,8 +247,8 @@ impl<M: ActixMessage> StandIn<M> {
         carried.pass_on();
         let work = async move {
             let Ok(answer) = answer.await else { return lost(&recipient, reply, carried).await };
-            // Who has the answer finds room for the next question.
-            drop(place);
+            // Who has the answer finds the question handled, and room for the next one.
+            drop((carried, place));
             if let Some(reply) = reply {
                 reply.send(answer);
             }
@@ -259,8 +259,14 @@ impl<M: ActixMessage> StandIn<M> {
     }
 }
 
-/// The answer is lost. When the actor is, too, its end follows within moments.
-async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::Result>>, carried: Carried<Step<M>>) {
+/// The answer is lost. When the actor is, too, its end follows within moments; when the member ends meanwhile, the message is lost all
+/// the same.
+async fn lost<M: ActixMessage>(
+    recipient: &Recipient<M>,
+    reply: Option<Reply<M::Result>>,
+    mut carried: Carried<Step<M>>,
+) {
+    carried.take_back();
     for _ in 0..LOOKS {
         if !recipient.connected() {
             carried.lose(DeadLetter::Stopped);
@@ -270,4 +276,47 @@ async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::
     }
     // The actor goes on: it was a future of its own that panicked.
     carried.lose(DeadLetter::Panicked);
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler, System};
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::runtime::RuntimeConfig;
+
+    struct Worker;
+
+    impl Actor for Worker {
+        type Context = Context<Self>;
+    }
+
+    struct Job;
+
+    impl Message for Job {
+        type Result = ();
+    }
+
+    impl Handler<Job> for Worker {
+        type Result = ();
+
+        fn handle(&mut self, _job: Job, _context: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn what_is_known_to_be_lost_is_a_dead_letter_also_when_the_member_ends_meanwhile() {
+        System::new().block_on(async {
+            let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+            let recipient = Worker.start().recipient::<Job>();
+            let member = ActixSpec::new("worker", recipient.clone()).start(&runtime).unwrap();
+            let mut carried = Carried::new(&member.agent.door);
+            carried.pass_on();
+            assert_eq!(runtime.ledger().pending, 1);
+            assert!(lost(&recipient, None, carried).now_or_never().is_none(), "the actor is looked at, and goes on");
+            let ledger = runtime.ledger();
+            assert_eq!((ledger.pending, ledger.handled, ledger.dead(DeadLetter::Stopped)), (0, 0, 1), "{ledger:?}");
+            drop(runtime);
+        });
+    }
 }
