@@ -329,6 +329,45 @@ fn what_the_actor_is_not_done_with_is_pending_and_no_count_falls() {
     });
 }
 
+/// A message that panics when it is dropped.
+struct Bomb;
+
+impl Message for Bomb {
+    type Result = ();
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // Without the panic hook, which would print it.
+        std::panic::resume_unwind(Box::new("this panic is meant"));
+    }
+}
+
+impl Handler<Bomb> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, bomb: Bomb, _context: &mut Self::Context) {
+        std::mem::forget(bomb);
+    }
+}
+
+#[test]
+fn a_message_that_panics_when_it_is_dropped_is_one_dead_letter_and_harms_nobody() {
+    inside(|team| async move {
+        let member = ActixSpec::<Bomb>::new("worker", team.worker.clone()).start(&team.runtime).unwrap();
+        assert_eq!(team.worker.send(Job::Stop).await.unwrap(), 0);
+        while team.worker.connected() {
+            tokio::task::yield_now().await;
+        }
+        let asked = member.ask(LONG, Bomb).await;
+        assert_eq!(asked, Err(AskError::Stopped), "not `Panicked`: the member did not");
+        member.gone().await;
+        let ledger = team.runtime.ledger();
+        assert_eq!((ledger.accepted, ledger.dead(DeadLetter::Stopped), ledger.dead_letters()), (1, 1, 1), "{ledger:?}");
+        team.stop().await;
+    });
+}
+
 #[test]
 fn as_a_tool_it_tells_the_model_what_it_says_and_what_went_wrong() {
     inside(|team| async move {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 
 use super::ask::Ask;
+use super::contain::drop_contained;
 use super::reply::{Reply, with_cause};
 use super::{AgentId, AgentRef, AgentSpec, Carried, DeadLetter, Name};
 use crate::agent::{Agent, Turn};
@@ -173,9 +174,10 @@ impl Drop for Place {
 
 /// A message on its way to the actor.
 struct Passing<M: ActixMessage> {
-    message: M,
+    /// Dropped first: what the message does in its own drop is no news for the asker.
     reply: Option<Reply<M::Result>>,
     place: Place,
+    message: M,
 }
 
 /// What the stand-in understands.
@@ -220,7 +222,12 @@ impl<M: ActixMessage> Agent for StandIn<M> {
             if lost > 0 {
                 tracing::warn!(%name, lost, "an actor of actix's has ended, and messages for it are lost");
             }
-            with_cause(AskError::Stopped, || self.waiting.clear());
+            with_cause(AskError::Stopped, || {
+                for (carried, passing) in self.waiting.drain(..) {
+                    drop(carried);
+                    drop_contained(passing);
+                }
+            });
             // What it had is judged first: an answer may be on its way still.
             if self.passed == 0 {
                 turn.stop();
@@ -230,9 +237,11 @@ impl<M: ActixMessage> Agent for StandIn<M> {
         while self.passed < self.at_once
             && let Some((carried, next)) = self.waiting.pop_front()
         {
-            match next.reply.as_ref().is_some_and(Reply::is_abandoned) {
-                true => carried.lose(DeadLetter::CallerLeft),
-                false => self.pass(next, carried, turn),
+            if next.reply.as_ref().is_some_and(Reply::is_abandoned) {
+                carried.lose(DeadLetter::CallerLeft);
+                drop_contained(next);
+            } else {
+                self.pass(next, carried, turn);
             }
         }
     }
