@@ -96,6 +96,17 @@ impl Team {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Waits until nothing is left in the member's mailbox, and so many messages of it are handled, pending and dead letters.
+    async fn until(&self, member: &ActixRef<Job>, counts: (u64, u64, u64)) {
+        loop {
+            let info = self.runtime.directory().list().into_iter().find(|info| info.id == member.id()).unwrap();
+            if info.depth == 0 && (info.handled, info.pending, info.dead_letters) == counts {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn stop(self) {
         // A message that is being handled is in no column yet; the test's own time ends the wait.
         while !self.runtime.ledger().balances() {
@@ -263,9 +274,7 @@ fn what_an_actor_loses_is_a_dead_letter_with_its_reason() {
             tokio::task::yield_now().await;
         }
         let waits = [2, 3].map(|number| member.ask(LONG, Job::Note(number)));
-        while team.runtime.ledger().handled < 3 {
-            tokio::task::yield_now().await;
-        }
+        team.until(&member, (0, 3, 0)).await;
         drop(waits);
         team.gate.add_permits(1);
         assert_eq!(held.await, Ok(1));
@@ -276,15 +285,85 @@ fn what_an_actor_loses_is_a_dead_letter_with_its_reason() {
     inside(|team| async move {
         let member = team.member(|spec| spec);
         let asks = [Job::Hold(1), Job::Note(2), Job::Note(3)].map(|job| member.ask(LONG, job));
-        while team.seen().is_empty() || team.runtime.ledger().handled < 3 {
+        while team.seen().is_empty() {
             tokio::task::yield_now().await;
         }
+        team.until(&member, (0, 3, 0)).await;
         member.stop();
         member.gone().await;
         assert_eq!(join_all(asks).await, [Err(AskError::Stopped); 3]);
         // The actor has the first one.
         lost_for(&team, DeadLetter::Stopped).await;
         team.gate.add_permits(1);
+        team.stop().await;
+    });
+}
+
+#[test]
+fn what_the_actor_is_not_done_with_is_pending_and_no_count_falls() {
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        let asks = [Job::Hold(1), Job::Note(2), Job::Note(3)].map(|job| member.ask(LONG, job));
+        team.until(&member, (0, 3, 0)).await;
+        while team.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(team.runtime.ledger().handled, 0);
+        member.stop();
+        member.gone().await;
+        assert_eq!(join_all(asks).await, [Err(AskError::Stopped); 3]);
+        while team.runtime.ledger().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+        let ledger = team.runtime.ledger();
+        assert_eq!((ledger.handled, ledger.dead_letters()), (1, 2), "the actor has the first one: {ledger:?}");
+        team.gate.add_permits(1);
+        team.stop().await;
+    });
+    inside(|team| async move {
+        let member = team.member(|spec| spec);
+        assert_eq!(member.ask(LONG, Job::PanicInFuture).await, Err(AskError::Unanswered));
+        // That the actor is done with it is a message of the member's own.
+        team.until(&member, (1, 0, 1)).await;
+        team.stop().await;
+    });
+}
+
+/// A message that panics when it is dropped.
+struct Bomb;
+
+impl Message for Bomb {
+    type Result = ();
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // Without the panic hook, which would print it.
+        std::panic::resume_unwind(Box::new("this panic is meant"));
+    }
+}
+
+impl Handler<Bomb> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, bomb: Bomb, _context: &mut Self::Context) {
+        std::mem::forget(bomb);
+    }
+}
+
+#[test]
+fn a_message_that_panics_when_it_is_dropped_is_one_dead_letter_and_harms_nobody() {
+    inside(|team| async move {
+        let member = ActixSpec::<Bomb>::new("worker", team.worker.clone()).start(&team.runtime).unwrap();
+        assert_eq!(team.worker.send(Job::Stop).await.unwrap(), 0);
+        while team.worker.connected() {
+            tokio::task::yield_now().await;
+        }
+        let asked = member.ask(LONG, Bomb).await;
+        assert_eq!(asked, Err(AskError::Stopped), "not `Panicked`: the member did not");
+        member.gone().await;
+        let ledger = team.runtime.ledger();
+        assert_eq!((ledger.accepted, ledger.dead(DeadLetter::Stopped), ledger.dead_letters()), (1, 1, 1), "{ledger:?}");
         team.stop().await;
     });
 }

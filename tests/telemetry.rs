@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::{Actor, Context, Handler, Message, ResponseFuture, System};
 use callboard::actors::chat::{ChatReply, ChatRequest, Turn as ChatTurn};
 use callboard::actors::error::{Limited, ModelError};
 use callboard::actors::gateway::{
     BreakerPolicy, CacheMode, Gateway, GatewayInfo, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy,
     ServedModel,
 };
+use callboard::actors::mailbox::{ActixSpec, AgentInfo};
 use callboard::actors::ports::{ChatModel, ModelCall};
 use callboard::prelude::*;
 use callboard::telemetry::{GatewayMetrics, Publisher};
@@ -105,6 +107,64 @@ fn runtimes_with_names_of_their_own_are_told_apart() {
     ] {
         assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
     }
+}
+
+/// An actor of actix's that is never done with anything.
+struct Sleeper;
+
+impl Actor for Sleeper {
+    type Context = Context<Self>;
+}
+
+struct Nap;
+
+impl Message for Nap {
+    type Result = ();
+}
+
+impl Handler<Nap> for Sleeper {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _nap: Nap, _context: &mut Self::Context) -> Self::Result {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn what_an_actor_of_actix_loses_is_never_counted_as_handled() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+    let mut publisher = Publisher::new(runtime.handle());
+    let mut has = |lines: &[&str]| {
+        metrics::with_local_recorder(&recorder, || publisher.publish());
+        let text = page.render();
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "no line `{line}` in\n{text}");
+        }
+    };
+    System::new().block_on(async {
+        let member = ActixSpec::<Nap>::new("sleeper", Sleeper.start()).start(&runtime).unwrap();
+        for _ in 0..3 {
+            member.tell(Nap).unwrap();
+        }
+        let quiet = |info: &AgentInfo| info.depth == 0 && info.pending + info.handled == 3;
+        while !runtime.directory().list().iter().all(quiet) || !runtime.ledger().balances() {
+            tokio::task::yield_now().await;
+        }
+        has(&["callboard_messages_accepted_total 3", "callboard_messages_handled_total 0"]);
+        member.stop();
+        tokio::time::timeout(LONG, member.gone()).await.unwrap();
+        while runtime.ledger().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    has(&[
+        "callboard_messages_accepted_total 3",
+        // The actor has it.
+        "callboard_messages_handled_total 1",
+        "callboard_dead_letters_total{reason=\"stopped\"} 2",
+    ]);
 }
 
 #[tokio::test]

@@ -68,21 +68,18 @@ fn listed(body: &[u8], model: &str) -> (Option<bool>, Vec<String>) {
     let list: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(entries) = list["data"].as_array() else { return (None, Vec::new()) };
     let ids: Vec<_> = entries.iter().filter_map(|entry| entry["id"].as_str()).collect();
-    // Google lists `models/NAME`, Ollama `NAME:latest`: both are called by NAME.
-    let is_it = |id: &&str| {
-        let id = id.strip_prefix("models/").unwrap_or(id);
-        id == model || id.strip_suffix(":latest") == Some(model)
-    };
-    if ids.iter().any(is_it) {
+    // Google lists `models/NAME`, Ollama `NAME:latest`: both are called by NAME, and by what is listed as well.
+    let names = || ids.iter().flat_map(|id| [Some(*id), id.strip_prefix("models/")]).flatten();
+    if names().any(|name| name == model || name.strip_suffix(":latest") == Some(model)) {
         return (Some(true), Vec::new());
     }
     // There are further pages, proxies that take whatever fits a pattern, and short names of which only the dated ones are listed.
     let stem = model.trim_end_matches("-latest").trim_end_matches("-0");
-    let is_dated = |id: &&str| {
-        let date = id.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-'));
+    let is_dated = |name: &str| {
+        let date = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-'));
         date.is_some_and(|date| date.len() >= 4 && date.chars().all(|c| c.is_ascii_digit() || c == '-'))
     };
-    if list["has_more"] == true || ids.iter().any(|id| id.contains('*')) || ids.iter().any(is_dated) {
+    if list["has_more"] == true || ids.iter().any(|id| id.contains('*')) || names().any(is_dated) {
         return (None, Vec::new());
     }
     let near = near(model, ids.iter().copied(), 3).into_iter().map(str::to_owned).collect();
@@ -110,12 +107,25 @@ mod tests {
             (200, br#"{"data": [{"id": "b"}], "has_more": true}"#, of(None, &[])),
             (200, br#"{"data": [{"id": "openai/*"}]}"#, of(None, &[])),
             (200, br#"{"data": [{"id": "a-20250514"}]}"#, of(None, &[])),
+            (200, br#"{"data": [{"id": "models/a-20250514"}]}"#, of(None, &[])),
             (200, b"<html>", of(None, &[])),
             (401, b"{}", Answer::Refused { status: 401, latency }),
             (404, list, Answer::Other { status: 404, latency }),
             (503, b"", Answer::Other { status: 503, latency }),
         ] {
             assert_eq!(Answer::of(status, body, "a", latency), answer);
+        }
+    }
+
+    #[test]
+    fn a_model_may_be_called_by_its_whole_name() {
+        for (body, has_model) in [
+            (&br#"{"data": [{"id": "models/a"}]}"#[..], Some(true)),
+            (br#"{"data": [{"id": "models/a:latest"}]}"#, Some(true)),
+            (br#"{"data": [{"id": "models/a-20250514"}]}"#, None),
+            (br#"{"data": [{"id": "models/b"}]}"#, Some(false)),
+        ] {
+            assert_eq!(listed(body, "models/a").0, has_model);
         }
     }
 }

@@ -10,8 +10,8 @@
 //! | metric | kind, labels | what it is |
 //! |---|---|---|
 //! | `callboard_messages_accepted_total` | counter | messages that mailboxes took |
-//! | `callboard_messages_handled_total` | counter | messages whose handler returned |
-//! | `callboard_dead_letters_total` | counter, `reason` | messages that were accepted and not handled |
+//! | `callboard_messages_handled_total` | counter | messages whose handler returned, or with which the actor of actix's is done |
+//! | `callboard_dead_letters_total` | counter, `reason` | messages that were accepted and not handled; what is accepted and in neither counter is pending |
 //! | `callboard_shard_blockages_total` | counter, `shard` | how often an agent blocked its shard |
 //! | `callboard_shard_blocked_seconds` | gauge, `shard` | for how long it is blocked right now, or 0 |
 //! | `callboard_agents` | gauge, `name` | agents that live |

@@ -76,8 +76,8 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         Working::begin(self.door, Errand::Work)
     }
 
-    /// The message in hand is taken on for somebody else, and not handled yet.
-    pub(crate) fn carries(&self) -> Carried<M> {
+    /// The message in hand is taken on for somebody else, and not handled yet. Once for each message.
+    pub(crate) fn carries(&mut self) -> Carried<M> {
         Carried::new(self.door)
     }
 

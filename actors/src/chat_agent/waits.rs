@@ -96,6 +96,8 @@ impl Pending {
             return AskWait::Approval(tool);
         }
         let mut tools: Vec<_> = of(Stage::Tool).collect();
+        // Calls of one tool need not be neighbours.
+        tools.sort();
         tools.dedup();
         match tools.is_empty() && of(Stage::Guardrail).next().is_some() {
             true => AskWait::Guardrail,
@@ -126,5 +128,7 @@ mod tests {
         assert_eq!(pending.waits(), AskWait::Approval("read".to_owned()));
         reads.into_iter().for_each(|read| pending.over(read));
         assert_eq!(pending.waits(), AskWait::Tools(vec!["look".to_owned()]));
+        let _calls = ["read", "look"].map(|tool| pending.begins(tool));
+        assert_eq!(pending.waits().to_string(), "the tools look, read", "each is named once");
     }
 }

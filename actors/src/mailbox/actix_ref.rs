@@ -13,6 +13,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 
 use super::ask::Ask;
+use super::contain::drop_contained;
 use super::reply::{Reply, with_cause};
 use super::{AgentId, AgentRef, AgentSpec, Carried, DeadLetter, Name};
 use crate::agent::{Agent, Turn};
@@ -41,7 +42,7 @@ pub struct ActixSpec<M: ActixMessage> {
 
 impl<M: ActixMessage> ActixSpec<M> {
     /// A member called `name`, for people, which is this actor: `address.recipient()`. The actor lives as long as the member, unless it
-    /// stops by itself.
+    /// stops by itself; then the member ends as [`ActixRef`] says.
     pub fn new(name: impl Into<Name>, recipient: impl Into<Recipient<M>>) -> Self {
         Self { name: name.into(), recipient: recipient.into(), capacity: CAPACITY, at_once: 1 }
     }
@@ -75,7 +76,9 @@ impl<M: ActixMessage> ActixSpec<M> {
 
 /// A reference to an actor of actix's that is a member. Clones are cheap and share the member's one bound.
 ///
-/// A panic ends an actor of actix's. When the actor has ended, the member ends with its next message.
+/// A panic ends an actor of actix's. When the actor has ended, the member ends with its next message, and not before the actor's last
+/// futures are over: a `ResponseFuture` goes on without its actor and may answer still. For one that never ends the member waits without
+/// a bound; [`stop`](Self::stop) ends the member at once.
 pub struct ActixRef<M: ActixMessage> {
     agent: AgentRef<Step<M>>,
     places: Arc<Places>,
@@ -130,7 +133,7 @@ impl<M: ActixMessage> ActixRef<M> {
         self.agent.name()
     }
 
-    /// Closes the member's front door: what was accepted still reaches the actor, and then the member ends.
+    /// Closes the member's front door: what was accepted still reaches the actor, and when the actor is done with it the member ends.
     pub fn drain(&self) {
         self.agent.drain();
     }
@@ -171,9 +174,10 @@ impl Drop for Place {
 
 /// A message on its way to the actor.
 struct Passing<M: ActixMessage> {
-    message: M,
+    /// Dropped first: what the message does in its own drop is no news for the asker.
     reply: Option<Reply<M::Result>>,
     place: Place,
+    message: M,
 }
 
 /// What the stand-in understands.
@@ -218,7 +222,12 @@ impl<M: ActixMessage> Agent for StandIn<M> {
             if lost > 0 {
                 tracing::warn!(%name, lost, "an actor of actix's has ended, and messages for it are lost");
             }
-            with_cause(AskError::Stopped, || self.waiting.clear());
+            with_cause(AskError::Stopped, || {
+                for (carried, passing) in self.waiting.drain(..) {
+                    drop(carried);
+                    drop_contained(passing);
+                }
+            });
             // What it had is judged first: an answer may be on its way still.
             if self.passed == 0 {
                 turn.stop();
@@ -228,9 +237,11 @@ impl<M: ActixMessage> Agent for StandIn<M> {
         while self.passed < self.at_once
             && let Some((carried, next)) = self.waiting.pop_front()
         {
-            match next.reply.as_ref().is_some_and(Reply::is_abandoned) {
-                true => carried.lose(DeadLetter::CallerLeft),
-                false => self.pass(next, carried, turn),
+            if next.reply.as_ref().is_some_and(Reply::is_abandoned) {
+                carried.lose(DeadLetter::CallerLeft);
+                drop_contained(next);
+            } else {
+                self.pass(next, carried, turn);
             }
         }
     }
@@ -245,8 +256,8 @@ impl<M: ActixMessage> StandIn<M> {
         carried.pass_on();
         let work = async move {
             let Ok(answer) = answer.await else { return lost(&recipient, reply, carried).await };
-            // Who has the answer finds room for the next question.
-            drop(place);
+            // Who has the answer finds the question handled, and room for the next one.
+            drop((carried, place));
             if let Some(reply) = reply {
                 reply.send(answer);
             }
@@ -257,8 +268,14 @@ impl<M: ActixMessage> StandIn<M> {
     }
 }
 
-/// The answer is lost. When the actor is, too, its end follows within moments.
-async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::Result>>, carried: Carried<Step<M>>) {
+/// The answer is lost. When the actor is, too, its end follows within moments; when the member ends meanwhile, the message is lost all
+/// the same.
+async fn lost<M: ActixMessage>(
+    recipient: &Recipient<M>,
+    reply: Option<Reply<M::Result>>,
+    mut carried: Carried<Step<M>>,
+) {
+    carried.take_back();
     for _ in 0..LOOKS {
         if !recipient.connected() {
             carried.lose(DeadLetter::Stopped);
@@ -268,4 +285,47 @@ async fn lost<M: ActixMessage>(recipient: &Recipient<M>, reply: Option<Reply<M::
     }
     // The actor goes on: it was a future of its own that panicked.
     carried.lose(DeadLetter::Panicked);
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler, System};
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::runtime::RuntimeConfig;
+
+    struct Worker;
+
+    impl Actor for Worker {
+        type Context = Context<Self>;
+    }
+
+    struct Job;
+
+    impl Message for Job {
+        type Result = ();
+    }
+
+    impl Handler<Job> for Worker {
+        type Result = ();
+
+        fn handle(&mut self, _job: Job, _context: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn what_is_known_to_be_lost_is_a_dead_letter_also_when_the_member_ends_meanwhile() {
+        System::new().block_on(async {
+            let runtime = Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() }).unwrap();
+            let recipient = Worker.start().recipient::<Job>();
+            let member = ActixSpec::new("worker", recipient.clone()).start(&runtime).unwrap();
+            let mut carried = Carried::new(&member.agent.door);
+            carried.pass_on();
+            assert_eq!(runtime.ledger().pending, 1);
+            assert!(lost(&recipient, None, carried).now_or_never().is_none(), "the actor is looked at, and goes on");
+            let ledger = runtime.ledger();
+            assert_eq!((ledger.pending, ledger.handled, ledger.dead(DeadLetter::Stopped)), (0, 0, 1), "{ledger:?}");
+            drop(runtime);
+        });
+    }
 }

@@ -27,11 +27,12 @@ pub struct AgentInfo {
     /// How long the oldest message has waited, results and notices of its own included; to within 50 milliseconds. `None`
     /// when none waits.
     pub oldest: Option<Duration>,
-    /// Accepted messages that are not settled yet: waiting, or in its handler's hands.
+    /// Accepted messages that are not settled yet: waiting, in its handler's hands, or taken on for an actor of actix's that is not
+    /// done with them.
     pub pending: u64,
     /// Futures that it started and that are not over.
     pub work: usize,
-    /// Messages whose handler returned.
+    /// Messages whose handler returned. What it took on for an actor of actix's is handled when the actor is done with it.
     pub handled: u64,
     /// Accepted messages that were not handled, for whatever [reason](super::DeadLetter).
     pub dead_letters: u64,
@@ -56,7 +57,7 @@ impl AgentInfo {
             shard: usize::from(door.shard),
             depth: door.depth(),
             oldest: door.oldest(),
-            pending: door.pending(),
+            pending: door.pending() + door.carried(),
             work: door.work(),
             handled: door.handled(),
             dead_letters: door.dead(),
@@ -72,6 +73,7 @@ impl AgentInfo {
 /// An agent whose message type is not known here.
 pub(crate) trait AnyAgent: Any + Send + Sync {
     fn info(&self) -> AgentInfo;
+    /// But for what it took on for somebody else, which is counted also when it is gone.
     fn pending(&self) -> u64;
     fn left(&self) -> u64;
     /// Whether it is gone, and everybody has heard of it.

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::carried::CarriedCounts;
+
 /// Why an accepted message was not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -60,8 +62,8 @@ pub(crate) struct ShardLedger {
     /// The same for senders on the shard itself, where nobody else writes.
     accepted_here: AtomicU64,
     handled: AtomicU64,
-    /// Those of them that are dead letters after all.
-    lost: AtomicU64,
+    /// Those that agents took on for somebody else.
+    pub(super) carried: CarriedCounts,
     dead: [AtomicU64; DeadLetter::ALL.len()],
 }
 
@@ -85,12 +87,6 @@ impl ShardLedger {
     pub(super) fn dead(&self, reason: DeadLetter) {
         self.dead[reason.slot()].fetch_add(1, Relaxed);
     }
-
-    /// One that its agent took on for somebody else, and that did not get there: it was counted as handled. On any thread.
-    pub(super) fn lost(&self, reason: DeadLetter) {
-        self.lost.fetch_add(1, Relaxed);
-        self.dead(reason);
-    }
 }
 
 /// The counters of a runtime at one moment. While messages move, a count may be ahead of another by those that move.
@@ -98,9 +94,11 @@ impl ShardLedger {
 pub struct Ledger {
     /// Messages that a front door took.
     pub accepted: u64,
-    /// Messages whose handler returned, but for those that it took on for somebody else and that were lost on the way.
+    /// Messages whose handler returned. What it took on for an actor of actix's is handled when the actor is done with it. It only
+    /// rises.
     pub handled: u64,
-    /// Messages that wait in the mailboxes of live agents, or are in their handlers' hands.
+    /// Messages that wait in the mailboxes of live agents, are in their handlers' hands, or were taken on for an actor of actix's
+    /// that is not done with them.
     pub pending: u64,
     dead: [u64; DeadLetter::ALL.len()],
 }
@@ -121,7 +119,8 @@ impl Ledger {
         let mut sum = Self { accepted: 0, handled: 0, pending, dead: Default::default() };
         for shard in shards {
             sum.accepted += shard.accepted.load(Relaxed) + shard.accepted_here.load(Relaxed);
-            sum.handled += shard.handled.load(Relaxed).saturating_sub(shard.lost.load(Relaxed));
+            sum.handled += shard.handled.load(Relaxed) + shard.carried.handled();
+            sum.pending += shard.carried.pending();
             for (total, count) in sum.dead.iter_mut().zip(&shard.dead) {
                 *total += count.load(Relaxed);
             }

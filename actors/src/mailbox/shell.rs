@@ -162,7 +162,8 @@ impl<A: Agent> ActorFuture<Shell<A>> for Mailbox {
     }
 }
 
-/// The message in the handler's hands: handled, or dead if the handler panics.
+/// The message in the handler's hands: handled, or dead if the handler panics. One that the handler took on for somebody else is not
+/// settled here, however the handler ends.
 struct InHand<'a, M: Send + 'static> {
     door: &'a Door<M>,
     settled: bool,
@@ -191,7 +192,9 @@ impl<M: Send + 'static> InHand<'_, M> {
     #[inline]
     fn handled(mut self) {
         self.settled = true;
-        self.door.settle_handled();
+        if self.door.is_in_hand() {
+            self.door.settle_handled();
+        }
     }
 
     fn dead(mut self, reason: DeadLetter) {
@@ -204,7 +207,9 @@ impl<M: Send + 'static> Drop for InHand<'_, M> {
     fn drop(&mut self) {
         if !self.settled {
             self.strike();
-            self.door.settle_dead(DeadLetter::Panicked);
+            if self.door.is_in_hand() {
+                self.door.settle_dead(DeadLetter::Panicked);
+            }
         }
     }
 }

@@ -31,6 +31,12 @@ impl<M: Send + 'static> Door<M> {
     }
 
     pub(in crate::mailbox) fn handled(&self) -> u64 {
-        self.handled.load(Ordering::Relaxed)
+        let carried = self.rare.get().map_or(0, |rare| rare.carried.handled());
+        self.handled.load(Ordering::Relaxed) + carried
+    }
+
+    /// Letters that the agent took on for somebody else, and that are not settled.
+    pub(in crate::mailbox) fn carried(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.carried.pending())
     }
 }

@@ -20,7 +20,7 @@ impl<M: Send + 'static> Door<M> {
 
     /// Whether it will do nothing more if nothing comes.
     pub(in crate::mailbox) fn is_at_rest(&self) -> bool {
-        self.has_begun.load(Ordering::SeqCst) && self.is_idle()
+        self.has_begun.load(Ordering::SeqCst) && self.is_idle() && self.carried() == 0
     }
 
     /// Whether no agent and no group hears of its end.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::AgentId;
+use super::carried::CarriedCounts;
 use super::contain::{drop_contained, wake_contained};
 use super::idle::Leave;
 use super::ledger::DeadLetter;
@@ -48,7 +49,7 @@ pub(crate) struct Door<M: Send + 'static> {
     /// The queue's control, to be read without the lock. Written under it.
     control: AtomicU8,
     queue: Mutex<Queue<M>>,
-    /// Whether a letter is in the agent's hand. Only its shard writes it, and `handled`.
+    /// Whether a letter is in the agent's hand, and is not settled. Only its shard writes it, and `handled`.
     in_hand: AtomicBool,
     /// Whether the present incarnation has started, or is put away and starts when a message comes.
     has_begun: AtomicBool,
@@ -66,6 +67,8 @@ struct Rare<M> {
     panicked: AtomicU32,
     /// What came through the front door and still waited at the end.
     left: AtomicU64,
+    /// What it took on for somebody else.
+    carried: CarriedCounts,
 }
 
 impl<M> Default for Rare<M> {
@@ -77,6 +80,7 @@ impl<M> Default for Rare<M> {
             leave: Leave::default(),
             panicked: AtomicU32::new(0),
             left: AtomicU64::new(0),
+            carried: CarriedCounts::default(),
         }
     }
 }
@@ -304,11 +308,30 @@ impl<M: Send + 'static> Door<M> {
         self.trace_dead(reason);
     }
 
-    /// A letter that was handled by being taken on for somebody else did not get there: it is a dead one.
-    pub(super) fn settle_lost(&self, reason: DeadLetter) {
-        self.shared.ledger(self.shard).lost(reason);
-        self.queue().bury(1);
-        self.trace_dead(reason);
+    /// Whether the letter in hand is neither handled nor dead, and is in the agent's hand alone.
+    #[inline]
+    pub(super) fn is_in_hand(&self) -> bool {
+        self.in_hand.load(Ordering::Relaxed)
+    }
+
+    /// The letter in hand is taken on for somebody else: it is in hand no longer, and [settled](Self::settle_carried) later.
+    pub(super) fn carry(&self) {
+        self.rare().carried.begin();
+        self.shared.ledger(self.shard).carried.begin();
+        self.in_hand.store(false, Ordering::Release);
+    }
+
+    /// A letter that was taken on for somebody else is a dead one for this reason, or handled.
+    pub(super) fn settle_carried(&self, dead: Option<DeadLetter>) {
+        if let Some(reason) = dead {
+            self.shared.ledger(self.shard).dead(reason);
+            self.queue().bury(1);
+        }
+        self.rare().carried.end(dead.is_none());
+        self.shared.ledger(self.shard).carried.end(dead.is_none());
+        if let Some(reason) = dead {
+            self.trace_dead(reason);
+        }
     }
 
     /// Never under the lock: whoever listens may send to this very agent.
