@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use callboard_actors::chat_agent::ChatAgentError;
 use callboard_actors::error::{RetrieveError, StartError, StoreError};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The longest question that is accepted, in bytes of UTF-8.
 pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
 
-/// Why there is no report, or no runtime. `Debug` is for people, too: a program whose `main` returns it prints that.
+/// Why there is no report, no runtime, or no answer. `Debug` is for people, too: a program whose `main` returns it prints that.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -100,6 +101,9 @@ pub enum Error {
     /// A stored text that the report cites cannot be read.
     #[error("a cited source cannot be read")]
     Sources(#[from] RetrieveError),
+    /// An agent did not answer.
+    #[error(transparent)]
+    Ask(#[from] ChatAgentError),
     /// A thread of ours panicked: a bug.
     #[error("internal error: {0}")]
     Internal(String),
@@ -129,6 +133,7 @@ impl Error {
             Self::NoCacheFolder => "cache_unknown",
             Self::Feature { .. } => "feature_off",
             Self::Sources(error) => error.code(),
+            Self::Ask(error) => error.code(),
             Self::Internal(_) => "internal",
         }
     }
@@ -186,6 +191,7 @@ impl Error {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
             Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
+            Self::Ask(_) => "what there is so far is in `ChatAgentError::partial`".into(),
             Self::Internal(_) => "please report this with what you ran".into(),
         }
     }
@@ -197,6 +203,7 @@ impl Error {
             Self::Start(error) => error.is_retryable(),
             Self::Replies(error) => error.is_retryable(),
             Self::Sources(error) => error.is_retryable(),
+            Self::Ask(error) => error.is_retryable(),
             _ => false,
         }
     }
@@ -213,9 +220,12 @@ impl Error {
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,
             Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
+            Self::Ask(ChatAgentError::Limit { .. }) => ExitStatus::Limit,
+            Self::Ask(ChatAgentError::Model { .. }) => ExitStatus::Provider,
+            Self::Ask(ChatAgentError::Session { .. }) => ExitStatus::Input,
             Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
-            Self::Start(_) | Self::Internal(_) => ExitStatus::Internal,
+            Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
         }
     }
 }
@@ -294,5 +304,7 @@ mod tests {
         let error = Error::MissingKey { model: "openai/x".to_owned(), variable: "OPENAI_API_KEY".to_owned() };
         let shown = format!("{error:?}");
         assert!(shown.starts_with(&error.to_string()) && shown.contains("\n  hint: put the key into it"), "{shown}");
+        let asked: Error = ChatAgentError::from(callboard_actors::error::AskError::Stopped).into();
+        assert_eq!((asked.code(), asked.exit_status()), ("stopped", ExitStatus::Internal));
     }
 }

@@ -346,7 +346,10 @@ fn an_ask_whose_time_is_over_says_what_it_waited_for() {
         );
         let first = agent.ask("y");
         tokio::task::yield_now().await;
-        assert!(waited(agent.ask(hurried()).await).contains("; it waited for its turn in the agent's line;"));
+        let in_line = agent.ask(hurried()).await;
+        let told = &in_line.as_ref().unwrap_err().partial().unwrap().metrics;
+        assert!(told.in_line >= SECOND * 3 / 2 && told.in_line == told.total, "{told:?}");
+        assert!(waited(in_line).contains("; it waited for its turn in the agent's line;"));
         drop(first);
         let asks = ToolPolicy { needs_approval: true, ..ToolPolicy::default() };
         let agent = spec(&gateway).tool(tool(asks)).approver(Nobody).start().unwrap();

@@ -98,14 +98,15 @@ impl Host {
         let (within, asked, question) = (self.plan.time_of(&question) + GRACE, Instant::now(), Box::new(question));
         // One that was stopped before anybody asked it does not begin to live.
         if self.line().is_over() {
-            return Asking::refused(AskError::Stopped);
+            return Asking::refused(AskError::Stopped, asked);
         }
         match self.actor() {
-            Ok(actor) => Asking::new(actor.ask_beside(within, |reply| {
-                self.arrive(Asked { question, asked, events, reply });
-            })),
-            Err(StartError::RuntimeStopped) => Asking::refused(AskError::Stopped),
-            Err(_) => Asking::refused(AskError::Overloaded),
+            Ok(actor) => {
+                let arrive = |reply| self.arrive(Asked { question, asked, events, reply });
+                Asking::new(actor.ask_beside(within, arrive), asked)
+            }
+            Err(StartError::RuntimeStopped) => Asking::refused(AskError::Stopped, asked),
+            Err(_) => Asking::refused(AskError::Overloaded, asked),
         }
     }
 

@@ -40,6 +40,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::error::AskError;
 use crate::mailbox::Ask;
@@ -116,15 +117,16 @@ impl ChatAgent {
 #[must_use = "the answer is in the future: await it"]
 pub struct Asking {
     ask: Ask<Result<Answer, ChatAgentError>>,
+    asked: Instant,
 }
 
 impl Asking {
-    fn new(ask: Ask<Result<Answer, ChatAgentError>>) -> Self {
-        Self { ask }
+    fn new(ask: Ask<Result<Answer, ChatAgentError>>, asked: Instant) -> Self {
+        Self { ask, asked }
     }
 
-    fn refused(error: AskError) -> Self {
-        Self { ask: Ask::refused(error) }
+    fn refused(error: AskError, asked: Instant) -> Self {
+        Self { ask: Ask::refused(error), asked }
     }
 }
 
@@ -135,7 +137,11 @@ impl Future for Asking {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
         Poll::Ready(answered.unwrap_or_else(|error| match error {
             // In the line: it was never carried out.
-            AskError::Timeout => Err(ChatAgentError::late(AskWait::Line, Answer::unasked())),
+            AskError::Timeout => {
+                let mut partial = Answer::unasked();
+                (partial.metrics.in_line, partial.metrics.total) = (self.asked.elapsed(), self.asked.elapsed());
+                Err(ChatAgentError::late(AskWait::Line, partial))
+            }
             error => Err(ChatAgentError::Agent(error)),
         }))
     }

@@ -25,7 +25,8 @@ pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<T
     let plan = asking.plan();
     let partial = || Box::new(Answer::unasked());
     let Some(sessions) = &plan.sessions else {
-        let error = StoreError::Options("the agent has no sessions: give it some when it is started".to_owned());
+        let error =
+            StoreError::Options("the agent has none: give it some by `.sessions(store)` when it is started".to_owned());
         return Err(ChatAgentError::Session { error, partial: partial() });
     };
     let limits = &plan.limits;

@@ -8,6 +8,10 @@ use super::words::count;
 /// The line for an event of a model, without who asked it; `None` for an event that is none.
 pub(super) fn event(event: &Event) -> Option<String> {
     Some(match event {
+        // That is what the gateway says, and not the provider, who was not asked.
+        Event::ModelFellBack { from, to, error_code, .. } if error_code == "overloaded" => {
+            format!("{from} is not asked at the moment; {to} is asked instead")
+        }
         Event::ModelFellBack { from, to, error_code, .. } => {
             format!("{from} could not answer ({error_code}); {to} is asked instead")
         }

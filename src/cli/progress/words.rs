@@ -157,13 +157,16 @@ mod tests {
         let (role, model, error_code) = ("planner".into(), "openai/x".into(), "timeout".into());
         let failed = Event::ModelCallFailed { role, task: None, model, error_code };
         assert_eq!(event(&failed), None, "what follows from it is said");
-        let fell_back = |task| Event::ModelFellBack {
+        let fell_back_for = |task, error_code: &str| Event::ModelFellBack {
             role: "writer".into(),
             task,
             from: "openai/a".into(),
             to: "openai/b".into(),
-            error_code: "timeout".into(),
+            error_code: error_code.into(),
         };
+        let fell_back = |task| fell_back_for(task, "timeout");
+        let unasked = "writer: openai/a is not asked at the moment; openai/b is asked instead";
+        assert_eq!(event(&fell_back_for(None, "overloaded")).as_deref(), Some(unasked));
         let said = "openai/a could not answer (timeout); openai/b is asked instead";
         assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
         assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));
