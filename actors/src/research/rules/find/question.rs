@@ -214,8 +214,19 @@ fn content(text: &str) -> Vec<Word> {
         if language == Language::English { text } else { text.trim_end_matches([' ', '\u{a0}', '\u{202f}', '?', '!']) };
     let words = content_stems(asked, language);
     let carries = |word: &&Word| language == Language::English || !is_foreign_stop_word(&word.stem);
-    let carrying: Vec<Word> = words.iter().filter(carries).cloned().collect();
+    let asks = |word: &&Word| !is_measure(asked, word);
+    let carrying: Vec<Word> = words.iter().filter(carries).filter(asks).cloned().collect();
     if carrying.is_empty() { words } else { carrying }
+}
+
+/// What `how` asks by, in `how long` and `how often`: the answer is a number and seldom has the word.
+const MEASURES: [&str; 13] =
+    ["long", "often", "far", "large", "big", "small", "fast", "quickly", "soon", "old", "high", "deep", "frequently"];
+
+/// Whether a word is only what `how` asks by.
+fn is_measure(text: &str, word: &Word) -> bool {
+    let how = text[..word.range.start].trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+    how.eq_ignore_ascii_case("how") && MEASURES.contains(&text[word.range.clone()].to_lowercase().as_str())
 }
 
 /// The English stem of a lower-case word.

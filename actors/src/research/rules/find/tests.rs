@@ -67,6 +67,21 @@ fn a_caption_and_a_heading_speak_for_what_stands_under_them() {
     assert!(ask("What is a tablespace?", vec![under("Sorting")]).claims.is_empty());
 }
 
+/// In a small corpus a word that is nowhere is by far the rarest.
+#[test]
+fn what_how_asks_by_need_not_be_in_the_answer() {
+    let table = [
+        ("How long are backups kept?", "Backups are kept for thirty days."),
+        ("How long are new staff trained?", "New staff are trained for five days."),
+        ("How often is the key changed?", "The key is changed every month."),
+    ];
+    for (question, text) in table {
+        let task = Task { id: TaskId(1), question: question.into() };
+        let small = Retrieved { corpus_passages: 1, ..retrieved(question, vec![passage("a", &[], text)]) };
+        assert_eq!(quotes(&find(&task, &small)), [text], "{question}");
+    }
+}
+
 #[test]
 fn an_introduction_is_quoted_with_what_it_introduces() {
     let text =
