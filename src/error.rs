@@ -1,9 +1,9 @@
-//! What can stop a research before it has a report? One enum; each error says what to do and which exit code it has.
+//! What can stop a research before it has a report, or an ask before it has an answer? One enum; each error says what to do and which exit code it has.
 
 use std::path::PathBuf;
 
 use callboard_actors::chat_agent::ChatAgentError;
-use callboard_actors::error::{RetrieveError, StartError, StoreError};
+use callboard_actors::error::{ModelError, RetrieveError, StartError, StoreError};
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -191,6 +191,7 @@ impl Error {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
             Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
+            Self::Ask(ChatAgentError::Agent(_)) => "ask again, or start the agent anew".into(),
             Self::Ask(_) => "what there is so far is in `ChatAgentError::partial`".into(),
             Self::Internal(_) => "please report this with what you ran".into(),
         }
@@ -220,9 +221,11 @@ impl Error {
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,
             Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
-            Self::Ask(ChatAgentError::Limit { .. }) => ExitStatus::Limit,
-            Self::Ask(ChatAgentError::Model { .. }) => ExitStatus::Provider,
-            Self::Ask(ChatAgentError::Session { .. }) => ExitStatus::Input,
+            Self::Ask(
+                ChatAgentError::Limit { .. } | ChatAgentError::Model { error: ModelError::BudgetExhausted(_), .. },
+            ) => ExitStatus::Limit,
+            Self::Ask(ChatAgentError::Model { .. } | ChatAgentError::Unfit { .. }) => ExitStatus::Provider,
+            Self::Ask(ChatAgentError::Session { .. } | ChatAgentError::Blocked { .. }) => ExitStatus::Input,
             Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
@@ -306,5 +309,8 @@ mod tests {
         assert!(shown.starts_with(&error.to_string()) && shown.contains("\n  hint: put the key into it"), "{shown}");
         let asked: Error = ChatAgentError::from(callboard_actors::error::AskError::Stopped).into();
         assert_eq!((asked.code(), asked.exit_status()), ("stopped", ExitStatus::Internal));
+        let of_model = |error| Error::from(ChatAgentError::Model { error, partial: Box::default() }).exit_status();
+        assert_eq!(of_model(ModelError::BudgetExhausted("x".to_owned())), ExitStatus::Limit);
+        assert_eq!(of_model(ModelError::NotFound("x".to_owned())), ExitStatus::Provider);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, ResponseFuture, System};
-use callboard::actors::mailbox::{ActixRef, ActixSpec};
+use callboard::actors::mailbox::{ActixRef, ActixSpec, AgentInfo};
 use callboard::prelude::{Agent, AgentSpec, AskError, DeadLetter, Reply, Runtime, RuntimeConfig, TellError, Turn};
 use callboard::testkit::ScriptedModel;
 use callboard::tools::ActixTool;
@@ -364,6 +364,45 @@ fn a_message_that_panics_when_it_is_dropped_is_one_dead_letter_and_harms_nobody(
         member.gone().await;
         let ledger = team.runtime.ledger();
         assert_eq!((ledger.accepted, ledger.dead(DeadLetter::Stopped), ledger.dead_letters()), (1, 1, 1), "{ledger:?}");
+        team.stop().await;
+    });
+}
+
+/// Is never done with anything.
+struct Holder;
+
+impl Actor for Holder {
+    type Context = Context<Self>;
+}
+
+impl Handler<Bomb> for Holder {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, bomb: Bomb, _context: &mut Self::Context) -> Self::Result {
+        std::mem::forget(bomb);
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn messages_that_panic_when_they_are_dropped_may_wait_when_their_member_is_stopped() {
+    inside(|team| async move {
+        let spec = ActixSpec::<Bomb>::new("holder", Holder.start()).at_once(1);
+        let member = spec.start(&team.runtime).unwrap();
+        for _ in 0..3 {
+            member.tell(Bomb).unwrap();
+        }
+        let is_taken = |info: &AgentInfo| info.id == member.id() && (info.depth, info.work, info.pending) == (0, 1, 3);
+        while !team.runtime.directory().list().iter().any(is_taken) {
+            tokio::task::yield_now().await;
+        }
+        member.stop();
+        member.gone().await;
+        while team.runtime.ledger().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+        let ledger = team.runtime.ledger();
+        assert_eq!((ledger.accepted, ledger.handled, ledger.dead(DeadLetter::Stopped)), (3, 1, 2), "{ledger:?}");
         team.stop().await;
     });
 }

@@ -177,35 +177,49 @@ async fn a_summary_that_was_refused_cost_nothing_and_is_tried_again() {
     }
 }
 
-/// Each summary comes when somebody else has just kept one as good.
-struct Late(MemorySessions);
+/// Says of every summary that it was not kept: somebody else has just kept one as good, or it keeps none.
+struct Says {
+    sessions: MemorySessions,
+    keeps: bool,
+}
 
-impl SessionStore for Late {
+impl Says {
+    fn not_kept(keeps: bool) -> Self {
+        Self { sessions: MemorySessions::default(), keeps }
+    }
+}
+
+impl SessionStore for Says {
     fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
-        self.0.load(session, most)
+        self.sessions.load(session, most)
     }
 
     fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.0.append(session, turns)
+        self.sessions.append(session, turns)
     }
 
     fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.0.forget(session)
+        self.sessions.forget(session)
     }
 
     fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
-        self.0.history(session, most)
+        self.sessions.history(session, most)
     }
 
     fn keep_summary(&self, session: Arc<str>, summary: Summary) -> BoxFuture<'static, Result<bool, StoreError>> {
-        let kept = self.0.keep_summary(session, summary);
-        Box::pin(async move { kept.await.map(|_| false) })
+        let kept = self.keeps.then(|| self.sessions.keep_summary(session, summary));
+        Box::pin(async move {
+            match kept {
+                Some(kept) => kept.await.map(|_| false),
+                None => Ok(false),
+            }
+        })
     }
 }
 
 #[tokio::test]
 async fn a_session_that_another_ask_has_summarised_does_not_rest() {
-    let (store, seen) = (Late(MemorySessions::default()), Arc::new(Seen::default()));
+    let (store, seen) = (Says::not_kept(true), Arc::new(Seen::default()));
     long(&store).await;
     let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
     let agent = agent(&runtime, store, 16);
@@ -215,30 +229,9 @@ async fn a_session_that_another_ask_has_summarised_does_not_rest() {
     assert!(seen.summaries() > 1, "{}", seen.summaries());
 }
 
-/// Reads histories, and keeps no summary.
-struct Forgetful(MemorySessions);
-
-impl SessionStore for Forgetful {
-    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
-        self.0.load(session, most)
-    }
-
-    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.0.append(session, turns)
-    }
-
-    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.0.forget(session)
-    }
-
-    fn history(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Option<History>, StoreError>> {
-        self.0.history(session, most)
-    }
-}
-
 #[tokio::test]
 async fn a_summary_that_cannot_be_kept_is_not_paid_for_with_every_ask() {
-    let (store, seen) = (Forgetful(MemorySessions::default()), Arc::new(Seen::default()));
+    let (store, seen) = (Says::not_kept(false), Arc::new(Seen::default()));
     long(&store).await;
     let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
     let agent = agent(&runtime, store, 16);

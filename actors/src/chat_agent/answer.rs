@@ -128,7 +128,8 @@ pub enum ChatAgentError {
     Limit {
         /// Which.
         limit: AskLimit,
-        /// What it waited for when its time was over; `None` of the other limits.
+        /// What it waited for when its time was over; `None` of the other limits, and when the agent's shard was blocked for so long
+        /// that nobody knows.
         waited_for: Option<AskWait>,
         /// What there is so far.
         partial: Box<Answer>,

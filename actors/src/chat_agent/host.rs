@@ -10,6 +10,7 @@
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures_util::FutureExt;
@@ -20,7 +21,7 @@ use super::drive::{self, Events, carry_out};
 use super::line::{Came, Line};
 use super::question::Question;
 use super::spec::Plan;
-use super::{Asking, GRACE};
+use super::{AskTurn, Asking, GRACE};
 use crate::agent::{Agent, Turn, unless_cancelled};
 use crate::error::{AskError, StartError, TellError};
 use crate::mailbox::{AgentId, AgentRef, AgentSpec, Reply, Working, drop_contained, drop_contained_in, panic_text};
@@ -39,7 +40,7 @@ pub(super) struct Host {
 /// An ask on its way.
 pub(super) struct Asked {
     question: Box<Question>,
-    asked: Instant,
+    turn: Arc<AskTurn>,
     events: Events,
     reply: Reply<Result<Answer, ChatAgentError>>,
 }
@@ -95,18 +96,20 @@ impl Host {
     }
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
-        let (within, asked, question) = (self.plan.time_of(&question) + GRACE, Instant::now(), Box::new(question));
+        let (within, question) = (self.plan.time_of(&question) + GRACE, Box::new(question));
         // One that was stopped before anybody asked it does not begin to live.
         if self.line().is_over() {
-            return Asking::refused(AskError::Stopped, asked);
+            return Asking::refused(AskError::Stopped);
         }
         match self.actor() {
             Ok(actor) => {
-                let arrive = |reply| self.arrive(Asked { question, asked, events, reply });
-                Asking::new(actor.ask_beside(within, arrive), asked)
+                let (agent, asked, has_come) = (self.name.clone(), Instant::now(), AtomicBool::new(false));
+                let turn = Arc::new(AskTurn { agent, asked, has_come });
+                let arrive = |reply| self.arrive(Asked { question, turn: turn.clone(), events, reply });
+                Asking::new(actor.ask_beside(within, arrive), turn)
             }
-            Err(StartError::RuntimeStopped) => Asking::refused(AskError::Stopped, asked),
-            Err(_) => Asking::refused(AskError::Overloaded, asked),
+            Err(StartError::RuntimeStopped) => Asking::refused(AskError::Stopped),
+            Err(_) => Asking::refused(AskError::Overloaded),
         }
     }
 
@@ -167,9 +170,10 @@ impl Host {
 
     /// Carries out an ask until its end, or until its asker leaves.
     async fn carry_out(self: Arc<Self>, asked: Asked) {
-        let Asked { question, asked, events, mut reply, .. } = asked;
+        let Asked { question, turn, events, mut reply } = asked;
         let Some(id) = self.id() else { return };
-        let work = carry_out(drive::Agent { host: self, id }, question, asked, events);
+        turn.has_come.store(true, Ordering::Release);
+        let work = carry_out(drive::Agent { host: self, id }, question, turn.asked, events);
         let answer = tokio::select! {
             biased;
             () = reply.abandoned() => return,

@@ -36,6 +36,7 @@ mod waits;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -117,16 +118,40 @@ impl ChatAgent {
 #[must_use = "the answer is in the future: await it"]
 pub struct Asking {
     ask: Ask<Result<Answer, ChatAgentError>>,
-    asked: Instant,
+    /// `None` of one that was refused.
+    turn: Option<Arc<AskTurn>>,
 }
 
 impl Asking {
-    fn new(ask: Ask<Result<Answer, ChatAgentError>>, asked: Instant) -> Self {
-        Self { ask, asked }
+    fn new(ask: Ask<Result<Answer, ChatAgentError>>, turn: Arc<AskTurn>) -> Self {
+        Self { ask, turn: Some(turn) }
     }
 
-    fn refused(error: AskError, asked: Instant) -> Self {
-        Self { ask: Ask::refused(error), asked }
+    fn refused(error: AskError) -> Self {
+        Self { ask: Ask::refused(error), turn: None }
+    }
+}
+
+/// Whether it is the turn of an ask, for whoever waits for it and hears nothing.
+struct AskTurn {
+    /// The agent's name.
+    agent: Arc<str>,
+    asked: Instant,
+    has_come: AtomicBool,
+}
+
+impl AskTurn {
+    /// The agent has said nothing within the time of the ask and some more. In its line the ask cost nothing. One that is carried out
+    /// on a shard that is blocked may have cost something, and nobody knows what.
+    fn late(&self, total: Duration) -> ChatAgentError {
+        let (mut partial, waited_for) = match self.has_come.load(Ordering::Acquire) {
+            true => (Answer::default(), None),
+            false => (Answer::unasked(), Some(AskWait::Line)),
+        };
+        partial.agent = self.agent.clone();
+        partial.metrics.total = total;
+        partial.metrics.in_line = if waited_for.is_some() { total } else { Duration::ZERO };
+        ChatAgentError::Limit { limit: AskLimit::Time, waited_for, partial: Box::new(partial) }
     }
 }
 
@@ -135,14 +160,24 @@ impl Future for Asking {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
-        Poll::Ready(answered.unwrap_or_else(|error| match error {
-            // In the line: it was never carried out.
-            AskError::Timeout => {
-                let mut partial = Answer::unasked();
-                (partial.metrics.in_line, partial.metrics.total) = (self.asked.elapsed(), self.asked.elapsed());
-                Err(ChatAgentError::late(AskWait::Line, partial))
-            }
-            error => Err(ChatAgentError::Agent(error)),
+        Poll::Ready(answered.unwrap_or_else(|error| match (error, &self.turn) {
+            (AskError::Timeout, Some(turn)) => Err(turn.late(turn.asked.elapsed())),
+            (error, _) => Err(ChatAgentError::Agent(error)),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_ask_whose_turn_has_not_come_is_said_to_have_cost_nothing() {
+        for (has_come, cost, waited) in [(false, Some(0), Some(AskWait::Line)), (true, None, None)] {
+            let turn = AskTurn { agent: "anna".into(), asked: Instant::now(), has_come: has_come.into() };
+            let ChatAgentError::Limit { waited_for, partial, .. } = turn.late(GRACE) else { panic!("another error") };
+            assert_eq!((waited_for, partial.metrics.cost_micros, partial.metrics.total), (waited, cost, GRACE));
+            assert_eq!((&*partial.agent, partial.metrics.in_line.is_zero()), ("anna", has_come));
+        }
     }
 }

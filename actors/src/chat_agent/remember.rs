@@ -68,8 +68,8 @@ async fn summarise(
         Ok(completed) => completed,
         Err(failed) => {
             let code = failed.error.code();
-            // One that was refused cost nothing, and may be answered the next time.
-            if failed.times.is_none_or(|times| times.without_usage > 0) {
+            // One that was refused at once cost nothing, neither money nor time, and may be answered the next time.
+            if failed.times.is_none_or(|times| times.without_usage > 0 || times.attempts > 1) {
                 rest();
             }
             tracing::warn!(%agent, code, "a session was not summarised: its oldest exchanges are left out");
@@ -84,10 +84,13 @@ async fn summarise(
     let (through, until) = (summary.through, asking.until().min(Instant::now() + STORE));
     match timeout_at(until, sessions.keep_summary(session.clone(), summary)).await {
         Ok(Ok(true)) => {}
-        // Another ask may have been faster, which is as good. Otherwise the store keeps none.
+        // Another ask may have been faster, or the session was forgotten. Otherwise the store keeps none.
         Ok(Ok(false)) => match timeout_at(until, sessions.history(session.clone(), 1)).await {
             Ok(Ok(Some(History { summary: Some(kept), .. }))) if kept.through >= through => {}
-            _ => rest(),
+            Ok(Ok(Some(History { turns, .. }))) if turns.is_empty() => {}
+            Ok(Ok(_)) => rest(),
+            // That is not known now, and the next ask sees it.
+            Ok(Err(_)) | Err(_) => {}
         },
         Ok(Err(error)) => {
             tracing::warn!(%agent, code = error.code(), "the summary of a session was not kept");

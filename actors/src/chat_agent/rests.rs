@@ -1,4 +1,4 @@
-//! Of which sessions is no summary tried for a while? Of those whose last one was paid for and came to nothing: it would most likely do
+//! Of which sessions is no summary tried for a while? Of those whose last one was paid for, or tried several times, and came to nothing: it would most likely do
 //! so again, with every ask.
 
 use std::collections::BTreeMap;

@@ -115,7 +115,7 @@ impl ChatAgentSpec {
 
     /// What of a session does not fit into [`AskLimits::history_tokens`] is summarised, and not just left out: by a call of its model,
     /// before the ask that finds it so and within that ask's time and budget. The summary is kept in the session's store for the asks to
-    /// come. When the call fails, the oldest exchanges are left out; when it was paid for and came to nothing, the next one is made five
+    /// come. When the call fails, the oldest exchanges are left out; when it was paid for, or tried several times, and came to nothing, the next one is made five
     /// minutes later at the earliest. By default nothing is summarised.
     pub fn summarise(mut self) -> Self {
         self.summarises = true;

@@ -50,7 +50,7 @@ impl LastTold {
     }
 
     /// Everybody knows of this limit.
-    pub(super) fn limit_is(&mut self, limit: usize) {
+    pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 

@@ -437,6 +437,7 @@ impl State {
 
     /// From now on these limits hold.
     pub(super) fn set_limits(&mut self, limits: GatewayLimits, now: Instant) {
+        let before: Vec<_> = (0..self.of_models.len()).map(|lane| self.admission.look(lane, now).0).collect();
         self.admission.set_limits(limits.max_in_flight, limits.max_waiting);
         self.flights.set_limit(limits.max_waiting);
         for (number, own) in self.of_models.iter().enumerate() {
@@ -444,13 +445,14 @@ impl State {
             self.admission.lane(number).set_policies(&limits, now);
         }
         self.limits = limits;
-        (0..self.of_models.len()).for_each(|lane| self.is_known(lane, now));
+        before.into_iter().enumerate().for_each(|(lane, before)| self.limit_was_set(lane, before, now));
     }
 
     /// The same for one model.
     pub(super) fn set_model_limits(&mut self, lane: usize, limits: ModelLimits, now: Instant) {
+        let (before, _) = self.admission.look(lane, now);
         self.admission.set_lane(lane, &limits, now);
         self.of_models[lane] = limits;
-        self.is_known(lane, now);
+        self.limit_was_set(lane, before, now);
     }
 }

@@ -36,10 +36,12 @@ impl State {
         is_longer
     }
 
-    /// A limit that the program has set is no news about its provider.
-    pub(super) fn is_known(&mut self, lane: usize, now: Instant) {
+    /// A limit that the program has set, and that was another one before, is no news about its provider.
+    pub(super) fn limit_was_set(&mut self, lane: usize, before: usize, now: Instant) {
         let (limit, _) = self.admission.look(lane, now);
-        self.told[lane].limit_is(limit);
+        if limit != before {
+            self.told[lane].set_limit(limit);
+        }
     }
 
     fn note(&mut self, lane: usize, change: ModelChange, steps: &mut Steps) {

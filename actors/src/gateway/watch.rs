@@ -109,3 +109,54 @@ impl Gateway {
         Arc::ptr_eq(&self.desk, &other.desk)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::{BoxFuture, join_all};
+
+    use super::*;
+    use crate::chat::{ChatReply, ChatRequest, Turn};
+    use crate::error::ModelError;
+    use crate::gateway::{GatewayLimits, RetryPolicy, ServedModel};
+    use crate::ports::{ChatModel, ModelCall};
+    use crate::runtime::simulated;
+
+    const MODEL: &str = "slow/model";
+
+    /// Answers after a second.
+    struct Slow;
+
+    impl ChatModel for Slow {
+        fn complete(&self, _call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(ChatReply::text("so"))
+            })
+        }
+    }
+
+    /// Makes so many calls at once; the limit after them.
+    async fn crowd(gateway: &Gateway, calls: usize) -> usize {
+        let request = Arc::new(ChatRequest::new(vec![Turn::user("x")], 9));
+        join_all((0..calls).map(|_| gateway.call(MODEL, request.clone()).send())).await;
+        gateway.info().await.unwrap().models[0].limit
+    }
+
+    #[test]
+    fn what_is_found_of_a_provider_is_told_also_when_other_limits_are_set_meanwhile() {
+        simulated(1, |runtime| async move {
+            let models = vec![ServedModel::new(MODEL, Arc::new(Slow))];
+            let gateway = Gateway::start(&runtime, models, GatewayLimits::default()).unwrap();
+            let mut watch = gateway.watch([MODEL], || ());
+            let limit = crowd(&gateway, 12).await;
+            assert!((9..16).contains(&limit), "not yet doubled: {limit}");
+            let retry = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
+            gateway.set_limits(GatewayLimits { retry, ..gateway.limits() }).unwrap();
+            while crowd(&gateway, 16).await < 16 {}
+            let changes: Vec<_> = watch.news().changes.into_iter().map(|(_, change)| change).collect();
+            assert!(matches!(changes[..], [ModelChange::Limit { limit: 16, before: 8 }]), "{changes:?}");
+        });
+    }
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 
 use super::ask::Ask;
-use super::contain::drop_contained;
+use super::contain::{Contained, contain};
 use super::reply::{Reply, with_cause};
 use super::{AgentId, AgentRef, AgentSpec, Carried, DeadLetter, Name};
 use crate::agent::{Agent, Turn};
@@ -103,7 +103,7 @@ impl<M: ActixMessage> ActixRef<M> {
     /// [`TellError`] hands the message back.
     pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
         let Some(place) = self.places.take() else { return Err(TellError::Overloaded(message)) };
-        let told = self.agent.tell(Step::Pass(Passing { message, reply: None, place }));
+        let told = self.agent.tell(Step::Pass(Passing { message: Contained::new(message), reply: None, place }));
         told.map_err(|refused| match refused {
             TellError::Overloaded(step) => TellError::Overloaded(step.into_message()),
             TellError::Stopped(step) => TellError::Stopped(step.into_message()),
@@ -120,7 +120,8 @@ impl<M: ActixMessage> ActixRef<M> {
     /// lost although the actor goes on, because its future panicked, is [`AskError::Unanswered`].
     pub fn ask(&self, within: Duration, message: M) -> Ask<M::Result> {
         let Some(place) = self.places.take() else { return Ask::refused(AskError::Overloaded) };
-        self.agent.ask(within, |reply| Step::Pass(Passing { message, reply: Some(reply), place }))
+        self.agent
+            .ask(within, |reply| Step::Pass(Passing { message: Contained::new(message), reply: Some(reply), place }))
     }
 
     /// The member's id.
@@ -177,7 +178,8 @@ struct Passing<M: ActixMessage> {
     /// Dropped first: what the message does in its own drop is no news for the asker.
     reply: Option<Reply<M::Result>>,
     place: Place,
-    message: M,
+    /// It may panic when it is dropped, wherever that is.
+    message: Contained<M>,
 }
 
 /// What the stand-in understands.
@@ -192,7 +194,7 @@ impl<M: ActixMessage> Step<M> {
     /// Of a message that was refused.
     fn into_message(self) -> M {
         match self {
-            Self::Pass(passing) => passing.message,
+            Self::Pass(mut passing) => passing.message.take().expect("a message is there until it is passed on"),
             Self::Done => unreachable!("only messages from outside are refused"),
         }
     }
@@ -222,12 +224,7 @@ impl<M: ActixMessage> Agent for StandIn<M> {
             if lost > 0 {
                 tracing::warn!(%name, lost, "an actor of actix's has ended, and messages for it are lost");
             }
-            with_cause(AskError::Stopped, || {
-                for (carried, passing) in self.waiting.drain(..) {
-                    drop(carried);
-                    drop_contained(passing);
-                }
-            });
+            with_cause(AskError::Stopped, || self.waiting.clear());
             // What it had is judged first: an answer may be on its way still.
             if self.passed == 0 {
                 turn.stop();
@@ -239,7 +236,6 @@ impl<M: ActixMessage> Agent for StandIn<M> {
         {
             if next.reply.as_ref().is_some_and(Reply::is_abandoned) {
                 carried.lose(DeadLetter::CallerLeft);
-                drop_contained(next);
             } else {
                 self.pass(next, carried, turn);
             }
@@ -249,9 +245,14 @@ impl<M: ActixMessage> Agent for StandIn<M> {
 
 impl<M: ActixMessage> StandIn<M> {
     fn pass(&mut self, passing: Passing<M>, mut carried: Carried<Step<M>>, turn: &mut Turn<'_, Step<M>>) {
-        let Passing { message, reply, place } = passing;
+        let Passing { mut message, reply, place } = passing;
+        let Some(message) = message.take() else { return };
         // A fresh sender takes the message at once. One that has met a full mailbox would wait, and nobody would wake it.
-        let answer = self.recipient.clone().send(message);
+        let Ok(answer) = contain(|| self.recipient.clone().send(message)) else {
+            // The actor has just closed, and the message panicked when it was dropped.
+            carried.lose(DeadLetter::Stopped);
+            return with_cause(AskError::Stopped, || drop(reply));
+        };
         let recipient = self.recipient.clone();
         carried.pass_on();
         let work = async move {

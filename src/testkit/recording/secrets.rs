@@ -28,8 +28,8 @@ static LOOKS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let looks = [
         // OpenAI, Anthropic, and many who do as they do; Google; Hugging Face; Groq.
         r"\bsk-[A-Za-z0-9_-]{16,}",
-        // One of which a vendor shows the beginning and the end. Without the sign after its first letters it may be a bold word.
-        r"\b(?:(?:sk|gsk|xai|hf)[_-]|AIza)[A-Za-z0-9_-]*\*{2,}[A-Za-z0-9_*-]*",
+        // One of which a vendor shows the beginning and the end. Two stars would be the end of a bold word.
+        r"\b(?:(?:sk|gsk|xai|hf)[_-]|AIza)[A-Za-z0-9_-]*\*{3,}[A-Za-z0-9_*-]*",
         r"\bAIza[A-Za-z0-9_-]{30,}",
         r"\b(?:hf|gsk|xai)[_-][A-Za-z0-9]{20,}",
         // GitHub, Slack, AWS.
@@ -272,7 +272,7 @@ mod tests {
             "token: something else, a secret: wonderful",
             "http://127.0.0.1:8080/v1 at 10:30@noon",
             "sk-short, AKIA, hf_small, eyJhbGci",
-            "**skip** it, **skills**, **sky**",
+            "**skip** it, **skills**, **sky**, **sk-learn** and **hf_hub**",
         ] {
             assert_eq!(secrets.text(plain), plain);
         }

@@ -223,10 +223,18 @@ fn content(text: &str) -> Vec<Word> {
 const MEASURES: [&str; 13] =
     ["long", "often", "far", "large", "big", "small", "fast", "quickly", "soon", "old", "high", "deep", "frequently"];
 
+/// What follows it then. `How large files are split` asks about large files.
+const VERBS: [&str; 17] = [
+    "is", "are", "was", "were", "be", "do", "does", "did", "can", "could", "may", "must", "will", "should", "has",
+    "have", "had",
+];
+
 /// Whether a word is only what `how` asks by.
 fn is_measure(text: &str, word: &Word) -> bool {
+    let next = text[word.range.end..].split(|c: char| !c.is_alphanumeric()).find(|next| !next.is_empty());
+    let is_alone = next.is_none_or(|next| VERBS.contains(&next.to_lowercase().as_str()));
     let how = text[..word.range.start].trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
-    how.eq_ignore_ascii_case("how") && MEASURES.contains(&text[word.range.clone()].to_lowercase().as_str())
+    is_alone && how.eq_ignore_ascii_case("how") && MEASURES.contains(&text[word.range.clone()].to_lowercase().as_str())
 }
 
 /// The English stem of a lower-case word.
@@ -282,6 +290,16 @@ pub(super) fn stem_set_in(text: &str, language: Language) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_how_asks_by_is_no_word_and_what_it_asks_about_is() {
+        let holds = |question: &str, stem: &str| {
+            Question::new(question, &Retrieved::default()).groups.iter().any(|group| group.whole == stem)
+        };
+        assert!(!holds("How long are backups kept?", "long") && !holds("A file may be how large?", "larg"));
+        assert!(holds("How deep learning works", "deep") && holds("How large files are uploaded?", "larg"));
+        assert!(holds("Which fence is long?", "long"));
+    }
 
     #[test]
     fn a_verb_with_its_particle_is_one_word() {
