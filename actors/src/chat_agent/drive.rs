@@ -235,7 +235,7 @@ impl Asking {
     /// One turn of the model. What it says is shown to nobody before the question `has_passed`.
     async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
         match self.events {
-            None => self.call(request).send_timed().await,
+            None => self.call(request).polled().send_timed().await,
             Some(_) => Box::pin(self.streamed(request, has_passed)).await,
         }
     }

@@ -9,7 +9,6 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -24,7 +23,7 @@ use super::spec::Plan;
 use super::{AskTurn, Asking, GRACE};
 use crate::agent::{Agent, Turn, unless_cancelled};
 use crate::error::{AskError, StartError, TellError};
-use crate::mailbox::{AgentId, AgentRef, AgentSpec, Reply, Working, drop_contained, drop_contained_in, panic_text};
+use crate::mailbox::{AgentId, AgentRef, AgentSpec, Contained, Reply, Working, drop_contained, panic_text};
 
 /// Room for the ask that is carried out, the one that begins, and messages about those before, which the actor has yet to read.
 const WORK: usize = 8;
@@ -219,9 +218,10 @@ async fn carried_out(actor: AgentRef<Message>, asked: Asked, mut over: Over, wor
         tokio::task::yield_now().await;
     }
     let scope = actor.scope().clone();
-    let mut work = pin!(Some(AssertUnwindSafe(over.host.clone().carry_out(asked)).catch_unwind()));
-    let outcome = match work.as_mut().as_pin_mut() {
-        Some(mut work) => {
+    // In a box: a task is moved about before it begins, and is as large as its future once more when it ends.
+    let mut work = Contained::new(Box::pin(AssertUnwindSafe(over.host.clone().carry_out(asked)).catch_unwind()));
+    let outcome = match work.as_mut() {
+        Some(work) => {
             let in_turns = poll_fn(|cx| working.turn(|| work.as_mut().poll(cx)));
             unless_cancelled(scope, in_turns).await
         }
@@ -232,12 +232,12 @@ async fn carried_out(actor: AgentRef<Message>, asked: Asked, mut over: Over, wor
         Some(Err(panic)) => {
             let panic = panic_text(panic);
             tracing::warn!(%panic, "an ask did not come to its end");
-            drop_contained_in(work);
+            drop(work);
         }
         // The agent has ended: whoever waits learns it, too.
         None => {
             return working.discard_elsewhere(|| {
-                drop_contained_in(work);
+                drop(work);
                 drop_contained(over);
             });
         }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::{Flow, Priority};
 use super::budget::Budget;
 use super::chunks::{self, ChunkStream, Chunks};
-use super::desk::Desk;
+use super::desk::{Desk, Inline};
 use super::fallback::{FallBack, OnFallBack};
 use super::leaf::LeafMessage;
 use super::saving::{CacheMode, FlightId, Key, WaiterId, stable_hash};
@@ -27,8 +27,19 @@ use crate::mailbox::{Ask, Reply, drop_contained, with_contained_waker};
 /// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock.
 type Told = (Result<Completed, ModelError>, Option<Box<Call>>);
 
+/// Where a call is made that may start at once.
+#[derive(Debug, Clone)]
+pub(super) enum Home {
+    /// As a task on its caller's runtime: it goes on when he looks elsewhere.
+    Runtime(Handle),
+    /// By its caller, while he polls its future.
+    Caller,
+}
+
 /// One call on its way through.
 pub(super) struct Call {
+    /// Its number, among all that came.
+    pub(super) number: u64,
     /// The number of its model.
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
@@ -45,8 +56,8 @@ pub(super) struct Call {
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
     pub(super) saving: Option<Box<Saving>>,
-    /// Its caller's runtime, where it is made if it may start at once.
-    pub(super) home: Option<Handle>,
+    /// Where it is made if it may start at once; `None` for a leaf.
+    pub(super) home: Option<Home>,
     pub(super) reply: Reply<Told>,
     pub(super) times: Progress,
 }
@@ -115,13 +126,26 @@ pub struct ChatCall<'a> {
     budget: Option<Budget>,
     chunks: Option<Chunks>,
     cache: Option<CacheMode>,
+    is_polled: bool,
 }
 
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: Arc<ChatRequest>) -> Self {
         let deadline = gateway.desk.deadline();
-        let (others, on_fall_back, flow) = (Vec::new(), None, Flow::default());
-        Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget: None, chunks: None, cache: None }
+        let (budget, chunks, cache) = (None, None, None);
+        Self {
+            gateway,
+            lane,
+            others: Vec::new(),
+            on_fall_back: None,
+            flow: Flow::default(),
+            request,
+            deadline,
+            budget,
+            chunks,
+            cache,
+            is_polled: false,
+        }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -190,6 +214,13 @@ impl<'a> ChatCall<'a> {
         (self, stream)
     }
 
+    /// Its future is polled until it ends or is dropped, whatever else its caller does: a first attempt that may start at once is made
+    /// by that future, and needs no task of its own. One that others may share, or that is read as it comes, has a task all the same.
+    pub(crate) fn polled(mut self) -> Self {
+        self.is_polled = true;
+        self
+    }
+
     /// Makes the call, before the future is first polled; only a model with a [store](super::ServedModel::store) is asked after the
     /// store was. Dropping the future leaves it: it is not made any more, or its connection is closed.
     ///
@@ -201,13 +232,15 @@ impl<'a> ChatCall<'a> {
 
     /// The same for who wants to know where the time of a call went that failed.
     pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
-        let Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget, chunks, cache } = self;
+        let Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget, chunks, cache, is_polled } =
+            self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
             let saving = saving(&desk, lane, mode, &request);
             let deadline = began + deadline;
-            Draft { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving }
+            let is_polled = is_polled && saving.is_none() && chunks.is_none();
+            Draft { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving, is_polled }
         });
         match draft {
             Err(unknown) => Sending::Refused(Some(unknown.into())),
@@ -281,6 +314,7 @@ struct Draft {
     budget: Option<Budget>,
     chunks: Option<Chunks>,
     saving: Option<Box<Saving>>,
+    is_polled: bool,
 }
 
 impl Draft {
@@ -303,7 +337,7 @@ impl Draft {
     }
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
-        let Self { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving } = self;
+        let Self { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving, is_polled } = self;
         let times = Progress {
             lined_up: began,
             queued: Duration::ZERO,
@@ -311,12 +345,12 @@ impl Draft {
             attempts: 0,
             without_usage: 0,
         };
-        let (most, home, tries) = (request.most_tokens(), desk.shared().home(), 0);
-        let waiter = saving.as_ref().map(|saving| saving.waiter);
-        let at = home.clone();
+        let (most, tries) = (request.most_tokens(), 0);
+        let home = desk.shared().home().map(|home| if is_polled { Home::Caller } else { Home::Runtime(home) });
+        let (waiter, is_at_home) = (saving.as_ref().map(|saving| saving.waiter), home.is_some());
         let call = |reply| {
-            let home = at;
             Box::new(Call {
+                number: 0,
                 lane,
                 others,
                 on_fall_back,
@@ -335,11 +369,12 @@ impl Draft {
         };
         // The gateway keeps the deadline itself and says so; this one is for a gateway that does not answer.
         let within = deadline.saturating_duration_since(began) + Duration::from_secs(1);
-        let ask = match home {
-            Some(_) => desk.agent().ask_beside(within, |reply| desk.arrive(call(reply), None)),
-            None => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
+        let mut attempt = None;
+        let ask = match is_at_home {
+            true => desk.agent().ask_beside(within, |reply| attempt = desk.arrive(call(reply), None)),
+            false => desk.nearest().ask(within, |reply| LeafMessage::Complete(call(reply))),
         };
-        Answer { ask: Some(ask), is_at_home: home.is_some(), waiter, desk: desk.clone() }
+        Answer { ask: Some(ask), attempt, is_at_home, waiter, desk: desk.clone() }
     }
 }
 
@@ -363,6 +398,8 @@ async fn replay(chunks: &Chunks, completed: &Completed) {
 /// The wait for the answer. Dropped before, it tells the gateway, so that whoever stands behind in line moves up at once.
 struct Answer {
     ask: Option<Ask<Told>>,
+    /// An attempt that the caller makes.
+    attempt: Option<Inline>,
     is_at_home: bool,
     /// The number of a caller who may lead or follow a flight.
     waiter: Option<WaiterId>,
@@ -373,6 +410,10 @@ impl Future for Answer {
     type Output = Result<Completed, CallFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(attempt) = &mut self.attempt {
+            ready!(attempt.as_mut().poll(cx));
+            self.attempt = None;
+        }
         let Some(ask) = &mut self.ask else { return Poll::Pending };
         let answer = ready!(Pin::new(ask).poll(cx));
         self.ask = None;
@@ -388,6 +429,8 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
+        // Its place comes back before anybody looks who is next.
+        drop_contained(self.attempt.take());
         if self.ask.take().is_none() {
             return;
         }

@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{RETRY_AFTER, Ticket};
 use super::attempt::Attempt;
-use super::call::Call;
+use super::call::{Call, Home};
 use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notices::{Cursor, Heard, ModelChange};
-use super::place::{Ended, Place, begin_at};
+use super::place::{AtHome, Ended, Place};
 use super::saving::{FlightId, Key, WaiterId};
 use super::sharing::Answered;
 use super::state::{After, Came, Rules, State, Steps};
@@ -52,6 +53,9 @@ pub(super) struct Desk {
 
 /// How long a store is waited for: it is there to save time.
 const STORE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// An attempt that its caller makes.
+pub(super) type Inline = BoxFuture<'static, ()>;
 
 /// A call that may be made.
 pub(super) struct Begun {
@@ -151,12 +155,12 @@ impl Desk {
         }
     }
 
-    /// A call comes.
-    pub(super) fn arrive(self: &Arc<Self>, mut call: Box<Call>, here: Option<Here<'_, '_>>) {
+    /// A call comes. If it may start at once and its caller makes it himself, he gets the attempt.
+    pub(super) fn arrive(self: &Arc<Self>, mut call: Box<Call>, here: Option<Here<'_, '_>>) -> Option<Inline> {
         let now = Instant::now();
         // The way here is no wait in line.
         call.times.lined_up = now;
-        self.decide(now, here, |state, steps| state.come(call, now, &self.rules(), steps));
+        self.decide(now, here, |state, steps| state.come(call, now, &self.rules(), steps))
     }
 
     /// Somebody has left, or a place has become free.
@@ -322,19 +326,25 @@ impl Desk {
         self.state().info(Instant::now())
     }
 
-    /// Decides under the lock, then who may start because of it; and does it all when the lock is released.
-    fn decide(self: &Arc<Self>, now: Instant, here: Option<Here<'_, '_>>, first: impl FnOnce(&mut State, &mut Steps)) {
+    /// Decides under the lock, then who may start because of it; and does it all when the lock is released, but for the call that
+    /// has come in it, if its caller makes it.
+    fn decide(
+        self: &Arc<Self>,
+        now: Instant,
+        here: Option<Here<'_, '_>>,
+        first: impl FnOnce(&mut State, &mut Steps),
+    ) -> Option<Inline> {
         let mut steps = Steps::default();
         let mut state = self.state();
         first(&mut state, &mut steps);
         state.advance(now, &self.rules(), here.as_ref().map_or(0, |here| here.number), &mut steps);
         drop(state);
-        self.perform(steps, here);
+        self.perform(steps, here)
     }
 
     /// Somebody else's code is contained: it takes nobody's place with it.
-    fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) {
-        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes, changed, told } = steps;
+    fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) -> Option<Inline> {
+        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes, changed, told, arrived: _ } = steps;
         // Before what follows from it.
         self.listeners.wake(&changed);
         told.into_iter().for_each(|(on_fall_back, fell_back)| on_fall_back.tell(&fell_back));
@@ -349,19 +359,19 @@ impl Desk {
         for (call, error) in tell {
             call.answer(Err(error));
         }
+        let mut by_its_caller = None;
         for (ticket, attempt, came) in begin.into_iter().chain(begin_too) {
-            self.begin(ticket, attempt, came, here.as_mut());
+            by_its_caller = by_its_caller.or(self.begin(ticket, attempt, came, here.as_mut()));
         }
         notes.into_iter().for_each(|note| note.log(&self.names));
-        let Some(at) = timer else { return };
-        match &mut here {
-            Some(here) => self.set(at, here),
-            None => {
-                if self.agent().tell(LeafMessage::Set(at)).is_err() {
-                    self.state().timers.remove(&(at, 0));
-                }
+        match (timer, &mut here) {
+            (Some(at), Some(here)) => self.set(at, here),
+            (Some(at), None) if self.agent().tell(LeafMessage::Set(at)).is_err() => {
+                self.state().timers.remove(&(at, 0));
             }
+            _ => {}
         }
+        by_its_caller
     }
 
     /// Has a reply stored. It is under way when this returns; whether it worked the store says to whoever asks it.
@@ -375,13 +385,24 @@ impl Desk {
 
     /// Has a call made: where its caller is, if it has just come from there; otherwise by this leaf, unless another one has less to
     /// do. A call that waited has no place where it belongs.
-    fn begin(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, came: Came, here: Option<&mut Here<'_, '_>>) {
+    fn begin(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        attempt: Attempt,
+        came: Came,
+        here: Option<&mut Here<'_, '_>>,
+    ) -> Option<Inline> {
         let flight = attempt.call.flight();
         let home = attempt.call.home.clone().filter(|_| came == Came::JustNow);
         let place = |leaf| Place::new(self.clone(), ticket, leaf, flight);
         // The first leaf may have more to do than it gets done.
         if let Some((home, working)) = home.and_then(|home| Some((home, self.agent().begin_work()?))) {
-            return begin_at(&home, self, working, Begun { place: place(None), attempt });
+            let at_home = AtHome { begun: Begun { place: place(None), attempt }, working };
+            match home {
+                Home::Caller => return Some(Box::pin(at_home.make(self))),
+                Home::Runtime(runtime) => drop(runtime.spawn(at_home.make(self))),
+            }
+            return None;
         }
         let (leaves, least) = (self.leaves(), self.least_busy());
         match here {
@@ -390,6 +411,7 @@ impl Desk {
             }
             here => self.hand_over(Begun { place: place(None), attempt }, least, here),
         }
+        None
     }
 
     /// This leaf makes a call; if it drains or is gone, the one that is here.

@@ -97,7 +97,8 @@ impl Agent for Leaf {
     fn handle(&mut self, message: LeafMessage, turn: &mut Turn<'_, LeafMessage>) {
         let mut here = Here { number: self.number, turn };
         match message {
-            LeafMessage::Complete(call) => self.desk.arrive(call, Some(here)),
+            // It has no home: a leaf makes it.
+            LeafMessage::Complete(call) => drop(self.desk.arrive(call, Some(here))),
             LeafMessage::Begin(begun) => here.begin(&self.desk, *begun),
             LeafMessage::Over(place, ended) => place.over(*ended, here),
             LeafMessage::Look => self.desk.look(Some(here)),

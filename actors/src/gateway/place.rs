@@ -1,11 +1,9 @@
 //! What has a call that may be made? A place, which comes back whatever becomes of the call.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::runtime::Handle;
 
 use super::admission::Ticket;
 use super::attempt::Attempt;
@@ -17,7 +15,7 @@ use super::values::Completed;
 use crate::agent::unless_cancelled;
 use crate::chat::Headroom;
 use crate::error::ModelError;
-use crate::mailbox::{Working, drop_contained, drop_contained_in, panic_text};
+use crate::mailbox::{Contained, Working, drop_contained, panic_text};
 
 /// How an attempt ended.
 #[derive(Default)]
@@ -128,30 +126,38 @@ impl Drop for PendingLook {
     }
 }
 
-/// Makes a call on the runtime of its caller, with room for work of the first leaf. Nothing of it crosses a thread.
-pub(super) fn begin_at(home: &Handle, desk: &Arc<Desk>, working: Working<LeafMessage>, begun: Begun) {
-    let (agent, Begun { place, attempt }) = (desk.agent(), begun);
-    let scope = agent.scope().clone();
-    let work = AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind();
-    drop(home.spawn(async move {
-        let mut work = pin!(Some(work));
-        let outcome = match work.as_mut().as_pin_mut() {
-            Some(work) => unless_cancelled(scope, work).await,
-            None => None,
-        };
-        match outcome {
-            Some(Ok(ended)) => place.over_at_home(*ended, working),
-            Some(Err(panic)) => {
-                let panic = panic_text(panic);
-                tracing::warn!(%panic, "a model call did not come to its end");
-                drop_contained_in(work);
-                place.over_at_home(Ended::default(), working);
+/// A call that is about to be made at home, with room for work of the first leaf.
+pub(super) struct AtHome {
+    pub(super) begun: Begun,
+    pub(super) working: Working<LeafMessage>,
+}
+
+impl AtHome {
+    /// Makes it, wherever this future is polled. Nothing of it crosses a thread.
+    pub(super) fn make(self, desk: &Arc<Desk>) -> impl Future<Output = ()> + Send + use<> {
+        let Self { begun: Begun { place, attempt }, working } = self;
+        let scope = desk.agent().scope().clone();
+        // In a box: what a future moves into another one is held by both.
+        let mut work = Contained::new(Box::pin(AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind()));
+        async move {
+            let outcome = match work.as_mut() {
+                Some(work) => unless_cancelled(scope, work).await,
+                None => None,
+            };
+            match outcome {
+                Some(Ok(ended)) => place.over_at_home(*ended, working),
+                Some(Err(panic)) => {
+                    let panic = panic_text(panic);
+                    tracing::warn!(%panic, "a model call did not come to its end");
+                    drop(work);
+                    place.over_at_home(Ended::default(), working);
+                }
+                // The gateway has ended.
+                None => working.discard_elsewhere(|| {
+                    drop(work);
+                    drop_contained(place);
+                }),
             }
-            // The gateway has ended.
-            None => working.discard_elsewhere(|| {
-                drop_contained_in(work);
-                drop_contained(place);
-            }),
         }
-    }));
+    }
 }

@@ -50,6 +50,8 @@ fn is_its_own(error: &ModelError, call: &Call, now: Instant) -> bool {
 impl State {
     /// A call comes that was not here before.
     pub(super) fn come(&mut self, mut call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+        self.arrivals += 1;
+        (call.number, steps.arrived) = (self.arrivals, self.arrivals);
         let Some(saving) = call.saving.as_ref().filter(|saving| saving.mode.reads() && self.is_open()) else {
             return self.arrive(call, now, rules, steps);
         };

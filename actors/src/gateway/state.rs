@@ -60,6 +60,8 @@ pub(super) struct State {
     #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
     pub(super) again: Vec<Box<Call>>,
     peak: usize,
+    /// How many calls have come.
+    pub(super) arrivals: u64,
     /// Whether there is each of the leaves.
     pub(super) leaves: Vec<bool>,
 }
@@ -71,6 +73,8 @@ pub(super) struct Steps {
     /// Nearly always it is the only one, and costs no list.
     pub(super) begin: Option<(Ticket, Attempt, Came)>,
     pub(super) begin_too: Vec<(Ticket, Attempt, Came)>,
+    /// The number of the call that has come just now; 0 when none has.
+    pub(super) arrived: u64,
     pub(super) tell: Vec<Told>,
     /// Calls that are answered without being made.
     pub(super) answer: Vec<(Box<Call>, Completed)>,
@@ -139,6 +143,7 @@ impl State {
             tokens: BTreeMap::new(),
             again: Vec::new(),
             peak: 0,
+            arrivals: 0,
             leaves: vec![true; leaves],
         }
     }
@@ -349,8 +354,7 @@ impl State {
 
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, None, now) };
-        let has_waited = call.times.lined_up != now || !call.times.queued.is_zero();
-        let came = if !has_waited { Came::JustNow } else { Came::FromTheLine };
+        let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
         call.times.queued += now.saturating_duration_since(call.times.lined_up);
         let model = &rules.models[call.lane];
         let reserved =

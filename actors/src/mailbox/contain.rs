@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
@@ -18,13 +18,6 @@ pub(crate) fn contain<T>(act: impl FnOnce() -> T) -> Result<T, String> {
 /// Drops `value`; a panic is logged and goes no further.
 pub(crate) fn drop_contained<T>(value: T) {
     if let Err(panic) = contain(|| drop(value)) {
-        tracing::warn!(%panic, "dropping a value panicked");
-    }
-}
-
-/// The same with a value that stays where it is pinned.
-pub(crate) fn drop_contained_in<T>(mut place: Pin<&mut Option<T>>) {
-    if let Err(panic) = contain(|| place.set(None)) {
         tracing::warn!(%panic, "dropping a value panicked");
     }
 }

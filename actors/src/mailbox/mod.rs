@@ -38,7 +38,7 @@ pub use reply::Reply;
 pub use spec::AgentSpec;
 
 pub(crate) use carried::Carried;
-pub(crate) use contain::{Contained, contain, drop_contained, drop_contained_in, panic_text, with_contained_waker};
+pub(crate) use contain::{Contained, contain, drop_contained, panic_text, with_contained_waker};
 pub(crate) use directory::AnyAgent;
 pub(crate) use door::Door;
 pub(crate) use ledger::ShardLedger;
