@@ -191,15 +191,16 @@ impl<F: Format> Caller<F> {
             (Kind::Json, _) => {}
             _ => return Err(self.of_another_kind(&response)),
         }
-        let said = body(&mut response, between_tokens).await;
+        // In a box, as what follows: those that wait for the head of their reply are many, and all would hold the room for it.
+        let said = Box::pin(body(&mut response, between_tokens)).await;
         if !is_success {
             return Err(self.refused(&response, &said.unwrap_or_default()));
         }
-        let reply = F::whole(&self.without_key(&said?))?;
-        if let Some(chunks) = &call.chunks {
-            Box::pin(send(chunks, &reply)).await;
+        let reply = ChatReply { headroom: room, ..F::whole(&self.without_key(&said?))? };
+        match &call.chunks {
+            Some(chunks) => Ok(Box::pin(sent(chunks, reply)).await),
+            None => Ok(reply),
         }
-        Ok(ChatReply { headroom: room, ..reply })
     }
 
     /// What a status other than success means.
@@ -382,10 +383,11 @@ fn finish(growing: impl Growing) -> Result<ChatReply, ModelError> {
 }
 
 /// Whoever reads may have left; the caller still waits for the whole.
-async fn send(chunks: &Chunks, reply: &ChatReply) {
+async fn sent(chunks: &Chunks, reply: ChatReply) -> ChatReply {
     for chunk in reply.chunks() {
         let _nobody_reads = chunks.send(chunk).await;
     }
+    reply
 }
 
 async fn take(growing: &mut impl Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {

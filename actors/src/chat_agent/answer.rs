@@ -42,6 +42,9 @@ impl fmt::Display for Answer {
     }
 }
 
+/// How an ask ended. In a box, so that whatever waits for it need not hold the room.
+pub(super) type Ended = Result<Box<Answer>, ChatAgentError>;
+
 /// What an ask took. The times are those of the ask and not of the processor: tools that run at the same time count once each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskMetrics {

@@ -7,11 +7,11 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, ChatAgentError};
+use super::answer::{Answer, ChatAgentError, Ended};
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
-use super::question::Question;
+use super::question::{AnswerForm, Question};
 use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
@@ -36,89 +36,89 @@ pub(super) struct Agent {
 
 /// One ask, from its turn in the agent's line to its end. Dropping the future ends it, down to the socket.
 ///
-/// What few asks do is in boxes, here and below: the future of an ask that waits for its model is as small as can be.
-pub(super) async fn carry_out(
+/// What few asks do is in boxes, here and below: the future of an ask that waits for its model is as small as can be. It begins
+/// outside the `async` block, which would hold twice what it is given.
+pub(super) fn carry_out(
     agent: Agent,
     mut question: Box<Question>,
     asked: Instant,
     events: Events,
-) -> Result<Answer, ChatAgentError> {
-    let began = Instant::now();
-    let plan = agent.host.plan.clone();
+) -> impl Future<Output = Ended> + Send + use<> {
+    let (began, plan) = (Instant::now(), agent.host.plan.clone());
     let until = asked + plan.time_of(&question);
-    let input = if plan.guards.input.is_empty() { String::new() } else { question.text.clone() };
-    let (text, form) = (std::mem::take(&mut question.text), question.form.take());
-    let mut before: Vec<_> = plan.instructions().into_iter().collect();
+    let (text, form) = (std::mem::take(&mut question.text), question.form.take().map(Box::new));
     let session = question.session.take().map(Arc::<str>::from);
-    let mut asking = Asking { agent, events, until, question, is_held_up: false };
-    let mut summarised = None;
-    if let Some(session) = &session {
-        let said;
-        (said, summarised) = match Box::pin(recall(&asking, session)).await {
-            Ok(recalled) => recalled,
-            Err(error) => return asking.noted(Err(error), asked, began),
+    let mut input = plan.guards.look_at_input(&text);
+    let mut asking = Asking { agent, events, asked, began, until, question, is_held_up: false };
+    async move {
+        let mut turns = match &session {
+            None => {
+                Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form.map(|form| *form))
+            }
+            Some(session) => match Box::pin(asking.recalled(session, text, form)).await {
+                Ok(turns) => turns,
+                Err(error) => return asking.noted(Err(error)),
+            },
         };
-        before.extend(said);
-    }
-    let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form);
-    match summarised {
-        Some(Ok(completed)) => turns.paid_for(&completed, plan.gateway.price(&completed.model)),
-        Some(Err(failed)) => turns.not_answered(failed.times, began.elapsed()),
-        None => {}
-    }
-    // Another one may answer, but the session is kept where it was asked for.
-    let sessions = plan.sessions.clone().zip(session);
-    let mut input = look(&plan.guards.input, &Guarded::Input(input));
-    let mut is_looked_at = plan.guards.input.is_empty();
-    let mut next = if began < until { turns.again() } else { turns.late(AskWait::Line) };
-    let ended = loop {
-        next = match next {
-            Next::Model(request) if !is_looked_at => {
-                is_looked_at = true;
-                Box::pin(asking.looked_at(input.as_mut(), request, &mut turns)).await
-            }
-            Next::Model(request) => {
-                let since = Instant::now();
-                let called = asking.model(request, None).await;
-                asking.replied(called, since, &mut turns)
-            }
-            Next::Tools(calls) => {
-                let since = Instant::now();
-                match Box::pin(asking.tools(calls, &mut turns)).await {
-                    Ok(outcomes) => turns.used(outcomes, since.elapsed()),
-                    Err(wait) => turns.late(wait),
-                }
-            }
-            Next::End(Ok(answer)) if !plan.guards.output.is_empty() => {
-                let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
-                let looked = tokio::time::timeout_at(until, looking).await;
-                // An answer that nobody has looked at is not given away either.
-                let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
-                break match looked {
-                    Ok(None) => Ok(answer),
-                    Ok(Some(Blocked { guardrail, reason })) => {
-                        Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
+        let mut next = if began < until { turns.again() } else { turns.late(AskWait::Line) };
+        let ended = loop {
+            next = match next {
+                Next::Model(request) => match input.take() {
+                    Some(mut look) => Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await,
+                    None => {
+                        let since = Instant::now();
+                        let called = asking.model(request, None).await;
+                        asking.replied(called, since, &mut turns)
                     }
-                    Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
-                };
+                },
+                Next::Tools(calls) => {
+                    let since = Instant::now();
+                    match Box::pin(asking.tools(calls, &mut turns)).await {
+                        Ok(outcomes) => turns.used(outcomes, since.elapsed()),
+                        Err(wait) => turns.late(wait),
+                    }
+                }
+                Next::End(ended) => break ended,
             }
-            Next::End(ended) => break ended,
+        };
+        // Another one may have answered, but what is said is looked at, and kept, where it was asked for.
+        let ended = match ended {
+            Ok(answer) if !plan.guards.output.is_empty() => Box::pin(passed(&plan, answer, until)).await,
+            ended => ended,
+        };
+        let ended = match plan.sessions.clone().zip(session) {
+            Some((sessions, session)) => {
+                let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
+                Box::pin(keep(sessions, session, said, ended, until)).await
+            }
+            None => ended,
+        };
+        asking.noted(ended)
+    }
+}
+
+/// An answer that those who look at it let pass.
+async fn passed(plan: &Plan, answer: Box<Answer>, until: Instant) -> Ended {
+    let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
+    let looked = tokio::time::timeout_at(until, looking).await;
+    // An answer that nobody has looked at is not given away either.
+    let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
+    match looked {
+        Ok(None) => Ok(answer),
+        Ok(Some(Blocked { guardrail, reason })) => {
+            Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
         }
-    };
-    let ended = match sessions {
-        Some((sessions, session)) => {
-            let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
-            Box::pin(keep(sessions, session, said, ended, until)).await
-        }
-        None => ended,
-    };
-    asking.noted(ended, asked, began)
+        Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
+    }
 }
 
 /// An ask that is carried out.
 pub(super) struct Asking {
     agent: Agent,
     events: Events,
+    /// When it was asked, when its turn came, and when its time is over.
+    asked: Instant,
+    began: Instant,
     until: Instant,
     question: Box<Question>,
     /// Whether the last turn of the model waited for whoever reads the events.
@@ -127,16 +127,37 @@ pub(super) struct Asking {
 
 impl Asking {
     /// The end, with what only the shell knows.
-    fn noted(&self, mut ended: Result<Answer, ChatAgentError>, asked: Instant, began: Instant) -> Ended {
+    fn noted(&self, mut ended: Ended) -> Ended {
         let answer = match &mut ended {
-            Ok(answer) => Some(answer),
+            Ok(answer) => Some(&mut **answer),
             Err(error) => error.partial_mut(),
         };
         if let Some(answer) = answer {
             answer.agent = self.agent.host.name.clone();
-            (answer.metrics.in_line, answer.metrics.total) = (began.saturating_duration_since(asked), asked.elapsed());
+            let in_line = self.began.saturating_duration_since(self.asked);
+            (answer.metrics.in_line, answer.metrics.total) = (in_line, self.asked.elapsed());
         }
         ended
+    }
+
+    /// Its turns, with what was said in its session before.
+    async fn recalled(
+        &self,
+        session: &Arc<str>,
+        text: String,
+        form: Option<Box<AnswerForm>>,
+    ) -> Result<Turns, ChatAgentError> {
+        let plan = self.plan();
+        let (said, summarised) = recall(self, session).await?;
+        let mut before = plan.first_turns();
+        before.extend(said);
+        let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form.map(|form| *form));
+        match summarised {
+            Some(Ok(completed)) => turns.paid_for(&completed, plan.gateway.price(&completed.model)),
+            Some(Err(failed)) => turns.not_answered(failed.times, self.began.elapsed()),
+            None => {}
+        }
+        Ok(turns)
     }
 
     /// What its agent is like.
@@ -369,9 +390,6 @@ impl Asking {
         is_in_time
     }
 }
-
-/// How an ask ended.
-type Ended = Result<Answer, ChatAgentError>;
 
 /// How the pieces of a reply were read.
 enum Read {

@@ -55,6 +55,11 @@ pub(super) fn look(rails: &[Arc<dyn Guardrail>], what: &Guarded) -> BoxFuture<'s
 }
 
 impl Guards {
+    /// Those who look at a question, if there are any.
+    pub(super) fn look_at_input(&self, text: &str) -> Option<BoxFuture<'static, Option<Blocked>>> {
+        (!self.input.is_empty()).then(|| look(&self.input, &Guarded::Input(text.to_owned())))
+    }
+
     /// Whether a tool may be called so: no guardrail blocks it, and a person approves it where the tool wants that. `at` is told for which
     /// of them it waits.
     pub(super) async fn allow(

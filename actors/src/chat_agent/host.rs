@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::answer::{Answer, ChatAgentError};
+use super::answer::{ChatAgentError, Ended};
 use super::drive::{self, Events, carry_out};
 use super::line::{Came, Line};
 use super::question::Question;
@@ -41,7 +41,7 @@ pub(super) struct Asked {
     question: Box<Question>,
     turn: Arc<AskTurn>,
     events: Events,
-    reply: Reply<Result<Answer, ChatAgentError>>,
+    reply: Reply<Ended>,
 }
 
 /// What the actor understands.
@@ -56,7 +56,7 @@ fn has_left(asked: &Asked) -> bool {
     asked.reply.is_abandoned()
 }
 
-fn told(error: AskError) -> Result<Answer, ChatAgentError> {
+fn told(error: AskError) -> Ended {
     Err(ChatAgentError::Agent(error))
 }
 
@@ -213,39 +213,47 @@ impl Drop for Over {
 }
 
 /// Carries out an ask beside its agent. A stop of the agent waits for it, or ends it.
-async fn carried_out(actor: AgentRef<Message>, asked: Asked, mut over: Over, working: Working<Message>) {
-    if working.defers() {
-        tokio::task::yield_now().await;
-    }
+fn carried_out(
+    actor: &AgentRef<Message>,
+    asked: Asked,
+    mut over: Over,
+    working: Working<Message>,
+) -> impl Future<Output = ()> + use<> {
     let scope = actor.scope().clone();
     // In a box: a task is moved about before it begins, and is as large as its future once more when it ends.
     let mut work = Contained::new(Box::pin(AssertUnwindSafe(over.host.clone().carry_out(asked)).catch_unwind()));
-    let outcome = match work.as_mut() {
-        Some(work) => {
-            let in_turns = poll_fn(|cx| working.turn(|| work.as_mut().poll(cx)));
-            unless_cancelled(scope, in_turns).await
+    let defers = working.defers();
+    async move {
+        if defers {
+            tokio::task::yield_now().await;
         }
-        None => None,
-    };
-    match outcome {
-        Some(Ok(())) => {}
-        Some(Err(panic)) => {
-            let panic = panic_text(panic);
-            tracing::warn!(%panic, "an ask did not come to its end");
-            drop(work);
-        }
-        // The agent has ended: whoever waits learns it, too.
-        None => {
-            return working.discard_elsewhere(|| {
+        let outcome = match work.as_mut() {
+            Some(work) => {
+                let in_turns = poll_fn(|cx| working.turn(|| work.as_mut().poll(cx)));
+                unless_cancelled(scope, in_turns).await
+            }
+            None => None,
+        };
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(panic)) => {
+                let panic = panic_text(panic);
+                tracing::warn!(%panic, "an ask did not come to its end");
                 drop(work);
-                drop_contained(over);
-            });
+            }
+            // The agent has ended: whoever waits learns it, too.
+            None => {
+                return working.discard_elsewhere(|| {
+                    drop(work);
+                    drop_contained(over);
+                });
+            }
         }
+        over.is_in_order = true;
+        // Before the place of this one is given back, the next one has its own: a stop waits for all of them.
+        drop(over);
+        drop(working);
     }
-    over.is_in_order = true;
-    // Before the place of this one is given back, the next one has its own: a stop waits for all of them.
-    drop(over);
-    drop(working);
 }
 
 /// The actor.
@@ -280,7 +288,7 @@ impl Agent for Actor {
                 let (asked, over) = *begun;
                 // There is room: the place of this message was given back.
                 match turn.working() {
-                    Some(working) => drop(tokio::task::spawn_local(carried_out(turn.me(), asked, over, working))),
+                    Some(working) => drop(tokio::task::spawn_local(carried_out(&turn.me(), asked, over, working))),
                     None => asked.reply.send(told(AskError::Overloaded)),
                 }
             }

@@ -47,6 +47,7 @@ use crate::error::AskError;
 use crate::mailbox::Ask;
 use host::Host;
 
+use answer::Ended;
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use delegate::AgentTool;
 pub use limits::AskLimits;
@@ -117,13 +118,13 @@ impl ChatAgent {
 /// The answer, when it comes. Dropping it ends the ask.
 #[must_use = "the answer is in the future: await it"]
 pub struct Asking {
-    ask: Ask<Result<Answer, ChatAgentError>>,
+    ask: Ask<Ended>,
     /// `None` of one that was refused.
     turn: Option<Arc<AskTurn>>,
 }
 
 impl Asking {
-    fn new(ask: Ask<Result<Answer, ChatAgentError>>, turn: Arc<AskTurn>) -> Self {
+    fn new(ask: Ask<Ended>, turn: Arc<AskTurn>) -> Self {
         Self { ask, turn: Some(turn) }
     }
 
@@ -160,10 +161,11 @@ impl Future for Asking {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = ready!(Pin::new(&mut self.ask).poll(cx));
-        Poll::Ready(answered.unwrap_or_else(|error| match (error, &self.turn) {
-            (AskError::Timeout, Some(turn)) => Err(turn.late(turn.asked.elapsed())),
-            (error, _) => Err(ChatAgentError::Agent(error)),
-        }))
+        Poll::Ready(match (answered, &self.turn) {
+            (Ok(ended), _) => ended.map(|answer| *answer),
+            (Err(AskError::Timeout), Some(turn)) => Err(turn.late(turn.asked.elapsed())),
+            (Err(error), _) => Err(ChatAgentError::Agent(error)),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, ChatAgentError};
+use super::answer::{Answer, ChatAgentError, Ended};
 use super::drive::Asking;
 use super::sessions::{MOST_TURNS, fitting};
 use super::summary::{Recalled, Work, recalled};
@@ -122,15 +122,15 @@ pub(super) async fn keep(
     sessions: Arc<dyn SessionStore>,
     session: Arc<str>,
     said: Vec<Turn>,
-    ended: Result<Answer, ChatAgentError>,
+    ended: Ended,
     until: Instant,
-) -> Result<Answer, ChatAgentError> {
+) -> Ended {
     let answer = ended?;
     let within = until.max(Instant::now() + STORE);
     let appending = sessions.append(session, said);
     let kept = timeout_at(within, appending).await;
     match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
         Ok(()) => Ok(answer),
-        Err(error) => Err(ChatAgentError::Session { error, partial: Box::new(answer) }),
+        Err(error) => Err(ChatAgentError::Session { error, partial: answer }),
     }
 }

@@ -265,6 +265,13 @@ impl Plan {
         self.instructions.as_deref().map(Turn::system)
     }
 
+    /// What is said before the question, with room for the question: that is all that an ask of one call needs.
+    pub(super) fn first_turns(&self) -> Vec<Turn> {
+        let mut turns = Vec::with_capacity(2);
+        turns.extend(self.instructions());
+        turns
+    }
+
     /// How long a question may take.
     pub(super) fn time_of(&self, question: &Question) -> Duration {
         question.within.map_or(self.limits.time, |within| within.min(self.limits.time))

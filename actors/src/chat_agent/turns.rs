@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
+use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError, Ended};
 use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
@@ -21,7 +21,7 @@ pub(super) enum Next {
     /// Call these tools.
     Tools(Vec<ToolCall>),
     /// Nothing: this is how it ended.
-    End(Result<Answer, ChatAgentError>),
+    End(Ended),
 }
 
 /// What became of one tool call, in words for the model.
@@ -47,7 +47,7 @@ pub(super) struct Turns {
     /// How often each call was made: a tool with its arguments.
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
-    form: Option<(AnswerForm, u32)>,
+    form: Option<Box<(AnswerForm, u32)>>,
     /// Where the answers that were not, and the words that asked again, are among the turns from the question on.
     repairs: Vec<usize>,
     /// Whether a reply without a word was asked for again.
@@ -79,7 +79,7 @@ impl Turns {
             text: String::new(),
             metrics,
             made: BTreeMap::new(),
-            form: form.map(|form| (form, 0)),
+            form: form.map(|form| Box::new((form, 0))),
             repairs: Vec::new(),
             has_been_silent: false,
         }
@@ -158,12 +158,12 @@ impl Turns {
 
     /// The model has said its last. If that is not what it has to be, it is told so and asked again.
     fn checked(&mut self) -> Next {
-        let problem = match &self.form {
+        let problem = match self.form.as_deref() {
             Some((form, _)) => (form.check)(&self.text).err(),
             None => None,
         };
-        let (Some(problem), Some((form, repaired))) = (problem, &mut self.form) else {
-            return Next::End(Ok(self.answer()));
+        let (Some(problem), Some((form, repaired))) = (problem, self.form.as_deref_mut()) else {
+            return Next::End(Ok(Box::new(self.answer())));
         };
         if *repaired >= form.repairs {
             return Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }));

@@ -21,7 +21,8 @@ use crate::ports::ModelCall;
 /// A call that is about to be made, with what is reserved for it.
 pub(super) struct Attempt {
     pub(super) call: Box<Call>,
-    pub(super) reservation: Option<Reservation>,
+    /// In a box: most calls have none.
+    pub(super) reservation: Option<Box<Reservation>>,
     /// Those that held when it began.
     pub(super) timeouts: Timeouts,
 }
@@ -32,11 +33,12 @@ impl Attempt {
     pub(super) fn run(self, desk: Arc<Desk>) -> impl Future<Output = Box<Ended>> {
         let Self { mut call, reservation, timeouts } = self;
         let asked = ModelCall { request: call.request.clone(), timeouts, chunks: call.chunks.clone() };
+        let (total, asked) = (timeouts.total, Box::new(asked));
         async move {
             let began = Instant::now();
-            let until = call.deadline.min(began + asked.timeouts.total);
+            let until = call.deadline.min(began + total);
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
-            let answer = tokio::time::timeout_at(until, ask(&desk, &call, asked));
+            let answer = tokio::time::timeout_at(until, ask(&desk, &call, *asked));
             let answer = tokio::select! {
                 biased;
                 // What it used nobody knows: place and reservation come back as for a call that was made.
@@ -60,7 +62,7 @@ fn ask(desk: &Desk, call: &Call, asked: ModelCall) -> Instrumented<BoxFuture<'st
     answer.instrument(span)
 }
 
-fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Reservation>) -> Ended {
+fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Box<Reservation>>) -> Ended {
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
@@ -70,7 +72,7 @@ fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<R
     Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
 }
 
-fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
+fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Box<Reservation>>) -> Ended {
     // What its reader has seen was made.
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();

@@ -24,8 +24,9 @@ use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::{AskError, ModelError};
 use crate::mailbox::{Ask, Reply, drop_contained, with_contained_waker};
 
-/// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock.
-type Told = (Result<Completed, ModelError>, Option<Box<Call>>);
+/// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock. In a
+/// box, so that those who wait need not hold the room.
+type Told = Box<(Result<Completed, ModelError>, Box<Call>)>;
 
 /// Where a call is made that may start at once.
 #[derive(Debug, Clone)]
@@ -84,7 +85,7 @@ impl Call {
     pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
         // Others may wait for the end of these, with wakers of their own.
         drop_contained((self.budget.take(), self.chunks.take(), self.saving.take()));
-        self.reply.take().send((answer, Some(self)));
+        self.reply.take().send(Box::new((answer, self)));
     }
 
     /// The flight that it leads.
@@ -418,8 +419,10 @@ impl Future for Answer {
         let answer = ready!(Pin::new(ask).poll(cx));
         self.ask = None;
         Poll::Ready(match answer {
-            Ok((Ok(completed), _)) => Ok(completed),
-            Ok((Err(error), call)) => Err(CallFailed { error, times: call.map(|call| call.times.into()) }),
+            Ok(told) => {
+                let (answer, call) = *told;
+                answer.map_err(|error| CallFailed { error, times: Some(call.times.into()) })
+            }
             // At the door nothing was begun; of any other end nobody knows how far it had come.
             Err(AskError::Overloaded) => Err(refused(AskError::Overloaded).into()),
             Err(error) => Err(CallFailed { error: refused(error), times: None }),

@@ -344,7 +344,8 @@ impl Desk {
 
     /// Somebody else's code is contained: it takes nobody's place with it.
     fn perform(self: &Arc<Self>, steps: Steps, mut here: Option<Here<'_, '_>>) -> Option<Inline> {
-        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes, changed, told, arrived: _ } = steps;
+        let Steps { begin, begin_too, tell, answer, keep, cancel, gone, timer, notes, changed, told, arrived: _ } =
+            steps;
         // Before what follows from it.
         self.listeners.wake(&changed);
         told.into_iter().for_each(|(on_fall_back, fell_back)| on_fall_back.tell(&fell_back));

@@ -57,8 +57,7 @@ impl<M: Send + 'static> Door<M> {
 
     /// Ends with the agent. Made when it is first asked for.
     pub(crate) fn scope(&self) -> &Scope {
-        let rare = self.rare();
-        let scope = rare.scope.get_or_init(|| self.shared.scope().child());
+        let scope = self.scope.get_or_init(|| self.shared.scope().child());
         if self.is_gone() {
             scope.cancel(CancelReason::Parent);
         }
@@ -67,7 +66,7 @@ impl<M: Send + 'static> Door<M> {
 
     /// The scope that the agent was given, or that somebody asked for.
     pub(crate) fn known_scope(&self) -> Option<&Scope> {
-        self.rare.get().and_then(|rare| rare.scope.get())
+        self.scope.get()
     }
 
     pub(in crate::mailbox) fn quarantine(&self) -> Option<&Quarantine<M>> {

@@ -54,13 +54,14 @@ pub(crate) struct Door<M: Send + 'static> {
     /// Whether the present incarnation has started, or is put away and starts when a message comes.
     has_begun: AtomicBool,
     handled: AtomicU64,
+    /// Ends with the agent, once anybody has asked for it.
+    scope: OnceLock<Scope>,
     rare: OnceLock<Box<Rare<M>>>,
 }
 
 /// What most agents never need.
 struct Rare<M> {
     watchers: Watchers,
-    scope: OnceLock<Scope>,
     quarantine: OnceLock<Quarantine<M>>,
     leave: Leave,
     /// Which of its last 32 incarnations ended by a panic: a bit for each.
@@ -75,7 +76,6 @@ impl<M> Default for Rare<M> {
     fn default() -> Self {
         Self {
             watchers: Watchers::default(),
-            scope: OnceLock::new(),
             quarantine: OnceLock::new(),
             leave: Leave::default(),
             panicked: AtomicU32::new(0),
@@ -118,11 +118,9 @@ impl<M: Send + 'static> Door<M> {
             in_hand: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             handled: AtomicU64::new(0),
+            scope: scope.map_or_else(OnceLock::new, OnceLock::from),
             rare: OnceLock::new(),
         };
-        if let Some(scope) = scope {
-            let _it_is_new = door.rare().scope.set(scope);
-        }
         if let Some(quarantine) = quarantine {
             let _it_is_new = door.rare().quarantine.set(quarantine);
         }
