@@ -60,14 +60,17 @@ pub(super) fn carry_out(
                 Err(error) => return asking.noted(Err(error)),
             },
         };
-        let mut next = if began < until { turns.again() } else { turns.late(AskWait::Line) };
+        let mut next = if asking.began < asking.until { turns.again() } else { turns.late(AskWait::Line) };
         let ended = loop {
             next = match next {
                 Next::Model(request) => match input.take() {
                     Some(mut look) => Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await,
                     None => {
                         let since = Instant::now();
-                        let called = asking.model(request, None).await;
+                        let called = match asking.events {
+                            None => asking.call(request).polled().send_timed().await,
+                            Some(_) => Box::pin(asking.streamed(request, None)).await,
+                        };
                         asking.replied(called, since, &mut turns)
                     }
                 },
@@ -83,13 +86,13 @@ pub(super) fn carry_out(
         };
         // Another one may have answered, but what is said is looked at, and kept, where it was asked for.
         let ended = match ended {
-            Ok(answer) if !plan.guards.output.is_empty() => Box::pin(passed(&plan, answer, until)).await,
+            Ok(answer) if !plan.guards.output.is_empty() => Box::pin(passed(&plan, answer, asking.until)).await,
             ended => ended,
         };
         let ended = match plan.sessions.clone().zip(session) {
             Some((sessions, session)) => {
                 let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
-                Box::pin(keep(sessions, session, said, ended, until)).await
+                Box::pin(keep(sessions, session, said, ended, asking.until)).await
             }
             None => ended,
         };

@@ -21,8 +21,7 @@ use crate::ports::ModelCall;
 /// A call that is about to be made, with what is reserved for it.
 pub(super) struct Attempt {
     pub(super) call: Box<Call>,
-    /// In a box: most calls have none.
-    pub(super) reservation: Option<Box<Reservation>>,
+    pub(super) reservation: Option<Reservation>,
     /// Those that held when it began.
     pub(super) timeouts: Timeouts,
 }
@@ -33,12 +32,13 @@ impl Attempt {
     pub(super) fn run(self, desk: Arc<Desk>) -> impl Future<Output = Box<Ended>> {
         let Self { mut call, reservation, timeouts } = self;
         let asked = ModelCall { request: call.request.clone(), timeouts, chunks: call.chunks.clone() };
+        // In a box: handed over, it would still be held.
         let (total, asked) = (timeouts.total, Box::new(asked));
         async move {
             let began = Instant::now();
             let until = call.deadline.min(began + total);
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
-            let answer = tokio::time::timeout_at(until, ask(&desk, &call, *asked));
+            let answer = tokio::time::timeout_at(until, ask(&desk, &call, asked));
             let answer = tokio::select! {
                 biased;
                 // What it used nobody knows: place and reservation come back as for a call that was made.
@@ -55,14 +55,18 @@ impl Attempt {
 }
 
 /// Begins to ask the model.
-fn ask(desk: &Desk, call: &Call, asked: ModelCall) -> Instrumented<BoxFuture<'static, Result<ChatReply, ModelError>>> {
+fn ask(
+    desk: &Desk,
+    call: &Call,
+    asked: Box<ModelCall>,
+) -> Instrumented<BoxFuture<'static, Result<ChatReply, ModelError>>> {
     let model = &desk.models()[call.lane];
     let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
-    let answer = span.in_scope(|| model.model.complete(asked));
+    let answer = span.in_scope(|| model.model.complete(*asked));
     answer.instrument(span)
 }
 
-fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Box<Reservation>>) -> Ended {
+fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Reservation>) -> Ended {
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
@@ -72,7 +76,7 @@ fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<B
     Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
 }
 
-fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Box<Reservation>>) -> Ended {
+fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>) -> Ended {
     // What its reader has seen was made.
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();

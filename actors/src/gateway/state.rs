@@ -360,7 +360,7 @@ impl State {
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
         let reservation = match reserved {
-            Ok(reservation) => reservation.map(Box::new),
+            Ok(reservation) => reservation,
             Err(exhausted) => {
                 // Its flight goes on when its caller is told.
                 self.not_made(ticket, None, now);
