@@ -138,9 +138,9 @@ fn behind_an_open_breaker_each_call_that_falls_back_is_told_with_its_task() {
         let expected = [
             breaker(BreakerState::Open, Some(2_000)),
             fell_back("planner", None, "unavailable"),
-            fell_back("researcher", Some(1), "overloaded"),
-            fell_back("planner", None, "overloaded"),
-            fell_back("writer", None, "overloaded"),
+            fell_back("researcher", Some(1), "breaker_open"),
+            fell_back("planner", None, "breaker_open"),
+            fell_back("writer", None, "breaker_open"),
         ];
         assert_eq!(told(&log), expected);
     });

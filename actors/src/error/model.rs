@@ -45,6 +45,20 @@ pub enum Limited {
     Concurrency,
 }
 
+/// `1.5 s`, a tenth up, so that nobody comes back too early.
+fn in_seconds(time: Duration) -> String {
+    let tenths = time.as_millis().div_ceil(100);
+    match (tenths / 10, tenths % 10) {
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenth) => format!("{seconds}.{tenth} s"),
+    }
+}
+
+/// What a provider said, if it said anything.
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
 /// A model call did not work.
 #[derive(Debug, Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +69,15 @@ pub enum ModelError {
     Overloaded {
         /// How long to wait before the next try: a second, until the gateway knows better.
         retry_after: Duration,
+    },
+    /// The model's circuit breaker is open, and the call does not wait until it is tried again: that is too late for the call, or
+    /// nobody can be reached there. It was not made.
+    #[error("the model's circuit breaker is open for another {}; what failed last: {last}", in_seconds(*retry_after))]
+    BreakerOpen {
+        /// When one call may try it again.
+        retry_after: Duration,
+        /// What failed last, maybe for another caller: without the provider's words.
+        last: Box<Self>,
     },
     /// A time-out passed, queued or in flight.
     #[error("the time for {}", .0.words())]
@@ -103,7 +126,7 @@ pub enum ModelError {
         message: String,
     },
     /// The provider fails or is overloaded.
-    #[error("the provider is not available ({status}); try again later: {message}")]
+    #[error("the provider is not available ({status}); try again later{}", said(message))]
     Unavailable {
         /// 500 and above.
         status: u16,
@@ -124,10 +147,10 @@ pub enum ModelError {
     #[error("no connection that can be trusted; look at the address, or install the server's certificate: {0}")]
     Untrusted(String),
     /// What came back is not what the provider's protocol says.
-    #[error("the provider's reply cannot be read; see whether the server speaks as the chosen provider does: {0}")]
+    #[error("the provider's reply cannot be read; see whether the server speaks as the chosen provider does{}", said(.0))]
     Malformed(String),
     /// The reply ended before its end.
-    #[error("the reply broke off after {received} bytes of text; ask again: {message}")]
+    #[error("the reply broke off after {received} bytes of text; ask again{}", said(message))]
     Broken {
         /// How much text had come.
         received: usize,
@@ -153,6 +176,7 @@ impl ModelError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Overloaded { .. } => "overloaded",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::Timeout(_) => "timeout",
             Self::Stopped => "stopped",
             Self::BudgetExhausted(_) => "budget_exhausted",
@@ -178,6 +202,7 @@ impl ModelError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Overloaded { .. }
+            | Self::BreakerOpen { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::Network { .. }
@@ -186,6 +211,28 @@ impl ModelError {
             Self::Broken { received, .. } => *received == 0,
             _ => false,
         }
+    }
+
+    /// Whether nobody was there: not a provider that fails, but none that answers at all.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Network { sent, .. } => !sent,
+            Self::Timeout(waiting) => *waiting == Waiting::Connection,
+            Self::BreakerOpen { last, .. } => last.is_unreachable(),
+            _ => false,
+        }
+    }
+
+    /// The same failure without what a provider wrote, which may be about somebody's call and is for nobody else.
+    pub(crate) fn without_words(&self) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::Unavailable { message, .. } | Self::Broken { message, .. } => message.clear(),
+            Self::Malformed(message) => message.clear(),
+            Self::Network { sent: true, message } => "the connection broke".clone_into(message),
+            _ => {}
+        }
+        error
     }
 
     /// Whether the provider has surely counted nothing for the attempt.
@@ -204,7 +251,7 @@ impl ModelError {
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { retry_after } => Some(*retry_after),
+            Self::Overloaded { retry_after } | Self::BreakerOpen { retry_after, .. } => Some(*retry_after),
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
         }
