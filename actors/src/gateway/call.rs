@@ -33,6 +33,8 @@ pub(super) struct Call {
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
     pub(super) others: Vec<usize>,
+    /// Its caller has something else to do: behind an open breaker it waits for the first try only.
+    pub(super) fails_fast: bool,
     /// Who is told when one of those is asked.
     pub(super) on_fall_back: Option<OnFallBack>,
     /// How often its model made it.
@@ -108,6 +110,7 @@ pub struct ChatCall<'a> {
     /// The number of its model, or the name that no model has.
     lane: Result<usize, String>,
     others: Vec<usize>,
+    fails_fast: bool,
     on_fall_back: Option<OnFallBack>,
     flow: Flow,
     request: Arc<ChatRequest>,
@@ -120,8 +123,9 @@ pub struct ChatCall<'a> {
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: Arc<ChatRequest>) -> Self {
         let deadline = gateway.desk.deadline();
-        let (others, on_fall_back, flow) = (Vec::new(), None, Flow::default());
-        Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget: None, chunks: None, cache: None }
+        let (others, fails_fast, on_fall_back, flow) = (Vec::new(), false, None, Flow::default());
+        let (budget, chunks, cache) = (None, None, None);
+        Self { gateway, lane, others, fails_fast, on_fall_back, flow, request, deadline, budget, chunks, cache }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -152,6 +156,13 @@ impl<'a> ChatCall<'a> {
     /// should be brief; a panic of it is logged and ends nothing.
     pub fn on_fall_back(mut self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
         self.on_fall_back = Some(OnFallBack::new(on_fall_back));
+        self
+    }
+
+    /// Its caller has something else to do than to wait, such as rules that decide instead: behind an open breaker of a model that
+    /// fails it waits for the first try only, as everybody does where nobody is there.
+    pub(crate) fn fail_fast(mut self) -> Self {
+        self.fails_fast = true;
         self
     }
 
@@ -201,13 +212,14 @@ impl<'a> ChatCall<'a> {
 
     /// The same for who wants to know where the time of a call went that failed.
     pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
-        let Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget, chunks, cache } = self;
+        let Self { gateway, lane, others, fails_fast, on_fall_back, flow, request, deadline, budget, chunks, cache } =
+            self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
             let saving = saving(&desk, lane, mode, &request);
             let deadline = began + deadline;
-            Draft { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving }
+            Draft { lane, others, fails_fast, on_fall_back, flow, request, deadline, budget, chunks, saving }
         });
         match draft {
             Err(unknown) => Sending::Refused(Some(unknown.into())),
@@ -274,6 +286,7 @@ async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Resul
 struct Draft {
     lane: usize,
     others: Vec<usize>,
+    fails_fast: bool,
     on_fall_back: Option<OnFallBack>,
     flow: Flow,
     request: Arc<ChatRequest>,
@@ -303,7 +316,7 @@ impl Draft {
     }
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
-        let Self { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving } = self;
+        let Self { lane, others, fails_fast, on_fall_back, flow, request, deadline, budget, chunks, saving } = self;
         let times = Progress {
             lined_up: began,
             queued: Duration::ZERO,
@@ -319,6 +332,7 @@ impl Draft {
             Box::new(Call {
                 lane,
                 others,
+                fails_fast,
                 on_fall_back,
                 tries,
                 flow,

@@ -155,9 +155,11 @@ impl Lane {
         self.breaker.wait(now)
     }
 
-    /// Whether nobody waits until it is tried again: nobody is there, and the next try is not soon.
-    pub(super) fn is_out_of_reach(&self, now: Instant) -> bool {
-        self.breaker.is_long(now) && self.last_failure.as_ref().is_some_and(ModelError::is_unreachable)
+    /// Whether a call without another model does not wait until this one is tried again: that is not soon, and nobody is there, or
+    /// its caller has something else to do.
+    pub(super) fn is_given_up(&self, fails_fast: bool, now: Instant) -> bool {
+        let is_out_of_reach = || self.last_failure.as_ref().is_some_and(ModelError::is_unreachable);
+        self.breaker.is_long(now) && (fails_fast || is_out_of_reach())
     }
 
     /// What a call learns that has to wait and does not.

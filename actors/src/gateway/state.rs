@@ -158,9 +158,9 @@ impl State {
             return self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
         let lane = call.lane;
-        // Behind an open breaker there is no wait when there is another model, nor when nobody is there.
+        // Behind an open breaker there is no wait when there is another model, nor when it is given up.
         let model = self.admission.lane(lane);
-        if model.is_out_of_reach(now) || !call.others.is_empty() && model.is_broken(now) {
+        if model.is_given_up(call.fails_fast, now) || !call.others.is_empty() && model.is_broken(now) {
             let retry_after = model.wait(0, now);
             let refusal = model.refusal(retry_after, now);
             self.counts[lane].refused += u64::from(call.others.is_empty());
@@ -211,8 +211,10 @@ impl State {
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
         if is_broken && breaker != BreakerState::Open {
-            let is_out_of_reach = self.admission.lane(lane).is_out_of_reach(now);
-            self.turn_away(lane, now, rules, steps, |call| is_out_of_reach || !call.others.is_empty());
+            let model = self.admission.lane(lane);
+            let is_given_up = [false, true].map(|fails_fast| model.is_given_up(fails_fast, now));
+            let which = |call: &Call| !call.others.is_empty() || is_given_up[usize::from(call.fails_fast)];
+            self.turn_away(lane, now, rules, steps, which);
         } else if let Some(until) = pause {
             self.turn_away(lane, now, rules, steps, |call| !call.others.is_empty() && call.deadline <= until);
         }
@@ -228,7 +230,7 @@ impl State {
         steps: &mut Steps,
     ) {
         let (lane, has_others) = (call.lane, !call.others.is_empty());
-        if is_broken && has_others || self.admission.lane(lane).is_out_of_reach(now) {
+        if is_broken && has_others || self.admission.lane(lane).is_given_up(call.fails_fast, now) {
             return self.fail(call, error, now, rules, steps);
         }
         let left = call.deadline.saturating_duration_since(now);
