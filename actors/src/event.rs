@@ -185,6 +185,18 @@ pub enum Event {
         /// What was told last, to this run or to others.
         before: usize,
     },
+    /// A call of a model that the run may use failed, and is made again. Whoever's call it is; one is told in a second for each
+    /// model, as in an outage there are many.
+    ModelCallRetried {
+        /// The model, by its whole name.
+        model: String,
+        /// The code of the error, such as `unavailable`. Never what a provider wrote.
+        error_code: String,
+        /// How often this model has made the call so far.
+        attempt: u32,
+        /// Milliseconds until it is made again, at the earliest.
+        delay_ms: u64,
+    },
     /// The run was too slow to hear of so many changes of its models, which are the ones before this place.
     ModelChangesMissed {
         /// How many.

@@ -244,6 +244,7 @@ impl State {
             self.counts[lane].retries_refused += 1;
             return self.fail(call, error, now, rules, steps);
         }
+        self.note_retry(lane, (&error, made), wait, now, steps);
         steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
         self.admission.again(ticket, call, now + wait);
