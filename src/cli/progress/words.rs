@@ -107,7 +107,7 @@ fn status(status: Status) -> &'static str {
         Status::Complete => "complete",
         Status::Partial => "partial",
         Status::NoEvidence => "no evidence",
-        Status::Failed => "nothing found before the end",
+        Status::Failed => "failed, nothing was found",
     }
 }
 
