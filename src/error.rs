@@ -76,8 +76,13 @@ pub enum Error {
     #[error("interrupted while the corpus was being indexed")]
     Interrupted,
     /// The language model cannot be used: its provider, its name or its key.
-    #[error("the language model cannot be used: {0}")]
-    Model(String),
+    #[error("the language model cannot be used: {message}")]
+    Model {
+        /// What happened.
+        message: String,
+        /// The error of its call, if there was one.
+        error: Option<ModelError>,
+    },
     /// The budget does not allow the first call of the language model.
     #[error("the budget does not allow it: {0}")]
     Budget(String),
@@ -126,7 +131,7 @@ impl Error {
             Self::Corpus(error) => error.code(),
             Self::IndexDeadline => "deadline",
             Self::Interrupted => "interrupted",
-            Self::Model(_) => "model",
+            Self::Model { .. } => "model",
             Self::Budget(_) => "budget",
             Self::Start(error) => error.code(),
             Self::Replies(error) => error.code(),
@@ -135,6 +140,16 @@ impl Error {
             Self::Sources(error) => error.code(),
             Self::Ask(error) => error.code(),
             Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The error of the call of a language model that is the reason, if one is. Its code says more than [`Error::code`], and stands in
+    /// the JSON of the command as `cause`.
+    pub fn model_error(&self) -> Option<&ModelError> {
+        match self {
+            Self::Model { error, .. } => error.as_ref(),
+            Self::Ask(ChatAgentError::Model { error, .. }) => Some(error),
+            _ => None,
         }
     }
 
@@ -174,9 +189,8 @@ impl Error {
                 "allow more time (`Research::deadline`, research.deadline): an index that is not finished is not kept".into()
             }
             Self::Interrupted => "start again; an index that is not finished is not kept".into(),
-            Self::Model(_) => {
-                "check the model's name, its key and its address; without a model the rules answer".into()
-            }
+            Self::Model { error: Some(error), .. } => format!("{}; without a model the rules answer", error.hint()),
+            Self::Model { error: None, .. } => "try again, or choose another model; without one the rules answer".into(),
             Self::Budget(_) => {
                 "raise model.max_tokens or model.max_cost (`ModelChoice::budget` in code), or ask without a language model".into()
             }
@@ -191,8 +205,7 @@ impl Error {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
             Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
-            Self::Ask(ChatAgentError::Agent(_)) => "ask again, or start the agent anew".into(),
-            Self::Ask(_) => "what there is so far is in `ChatAgentError::partial`".into(),
+            Self::Ask(error) => error.hint(),
             Self::Internal(_) => "please report this with what you ran".into(),
         }
     }
@@ -205,6 +218,7 @@ impl Error {
             Self::Replies(error) => error.is_retryable(),
             Self::Sources(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
+            Self::Model { error: Some(error), .. } => error.is_retryable(),
             _ => false,
         }
     }
@@ -217,7 +231,7 @@ impl Error {
             }
             Self::Config(_) | Self::UnknownModel { .. } | Self::UnknownPrice { .. } => ExitStatus::Input,
             Self::Provider(ProviderError::Address { .. }) => ExitStatus::Input,
-            Self::MissingKey { .. } | Self::Provider(_) | Self::Model(_) => ExitStatus::Provider,
+            Self::MissingKey { .. } | Self::Provider(_) | Self::Model { .. } => ExitStatus::Provider,
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,
             Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
@@ -312,5 +326,29 @@ mod tests {
         let of_model = |error| Error::from(ChatAgentError::Model { error, partial: Box::default() }).exit_status();
         assert_eq!(of_model(ModelError::BudgetExhausted("x".to_owned())), ExitStatus::Limit);
         assert_eq!(of_model(ModelError::NotFound("x".to_owned())), ExitStatus::Provider);
+    }
+
+    #[test]
+    fn the_hint_follows_from_what_the_model_call_met() {
+        let hint = |error: ModelError| {
+            let error = Error::Model { message: error.to_string(), error: Some(error) };
+            (error.model_error().map(ModelError::code), error.hint())
+        };
+        let said = || "so it says".to_owned();
+        for (error, cause, advice, other) in [
+            (ModelError::Unauthorized { status: 401, message: said() }, "unauthorized", "key", "address"),
+            (ModelError::NotFound(said()), "not_found", "name", "key"),
+            (
+                ModelError::Unavailable { status: 500, retry_after: None, message: said() },
+                "unavailable",
+                "server",
+                "key",
+            ),
+            (ModelError::Network { sent: false, message: said() }, "network", "address", "key"),
+        ] {
+            let (code, hint) = hint(error);
+            assert_eq!(code, Some(cause));
+            assert!(hint.contains(advice) && !hint.contains(other), "{hint}");
+        }
     }
 }

@@ -124,6 +124,7 @@ fn a_model_that_cannot_be_asked_ends_with_4_and_says_why() {
     let place = place();
     let resets = research(&place, &refusing.base_url(), &["--output", "json", "--deadline", "20s"]);
     assert_eq!((resets.code, &*error_code(&resets)), (4, "model"), "{}", resets.err);
+    assert_eq!(resets.json()["error"]["cause"], "network");
     let closed = research(&place, "http://127.0.0.1:1/v1", &["--deadline", "20s"]);
     assert!(
         closed.code == 4 && closed.err.contains("127.0.0.1:1") && closed.err.contains("callboard doctor"),
@@ -133,6 +134,7 @@ fn a_model_that_cannot_be_asked_ends_with_4_and_says_why() {
     let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/mock"]);
     let without = Ran::of(command.env("OPENAI_BASE_URL", keyed.base_url()).output().unwrap());
     assert!(without.code == 4 && without.err.contains("OPENAI_API_KEY"), "{}", without.err);
+    assert!(without.err.contains("its key is right") && !closed.err.contains("key"), "{}{}", without.err, closed.err);
 }
 
 #[test]

@@ -108,9 +108,9 @@ async fn a_breaker_that_opens_and_each_call_behind_it_are_lines_of_json() {
     let expected = [
         json!({ "type": "model_breaker_changed", "model": "openai/first", "breaker": "open", "open_ms": day }),
         fell_back("planner", None, "unavailable"),
-        fell_back("researcher", Some("t1"), "overloaded"),
-        fell_back("planner", None, "overloaded"),
-        fell_back("writer", None, "overloaded"),
+        fell_back("researcher", Some("t1"), "breaker_open"),
+        fell_back("planner", None, "breaker_open"),
+        fell_back("writer", None, "breaker_open"),
     ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     assert!(told.iter().zip(&expected).all(|(line, fields)| has(line, fields)), "{told:?}");

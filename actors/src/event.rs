@@ -153,8 +153,8 @@ pub enum Event {
         from: String,
         /// The model that is asked instead, by its whole name.
         to: String,
-        /// The code of the first one's error, such as `timeout`; `overloaded` when it was not asked, as its breaker is open,
-        /// its key pauses or its line is too long. Never what a provider wrote.
+        /// The code of the first one's error, such as `timeout`; `breaker_open` or `overloaded` when it was not asked: as
+        /// its breaker is open, or as its key pauses or its line is too long. Never what a provider wrote.
         error_code: String,
     },
     /// The circuit breaker of a model that the run may use opened, lets one call try, or closed. Whoever's calls caused it; a
@@ -184,6 +184,18 @@ pub enum Event {
         limit: usize,
         /// What was told last, to this run or to others.
         before: usize,
+    },
+    /// A call of a model that the run may use failed, and is made again. Whoever's call it is; one is told in a second for each
+    /// model, as in an outage there are many.
+    ModelCallRetried {
+        /// The model, by its whole name.
+        model: String,
+        /// The code of the error, such as `unavailable`. Never what a provider wrote.
+        error_code: String,
+        /// How often this model has made the call so far.
+        attempt: u32,
+        /// Milliseconds until it is made again, at the earliest.
+        delay_ms: u64,
     },
     /// The run was too slow to hear of so many changes of its models, which are the ones before this place.
     ModelChangesMissed {

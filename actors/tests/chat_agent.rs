@@ -341,25 +341,24 @@ fn an_ask_whose_time_is_over_says_what_it_waited_for() {
         let told = waited(agent.ask(hurried()).await);
         assert_eq!(
             told,
-            "the ask came to its limit `time` after 1 model calls and 1 tool calls; it waited for the tool weather; raise \
-             `AskLimits::time` or `Question::within`, or use what there is"
+            "the ask came to its limit `time` after 1 model calls and 1 tool calls; it waited for the tool weather"
         );
         let first = agent.ask("y");
         tokio::task::yield_now().await;
         let in_line = agent.ask(hurried()).await;
         let told = &in_line.as_ref().unwrap_err().partial().unwrap().metrics;
         assert!(told.in_line >= SECOND * 3 / 2 && told.in_line == told.total, "{told:?}");
-        assert!(waited(in_line).contains("; it waited for its turn in the agent's line;"));
+        assert!(waited(in_line).contains("; it waited for its turn in the agent's line"));
         drop(first);
         let asks = ToolPolicy { needs_approval: true, ..ToolPolicy::default() };
         let agent = spec(&gateway).tool(tool(asks)).approver(Nobody).start().unwrap();
-        assert!(waited(agent.ask(hurried()).await).contains("a person who approves a call of the tool weather;"));
-        assert!(waited(agent.ask(hurried().within(SECOND / 2)).await).contains("; it waited for the model;"));
+        assert!(waited(agent.ask(hurried()).await).contains("a person who approves a call of the tool weather"));
+        assert!(waited(agent.ask(hurried().within(SECOND / 2)).await).contains("; it waited for the model"));
         let (gateway, _) = model(&runtime, |_| Ok(calls(&std::array::from_fn::<_, 40, _>(|_| ("a", json!({}))))));
         let agent = spec(&gateway).limits(AskLimits { repeats: 100, ..AskLimits::default() });
         let stream = agent.tool(quick("a", |_| Ok("x".to_owned()))).start().unwrap().ask_stream(hurried());
         tokio::time::sleep(5 * SECOND).await;
-        assert!(waited(stream.answer().await).contains("; it waited for whoever reads its events;"));
+        assert!(waited(stream.answer().await).contains("; it waited for whoever reads its events"));
     });
 }
 

@@ -72,7 +72,7 @@ fn those_that_waited_behind_a_breaker_that_opens_are_told_each() {
         let mut codes: Vec<_> = told.lock().unwrap().iter().map(|(told, _)| told.error_code).collect();
         codes.sort_unstable();
         assert_eq!(codes.len(), 3, "each of them once: {codes:?}");
-        assert!(codes.iter().all(|code| ["overloaded", "unavailable"].contains(code)), "{codes:?}");
+        assert!(codes.iter().all(|code| ["breaker_open", "unavailable"].contains(code)), "{codes:?}");
     });
 }
 

@@ -141,7 +141,10 @@ fn a_breaker_opens_lets_one_call_try_and_closes() {
         let hopeless = gateway.call(ONE, request("x")).within(SECOND).send().await;
         assert_eq!(
             hopeless,
-            Err(ModelError::Overloaded { retry_after: 2 * SECOND }),
+            Err(ModelError::BreakerOpen {
+                retry_after: 2 * SECOND,
+                last: Box::new(ModelError::Unavailable { status: 500, retry_after: None, message: String::new() })
+            }),
             "at once, as it would be too late"
         );
         assert_eq!(opened.elapsed(), Duration::ZERO);
@@ -156,6 +159,38 @@ fn a_breaker_opens_lets_one_call_try_and_closes() {
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 5, "{answers:?}");
         assert_eq!(one.begun(12, opened), [7_000; 4], "it closes, and all go through");
         assert_eq!(first(&gateway).await.breaker, BreakerState::Closed);
+    });
+}
+
+#[test]
+fn where_nobody_is_who_has_no_other_model_waits_for_the_first_try_only() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(Duration::ZERO), Provider::new(SECOND));
+        let bounds = || GatewayLimits { deadline: 600 * SECOND, ..limits(1_000) };
+        let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let gateway = two(&runtime, &one, &other, GatewayLimits { retry: once, ..bounds() });
+        let nobody = ModelError::Network { sent: false, message: "no connection to http://h:1: refused".to_owned() };
+        one.fails(nobody.clone());
+        for _ in 0..10 {
+            assert_eq!(gateway.call(ONE, request("x")).send().await, Err(nobody.clone()));
+        }
+        assert_eq!(first(&gateway).await.breaker, BreakerState::Open);
+        gateway.set_limits(bounds()).unwrap();
+        let opened = Instant::now();
+        let calls: Vec<_> = (0..3).map(|_| gateway.call(ONE, request("x")).send()).collect();
+        let answers = join_all(calls).await;
+        assert_eq!(opened.elapsed(), 2 * SECOND, "none waits for longer than until the first try");
+        let open = |retry_after| Err(ModelError::BreakerOpen { retry_after, last: Box::new(nobody.clone()) });
+        let tried = answers.iter().filter(|answer| **answer == Err(nobody.clone())).count();
+        let others = answers.iter().filter(|answer| **answer == open(4 * SECOND)).count();
+        assert_eq!((tried, others), (1, 2), "one has tried, and is not made again: {answers:?}");
+
+        let at_once = gateway.call(ONE, request("x")).send().await;
+        assert_eq!((at_once, opened.elapsed()), (open(4 * SECOND), 2 * SECOND));
+        tokio::time::sleep(SECOND * 5 / 2).await;
+        one.fails(None);
+        let soon = gateway.call(ONE, request("x")).send().await;
+        assert_eq!((soon.is_ok(), opened.elapsed()), (true, 6 * SECOND), "what is tried soon is waited for");
     });
 }
 

@@ -11,7 +11,7 @@ use callboard_actors::event::{Event, RunEvent};
 use callboard_actors::gateway::{
     BreakerPolicy, BreakerState, Budget, BudgetLimits, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel,
 };
-use callboard_actors::research::TaskId;
+use callboard_actors::research::{Status, TaskId};
 use callboard_actors::runtime::{Runtime, simulated};
 use callboard_actors::supervisor::{Crew, CrewModel};
 use callboard_actors::testkit::explore;
@@ -19,6 +19,7 @@ use common::chance::seeds;
 use common::crew::*;
 use common::library::library;
 use common::model::{SECOND, request};
+use tokio::time::Instant;
 
 const ONE: &str = "played/one";
 const TWO: &str = "played/two";
@@ -138,11 +139,37 @@ fn behind_an_open_breaker_each_call_that_falls_back_is_told_with_its_task() {
         let expected = [
             breaker(BreakerState::Open, Some(2_000)),
             fell_back("planner", None, "unavailable"),
-            fell_back("researcher", Some(1), "overloaded"),
-            fell_back("planner", None, "overloaded"),
-            fell_back("writer", None, "overloaded"),
+            fell_back("researcher", Some(1), "breaker_open"),
+            fell_back("planner", None, "breaker_open"),
+            fell_back("writer", None, "breaker_open"),
         ];
         assert_eq!(told(&log), expected);
+    });
+}
+
+#[test]
+fn a_model_that_fails_all_the_time_costs_a_run_seconds_and_not_its_deadline() {
+    simulated(1, |runtime| async move {
+        let broken = || served(ONE, |_, _, _| Does::Fails(broken_down()));
+        let gateway = gateway(&runtime, [broken(), served(TWO, |role, _, _| good(role))], 4);
+        let began = Instant::now();
+        let log = play(&runtime, crew(&gateway, &[ONE])).await;
+        assert!(began.elapsed() < 10 * SECOND, "{:?}", began.elapsed());
+        let codes = log.iter().filter_map(|event| match &event.event {
+            Event::ModelCallFailed { error_code, .. } => Some(error_code.as_str()),
+            _ => None,
+        });
+        let retried: Vec<_> =
+            log.iter().filter(|event| matches!(event.event, Event::ModelCallRetried { .. })).collect();
+        let json = serde_json::to_string(&retried).unwrap();
+        let first =
+            r#""type":"model_call_retried","model":"played/one","error_code":"unavailable","attempt":1,"delay_ms":"#;
+        assert!((1..=3).contains(&retried.len()) && json.contains(first), "{json}");
+        // The planner's first call as well leaves its step to the rules.
+        assert_eq!(codes.collect::<Vec<_>>(), ["unavailable", "unavailable", "unavailable", "breaker_open"]);
+        let Some(Event::RunFinished { status: Status::Complete, .. }) = log.last().map(|event| &event.event) else {
+            panic!("{log:?}")
+        };
     });
 }
 

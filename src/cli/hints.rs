@@ -29,7 +29,7 @@ pub(super) fn of(error: &Error) -> String {
             "allow more time, for example `--deadline 5m`: an index that is not finished is not kept".to_owned()
         }
         Error::Interrupted => "run the command again; an index that is not finished is not kept".to_owned(),
-        Error::Model(_) => format!("{}; `callboard doctor` asks the provider", error.hint()),
+        Error::Model { .. } => format!("{}; `callboard doctor` asks the provider", error.hint()),
         Error::Budget(_) => "raise --max-tokens or --max-cost, or ask without a language model".to_owned(),
         Error::Start(error) if error.is_retryable() => {
             "close other programs, or lower --max-researchers, and try again".to_owned()
@@ -61,7 +61,7 @@ mod tests {
             (Error::UnknownPrice { model: "a/b".to_owned() }, "--max-tokens"),
             (Error::Corpus(CorpusError::Missing("x".into())), "--corpus"),
             (Error::IndexDeadline, "--deadline"),
-            (Error::Model("x".to_owned()), "callboard doctor"),
+            (Error::Model { message: "x".to_owned(), error: None }, "callboard doctor"),
             (Error::Budget("x".to_owned()), "--max-cost"),
             (Error::Replies(StoreError::Closed("x".to_owned())), "--cache"),
         ];

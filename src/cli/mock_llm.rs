@@ -80,7 +80,7 @@ fn refused(error: &MockError) -> ExitStatus {
         MockError::Listen { source, .. } => {
             let message = format!("{error}: {source}");
             let hint = "stop what listens there, or choose another --port; --port 0 takes a free one";
-            let entry = ErrorEntry { code: "cannot_listen".into(), message, hint: hint.into() };
+            let entry = ErrorEntry { code: "cannot_listen".into(), cause: None, message, hint: hint.into() };
             failed(&entry, ExitStatus::Input)
         }
         _ => failed(&internal(&error.to_string()), ExitStatus::Internal),
@@ -97,17 +97,17 @@ fn scripted(error: &ScriptError) -> ErrorEntry {
             "a script is a list of replies such as [\"a text\", {\"status\": 503}]; docs/mock-llm.md has all that it may say",
         ),
     };
-    ErrorEntry { code: "bad_script".into(), message, hint: hint.into() }
+    ErrorEntry { code: "bad_script".into(), cause: None, message, hint: hint.into() }
 }
 
 fn usage(problem: &str) -> ErrorEntry {
     let hint = "callboard mock-llm --help shows what can be said";
-    ErrorEntry { code: "usage".into(), message: problem.into(), hint: hint.into() }
+    ErrorEntry { code: "usage".into(), cause: None, message: problem.into(), hint: hint.into() }
 }
 
 fn internal(message: &str) -> ErrorEntry {
     let hint = "close other programs and try again; if it fails again, please report it with the command that you ran";
-    ErrorEntry { code: "internal".into(), message: message.into(), hint: hint.into() }
+    ErrorEntry { code: "internal".into(), cause: None, message: message.into(), hint: hint.into() }
 }
 
 fn failed(entry: &ErrorEntry, status: ExitStatus) -> ExitStatus {

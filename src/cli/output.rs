@@ -52,7 +52,9 @@ pub(super) fn failure(output: Output, error: ErrorEntry, status: ExitStatus) -> 
 
 /// The same for an error of the library.
 pub(super) fn failed(output: Output, error: &Error) -> ExitStatus {
-    failure(output, ErrorEntry::new(error.code(), error, hints::of(error)), error.exit_status())
+    let cause = error.model_error().map(|error| error.code().to_owned());
+    let entry = ErrorEntry { cause, ..ErrorEntry::new(error.code(), error, hints::of(error)) };
+    failure(output, entry, error.exit_status())
 }
 
 /// Says an error to people: what happened, and what to do.

@@ -25,6 +25,7 @@ pub(super) fn caught(wanted: Output, command: impl FnOnce() -> ExitStatus) -> Ex
     catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
         let error = ErrorEntry {
             code: "internal".into(),
+            cause: None,
             message: "the program broke".into(),
             hint: "please report this with the command that you ran".into(),
         };

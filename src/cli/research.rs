@@ -250,7 +250,7 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
         }
         _ => return None,
     };
-    Some(ErrorEntry { code: code.into(), message: message.into(), hint: hint.into() })
+    Some(ErrorEntry { code: code.into(), cause: None, message: message.into(), hint: hint.into() })
 }
 
 fn unwritable(error: &WriteError) -> ErrorEntry {

@@ -56,7 +56,7 @@ fn entry(text: &str, unquoted: bool, command: &str) -> ErrorEntry {
     let tips = quotes.into_iter().chain(tips);
     let help = format!("callboard{command} --help shows what can be said");
     let hint = tips.map(str::to_owned).chain([help]).collect::<Vec<_>>().join("; ");
-    ErrorEntry { code: "usage".into(), message, hint }
+    ErrorEntry { code: "usage".into(), cause: None, message, hint }
 }
 
 /// Whose help is pointed to.

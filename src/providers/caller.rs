@@ -212,7 +212,11 @@ impl<F: Format> Caller<F> {
     fn of_another_kind(&self, response: &Response) -> ModelError {
         let kind = content_type(response);
         let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
-        ModelError::Malformed(format!("it is {what}; does {} speak as {} does?", host(&self.url), self.vendor.speaks))
+        ModelError::Malformed(format!(
+            "it is {what}, and {} should speak as {} does",
+            host(&self.url),
+            self.vendor.speaks
+        ))
     }
 
     /// Sends the request; the future ends with the head of the reply. It is made here, where nothing waits, so that a call

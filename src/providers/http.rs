@@ -188,13 +188,8 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
         return ModelError::Untrusted(format!("{host}: {cause}"));
     }
     match error.is_connect() {
-        true => {
-            let look = "see whether the server runs there, and whether the address is right";
-            ModelError::Network { sent: false, message: format!("no connection to {host}; {look}: {cause}") }
-        }
-        false => {
-            ModelError::Network { sent: true, message: format!("the connection to {host} broke; try again: {cause}") }
-        }
+        true => ModelError::Network { sent: false, message: format!("no connection to {host}: {cause}") },
+        false => ModelError::Network { sent: true, message: format!("the connection to {host} broke: {cause}") },
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) fn of_status(
     Some(match status {
         300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
         401 | 403 => {
-            let look = if is_sent { "look at" } else { "no key was sent: set" };
-            let message = format!("{}; {look} {variable}", said().trim_end_matches('.'));
+            let key = if is_sent { "the key is that of" } else { "no key was sent, which would be that of" };
+            let message = format!("{} ({key} {variable})", said().trim_end_matches('.'));
             ModelError::Unauthorized { status, message }
         }
         404 => ModelError::NotFound(said()),

@@ -15,6 +15,9 @@ use serde::Serialize;
 pub struct ErrorEntry {
     /// A stable name.
     pub code: String,
+    /// The stable name of what a call of the language model met, if that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// What happened.
     pub message: String,
     /// What to do about it.
@@ -30,7 +33,7 @@ impl ErrorEntry {
             let _ = write!(message, ": {error}");
             cause = error.source();
         }
-        Self { code: code.to_owned(), message, hint }
+        Self { code: code.to_owned(), cause: None, message, hint }
     }
 }
 
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line_with_a_type() {
-        let error = || ErrorEntry { code: "c".into(), message: "a\nb".into(), hint: "h".into() };
+        let error = || ErrorEntry { code: "c".into(), cause: None, message: "a\nb".into(), hint: "h".into() };
         assert_eq!(
             failure(error(), Layout::Line),
             "{\"type\":\"error\",\"schema_version\":1,\"status\":\"failed\",\

@@ -40,10 +40,14 @@ pub(super) fn generator(report: &Report) -> String {
     }
 }
 
-/// `7 model calls, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
+/// `7 model calls, retries included, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
-    let calls = if *model_calls == 1 { "1 model call".to_owned() } else { format!("{model_calls} model calls") };
+    let calls = if *model_calls == 1 {
+        "1 model call".to_owned()
+    } else {
+        format!("{model_calls} model calls, retries included")
+    };
     if *model_calls > 0 && calls_without_usage == model_calls {
         return format!("{calls}, whose tokens and cost nobody told");
     }
@@ -108,7 +112,7 @@ mod tests {
             )
         );
         report.generator = callboard_actors::research::Generator::llm("openai/x");
-        let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, 900 tokens sent and 80 received";
+        let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, retries included, 900 tokens sent and 80 received";
         assert_eq!(generator(&report), format!("{said}, at a cost that nobody knows."));
         for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00"), (0.0, "$0.00")] {
             report.usage.cost_usd = Some(cost);

@@ -304,7 +304,7 @@ async fn stop(runtime: Runtime, kept: Kept) {
 fn unusable(failure: &Failure) -> Error {
     match failure.cause {
         FailureCause::Budget => Error::Budget(failure.message.clone()),
-        _ => Error::Model(failure.message.clone()),
+        _ => Error::Model { message: failure.message.clone(), error: failure.error.clone() },
     }
 }
 

@@ -120,13 +120,12 @@ impl fmt::Display for AskLimit {
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChatAgentError {
-    /// A limit ended it: raise it, or use what there is.
+    /// A limit ended it.
     #[error(
-        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}; raise {}, or use what there is",
+        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}",
         partial.metrics.model_calls,
         partial.metrics.tool_calls,
-        waiting(waited_for.as_ref()),
-        limit.field()
+        waiting(waited_for.as_ref())
     )]
     Limit {
         /// Which.
@@ -146,7 +145,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// The answer is not what it has to be, or nothing at all, after all repairs.
-    #[error("the answer is not what was asked for; ask again or otherwise, or choose another model: {problem}")]
+    #[error("the answer is not what was asked for: {problem}")]
     Unfit {
         /// What is wrong with it.
         problem: String,
@@ -154,7 +153,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// A guardrail blocked the question or the answer.
-    #[error("the guardrail {guardrail} blocked it; ask otherwise: {reason}")]
+    #[error("the guardrail {guardrail} blocked it: {reason}")]
     Blocked {
         /// Its name.
         guardrail: String,
@@ -164,7 +163,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
-    #[error("the session cannot be used: {error}; {}", error.hint())]
+    #[error("the session cannot be used: {error}")]
     Session {
         /// Why.
         error: StoreError,
@@ -190,6 +189,18 @@ impl ChatAgentError {
             Self::Session { error, .. } => error.code(),
             Self::Blocked { .. } => "blocked",
             Self::Agent(error) => error.code(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Limit { limit, .. } => format!("raise {}, or use what there is in `partial`", limit.field()),
+            Self::Model { error, .. } => error.hint(),
+            Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
+            Self::Blocked { .. } => "ask otherwise".to_owned(),
+            Self::Session { error, .. } => error.hint().to_owned(),
+            Self::Agent(_) => "ask again, or start the agent anew".to_owned(),
         }
     }
 

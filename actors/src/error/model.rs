@@ -25,11 +25,21 @@ pub enum Waiting {
 impl Waiting {
     fn words(self) -> &'static str {
         match self {
-            Self::Queue => "a place in the gateway's queue is over; allow more time, or more calls at once",
-            Self::Connection => "a connection is over; see whether the provider's address can be reached from here",
-            Self::FirstToken => "the first token is over; allow more time to the first token, or try again later",
-            Self::NextToken => "the next token is over; allow more time between tokens, or try again later",
-            Self::Total => "the end of the reply is over; allow more time, or a shorter reply",
+            Self::Queue => "a place in the gateway's queue",
+            Self::Connection => "a connection",
+            Self::FirstToken => "the first token",
+            Self::NextToken => "the next token",
+            Self::Total => "the end of the reply",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Queue => "allow more time, or more calls at once",
+            Self::Connection => "see whether the server can be reached from here, and whether the address is right",
+            Self::FirstToken => "allow more time to the first token, or try again later",
+            Self::NextToken => "allow more time between tokens, or try again later",
+            Self::Total => "allow more time, or a shorter reply",
         }
     }
 }
@@ -45,22 +55,45 @@ pub enum Limited {
     Concurrency,
 }
 
-/// A model call did not work.
+/// `1.5 s`, a tenth up, so that nobody comes back too early.
+fn in_seconds(time: Duration) -> String {
+    let tenths = time.as_millis().div_ceil(100);
+    match (tenths / 10, tenths % 10) {
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenth) => format!("{seconds}.{tenth} s"),
+    }
+}
+
+/// What a provider said, if it said anything.
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+/// A model call did not work. What is shown says what happened; [`ModelError::hint`] says what to do.
 #[derive(Debug, Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelError {
     /// The gateway's queue is full, or the call cannot make its deadline.
-    #[error("too many model calls are waiting; try again in {retry_after:?}")]
+    #[error("too many model calls are waiting")]
     Overloaded {
         /// How long to wait before the next try: a second, until the gateway knows better.
         retry_after: Duration,
     },
+    /// The model's circuit breaker is open, and the call does not wait until it is tried again: that is too late for the call, or
+    /// nobody can be reached there. It was not made.
+    #[error("the model's circuit breaker is open for another {}; what failed last: {last}", in_seconds(*retry_after))]
+    BreakerOpen {
+        /// When one call may try it again.
+        retry_after: Duration,
+        /// What failed last, maybe for another caller: without the provider's words.
+        last: Box<Self>,
+    },
     /// A time-out passed, queued or in flight.
-    #[error("the time for {}", .0.words())]
+    #[error("the time for {} is over", .0.words())]
     Timeout(Waiting),
     /// The gateway has stopped.
-    #[error("the gateway has stopped; start another runtime")]
+    #[error("the gateway has stopped")]
     Stopped,
     /// The run has no tokens or no money left for this call; it was not made.
     #[error("{0}")]
@@ -70,16 +103,14 @@ pub enum ModelError {
     Unauthorized {
         /// 401 or 403.
         status: u16,
-        /// The provider's words, and which variable to look at.
+        /// The provider's words, and the variable of the key.
         message: String,
     },
     /// There is no such model, or no such address.
-    #[error(
-        "no such model or address (404); look at the model's name, and at the address, which usually ends with /v1: {0}"
-    )]
+    #[error("no such model or address (404): {0}")]
     NotFound(String),
     /// The request is not what the provider takes.
-    #[error("the provider rejects the request ({status}); change what it names: {message}")]
+    #[error("the provider rejects the request ({status}): {message}")]
     Rejected {
         /// 400, 422 or another code that the caller is to blame for.
         status: u16,
@@ -87,13 +118,13 @@ pub enum ModelError {
         message: String,
     },
     /// More text than the model takes.
-    #[error("the text is too long for the model; send less, or choose one that takes more: {0}")]
+    #[error("the text is too long for the model: {0}")]
     ContextTooLong(String),
     /// The provider or the model will not answer this.
-    #[error("the model refused the content; ask it otherwise, or another model: {0}")]
+    #[error("the model refused the content: {0}")]
     ContentRefused(String),
     /// The provider's limit is reached.
-    #[error("the provider's limit is reached (429); try again later, or make fewer calls: {message}")]
+    #[error("the provider's limit is reached (429): {message}")]
     RateLimited {
         /// What it is about.
         limited: Limited,
@@ -103,7 +134,7 @@ pub enum ModelError {
         message: String,
     },
     /// The provider fails or is overloaded.
-    #[error("the provider is not available ({status}); try again later: {message}")]
+    #[error("the provider is not available ({status}){}", said(message))]
     Unavailable {
         /// 500 and above.
         status: u16,
@@ -121,13 +152,13 @@ pub enum ModelError {
         message: String,
     },
     /// Whoever answers cannot show that it is the provider: its certificate is not accepted. Nothing was sent to it.
-    #[error("no connection that can be trusted; look at the address, or install the server's certificate: {0}")]
+    #[error("no connection that can be trusted: {0}")]
     Untrusted(String),
     /// What came back is not what the provider's protocol says.
-    #[error("the provider's reply cannot be read; see whether the server speaks as the chosen provider does: {0}")]
+    #[error("the provider's reply cannot be read{}", said(.0))]
     Malformed(String),
     /// The reply ended before its end.
-    #[error("the reply broke off after {received} bytes of text; ask again: {message}")]
+    #[error("the reply broke off after {received} bytes of text{}", said(message))]
     Broken {
         /// How much text had come.
         received: usize,
@@ -153,6 +184,7 @@ impl ModelError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Overloaded { .. } => "overloaded",
+            Self::BreakerOpen { .. } => "breaker_open",
             Self::Timeout(_) => "timeout",
             Self::Stopped => "stopped",
             Self::BudgetExhausted(_) => "budget_exhausted",
@@ -174,10 +206,52 @@ impl ModelError {
         }
     }
 
+    /// What to do about it: a fragment that names no flag, as a program has none.
+    pub fn hint(&self) -> String {
+        let hint = match self {
+            Self::Overloaded { retry_after } => {
+                return format!("try again in {}, or allow more calls at once", in_seconds(*retry_after));
+            }
+            Self::BreakerOpen { last, .. } => return last.hint(),
+            Self::Timeout(waiting) => waiting.hint(),
+            Self::Stopped => "start another runtime",
+            Self::BudgetExhausted(_) => {
+                "raise the budget that is named; where a price is unknown, add it to the configuration, or drop the budget of money"
+            }
+            Self::Unauthorized { .. } => {
+                "see whether the variable that is named is set, and its key is right and still valid and may use this model"
+            }
+            Self::NotFound(_) => "look at the model's name, and at the address, which usually ends with /v1",
+            Self::Rejected { .. } => "change what the provider names",
+            Self::ContextTooLong(_) => "send less, or choose a model that takes more",
+            Self::ContentRefused(_) => "ask otherwise, or another model",
+            Self::RateLimited { .. } => "try again later, or make fewer calls",
+            Self::Unavailable { .. } => "try again later: the server has trouble of its own; or name another model",
+            Self::Network { sent: false, .. } => {
+                "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, or \
+                 providers.NAME.base_url"
+            }
+            Self::Network { sent: true, .. } => {
+                "try again; if it breaks again, look at the server and at the way to it"
+            }
+            Self::Untrusted(_) => "look at the address, or install the server's certificate",
+            Self::Malformed(_) => {
+                "see whether the server speaks as the chosen provider does, and whether the address is right: it usually ends with /v1"
+            }
+            Self::Broken { .. } => "ask again",
+            Self::Provider(_) => "look at what the provider's adapter says; ask again, or another model",
+            Self::NoLanguageModel(_) => "choose a language model",
+            Self::NotRecorded(_) => "ask as it was asked then, or record anew",
+            Self::NetworkBlocked(_) => "use a server on this machine, or allow the network",
+        };
+        hint.to_owned()
+    }
+
     /// Whether the same call may work later. One whose text has begun to come is not made again behind its reader's back.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Overloaded { .. }
+            | Self::BreakerOpen { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::Network { .. }
@@ -186,6 +260,28 @@ impl ModelError {
             Self::Broken { received, .. } => *received == 0,
             _ => false,
         }
+    }
+
+    /// Whether nobody was there: not a provider that fails, but none that answers at all.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Network { sent, .. } => !sent,
+            Self::Timeout(waiting) => *waiting == Waiting::Connection,
+            Self::BreakerOpen { last, .. } => last.is_unreachable(),
+            _ => false,
+        }
+    }
+
+    /// The same failure without what a provider wrote, which may be about somebody's call and is for nobody else.
+    pub(crate) fn without_words(&self) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::Unavailable { message, .. } | Self::Broken { message, .. } => message.clear(),
+            Self::Malformed(message) => message.clear(),
+            Self::Network { sent: true, message } => "the connection broke".clone_into(message),
+            _ => {}
+        }
+        error
     }
 
     /// Whether the provider has surely counted nothing for the attempt.
@@ -204,7 +300,7 @@ impl ModelError {
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { retry_after } => Some(*retry_after),
+            Self::Overloaded { retry_after } | Self::BreakerOpen { retry_after, .. } => Some(*retry_after),
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -216,26 +312,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_says_what_to_do() {
-        let message = String::new;
-        let advised = [
-            (ModelError::NotFound(message()), "ends with /v1"),
+    fn each_says_what_happened_and_its_hint_what_to_do() {
+        let message = || "so it says".to_owned();
+        let nobody = || ModelError::Network { sent: false, message: "no connection to http://h: refused".to_owned() };
+        let second = Duration::from_secs(1);
+        let table = [
+            (ModelError::Overloaded { retry_after: second }, "try again in 1 s"),
+            (ModelError::BreakerOpen { retry_after: second, last: Box::new(nobody()) }, "the address is right"),
             (ModelError::Stopped, "start another runtime"),
+            (ModelError::Unauthorized { status: 401, message: message() }, "is right and still valid"),
+            (ModelError::NotFound(message()), "ends with /v1"),
             (ModelError::ContextTooLong(message()), "send less"),
             (ModelError::ContentRefused(message()), "another model"),
-            (ModelError::Rejected { status: 400, message: message() }, "change what it names"),
+            (ModelError::Rejected { status: 400, message: message() }, "change what"),
+            (ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: message() }, "fewer calls"),
             (ModelError::Unavailable { status: 503, retry_after: None, message: message() }, "try again later"),
+            (nobody(), "see whether the server runs"),
             (ModelError::Malformed(message()), "speaks as the chosen provider"),
             (ModelError::Untrusted(message()), "look at the address"),
             (ModelError::Broken { received: 1, message: message() }, "ask again"),
+            (ModelError::Timeout(Waiting::Queue), "more calls at once"),
+            (ModelError::Timeout(Waiting::Connection), "the address is right"),
+            (ModelError::Timeout(Waiting::FirstToken), "allow more time"),
+            (ModelError::Timeout(Waiting::NextToken), "allow more time"),
+            (ModelError::Timeout(Waiting::Total), "a shorter reply"),
         ];
-        for (error, advice) in advised {
-            assert!(error.to_string().contains(advice), "{error}");
+        for (error, advice) in table {
+            let (shown, hint) = (error.to_string(), error.hint());
+            assert!(hint.contains(advice) && !shown.contains(advice), "{shown} / {hint}");
+            let is_fragment = |text: &str| text.starts_with(char::is_lowercase) && !text.ends_with(['.', ':', ' ']);
+            assert!(is_fragment(&shown) && is_fragment(&hint), "{shown} / {hint}");
         }
-        for waiting in [Waiting::Queue, Waiting::Connection, Waiting::FirstToken, Waiting::NextToken, Waiting::Total] {
-            let error = ModelError::Timeout(waiting).to_string();
-            assert!(error.contains(" is over; allow more ") || error.contains("; see whether"), "{error}");
-        }
+        let silent = ModelError::Unavailable { status: 500, retry_after: None, message: String::new() };
+        assert_eq!(silent.to_string(), "the provider is not available (500)");
     }
 
     #[test]

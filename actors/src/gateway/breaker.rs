@@ -3,6 +3,9 @@
 //! The circuit breaker of Michael T. Nygard, Release It! (2007), chapter 5.2: closed while all is well; open for a short time
 //! after too many failures; then half-open, where one call at a time tries whether the model works again.
 //!
+//! Whoever has no other model to turn to waits behind an open breaker, so that an outage of a provider that answers, however badly, is ridden
+//! out. Where nobody answers at all, he waits for the first try only, [`Breaker::is_long`]: nobody knows whether a server will be started.
+//!
 //! What counts is how attempts end, see [`Outcome::of`]. Attempts that began before the breaker opened or closed last do not
 //! count any more: a crowd that fails late says nothing about the model that answers again.
 
@@ -107,6 +110,7 @@ impl Outcome {
             ModelError::Untrusted(_)
             | ModelError::Provider(_)
             | ModelError::Overloaded { .. }
+            | ModelError::BreakerOpen { .. }
             | ModelError::Stopped
             | ModelError::NoLanguageModel(_)
             | ModelError::NotRecorded(_)
@@ -169,6 +173,11 @@ impl Breaker {
             State::Open(until) => until.saturating_duration_since(now),
             State::Probing => self.policy.cool_down,
         }
+    }
+
+    /// Whether it is open for longer than the first time, so that a try in between has failed as well, or will not come soon.
+    pub(super) fn is_long(&self, now: Instant) -> bool {
+        matches!(self.state, State::Open(until) if until.saturating_duration_since(now) > self.policy.cool_down)
     }
 
     /// Lets an attempt through, if it may start.

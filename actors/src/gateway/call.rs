@@ -45,6 +45,8 @@ pub(super) struct Call {
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
     pub(super) others: Vec<usize>,
+    /// Its caller has something else to do: behind an open breaker it waits for the first try only.
+    pub(super) fails_fast: bool,
     /// Who is told when one of those is asked.
     pub(super) on_fall_back: Option<OnFallBack>,
     /// How often its model made it.
@@ -119,34 +121,38 @@ pub struct ChatCall<'a> {
     gateway: &'a Gateway,
     /// The number of its model, or the name that no model has.
     lane: Result<usize, String>,
+    deadline: Duration,
+    cache: Option<CacheMode>,
+    wish: Wish,
+}
+
+/// What is wanted, as it is said before the call is made.
+#[derive(Debug)]
+struct Wish {
     others: Vec<usize>,
+    fails_fast: bool,
+    is_polled: bool,
     on_fall_back: Option<OnFallBack>,
     flow: Flow,
     request: Arc<ChatRequest>,
-    deadline: Duration,
     budget: Option<Budget>,
     chunks: Option<Chunks>,
-    cache: Option<CacheMode>,
-    is_polled: bool,
 }
 
 impl<'a> ChatCall<'a> {
     pub(super) fn new(gateway: &'a Gateway, lane: Result<usize, String>, request: Arc<ChatRequest>) -> Self {
         let deadline = gateway.desk.deadline();
-        let (budget, chunks, cache) = (None, None, None);
-        Self {
-            gateway,
-            lane,
+        let wish = Wish {
             others: Vec::new(),
+            fails_fast: false,
+            is_polled: false,
             on_fall_back: None,
             flow: Flow::default(),
             request,
-            deadline,
-            budget,
-            chunks,
-            cache,
-            is_polled: false,
-        }
+            budget: None,
+            chunks: None,
+        };
+        Self { gateway, lane, deadline, cache: None, wish }
     }
 
     /// The call must be over by then, waiting and retries included; at most the gateway's own deadline.
@@ -157,7 +163,7 @@ impl<'a> ChatCall<'a> {
 
     /// What it uses is taken from this budget.
     pub fn budget(mut self, budget: &Budget) -> Self {
-        self.budget = Some(budget.clone());
+        self.wish.budget = Some(budget.clone());
         self
     }
 
@@ -166,7 +172,7 @@ impl<'a> ChatCall<'a> {
     /// itself is refused. [`Completed::model`] says who answered. May be said several times.
     pub fn or(mut self, model: &str) -> Self {
         match self.gateway.lane(model) {
-            Ok(lane) => self.others.push(lane),
+            Ok(lane) => self.wish.others.push(lane),
             Err(unknown) => self.lane = Err(unknown),
         }
         self
@@ -176,13 +182,20 @@ impl<'a> ChatCall<'a> {
     /// call. A call that shares the attempt of an identical one is told when that is over. It may be called on any thread and
     /// should be brief; a panic of it is logged and ends nothing.
     pub fn on_fall_back(mut self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
-        self.on_fall_back = Some(OnFallBack::new(on_fall_back));
+        self.wish.on_fall_back = Some(OnFallBack::new(on_fall_back));
+        self
+    }
+
+    /// Its caller has something else to do than to wait, such as rules that decide instead: behind an open breaker of a model that
+    /// fails it waits for the first try only, as everybody does where nobody is there.
+    pub(crate) fn fail_fast(mut self) -> Self {
+        self.wish.fails_fast = true;
         self
     }
 
     /// How soon it matters, among the calls of its run.
     pub fn priority(mut self, priority: Priority) -> Self {
-        self.flow.class = priority;
+        self.wish.flow.class = priority;
         self
     }
 
@@ -197,28 +210,28 @@ impl<'a> ChatCall<'a> {
     /// The run that it belongs to. The runs of a user take turns, so that one with many calls does not keep the others
     /// waiting. Calls that do not say belong to one run.
     pub fn run(mut self, run: &str) -> Self {
-        self.flow.run = stable_hash(run.as_bytes());
+        self.wish.flow.run = stable_hash(run.as_bytes());
         self
     }
 
     /// The user on whose behalf it is made. Users take turns, whatever many runs each of them has. Calls that do not say belong to
     /// one user.
     pub fn user(mut self, user: &str) -> Self {
-        self.flow.user = stable_hash(user.as_bytes());
+        self.wish.flow.user = stable_hash(user.as_bytes());
         self
     }
 
     /// Its pieces are to be read as they come. Read them beside the call: the provider waits for their reader.
     pub fn streamed(mut self) -> (Self, ChunkStream) {
         let (chunks, stream) = chunks::chunks();
-        self.chunks = Some(chunks);
+        self.wish.chunks = Some(chunks);
         (self, stream)
     }
 
     /// Its future is polled until it ends or is dropped, whatever else its caller does: a first attempt that may start at once is made
     /// by that future, and needs no task of its own. One that others may share, or that is read as it comes, has a task all the same.
     pub(crate) fn polled(mut self) -> Self {
-        self.is_polled = true;
+        self.wish.is_polled = true;
         self
     }
 
@@ -233,15 +246,13 @@ impl<'a> ChatCall<'a> {
 
     /// The same for who wants to know where the time of a call went that failed.
     pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
-        let Self { gateway, lane, others, on_fall_back, flow, request, deadline, budget, chunks, cache, is_polled } =
-            self;
+        let Self { gateway, lane, deadline, cache, wish } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
         let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
             let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
-            let saving = saving(&desk, lane, mode, &request);
+            let saving = saving(&desk, lane, mode, &wish.request);
             let deadline = began + deadline;
-            let is_polled = is_polled && saving.is_none() && chunks.is_none();
-            Draft { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving, is_polled }
+            Draft { lane, deadline, saving, wish }
         });
         match draft {
             Err(unknown) => Sending::Refused(Some(unknown.into())),
@@ -295,7 +306,7 @@ impl Future for Sending {
 /// The same for a model with a store, which is asked first.
 async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Result<Completed, CallFailed> {
     if let Some(kept) = draft.kept(&desk).await {
-        if let Some(chunks) = &draft.chunks {
+        if let Some(chunks) = &draft.wish.chunks {
             replay(chunks, &kept).await;
         }
         return Ok(kept.seen_after(began.elapsed()));
@@ -307,15 +318,9 @@ async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Resul
 /// A call that is about to come to the desk.
 struct Draft {
     lane: usize,
-    others: Vec<usize>,
-    on_fall_back: Option<OnFallBack>,
-    flow: Flow,
-    request: Arc<ChatRequest>,
     deadline: Instant,
-    budget: Option<Budget>,
-    chunks: Option<Chunks>,
     saving: Option<Box<Saving>>,
-    is_polled: bool,
+    wish: Wish,
 }
 
 impl Draft {
@@ -325,7 +330,7 @@ impl Draft {
 
     /// Where the pieces of a kept reply go.
     fn replayed(&self) -> Option<Chunks> {
-        self.chunks.clone().filter(|_| self.reads())
+        self.wish.chunks.clone().filter(|_| self.reads())
     }
 
     /// The kept reply, in memory or in the store.
@@ -338,7 +343,9 @@ impl Draft {
     }
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
-        let Self { lane, others, on_fall_back, flow, request, deadline, budget, chunks, saving, is_polled } = self;
+        let Self { lane, deadline, saving, wish } = self;
+        let Wish { others, fails_fast, is_polled, on_fall_back, flow, request, budget, chunks } = wish;
+        let is_polled = is_polled && saving.is_none() && chunks.is_none();
         let times = Progress {
             lined_up: began,
             queued: Duration::ZERO,
@@ -354,6 +361,7 @@ impl Draft {
                 number: 0,
                 lane,
                 others,
+                fails_fast,
                 on_fall_back,
                 tries,
                 flow,

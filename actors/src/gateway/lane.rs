@@ -19,6 +19,8 @@ pub(super) struct Lane {
     /// How many calls the provider holds, under the limit that is configured.
     adaptive: AdaptiveLimit,
     breaker: Breaker,
+    /// The failure that counted last, since it worked.
+    last_failure: Option<ModelError>,
     retries: RetryBudget,
     in_flight: usize,
     /// What those in flight have reserved, whether there is a limit or not.
@@ -37,6 +39,7 @@ impl Lane {
         Self {
             adaptive: AdaptiveLimit::new(limits.max_in_flight.unwrap_or(FIRST_IN_FLIGHT), ceiling),
             breaker: Breaker::new(common.breaker, now),
+            last_failure: None,
             retries: RetryBudget::new(common.retry_budget, now),
             in_flight: 0,
             reserved: 0,
@@ -119,6 +122,13 @@ impl Lane {
         let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
         let was = self.breaker.state(now);
         self.breaker.ended(entry.pass, outcome, now);
+        match (outcome, how) {
+            (Outcome::Failed, Some(Err(error))) if was != BreakerState::Open => {
+                self.last_failure = Some(error.without_words());
+            }
+            (Outcome::Alive, _) => self.last_failure = None,
+            _ => {}
+        }
         if was != BreakerState::Closed && self.breaker.state(now) == BreakerState::Closed {
             self.adaptive.start_again();
         }
@@ -143,6 +153,21 @@ impl Lane {
     /// How long nobody is let in for that reason; zero when it works.
     pub(super) fn broken_for(&self, now: Instant) -> Duration {
         self.breaker.wait(now)
+    }
+
+    /// Whether a call without another model does not wait until this one is tried again: that is not soon, and nobody is there, or
+    /// its caller has something else to do.
+    pub(super) fn is_given_up(&self, fails_fast: bool, now: Instant) -> bool {
+        let is_out_of_reach = || self.last_failure.as_ref().is_some_and(ModelError::is_unreachable);
+        self.breaker.is_long(now) && (fails_fast || is_out_of_reach())
+    }
+
+    /// What a call learns that has to wait and does not.
+    pub(super) fn refusal(&self, retry_after: Duration, now: Instant) -> ModelError {
+        match &self.last_failure {
+            Some(last) if self.is_broken(now) => ModelError::BreakerOpen { retry_after, last: last.clone().into() },
+            _ => ModelError::Overloaded { retry_after },
+        }
     }
 
     pub(super) fn breaker(&self, now: Instant) -> BreakerState {

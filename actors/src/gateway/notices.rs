@@ -1,14 +1,17 @@
 //! What is there to tell of a model to everybody who uses it, and who has heard how much of it? Pure.
 //!
-//! Three things concern all of them: its circuit breaker, a pause that its provider asked for, and how many calls it holds.
+//! Four things concern all of them: its circuit breaker, a pause that its provider asked for, how many calls it holds, and that calls
+//! fail and are made again.
 //! They are noted in one bounded list in the order in which they were decided; whoever listens has a [`Cursor`] in it, and
 //! learns how many he missed when he was too slow.
 //!
 //! What moves all the time is told in steps ([`LastTold`]): a limit when it has doubled, or lost a quarter, since it was told
-//! last; a pause when it begins, or when what is left of it becomes at least twice as long.
+//! last; a pause when it begins, or when what is left of it becomes at least twice as long; one retry in a second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::breaker::BreakerState;
 
@@ -24,6 +27,8 @@ pub(crate) enum ModelChange {
     Paused(Duration),
     /// So many calls of it may be in flight, and so many when it was told last.
     Limit { limit: usize, before: usize },
+    /// A call failed for the reason of this code, after so many attempts, and is made again after this time.
+    Retried { error_code: &'static str, attempt: u32, wait: Duration },
 }
 
 /// What was told last of one model.
@@ -31,12 +36,17 @@ pub(crate) enum ModelChange {
 pub(super) struct LastTold {
     breaker: BreakerState,
     limit: usize,
+    /// When a retry was told.
+    retry: Option<Instant>,
 }
+
+/// Of the retries of a model one is told in this time: in an outage there are many, and they all say the same.
+const RETRY_TOLD_EACH: Duration = Duration::from_secs(1);
 
 impl LastTold {
     /// Of a model that works, and of which so many calls may be in flight.
     pub(super) fn new(limit: usize) -> Self {
-        Self { breaker: BreakerState::Closed, limit }
+        Self { breaker: BreakerState::Closed, limit, retry: None }
     }
 
     /// Whether this is what was told of its breaker.
@@ -47,6 +57,15 @@ impl LastTold {
     /// Whether its breaker is another one than was told.
     pub(super) fn breaker(&mut self, state: BreakerState) -> bool {
         std::mem::replace(&mut self.breaker, state) != state
+    }
+
+    /// Whether a retry is told now.
+    pub(super) fn retry(&mut self, now: Instant) -> bool {
+        let is_told = self.retry.is_none_or(|last| now.saturating_duration_since(last) >= RETRY_TOLD_EACH);
+        if is_told {
+            self.retry = Some(now);
+        }
+        is_told
     }
 
     /// Everybody knows of this limit.
@@ -166,6 +185,13 @@ mod tests {
         let states = [Closed, Open, Open, HalfOpen, Open, HalfOpen, Closed, Closed];
         let changes = [false, true, false, true, true, true, true, false];
         assert_eq!(states.map(|state| told.breaker(state)), changes);
+    }
+
+    #[test]
+    fn one_retry_is_told_in_a_second() {
+        let (mut told, now) = (LastTold::new(1), Instant::now());
+        let at = [0, 1, 999, 1_000, 1_999, 5_000].map(|ms| now + Duration::from_millis(ms));
+        assert_eq!(at.map(|at| told.retry(at)), [true, false, false, true, false, true]);
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub(super) struct Answered {
 /// What ends a call for its own sake is nobody else's reason.
 fn is_its_own(error: &ModelError, call: &Call, now: Instant) -> bool {
     match error {
-        ModelError::BudgetExhausted(_) | ModelError::Overloaded { .. } | ModelError::Timeout(Waiting::Queue) => true,
+        ModelError::BudgetExhausted(_)
+        | ModelError::Overloaded { .. }
+        | ModelError::BreakerOpen { .. }
+        | ModelError::Timeout(Waiting::Queue) => true,
         ModelError::Timeout(_) => now >= call.deadline,
         _ => false,
     }

@@ -163,10 +163,13 @@ impl State {
             return self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
         let lane = call.lane;
-        if !call.others.is_empty() && self.admission.lane(lane).is_broken(now) {
-            // Behind it there is no wait when there is another.
-            let retry_after = self.admission.lane(lane).wait(0, now);
-            return self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
+        // Behind an open breaker there is no wait when there is another model, nor when it is given up.
+        let model = self.admission.lane(lane);
+        if model.is_given_up(call.fails_fast, now) || !call.others.is_empty() && model.is_broken(now) {
+            let retry_after = model.wait(0, now);
+            let refusal = model.refusal(retry_after, now);
+            self.counts[lane].refused += u64::from(call.others.is_empty());
+            return self.fail(call, refusal, now, rules, steps);
         }
         let claim = Claim { lane, flow: call.flow, deadline: call.deadline, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
@@ -174,7 +177,8 @@ impl State {
             Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
                 self.counts[lane].refused += 1;
-                self.fail(call, ModelError::Overloaded { retry_after }, now, rules, steps);
+                let refusal = self.admission.lane(lane).refusal(retry_after, now);
+                self.fail(call, refusal, now, rules, steps);
             }
         }
     }
@@ -212,9 +216,12 @@ impl State {
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
         if is_broken && breaker != BreakerState::Open {
-            self.turn_away(lane, now, rules, steps, |_| true);
+            let model = self.admission.lane(lane);
+            let is_given_up = [false, true].map(|fails_fast| model.is_given_up(fails_fast, now));
+            let which = |call: &Call| !call.others.is_empty() || is_given_up[usize::from(call.fails_fast)];
+            self.turn_away(lane, now, rules, steps, which);
         } else if let Some(until) = pause {
-            self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
+            self.turn_away(lane, now, rules, steps, |call| !call.others.is_empty() && call.deadline <= until);
         }
     }
 
@@ -228,7 +235,7 @@ impl State {
         steps: &mut Steps,
     ) {
         let (lane, has_others) = (call.lane, !call.others.is_empty());
-        if is_broken && has_others {
+        if is_broken && has_others || self.admission.lane(lane).is_given_up(call.fails_fast, now) {
             return self.fail(call, error, now, rules, steps);
         }
         let left = call.deadline.saturating_duration_since(now);
@@ -242,6 +249,7 @@ impl State {
             self.counts[lane].retries_refused += 1;
             return self.fail(call, error, now, rules, steps);
         }
+        self.note_retry(lane, (&error, made), wait, now, steps);
         steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
         self.admission.again(ticket, call, now + wait);
@@ -257,7 +265,7 @@ impl State {
                 self.fall_back(call, (next, code), now, rules, steps);
             }
             None => {
-                if !matches!(error, ModelError::Overloaded { .. }) {
+                if !matches!(error, ModelError::Overloaded { .. } | ModelError::BreakerOpen { .. }) {
                     self.counts[model].failed += 1;
                 }
                 self.tell(call, error, now, steps);
@@ -289,7 +297,7 @@ impl State {
         self.arrive(call, now, rules, steps);
     }
 
-    /// Those that wait for a model need not wait any longer, of those that have another one to turn to.
+    /// Those that wait for a model need not wait any longer: they turn to their next one, and learn why if they have none.
     fn turn_away(
         &mut self,
         lane: usize,
@@ -298,10 +306,11 @@ impl State {
         steps: &mut Steps,
         which: impl Fn(&Call) -> bool,
     ) {
-        let retry_after = self.admission.lane(lane).wait(0, now);
-        let error = ModelError::Overloaded { retry_after };
+        let model = self.admission.lane(lane);
+        let retry_after = model.wait(0, now);
+        let error = model.refusal(retry_after, now);
         let mut calls = 0;
-        for mut call in self.admission.take_of(lane, |call| !call.others.is_empty() && which(call)) {
+        for mut call in self.admission.take_of(lane, |call| which(call)) {
             call.times.queued += now.saturating_duration_since(call.times.lined_up);
             match self.next_model(&call, &error, now) {
                 _ if call.is_left() => steps.gone.push(call),
@@ -309,10 +318,11 @@ impl State {
                     calls += 1;
                     self.fall_back(call, (next, error.code()), now, rules, steps);
                 }
-                // Its time is over at this very moment.
                 None => {
+                    let is_late = call.deadline <= now;
+                    let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error.clone() };
                     self.counts[lane].failed += 1;
-                    self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
+                    self.tell(call, error, now, steps);
                 }
             }
         }
@@ -404,7 +414,7 @@ impl State {
         counts.attempts -= 1;
         counts.retries -= u64::from(tries > 1);
         match why {
-            ModelError::Overloaded { .. } => counts.refused += 1,
+            ModelError::Overloaded { .. } | ModelError::BreakerOpen { .. } => counts.refused += 1,
             _ => counts.failed += 1,
         }
         self.not_made(ticket, flight, now);

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::fallback::FallBack;
 use super::notices::{Cursor, Heard, ModelChange, is_told};
 use super::state::{Rules, State, Steps};
+use crate::error::ModelError;
 
 impl State {
     /// Notes what is new about a model: after an attempt of it has begun or is over. Nearly always that is nothing.
@@ -34,6 +35,20 @@ impl State {
             self.note(lane, ModelChange::Paused(pause), steps);
         }
         is_longer
+    }
+
+    /// A call of this model failed and is made again.
+    pub(super) fn note_retry(
+        &mut self,
+        lane: usize,
+        (error, attempt): (&ModelError, u32),
+        wait: Duration,
+        now: Instant,
+        steps: &mut Steps,
+    ) {
+        if self.told[lane].retry(now) {
+            self.note(lane, ModelChange::Retried { error_code: error.code(), attempt, wait }, steps);
+        }
     }
 
     /// A limit that the program has set, and that was another one before, is no news about its provider.

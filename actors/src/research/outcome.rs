@@ -1,6 +1,7 @@
 //! How did a run end? What the supervisor hands back; the facade makes the [`Report`](super::Report) of it.
 
 use super::{Draft, Generator, Plan, Status, TaskId, Usage};
+use crate::error::ModelError;
 use crate::event::CancelReason;
 
 /// Why a part of the plan has no section in the draft.
@@ -47,13 +48,15 @@ pub enum FailureCause {
 pub struct Failure {
     /// Whose fault it is.
     pub cause: FailureCause,
-    /// For people.
+    /// For people: what happened.
     pub message: String,
+    /// The error of the model call, if one is the reason: its code and its hint say more.
+    pub error: Option<ModelError>,
 }
 
 impl Failure {
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self { cause: FailureCause::Internal, message: message.into() }
+        Self { cause: FailureCause::Internal, message: message.into(), error: None }
     }
 }
 

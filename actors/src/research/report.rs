@@ -98,7 +98,7 @@ pub struct SkippedFile {
 /// What the run used of language models. All zero when the rules did everything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Calls that passed the gateway, those included that were made again.
+    /// Requests to a provider: a call that was made again counts each time, as each may cost something.
     pub model_calls: u64,
     /// Tokens sent, as the provider counts them.
     pub input_tokens: u64,

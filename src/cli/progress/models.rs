@@ -9,7 +9,9 @@ use super::words::count;
 pub(super) fn event(event: &Event) -> Option<String> {
     Some(match event {
         // That is what the gateway says, and not the provider, who was not asked.
-        Event::ModelFellBack { from, to, error_code, .. } if error_code == "overloaded" => {
+        Event::ModelFellBack { from, to, error_code, .. }
+            if matches!(error_code.as_str(), "breaker_open" | "overloaded") =>
+        {
             format!("{from} is not asked at the moment; {to} is asked instead")
         }
         Event::ModelFellBack { from, to, error_code, .. } => {
@@ -22,6 +24,9 @@ pub(super) fn event(event: &Event) -> Option<String> {
             (BreakerState::Closed, _) => format!("{model} works again"),
         },
         Event::ModelPaused { model, pause_ms } => format!("{model} refuses calls; paused for {}", time(*pause_ms)),
+        Event::ModelCallRetried { model, error_code, attempt, delay_ms } => {
+            format!("{model}: a call failed ({error_code}); attempt {} in {}", attempt + 1, time(*delay_ms))
+        }
         Event::ModelLimitChanged { model, limit, before } => {
             let more = if limit > before { "more" } else { "fewer" };
             format!("{model} holds {more}: {} at a time, {before} before", count(*limit, "call"))
@@ -59,6 +64,10 @@ mod tests {
             (breaker(BreakerState::HalfOpen, None), "openai/x failed; one call tries it again"),
             (breaker(BreakerState::Closed, None), "openai/x works again"),
             (Event::ModelPaused { model: model(), pause_ms: 20_000 }, "openai/x refuses calls; paused for 20 s"),
+            (
+                Event::ModelCallRetried { model: model(), error_code: "unavailable".into(), attempt: 1, delay_ms: 320 },
+                "openai/x: a call failed (unavailable); attempt 2 in 0.4 s",
+            ),
             (limit(16, 8), "openai/x holds more: 16 calls at a time, 8 before"),
             (limit(1, 2), "openai/x holds fewer: 1 call at a time, 2 before"),
             (Event::ModelChangesMissed { changes: 1 }, "1 earlier change of models not told"),

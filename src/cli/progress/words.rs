@@ -107,7 +107,7 @@ fn status(status: Status) -> &'static str {
         Status::Complete => "complete",
         Status::Partial => "partial",
         Status::NoEvidence => "no evidence",
-        Status::Failed => "nothing found before the end",
+        Status::Failed => "failed, nothing was found",
     }
 }
 
@@ -166,7 +166,9 @@ mod tests {
         };
         let fell_back = |task| fell_back_for(task, "timeout");
         let unasked = "writer: openai/a is not asked at the moment; openai/b is asked instead";
-        assert_eq!(event(&fell_back_for(None, "overloaded")).as_deref(), Some(unasked));
+        for code in ["breaker_open", "overloaded"] {
+            assert_eq!(event(&fell_back_for(None, code)).as_deref(), Some(unasked));
+        }
         let said = "openai/a could not answer (timeout); openai/b is asked instead";
         assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
         assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));

@@ -191,13 +191,12 @@ impl Level<'_> {
                     Wish::Call { model, .. } => format!("a call of {model} may use {}", asked.tokens),
                     Wish::Part => format!("{} are to be set aside for a part", asked.tokens),
                 };
-                return self.refuse(&format!("has {left} of its {limit} tokens left, and {wish}"), "tokens");
+                return self.refuse(&format!("has {left} of its {limit} tokens left, and {wish}"));
             }
         }
         let Some(limit) = micros else { return Ok(()) };
         if let Wish::Call { model, has_price: false } = wish {
             let what = format!("nobody knows what {model} costs, and the {} has a budget of money", self.name());
-            let what = format!("{what}; add its price to the configuration, or drop that budget");
             return Err(ModelError::BudgetExhausted(what));
         }
         let left = self.left(limit, spent.micros, spent.reserved_micros);
@@ -209,7 +208,7 @@ impl Level<'_> {
             Wish::Call { model, .. } => format!("a call of {model} may cost {most}"),
             Wish::Part => format!("{most} are to be set aside for a part"),
         };
-        self.refuse(&format!("has {left} of its {limit} left, and {wish}"), "money")
+        self.refuse(&format!("has {left} of its {limit} left, and {wish}"))
     }
 
     fn left(&self, limit: u64, spent: u64, reserved: u64) -> u64 {
@@ -219,12 +218,9 @@ impl Level<'_> {
         }
     }
 
-    fn refuse(&self, what: &str, kind: &str) -> Result<(), ModelError> {
-        let remedy = match self.state.is_given_back {
-            true => "it was given back".to_owned(),
-            false => format!("raise the budget of {kind}"),
-        };
-        Err(ModelError::BudgetExhausted(format!("the {} {what}; {remedy}", self.name())))
+    fn refuse(&self, what: &str) -> Result<(), ModelError> {
+        let why = if self.state.is_given_back { ", as it was given back" } else { "" };
+        Err(ModelError::BudgetExhausted(format!("the {} {what}{why}", self.name())))
     }
 
     fn name(&self) -> &str {

@@ -71,7 +71,9 @@ pub(in crate::supervisor) enum Declined {
 impl std::fmt::Display for Declined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Model { error: ModelError::Timeout(_), .. } => write!(f, "it did not answer in the time that it had"),
+            Self::Model { error: error @ ModelError::Timeout(_), .. } if !error.is_unreachable() => {
+                write!(f, "it did not answer in the time that it had")
+            }
             Self::Model { error, .. } => write!(f, "{error}"),
             Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
             Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
@@ -187,7 +189,9 @@ impl CrewModel {
         if left.is_zero() {
             return Err(ModelError::Timeout(Waiting::Total));
         }
-        let mut call = self.gateway.call(&self.name, request).budget(&self.budget).within(left).priority(priority);
+        let call = self.gateway.call(&self.name, request).budget(&self.budget);
+        // The rules go on at once, rather than that a run waits behind an open breaker for most of its time.
+        let mut call = call.within(left).priority(priority).fail_fast();
         call = self.fallbacks.iter().fold(call, |call, other| call.or(other));
         if caller.is_watched() && !self.fallbacks.is_empty() {
             let caller = caller.clone();

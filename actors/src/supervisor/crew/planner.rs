@@ -76,26 +76,43 @@ impl Agent for Planner {
     }
 }
 
-/// A model that cannot be reached at all ends the run here, before anything else is done; one that is merely no use does not.
+/// A model that only a person can put right ends the run here, before anything else is done; one that fails or is no use does not.
 fn planned(question: &str, answer: Result<Result<Made<Plan>, Declined>, WorkError>) -> Planned {
     let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
     match answer {
         Ok(Ok(plan)) => Ok(plan),
-        Ok(Err(declined @ Declined::Model { error: ModelError::Timeout(_) | ModelError::ContentRefused(_), .. })) => {
-            instead(declined.to_string())
-        }
-        Ok(Err(declined @ Declined::Model { was_answered: false, .. })) => Err(failure(&declined)),
+        Ok(Err(declined)) if is_for_a_person(&declined) => Err(failure(declined)),
         Ok(Err(declined)) => instead(declined.to_string()),
         Err(error) => instead(error.to_string()),
     }
 }
 
-fn failure(declined: &Declined) -> Failure {
-    let cause = match declined {
+/// Whether it would be the same with every further call: the key, the name, the address, the budget, or nobody there.
+fn is_for_a_person(declined: &Declined) -> bool {
+    let Declined::Model { error, was_answered: false } = declined else { return false };
+    match error {
+        // It is there, and has trouble or much to do; or it will not answer this.
+        ModelError::Unavailable { .. }
+        | ModelError::RateLimited { .. }
+        | ModelError::Broken { .. }
+        | ModelError::Overloaded { .. }
+        | ModelError::ContentRefused(_) => false,
+        ModelError::BreakerOpen { .. } | ModelError::Timeout(_) => error.is_unreachable(),
+        _ => true,
+    }
+}
+
+fn failure(declined: Declined) -> Failure {
+    let cause = match &declined {
         Declined::Model { error: ModelError::BudgetExhausted(_), .. } => FailureCause::Budget,
         _ => FailureCause::Provider,
     };
-    Failure { cause, message: declined.to_string() }
+    let message = declined.to_string();
+    let error = match declined {
+        Declined::Model { error, .. } => Some(error),
+        Declined::Unfit(_) | Declined::TooLong => None,
+    };
+    Failure { cause, message, error }
 }
 
 /// The plan that a language model makes of a question, and nothing more. Within this time; dropping the future leaves the call.
@@ -104,7 +121,7 @@ fn failure(declined: &Declined) -> Failure {
 /// [`Failure`] when the model cannot be reached, or its replies are no use.
 pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
     let planned = plan_by_model(Arc::new(model), question.to_owned(), within, Caller::planner(None)).await;
-    planned.map(|made| made.value).map_err(|declined| failure(&declined))
+    planned.map(|made| made.value).map_err(failure)
 }
 
 async fn plan_by_model(

@@ -51,6 +51,10 @@ fn told(model: &Arc<str>, change: ModelChange) -> Event {
             Event::ModelBreakerChanged { model, breaker: state, open_ms: open_for.map(milliseconds) }
         }
         ModelChange::Paused(pause) => Event::ModelPaused { model, pause_ms: milliseconds(pause) },
+        ModelChange::Retried { error_code, attempt, wait } => {
+            let (error_code, delay_ms) = (error_code.to_owned(), milliseconds(wait));
+            Event::ModelCallRetried { model, error_code, attempt, delay_ms }
+        }
         ModelChange::Limit { limit, before } => Event::ModelLimitChanged { model, limit, before },
     }
 }

@@ -243,7 +243,7 @@ impl Machine {
         match by {
             By::RulesInstead(reason) => {
                 let why = reason.trim_end_matches('.');
-                self.notes.push(format!("{what}, because the language model was no use: {why}."));
+                self.notes.push(format!("{what}, as the language model was no use: {why}."));
                 self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
             }
             By::Model { name, instead_of } => {
