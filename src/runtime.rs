@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use callboard_actors::chat_agent::{AskLimits, ChatAgentSpec};
 use callboard_actors::error::StartError;
-use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, ServedModel};
+use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, Price, ServedModel};
 use callboard_actors::ports::ChatModel;
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use callboard_actors::supervisor::CrewModel;
@@ -134,7 +134,8 @@ impl Runtime {
 
     fn model(&self) -> &Model {
         self.model.get_or_init(|| {
-            let served = ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive));
+            let free = Some(Price { input: 0, output: 0 });
+            let served = ServedModel { price: free, ..ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive)) };
             let gateway = Gateway::start(&self.core, vec![served], Default::default());
             let AskLimits { output_tokens, .. } = AskLimits::default();
             let (name, budget) = (builtin::NAME.to_owned(), Budget::new(BudgetLimits::default()));

@@ -235,6 +235,7 @@ fn a_runtime_works_in_a_plain_main_and_without_a_model_says_so() {
     let answer =
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(agent.ask("How warm?")).unwrap();
     assert_eq!(answer.text, format!("{}\n> How warm?", builtin::LABEL));
+    assert_eq!((answer.metrics.calls_without_usage, answer.metrics.cost_micros), (0, Some(0)), "it uses nothing");
     let value =
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(agent.ask_as::<u32>("How warm?"));
     let error = value.unwrap_err();

@@ -61,6 +61,22 @@ fn usage_errors_end_with_2() {
 }
 
 #[test]
+fn a_number_below_zero_is_told_what_it_may_be() {
+    let place = Place::with_docs();
+    for (arguments, wish) in [
+        (&[QUESTION, "--max-tokens", "-3"][..], "write a whole number from 1 to "),
+        (&[QUESTION, "--max-cost", "-0.5"], "write US dollars above 0"),
+        (&[QUESTION, "--iterations", "-1"], "write a whole number from 1 to 10"),
+        (&[QUESTION, "--max-researchers", "-1"], "write a whole number from 1 to 64"),
+        (&[QUESTION, "--deadline", "-5s"], "write a number with a unit from 1ms to 24h"),
+    ] {
+        assert_eq!(fails(&place, arguments, 2), "usage", "{arguments:?}");
+        let told = place.run(arguments).err;
+        assert!(told.contains(wish) && told.contains(arguments[1]), "{told}");
+    }
+}
+
+#[test]
 fn a_question_in_any_script_is_searched() {
     let place = Place::with_docs();
     for question in ["什么是代理？", "что такое агент?", "7?"] {

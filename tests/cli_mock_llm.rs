@@ -30,6 +30,10 @@ fn what_cannot_be_is_a_usage_error() {
         (&["--fault", "cut=1.5"], "write a rate from 0 to 1"),
         (&["--fault", "cut=0.6", "--fault", "hang=0.6"], "at most 1"),
         (&["--threads", "0"], "whole number from 1 to 64"),
+        (&["--rpm", "-3"], "write a whole number from 1 to "),
+        (&["--seed", "-1"], "write a whole number from 0 to "),
+        (&["--latency", "-1s"], "write a number with a unit"),
+        (&["--latency-sigma", "-0.5"], "write a number from 0 to 10"),
         (&["--model", " "], "empty name"),
         (&["--unheard-of"], "--unheard-of"),
     ] {

@@ -172,6 +172,26 @@ fn the_next_model_answers_when_the_first_is_not_there_and_the_report_says_which(
 }
 
 #[test]
+fn a_fall_back_without_its_provider_or_named_twice_is_told() {
+    let alone = place().run([QUESTION, "--corpus", "docs", "--model", "openai/a", "--fallbacks", "openai/x,b"]);
+    assert_eq!(alone.code, 2, "{alone:?}");
+    assert!(
+        alone.err.contains("write `provider/model`") && alone.err.contains("the provider is missing"),
+        "{}",
+        alone.err
+    );
+    let server = server(MockConfig::default());
+    let of = |names| research(&place(), &server.base_url(), &["--fallbacks", names]);
+    for (names, again) in
+        [("openai/x,openai/x", "or name another: openai/x"), ("openai/mock", "or name another: openai/mock")]
+    {
+        let ran = of(names);
+        assert!(ran.code == 0 && ran.err.contains("none is asked twice") && ran.err.contains(again), "{}", ran.err);
+    }
+    assert!(!of("openai/x,openai/y").err.contains("asked twice"));
+}
+
+#[test]
 fn a_flag_about_models_without_a_model_is_noted() {
     let ran = place().run([QUESTION, "--corpus", "docs", "--cache", "on", "--fallbacks", "openai/x"]);
     assert!(ran.err.contains("--cache has no effect without a model: add --model"), "{}", ran.err);

@@ -211,6 +211,26 @@ async fn what_is_wrong_is_an_error_in_openais_form() {
     assert_eq!(server.stats().by_status[&401], 2);
 }
 
+/// As docs/mock-llm.md has it.
+#[tokio::test]
+async fn an_empty_object_lacks_its_model_and_is_no_call() {
+    let (server, other) = (start(|_| ()), start(|_| ()));
+    let (mut client, mut untouched) = (Client::to(&server).await, Client::to(&other).await);
+    for path in [CHAT, "/v1/embeddings"] {
+        client.request("POST", path, "", "{}").await;
+        let reply = client.reply().await;
+        let error = json!({"message": "Missing required parameter: 'model'.", "type": "invalid_request_error",
+                           "param": "model", "code": "missing_required_parameter"});
+        assert_eq!((reply.status, reply.json()), (400, json!({"error": error})), "{path}");
+    }
+    assert_eq!(server.stats().by_status[&400], 2);
+    assert_eq!(
+        client.post(&chat(json!({}))).await.json(),
+        untouched.post(&chat(json!({}))).await.json(),
+        "the first call"
+    );
+}
+
 #[tokio::test]
 async fn bodies_come_in_chunks_after_a_nod_and_one_behind_the_other() {
     let server = start(|_| {});

@@ -33,7 +33,7 @@ Exit codes:
 #[command(after_help = EXAMPLES)]
 pub(super) struct MockArgs {
     /// The port to listen on; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", allow_hyphen_values = true, default_value_t = 8080, value_parser = whole::<u16>(0, u16::MAX.into()))]
     pub(super) port: u16,
 
     /// The address to listen on: loopback only.
@@ -41,39 +41,39 @@ pub(super) struct MockArgs {
     pub(super) host: IpAddr,
 
     /// How long each reply waits, such as 200ms.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s", value_parser = wait)]
     pub(super) latency: Duration,
 
     /// Makes all waits log-normal: the times are their medians, this the deviation of their logarithm. 0.5 is lively.
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = sigma)]
+    #[arg(long, value_name = "SIGMA", allow_hyphen_values = true, default_value_t = 0.0, value_parser = sigma)]
     pub(super) latency_sigma: f64,
 
     /// In streams, the time between the head of a reply and its first token.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s", value_parser = wait)]
     pub(super) first_token: Duration,
 
     /// In streams, the time between two tokens.
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "0s", value_parser = wait)]
     pub(super) between_tokens: Duration,
 
     /// Decides waits, faults and words: the same seed and the same calls in the same order give the same replies.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 0, value_parser = whole::<u64>(0, u64::MAX))]
     pub(super) seed: u64,
 
     /// The length of a reply in tokens of four bytes.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 16, value_parser = whole::<u32>(0, 1_000_000))]
     pub(super) reply_tokens: u32,
 
     /// How many calls may be in flight; more get 429.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) max_in_flight: Option<u32>,
 
     /// How many requests a minute has; more get 429.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) rpm: Option<u32>,
 
     /// How many tokens a minute has; more get 429. A call counts its prompt and the longest reply it may get.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) tpm: Option<u32>,
 
     /// How often a fault happens, from 0 to 1, such as cut=0.01; may be repeated. The names are below.
@@ -81,7 +81,7 @@ pub(super) struct MockArgs {
     pub(super) fault: Vec<(Fault, f64)>,
 
     /// The time between two bytes of the faults slow_headers and slow_body.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = wait)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "1s", value_parser = wait)]
     pub(super) slow_byte: Duration,
 
     /// Fixed replies from a JSON file, such as ["one", {"text": "two", "delay_ms": 50}, {"fault": "cut"}].
@@ -105,7 +105,7 @@ pub(super) struct MockArgs {
     pub(super) require_key: bool,
 
     /// How many threads serve, 1 to 64.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = threads)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 2, value_parser = whole::<usize>(1, 64))]
     pub(super) threads: usize,
 }
 
@@ -127,9 +127,14 @@ fn sigma(text: &str) -> Result<f64, String> {
     sigma.ok_or_else(|| "write a number from 0 to 10".into())
 }
 
-fn threads(text: &str) -> Result<usize, String> {
-    let threads = text.trim().parse().ok().filter(|threads| (1..=64).contains(threads));
-    threads.ok_or_else(|| "write a whole number from 1 to 64".into())
+/// Reads a whole number within bounds.
+fn whole<T: TryFrom<u64>>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("write a whole number from {least} to {most}"))
+    }
 }
 
 fn fault(text: &str) -> Result<(Fault, f64), String> {

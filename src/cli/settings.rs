@@ -7,7 +7,8 @@ use callboard::config::keys::Key;
 use callboard::config::{Entry, Loaded, Surroundings, Value, load};
 use clap::Args;
 
-/// The flags that are settings. Their ranges are those of their keys.
+/// The flags that are settings. Their ranges are those of their keys. A number takes `-3` for its value, so that what is told is the range
+/// and not that there is no flag `-3`.
 #[derive(Debug, Args)]
 pub(super) struct SettingArgs {
     /// A folder or a file to search; may be repeated.
@@ -19,11 +20,11 @@ pub(super) struct SettingArgs {
     model: Option<Value>,
 
     /// US dollars that the run may spend on the model, such as 0.50; no limit by default.
-    #[arg(long, value_name = "USD", value_parser = of("model.max_cost"))]
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = of("model.max_cost"))]
     max_cost: Option<Value>,
 
     /// Tokens that the run may use, of requests and replies together; no limit by default.
-    #[arg(long, value_name = "N", value_parser = of("model.max_tokens"))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("model.max_tokens"))]
     max_tokens: Option<Value>,
 
     /// What is done with kept replies of the model: `on` takes one instead of the same call, and keeps those that come;
@@ -36,16 +37,16 @@ pub(super) struct SettingArgs {
     fallbacks: Option<Value>,
 
     /// How often a model plans, 1 to 10: after each round but the last it looks for what is missing. 2 by default.
-    #[arg(long, value_name = "N", value_parser = of("research.iterations"))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("research.iterations"))]
     iterations: Option<Value>,
 
     /// How many researchers work at once, 1 to 64; more parts wait for their turn. 4 by default.
-    #[arg(long, value_name = "N", value_parser = of("research.max_researchers"))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("research.max_researchers"))]
     max_researchers: Option<Value>,
 
     /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default, 5m
     /// with a model.
-    #[arg(long, value_name = "TIME", value_parser = of("research.deadline"))]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = of("research.deadline"))]
     deadline: Option<Value>,
 }
 

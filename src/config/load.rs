@@ -1,6 +1,6 @@
 //! Which files and variables are there, and what do they make together? The only file here that reads anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use super::keys::{KEYS, Key, Name};
 use super::layers::{Entry, Settings};
 use super::origin::{Origin, Place};
 use super::value::{Kind, Value};
-use super::{BUILTIN, Config, file, prices, suggest, trust};
+use super::{BUILTIN, Config, ModelConfig, file, prices, suggest, trust};
 use crate::{cache_folder, network};
 
 /// What a file of the configuration is called.
@@ -122,7 +122,18 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
     let notes = suggest::misspelt(names, &OTHERS)
         .into_iter()
         .map(|(written, meant)| format!("the variable {written} means nothing; did you mean {meant}?"));
-    Ok(Loaded { config, notes: notes.chain(foreign).collect(), settings, files })
+    let notes = notes.chain(foreign).chain(repeated(&config.model)).collect();
+    Ok(Loaded { config, notes, settings, files })
+}
+
+/// Models that a fall-back names again.
+fn repeated(model: &ModelConfig) -> Option<String> {
+    let all: Vec<_> = std::iter::once(&model.name).chain(&model.fallbacks).collect();
+    let again: BTreeSet<_> = (1..all.len()).filter(|at| all[..*at].contains(&all[*at])).map(|at| &**all[at]).collect();
+    let names = again.into_iter().collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| {
+        format!("model.fallbacks names a model that is asked already, and none is asked twice: leave it out there, or name another: {names}")
+    })
 }
 
 /// A file's text; `None` when it is not there and need not be.

@@ -173,6 +173,13 @@ impl Kind {
         let fits = match (self, value) {
             (Self::Model, Value::Text(text)) => is_model(text),
             (Self::Models, Value::Names(names)) => {
+                if let Some(at) = names.iter().position(|name| lacks_provider(name)) {
+                    return Err(format!(
+                        "write `provider/model` for each, such as openai/NAME: the provider is missing from name {} of {}",
+                        at + 1,
+                        names.len()
+                    ));
+                }
                 names.iter().all(|name| is_model(name) && name.contains('/') && !name.contains(','))
             }
             (Self::OneOf(words), Value::Text(text)) => words.contains(&text.as_str()),
@@ -246,6 +253,11 @@ impl Raw {
 /// A key in its place is told here, before anything repeats it.
 fn is_model(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_whitespace) && !text.starts_with("sk-")
+}
+
+/// A model's name alone, without who serves it. The name is not repeated, as it may be a key in the wrong place.
+fn lacks_provider(text: &str) -> bool {
+    is_model(text) && text != "builtin" && !text.contains(['/', ','])
 }
 
 /// Names of variables are in capitals: a key that was put here by mistake is not.
@@ -324,6 +336,11 @@ mod tests {
                 Kind::Models,
                 Raw::List(vec!["builtin".to_owned()]),
                 Some("write a list of models such as [\"openai/NAME\"], or openai/NAME,openai/OTHER"),
+            ),
+            (
+                Kind::Models,
+                Raw::List(vec!["openai/a".to_owned(), "b".to_owned()]),
+                Some("write `provider/model` for each, such as openai/NAME: the provider is missing from name 2 of 2"),
             ),
             (
                 Kind::Models,

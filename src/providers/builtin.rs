@@ -1,6 +1,6 @@
 //! What answers when there is no language model? Nothing pretends to be one: it quotes what it was given, and says so.
 
-use callboard_actors::chat::{ChatReply, ChatRequest, ReplyForm, Role};
+use callboard_actors::chat::{ChatReply, ChatRequest, ReplyForm, Role, TokenUsage};
 use callboard_actors::error::ModelError;
 use callboard_actors::ports::{ChatModel, ModelCall};
 use futures_util::future::{BoxFuture, ready};
@@ -15,7 +15,7 @@ pub const LABEL: &str = "[builtin/extractive: no language model is chosen, so th
 const NO_VALUES: &str = "an answer that is a value needs a language model, and none is chosen: name one in CALLBOARD_MODEL_NAME as \
     PROVIDER/NAME or in model.name of a configuration file and use Runtime::from_env, or give Runtime::with a ModelChoice";
 
-/// No language model: it quotes the question, and what tools said. It calls no tool, and makes no value of a type.
+/// No language model: it quotes the question, and what tools said. It calls no tool, makes no value of a type, and uses no tokens.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extractive;
 
@@ -24,7 +24,7 @@ impl ChatModel for Extractive {
         if call.request.form != ReplyForm::Text {
             return Box::pin(ready(Err(ModelError::NoLanguageModel(NO_VALUES.to_owned()))));
         }
-        let reply = ChatReply::text(quoted(&call.request));
+        let reply = ChatReply { usage: Some(TokenUsage::default()), ..ChatReply::text(quoted(&call.request)) };
         Box::pin(async move {
             if let Some(chunks) = &call.chunks {
                 for piece in reply.chunks() {

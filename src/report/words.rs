@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use callboard_actors::research::{Report, SkippedFile, Status, Usage};
+use callboard_actors::text::count;
 
 pub(super) const NOT_FOUND: &str = "What was not found";
 pub(super) const NOTES: &str = "What was done otherwise";
@@ -43,11 +44,8 @@ pub(super) fn generator(report: &Report) -> String {
 /// `7 model calls, retries included, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
-    let calls = if *model_calls == 1 {
-        "1 model call".to_owned()
-    } else {
-        format!("{model_calls} model calls, retries included")
-    };
+    let retried = if *model_calls == 1 { "" } else { ", retries included" };
+    let calls = format!("{}{retried}", count(*model_calls, "model call"));
     if *model_calls > 0 && calls_without_usage == model_calls {
         return format!("{calls}, whose tokens and cost nobody told");
     }
@@ -56,7 +54,7 @@ fn usage(report: &Report) -> String {
         n => format!(", without {n} of them that did not say"),
     };
     let cost = cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), dollars);
-    format!("{calls}, {input_tokens} tokens sent and {output_tokens} received{untold}, {cost}")
+    format!("{calls}, {} sent and {output_tokens} received{untold}, {cost}", count(*input_tokens, "token"))
 }
 
 /// `$0.03`; less than a cent in millionths, so that it does not look like nothing.

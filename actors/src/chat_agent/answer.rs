@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::waits::AskWait;
 use crate::chat::Turn;
 use crate::error::{AskError, ModelError, StoreError};
+use crate::text::count;
 
 /// What an agent answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +123,9 @@ impl fmt::Display for AskLimit {
 pub enum ChatAgentError {
     /// A limit ended it.
     #[error(
-        "the ask came to its limit `{limit}` after {} model calls and {} tool calls{}",
-        partial.metrics.model_calls,
-        partial.metrics.tool_calls,
+        "the ask came to its limit `{limit}` after {} and {}{}",
+        count(partial.metrics.model_calls, "model call"),
+        count(partial.metrics.tool_calls, "tool call"),
         waiting(waited_for.as_ref())
     )]
     Limit {

@@ -12,6 +12,7 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallTimes, Completed, Price, Source};
+use crate::text::count;
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -139,10 +140,8 @@ impl Turns {
         let problem = match finish {
             // It may have thought all the time, and would do so again.
             Finish::Length => {
-                let most = self.limits.output_tokens;
-                format!(
-                    "the model came to the longest reply, {most} tokens, before a word; raise `AskLimits::output_tokens`"
-                )
+                let most = count(self.limits.output_tokens, "token");
+                format!("the model came to the longest reply, {most}, before a word; raise `AskLimits::output_tokens`")
             }
             _ if !self.has_been_silent => {
                 self.has_been_silent = true;

@@ -12,6 +12,7 @@ use super::queue::Control;
 use super::watch::DownSink;
 use super::{AgentId, AgentRef};
 use crate::supervision::Down;
+use crate::text::count;
 
 /// What one agent is like at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +148,7 @@ pub struct Directory {
 
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Directory({} agents)", self.agents.len())
+        write!(f, "Directory({})", count(self.agents.len(), "agent"))
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::event::{Event, RunEvent};
 use crate::supervisor::RunEvents;
+use crate::text;
 
 /// Events that are shown before and after the one that a failure is about.
 const AROUND: usize = 5;
@@ -178,7 +179,10 @@ impl<E> Events<E> {
     pub fn times(&self, times: usize, pattern: Pattern<'_, E>) -> &Self {
         let count = self.count(&pattern);
         let last = self.entries.iter().rposition(|entry| (pattern.fits)(&entry.event));
-        self.hold((count != times).then(|| (format!("{pattern:?} happened {count} times, and not {times}"), last)))
+        self.hold(
+            (count != times)
+                .then(|| (format!("{pattern:?} happened {}, and not {times}", text::count(count, "time")), last)),
+        )
     }
 
     /// At most so many of what `change` tells apart were under way at the same time.

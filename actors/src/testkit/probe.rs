@@ -49,6 +49,7 @@ use crate::error::StartError;
 use crate::mailbox::{AgentRef, AgentSpec, Name, with_contained_waker};
 use crate::runtime::{Runtime, RuntimeHandle};
 use crate::supervision::Down;
+use crate::text::count;
 
 /// Messages, and notices of ends, that a probe keeps for its test.
 const ROOM: usize = 4096;
@@ -78,7 +79,8 @@ pub enum ProbeError {
     },
     /// A message came where none was expected. It is still there.
     #[error(
-        "{waiting} messages came to the probe `{probe}`, where none was to come within {within:?}; `next` gives the first"
+        "{} came to the probe `{probe}`, where none was to come within {within:?}; `next` gives the first",
+        count(*waiting, "message")
     )]
     Message {
         /// Whose.
@@ -97,7 +99,7 @@ pub enum ProbeError {
         within: Duration,
     },
     /// More came than a probe keeps.
-    #[error("the probe `{probe}` had no room for {lost} messages: read them as they come, or let it answer them")]
+    #[error("the probe `{probe}` had no room for {}: read what comes as it comes, or let it answer", count(*lost, "message"))]
     Overflow {
         /// Whose.
         probe: String,

@@ -14,6 +14,8 @@ mod sentences;
 mod stop;
 mod words;
 
+use std::fmt::Display;
+
 pub use grams::{GRAM, grams};
 pub use language::{Language, language};
 pub use sentences::{Kind, MAX_SENTENCE, Sentence, sentences};
@@ -34,4 +36,14 @@ pub fn normalise(text: &str) -> String {
         out.push_str(word);
     }
     out
+}
+
+/// How many of a thing, in words: with an `s` unless it is one.
+///
+/// ```
+/// assert_eq!(callboard_actors::text::count(1, "model call"), "1 model call");
+/// assert_eq!(callboard_actors::text::count(0, "model call"), "0 model calls");
+/// ```
+pub fn count(number: impl Display + PartialEq + From<u8>, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1.into() { "" } else { "s" })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use callboard::actors::research::inert::plain;
+use callboard::actors::text::count;
 use callboard::corpus::IndexProgress;
 use callboard::{Event, ModelActivity, Task, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -59,7 +60,7 @@ impl Bars {
 
     pub(super) fn index(&mut self, step: &IndexProgress) {
         match step {
-            IndexProgress::Scanning { files } => self.corpus.set_message(format!("{files} files seen")),
+            IndexProgress::Scanning { files } => self.corpus.set_message(format!("{} seen", count(*files, "file"))),
             IndexProgress::Reading { done, total } => self.share("reading files", *done, *total),
             IndexProgress::Indexing { done, total } => self.share("indexing passages", *done, *total),
             step => {

@@ -2,8 +2,7 @@
 
 use callboard::Event;
 use callboard::actors::gateway::BreakerState;
-
-use super::words::count;
+use callboard::actors::text::count;
 
 /// The line for an event of a model, without who asked it; `None` for an event that is none.
 pub(super) fn event(event: &Event) -> Option<String> {

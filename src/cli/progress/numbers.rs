@@ -2,9 +2,8 @@
 
 use callboard::ModelActivity;
 use callboard::actors::research::inert::plain;
+use callboard::actors::text::count;
 use callboard::report::dollars;
-
-use super::words::count;
 
 /// The line, in so many columns if it can be said so briefly; the cost is said in any.
 pub(super) fn line(activity: &ModelActivity, columns: usize) -> String {
@@ -24,6 +23,7 @@ pub(super) fn line(activity: &ModelActivity, columns: usize) -> String {
 fn tokens(activity: &ModelActivity) -> String {
     let known = grouped(activity.tokens);
     match activity.calls_without_usage {
+        0 if activity.tokens == 1 => "1 token".to_owned(),
         0 => format!("{known} tokens"),
         _ if activity.tokens == 0 => "tokens unknown".to_owned(),
         _ => format!("over {known} tokens"),
@@ -73,6 +73,7 @@ pub(super) mod tests {
     fn what_nobody_knows_is_not_nothing() {
         let told = |tokens, untold, cost| line(&activity(tokens, untold, cost), 200);
         assert!(told(0, 0, None).ends_with(", 0 tokens, cost unknown"));
+        assert!(told(1, 0, None).ends_with(", 1 token, cost unknown"));
         assert!(told(0, 2, None).ends_with(", tokens unknown, cost unknown"));
         assert!(told(1_234_567, 1, None).ends_with(", over 1,234,567 tokens, cost unknown"));
         assert!(told(999, 0, Some(0.0004)).ends_with(", 999 tokens, $0.000400"));

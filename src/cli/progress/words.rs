@@ -1,5 +1,6 @@
 //! In which words is progress told? One line for each change; pure.
 
+use callboard::actors::text::count;
 use callboard::corpus::IndexProgress;
 use callboard::{CancelReason, Event, Status};
 
@@ -119,10 +120,6 @@ fn tenth(done: usize, total: usize) -> Option<usize> {
         return None;
     }
     (done * 10).checked_div(total).map(|tenths| tenths * 10)
-}
-
-pub(super) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

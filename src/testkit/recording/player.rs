@@ -11,6 +11,7 @@ use callboard_actors::chat::{ChatReply, ChatRequest};
 use callboard_actors::error::ModelError;
 use callboard_actors::gateway::{Chunks, canonical};
 use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::text::count;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
@@ -95,9 +96,9 @@ impl Player {
     /// It was recorded, and less often.
     fn over(&self, key: &[u8]) -> ModelError {
         let same = |exchange: &&Arc<Exchange>| key_of(exchange, &self.secrets) == key;
-        let (path, times) = (self.path.display(), self.exchanges.iter().filter(same).count());
+        let (path, times) = (self.path.display(), count(self.exchanges.iter().filter(same).count(), "time"));
         ModelError::NotRecorded(format!(
-            "this request was recorded {times} times in `{path}`, and is made once more; make as many calls as then, or remove the file \
+            "this request was recorded {times} in `{path}`, and is made once more; make as many calls as then, or remove the file \
              and record anew"
         ))
     }

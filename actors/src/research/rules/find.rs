@@ -5,14 +5,19 @@
 //! has no evidence unless one sentence, with its headings and the title, covers as much of the question as [`MIN_WORDS`]
 //! of its words, or a share of [`MIN_COVERAGE`], by the square of their rarity; or a share of
 //! [`MIN_COVERAGE_OF_UNKNOWN`] when the question names something that the corpus never writes. A question whose rare words
-//! stand nowhere together is thus refused, however well its common words fit.
+//! stand nowhere together is thus refused, however well its common words fit. A few notes (`weight`) say things once and in one
+//! way: there rarities are smoothed, and the kind of answer that is asked for (`asked`, `marks`) is one of the words.
 
+mod asked;
 mod candidates;
 mod form;
+mod group;
 mod lines;
+mod marks;
 mod names;
 mod question;
 mod score;
+mod weight;
 mod wider;
 
 use std::collections::BTreeSet;
@@ -57,7 +62,7 @@ pub fn find(task: &Task, retrieved: &Retrieved) -> Findings {
     let question = Question::new(&task.question, retrieved);
     let found = candidates(retrieved, &question);
     let coverage = found.iter().map(|candidate| candidate.coverage).fold(0.0, f32::max);
-    let least = if question.names_unknown { MIN_COVERAGE_OF_UNKNOWN } else { least(question.groups.len()) };
+    let least = if question.names_unknown { MIN_COVERAGE_OF_UNKNOWN } else { least(question.words()) };
     let claims = if coverage < least { Vec::new() } else { choose(found, retrieved) };
     Findings { task: task.id, claims, passages_read: retrieved.passages.len(), coverage }
 }
@@ -128,5 +133,7 @@ fn evidence(passage: &Passage, range: &Range<usize>) -> Evidence {
     }
 }
 
+#[cfg(test)]
+mod few_tests;
 #[cfg(test)]
 mod tests;

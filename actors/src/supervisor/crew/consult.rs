@@ -14,6 +14,7 @@ use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, Waiting};
 use crate::gateway::{Budget, ChunkStream, Completed, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
+use crate::text::count;
 
 /// The language model of a crew, and what it may use.
 #[derive(Debug, Clone)]
@@ -235,7 +236,7 @@ fn told_of_its_length(unfit: Unfit, reply: &ChatReply, request: &ChatRequest) ->
     match reply.finish {
         Finish::Length => {
             let most = request.max_output_tokens;
-            Unfit(format!("it was cut before its end, with {most} tokens allowed, and so {}", unfit.0))
+            Unfit(format!("it was cut before its end, with {} allowed, and so {}", count(most, "token"), unfit.0))
         }
         _ => unfit,
     }

@@ -14,6 +14,7 @@ use super::fan_out::{FanOut, FanOutLimits, Step, TaskState};
 use crate::event::{CancelReason, Event};
 use crate::research::rules::verify::Verified;
 use crate::research::{Draft, Failure, Findings, Outcome, Plan, Task, TaskId};
+use crate::text::count;
 
 mod end;
 
@@ -478,10 +479,6 @@ impl Machine {
             _ => {}
         }
     }
-}
-
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn id(number: usize) -> TaskId {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::lines::{is_caption, is_item, is_marked, is_plain, is_record, says_something};
+use super::marks::{is_mark, marks};
 use super::question::{Question, stem_set_in};
 use super::score::{Setting, score};
 use crate::research::{Passage, Retrieved};
@@ -65,7 +66,7 @@ fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Que
     let text = passage.text.as_str();
     let found = sentences(text);
     let sets: Vec<BTreeSet<String>> =
-        found.iter().map(|sentence| stem_set_in(&text[sentence.range.clone()], language)).collect();
+        found.iter().map(|sentence| stems_of(&text[sentence.range.clone()], language, question)).collect();
     let mut setting = Setting::new(rank, passage, question);
     for (n, sentence) in found.iter().enumerate() {
         let caption = is_caption(&text[sentence.range.clone()], sentence.kind);
@@ -79,9 +80,9 @@ fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Que
             if question.is_asked_in(quote) {
                 continue;
             }
-            let own = if range == sentence.range { sets[n].clone() } else { stem_set_in(quote, language) };
+            let own = if range == sentence.range { sets[n].clone() } else { stems_of(quote, language, question) };
             let score = score(quote, &own, &setting, question);
-            let words = own.into_iter().filter(|stem| !is_stop_word(stem)).collect();
+            let words = own.into_iter().filter(|stem| !is_stop_word(stem) && !is_mark(stem)).collect();
             out.push(Candidate { passage: rank, range, words, score, coverage });
         }
         if caption {
@@ -90,6 +91,15 @@ fn of_passage(rank: usize, passage: &Passage, language: Language, question: &Que
             setting.first = false;
         }
     }
+}
+
+/// The stems of a sentence, with the marks of the kinds that it holds where they are asked for.
+fn stems_of(text: &str, language: Language, question: &Question) -> BTreeSet<String> {
+    let mut stems = stem_set_in(text, language);
+    if question.in_few {
+        stems.extend(marks(text));
+    }
+    stems
 }
 
 /// The quotes that begin at sentence `n`: the sentence alone, and with the next.

@@ -1,7 +1,8 @@
 //! Does a sentence look like an answer? By its wording alone: what a definition, a reason or a procedure sounds like, and
 //! what talks about the document instead of its subject.
 
-use super::question::{Group, Question, Wants};
+use super::group::Group;
+use super::question::{Question, Wants};
 use crate::text::{Language, is_stop_word, stems};
 
 /// How much a sentence that covers the share `inside` of the question has the form that was asked for: 0 to 1. `caption`

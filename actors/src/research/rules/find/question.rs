@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::asked::{Asked, asked, is_measure};
+use super::group::Group;
+use super::marks::{NUMBER, marks};
 use super::names::{Sort, sort};
-use crate::research::{Related, Retrieved};
+use super::weight::{LIGHT_FACTOR, is_few, is_light, rarity};
+use crate::research::{Passage, Related, Retrieved};
 use crate::text::{Language, Word, content_stems, is_foreign_stop_word, is_stop_word, language, stem, stems};
 
 /// What kind of sentence answers the question.
@@ -24,79 +28,12 @@ pub(super) enum Wants {
     Fact,
 }
 
-/// A word of the question: a plain word, or a name with its parts.
-#[derive(Debug, Clone)]
-pub(super) struct Group {
-    /// The stem of the word, or the whole name.
-    pub(super) whole: String,
-    /// Its other form: the word as it stands in the question, in lower case, which is how texts that are not English
-    /// hold it; or its English stem, if that word is the whole.
-    pub(super) plain: String,
-    /// The parts of a name; empty for a plain word.
-    pub(super) parts: Vec<String>,
-    /// Rarity in the corpus: greater is rarer.
-    pub(super) weight: f32,
-    /// What makes another verb of it (`up` of `back up`): found only together, or as one word (`backup`).
-    pub(super) particle: Option<String>,
-    /// What all its parts together count when the whole is not there.
-    pub(super) of_parts: f32,
-}
-
 /// A name of which only the parts were found counts as this much of itself.
 const PARTS: f32 = 0.6;
 
-/// Stems of words that help to ask and seldom to find.
-const LIGHT: [&str; 29] = [
-    "work",
-    "mean",
-    "happen",
-    "control",
-    "caus",
-    "differ",
-    "tell",
-    "know",
-    "show",
-    "learn",
-    "understand",
-    "tri",
-    "possibl",
-    "best",
-    "better",
-    "good",
-    "singl",
-    "new",
-    "simpl",
-    "specif",
-    "certain",
-    "right",
-    "current",
-    "kind",
-    "exact",
-    "actual",
-    "properli",
-    "correct",
-    "purpos",
-];
-const LIGHT_FACTOR: f32 = 0.4;
-
-impl Group {
-    /// How much of this word is among `stems`: 0 to 1.
-    pub(super) fn found_in(&self, stems: &BTreeSet<String>) -> f32 {
-        if let Some(particle) = &self.particle {
-            let together = stems.contains(&self.whole) && stems.contains(particle);
-            let joined = || stems.contains(&format!("{}{particle}", self.whole));
-            return if together || joined() { 1.0 } else { 0.0 };
-        }
-        if stems.contains(&self.whole) || stems.contains(&self.plain) {
-            return 1.0;
-        }
-        if self.parts.is_empty() {
-            return 0.0;
-        }
-        let found = self.parts.iter().filter(|part| stems.contains(*part)).count();
-        self.of_parts * found as f32 / self.parts.len() as f32
-    }
-}
+/// A sentence without the kind of answer that is asked for covers this much of what it covers: `How large is the boat?` is not
+/// answered by all that is said of the boat.
+const WITHOUT_KIND: f32 = 0.7;
 
 /// A question, ready to be compared with sentences.
 #[derive(Debug)]
@@ -114,6 +51,8 @@ pub(super) struct Question {
     pub(super) related: Vec<Related>,
     /// The question in lower case, if it is long enough that only a text about the question itself holds it.
     asked: Option<String>,
+    /// Whether it is asked in English of a few notes, so that the kind of its answer is among its words.
+    pub(super) in_few: bool,
 }
 
 impl Question {
@@ -122,13 +61,14 @@ impl Question {
             retrieved.terms.iter().map(|term| (term.stem.as_str(), term.passages)).collect();
         // An index names its words by their English stems, whatever the language of the question.
         let passages = |word: &str| known.get(word).or_else(|| known.get(&*english(word))).copied().unwrap_or(0);
-        let rarity = |word: &str| idf(retrieved.corpus_passages, passages(word));
+        let rarity = |word: &str| rarity(retrieved.corpus_passages, passages(word));
         let headed: BTreeSet<String> = retrieved
             .passages
             .iter()
             .flat_map(|passage| passage.headings.iter().map(String::as_str).chain([&*passage.title]))
             .flat_map(stem_set)
             .collect();
+        let in_few = is_few(retrieved.corpus_passages) && language(text) == Language::English;
         let wants = wants(text);
         let mut groups: Vec<Group> = Vec::new();
         let mut names_unknown = false;
@@ -154,16 +94,31 @@ impl Question {
                 _ => rarity(&whole),
             };
             // An amount that the corpus never writes is an example of the asker's.
-            let light = LIGHT.contains(&whole.as_str()) || (unknown && sort == Sort::Amount);
+            let light = is_light(&whole, in_few) || (unknown && sort == Sort::Amount);
             let factor = if light { LIGHT_FACTOR } else { 1.0 };
             let of_parts = if absent { 0.0 } else { PARTS };
-            groups.push(Group { whole, plain, parts, weight: weight * factor, particle, of_parts });
+            let weight = weight * factor;
+            groups.push(Group { whole, plain, parts, weight, particle, of_parts, marks: Vec::new(), is_loose: in_few });
+        }
+        if let Some(asked) = asked(text).filter(|_| in_few) {
+            ask_for(asked, &mut groups, retrieved);
         }
         let total = groups.iter().map(|group| group.weight).sum();
         let related = retrieved.related.iter().filter(|word| !is_stop_word(&word.stem)).cloned().collect();
         let long = text.ends_with('?') && text.split_whitespace().count() >= 4;
         let asked = long.then(|| text.trim_end_matches('?').to_lowercase());
-        Self { groups, total, wants, names_unknown, related, asked }
+        Self { groups, total, wants, names_unknown, related, asked, in_few }
+    }
+
+    /// How many words it has; a kind of answer is none.
+    pub(super) fn words(&self) -> usize {
+        self.groups.iter().filter(|group| group.is_word()).count()
+    }
+
+    /// What is left of the coverage of a sentence whose stems are `own`: not all if it lacks the kind of answer that is asked for.
+    pub(super) fn of_kind(&self, own: &BTreeSet<String>) -> f32 {
+        let lacks = |group: &Group| !group.marks.is_empty() && group.found_in(own) == 0.0;
+        if self.groups.iter().any(lacks) { WITHOUT_KIND } else { 1.0 }
     }
 
     /// Whether `quote` only asks the same: an example of how to ask is no answer.
@@ -190,10 +145,23 @@ impl Question {
     }
 }
 
-/// The inverse document frequency of BM25: positive, and 0.3 or more for any word.
-fn idf(corpus: u64, passages: u64) -> f32 {
-    let (corpus, passages) = (corpus.max(passages) as f32, passages as f32);
-    (1.0 + (corpus - passages + 0.5) / (passages + 0.5)).ln().max(0.3)
+/// Adds what kind of answer is asked for, as rare as it is in what was retrieved.
+fn ask_for(mut asked: Asked, groups: &mut Vec<Group>, retrieved: &Retrieved) {
+    let writes = |stem: &String| retrieved.terms.iter().any(|term| term.stem == *stem && term.passages > 0);
+    if asked.counted.as_ref().is_some_and(|counted| !writes(counted)) {
+        // What is counted has another word here: any number may tell how many.
+        asked.marks = vec![NUMBER.to_owned()];
+    }
+    let has = |passage: &&Passage| marks(&passage.text).iter().any(|mark| asked.marks.contains(mark));
+    let share = retrieved.passages.iter().filter(has).count() as f32 / retrieved.passages.len().max(1) as f32;
+    let weight = rarity(retrieved.corpus_passages, (share * retrieved.corpus_passages as f32) as u64);
+    match groups.iter_mut().find(|group| asked.noun.as_ref() == Some(&group.whole)) {
+        Some(group) => (group.weight, group.marks) = (weight.min(group.weight), asked.marks),
+        None => {
+            let whole = asked.marks.first().cloned().unwrap_or_default();
+            groups.push(Group { plain: whole.clone(), whole, weight, marks: asked.marks, ..Group::default() });
+        }
+    }
 }
 
 /// The particle that directly follows a verb, if `rest` begins with one: not the preposition of `out of` or `up to`.
@@ -210,31 +178,13 @@ fn particle(rest: &str) -> Option<String> {
 fn content(text: &str) -> Vec<Word> {
     let language = language(text);
     // French puts a space before the mark of a question, which is no operator.
-    let asked =
+    let text =
         if language == Language::English { text } else { text.trim_end_matches([' ', '\u{a0}', '\u{202f}', '?', '!']) };
-    let words = content_stems(asked, language);
+    let words = content_stems(text, language);
     let carries = |word: &&Word| language == Language::English || !is_foreign_stop_word(&word.stem);
-    let asks = |word: &&Word| !is_measure(asked, word);
+    let asks = |word: &&Word| !is_measure(text, &word.range);
     let carrying: Vec<Word> = words.iter().filter(carries).filter(asks).cloned().collect();
     if carrying.is_empty() { words } else { carrying }
-}
-
-/// What `how` asks by, in `how long` and `how often`: the answer is a number and seldom has the word.
-const MEASURES: [&str; 13] =
-    ["long", "often", "far", "large", "big", "small", "fast", "quickly", "soon", "old", "high", "deep", "frequently"];
-
-/// What follows it then. `How large files are split` asks about large files.
-const VERBS: [&str; 17] = [
-    "is", "are", "was", "were", "be", "do", "does", "did", "can", "could", "may", "must", "will", "should", "has",
-    "have", "had",
-];
-
-/// Whether a word is only what `how` asks by.
-fn is_measure(text: &str, word: &Word) -> bool {
-    let next = text[word.range.end..].split(|c: char| !c.is_alphanumeric()).find(|next| !next.is_empty());
-    let is_alone = next.is_none_or(|next| VERBS.contains(&next.to_lowercase().as_str()));
-    let how = text[..word.range.start].trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
-    is_alone && how.eq_ignore_ascii_case("how") && MEASURES.contains(&text[word.range.clone()].to_lowercase().as_str())
 }
 
 /// The English stem of a lower-case word.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use super::candidates::Candidate;
 use super::form::{form, length, manner};
+use super::group::Group;
 use super::overlap;
-use super::question::{Group, Question, stem_set};
+use super::question::{Question, stem_set};
 use crate::research::Passage;
 use crate::text::is_stop_word;
 
@@ -65,7 +66,7 @@ impl Setting {
     pub(super) fn coverage(&self, question: &Question, own: &BTreeSet<String>) -> f32 {
         let places = [own, &self.caption, &self.heading, &self.outer];
         let found = |group: &Group| places.iter().map(|place| group.found_in(place)).fold(0.0, f32::max);
-        question.rare_share(found)
+        question.rare_share(found) * question.of_kind(own)
     }
 
     fn credit(&self, group: &Group, own: &BTreeSet<String>) -> f32 {
@@ -91,7 +92,7 @@ pub(super) fn score(quote: &str, own: &BTreeSet<String>, setting: &Setting, ques
     let inside = question.share(|group| group.found_in(own));
     let related: f32 = question.related.iter().filter(|word| own.contains(&word.stem)).map(|word| word.nearness).sum();
     let caption = subject_of(&setting.caption, question);
-    let about = if question.groups.len() <= 2 { setting.about.max(caption) } else { 0.0 };
+    let about = if question.words() <= 2 { setting.about.max(caption) } else { 0.0 };
     let sum = CONTEXT * context
         + INSIDE * inside
         + RELATED * related.min(1.0)

@@ -6,7 +6,7 @@ use super::*;
 use crate::research::{Passage, TaskId, Term};
 use crate::text::{Language, content_stems, stems};
 
-fn passage(file: &str, headings: &[&str], text: &str) -> Passage {
+pub(super) fn passage(file: &str, headings: &[&str], text: &str) -> Passage {
     Passage {
         source: file.into(),
         corpus: "corpus".into(),
@@ -21,7 +21,7 @@ fn passage(file: &str, headings: &[&str], text: &str) -> Passage {
 }
 
 /// What a retriever over `passages` alone would answer, in a corpus of 1,000 passages.
-fn retrieved(question: &str, passages: Vec<Passage>) -> Retrieved {
+pub(super) fn retrieved(question: &str, passages: Vec<Passage>) -> Retrieved {
     let holds = |passage: &Passage, stem: &str| stems(&passage.text, Language::English).any(|word| word.stem == stem);
     let terms = content_stems(question, Language::English)
         .into_iter()
@@ -35,7 +35,7 @@ fn ask(question: &str, passages: Vec<Passage>) -> Findings {
     find(&task, &retrieved(question, passages))
 }
 
-fn quotes(findings: &Findings) -> Vec<&str> {
+pub(super) fn quotes(findings: &Findings) -> Vec<&str> {
     findings.claims.iter().map(|claim| claim.text.as_str()).collect()
 }
 

@@ -1,0 +1,155 @@
+//! Which words of a question say of what kind its answer is?
+//!
+//! `How long`, `when` and `the price` are answered by `thirty days`, `on Monday` and `four euros`: the words themselves need not
+//! be in the answer. What answers them is a mark (`marks`). English only.
+
+use std::ops::Range;
+
+use super::marks::{DEGREES, LENGTH, MONEY, NUMBER, OFTEN, SPAN, WHEN, WHO, YEARS, number_of, singular, words};
+use crate::text::{Language, stem};
+
+/// What a question asks for by its kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// One of these marks answers it.
+    pub(super) marks: Vec<String>,
+    /// The stem of the noun that asks, such as `price`: a sentence that has the word answers, too. `None` of `how long`.
+    pub(super) noun: Option<String>,
+    /// The stem of what is counted, in `how many members`.
+    pub(super) counted: Option<String>,
+}
+
+/// What `how` asks by, as in `how long`, and what answers it.
+const MEASURES: [(&[&str], &[&str]); 8] = [
+    (&["long"], &[SPAN, LENGTH]),
+    (&["often", "frequently", "frequent"], &[OFTEN]),
+    (&["far"], &[LENGTH, SPAN]),
+    (&["soon", "quickly", "quick", "fast", "early", "late"], &[SPAN]),
+    (&["old"], &[YEARS]),
+    (&["expensive", "cheap", "costly", "dear"], &[MONEY]),
+    (&["warm", "hot", "cold"], &[DEGREES]),
+    (
+        &["large", "big", "small", "high", "low", "deep", "wide", "tall", "thick", "heavy", "strong", "strict"],
+        &[NUMBER],
+    ),
+];
+
+/// What may follow a measure: `how far back`, `how far in advance`.
+const DIRECTIONS: [&str; 4] = ["back", "advance", "ahead", "away"];
+
+/// And then. `How large files are split` asks about large files.
+const VERBS: [&str; 17] = [
+    "is", "are", "was", "were", "be", "do", "does", "did", "can", "could", "may", "must", "will", "should", "has",
+    "have", "had",
+];
+
+/// Nouns that ask for a kind wherever they stand.
+const PRICES: [&str; 7] = ["cost", "price", "fee", "charge", "salary", "pay", "wage"];
+/// And those that do after `which` or `the`.
+const DATES: [&str; 5] = ["date", "deadline", "day", "weekday", "time"];
+
+/// What an English question asks for; `None` of one that asks for a thing.
+pub(super) fn asked(text: &str) -> Option<Asked> {
+    let words: Vec<String> = words(text).map(|(_, word)| word.to_lowercase()).collect();
+    let by_noun = |noun: &str, mark: &str| {
+        let noun = Some(stem(noun, Language::English));
+        Some(Asked { marks: vec![mark.to_owned()], noun, counted: None })
+    };
+    let of_kind = |marks: &[&str]| {
+        let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
+        Some(Asked { marks, ..Asked::default() })
+    };
+    if let Some(noun) = words.iter().find(|word| PRICES.contains(&singular(word))) {
+        return by_noun(noun, MONEY);
+    }
+    words.iter().enumerate().find_map(|(at, word)| {
+        let next = words.get(at + 1).map_or("", String::as_str);
+        match (word.as_str(), next) {
+            ("how", "many") => {
+                let counted = stem(words.get(at + 2).map_or("", String::as_str), Language::English);
+                Some(Asked { marks: vec![number_of(&counted)], noun: None, counted: Some(counted) })
+            }
+            ("how", "much") => of_kind(&[NUMBER]),
+            ("how", measure) => {
+                // `How large files are split` asks about large files.
+                let mut behind =
+                    words[at + 2..].iter().filter(|word| *word != "in" && !DIRECTIONS.contains(&word.as_str()));
+                let marks = answers(measure)?;
+                behind.next().is_none_or(|next| is_verb(next)).then(|| of_kind(marks))?
+            }
+            ("when", _) => of_kind(&[WHEN]),
+            ("who" | "whom" | "whose", _) => of_kind(&[WHO]),
+            ("what" | "which" | "the" | "last" | "first", noun) if DATES.contains(&singular(noun)) => {
+                by_noun(noun, WHEN)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Whether the word `range` of a question is only what `how` asks by.
+pub(super) fn is_measure(text: &str, range: &Range<usize>) -> bool {
+    let next = text[range.end..].split(|c: char| !c.is_alphanumeric()).find(|next| !next.is_empty());
+    let word = text[range.clone()].to_lowercase();
+    let mut before = text[..range.start].split_whitespace().rev().map(str::to_lowercase);
+    let measure = if DIRECTIONS.contains(&word.as_str()) { before.find(|word| word != "in") } else { Some(word) };
+    let is_asked =
+        measure.is_some_and(|measure| answers(&measure).is_some()) && before.next().is_some_and(|word| word == "how");
+    is_asked && next.is_none_or(|next| is_verb(&next.to_lowercase()))
+}
+
+/// What answers a measure.
+fn answers(measure: &str) -> Option<&'static [&'static str]> {
+    MEASURES.iter().find(|(words, _)| words.contains(&measure)).map(|(_, marks)| *marks)
+}
+
+fn is_verb(word: &str) -> bool {
+    VERBS.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_an_answer_is_asked_for_by_how_when_who_and_nouns() {
+        for (question, marks, noun) in [
+            ("How long are backups kept?", &[SPAN, LENGTH][..], None),
+            ("How many members are there?", &["#number member"], None),
+            ("How much does tuning the piano cost?", &[MONEY], Some("cost")),
+            ("What is the deadline for the rent?", &[WHEN], Some("deadlin")),
+            ("On which day is paper collected?", &[WHEN], Some("day")),
+            ("Whom should I tell?", &[WHO], None),
+        ] {
+            let found = asked(question).unwrap();
+            assert_eq!(
+                (found.marks, found.noun.as_deref()),
+                (marks.iter().map(ToString::to_string).collect(), noun),
+                "{question}"
+            );
+        }
+        for question in ["Where is the key?", "How is the cache flushed?", ""] {
+            assert_eq!(asked(question), None, "{question}");
+        }
+    }
+
+    #[test]
+    fn what_how_asks_by_is_a_measure_and_what_it_asks_about_is_not() {
+        let is_one = |text: &str, word: &str| {
+            let start = text.find(word).unwrap();
+            is_measure(text, &(start..start + word.len()))
+        };
+        assert!(is_one("How long are backups kept?", "long") && is_one("A file may be how large?", "large"));
+        assert!(is_one("How far back can I search?", "back") && is_one("How far in advance may I?", "advance"));
+        assert!(is_one("How expensive is it?", "expensive"));
+        for (text, word) in [
+            ("How deep learning works", "deep"),
+            ("How large files are uploaded?", "large"),
+            ("Which fence is long?", "long"),
+            ("How is it put back?", "back"),
+        ] {
+            assert!(!is_one(text, word), "{text}");
+            assert_eq!(asked(text), None, "{text}");
+        }
+    }
+}
