@@ -165,7 +165,7 @@ async fn a_model_that_thinks_first_is_not_silent() {
 #[tokio::test]
 async fn refusals_say_what_they_are_about() {
     let unauthorized = error(CHAT, recorded!("llamacpp-unauthorized"), false).await;
-    let message = "Invalid API Key; look at OPENAI_API_KEY".to_owned();
+    let message = "Invalid API Key (the key is that of OPENAI_API_KEY)".to_owned();
     assert_eq!(unauthorized, ModelError::Unauthorized { status: 401, message });
     for (name, sent, is_streamed, words) in [
         (CHAT, recorded!("llamacpp-too-long"), true, "request (8015 tokens) exceeds"),

@@ -263,10 +263,10 @@ impl AdaptiveLimit {
             return;
         }
         self.round += 1;
+        self.floor = (self.limit / 2).max(1);
         self.is_starting = false;
         self.is_growing = false;
         self.fine = 0;
-        self.floor = 1;
         if let Some(before) = self.latency.was_in_vain(self.limit) {
             self.limit = before.min(self.ceiling);
             return;

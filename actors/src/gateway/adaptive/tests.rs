@@ -144,6 +144,28 @@ fn a_limit_at_its_ceiling_goes_with_it() {
     assert_eq!(limit.limit(), 32);
 }
 
+#[test]
+fn refusals_after_a_decrease_for_latency_take_no_more_than_half_either() {
+    let (mut limit, mut now) = (AdaptiveLimit::new(20, 20), Instant::now());
+    let mut takes = |limit: &mut AdaptiveLimit, millis| {
+        let stamp = limit.began(20, now);
+        now += Duration::from_millis(millis);
+        limit.ended(stamp, Answer::Fine, 19, Duration::from_millis(millis), now);
+        now
+    };
+    (0..40).for_each(|_| drop(takes(&mut limit, 20)));
+    let began = takes(&mut limit, 20);
+    let before: Vec<_> = (0..10).map(|_| limit.began(20, began)).collect();
+    let mut now = began;
+    while limit.round == 0 {
+        now = takes(&mut limit, 500);
+    }
+    for stamp in before {
+        limit.ended(stamp, Answer::Refused, 1, Duration::from_millis(500), now);
+    }
+    assert_eq!(limit.limit(), 10);
+}
+
 proptest! {
     /// Whatever ends how: between 1 and the ceiling; no refusal raises it; none lowers it below half of what it was when its
     /// round began.
@@ -172,11 +194,11 @@ proptest! {
             let answer = [Answer::Fine, Answer::Refused, Answer::Other][usize::from(kind)];
             limit.ended(stamp, answer, flying.len(), Duration::from_millis(took), now);
             prop_assert!((1..=ceiling).contains(&limit.limit()));
+            if limit.round != round {
+                at_its_begin = before;
+            }
             if answer == Answer::Refused {
                 prop_assert!(limit.limit() <= before);
-                if limit.round != round {
-                    at_its_begin = before;
-                }
                 prop_assert!(limit.limit() >= before.min(at_its_begin / 2));
             }
             if answer == Answer::Other {
