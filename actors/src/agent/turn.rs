@@ -157,32 +157,40 @@ pub(crate) async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option
     .await
 }
 
-/// Drives one piece of work to its end, its panic or its cancellation.
-async fn run<M, F, D>(mut work: Contained<Pin<Box<F>>>, mut done: Contained<D>, scope: Scope, working: Working<M>)
+/// Drives one piece of work to its end, its panic or its cancellation. An `async fn` would hold twice what it is given.
+fn run<M, F, D>(
+    mut work: Contained<Pin<Box<F>>>,
+    mut done: Contained<D>,
+    scope: Scope,
+    working: Working<M>,
+) -> impl Future<Output = ()>
 where
     M: Send + 'static,
     F: Future + 'static,
     D: FnOnce(Result<F::Output, WorkError>) -> M + 'static,
 {
-    let Some(future) = work.as_mut() else { return };
-    if working.defers() {
-        tokio::task::yield_now().await;
-    }
-    let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
-    let in_turns = poll_fn(|cx| working.turn(|| in_task(cx.waker(), || future.as_mut().poll(cx))));
-    let outcome = unless_cancelled(scope, in_turns).await;
-    let Some(outcome) = outcome else {
-        return working.discard(work, done);
-    };
-    let outcome = outcome.map_err(|panic| {
-        let panic = panic_text(panic);
-        tracing::warn!(%panic, "work panicked");
-        WorkError::Panicked(panic)
-    });
-    working.turn(|| drop(work));
-    let Some(done) = done.take() else { return };
-    match working.turn(|| contain(|| done(outcome))) {
-        Ok(message) => working.deliver(message),
-        Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),
+    let defers = working.defers();
+    async move {
+        let Some(future) = work.as_mut() else { return };
+        if defers {
+            tokio::task::yield_now().await;
+        }
+        let mut future = pin!(AssertUnwindSafe(future.as_mut()).catch_unwind());
+        let in_turns = poll_fn(|cx| working.turn(|| in_task(cx.waker(), || future.as_mut().poll(cx))));
+        let outcome = unless_cancelled(scope, in_turns).await;
+        let Some(outcome) = outcome else {
+            return working.discard(work, done);
+        };
+        let outcome = outcome.map_err(|panic| {
+            let panic = panic_text(panic);
+            tracing::warn!(%panic, "work panicked");
+            WorkError::Panicked(panic)
+        });
+        working.turn(|| drop(work));
+        let Some(done) = done.take() else { return };
+        match working.turn(|| contain(|| done(outcome))) {
+            Ok(message) => working.deliver(message),
+            Err(panic) => tracing::error!(%panic, "making a message of a result panicked; the result is lost"),
+        }
     }
 }

@@ -360,8 +360,12 @@ impl Desk {
         for (call, error) in tell {
             call.answer(Err(error));
         }
+        // Not chained: each step of an iterator would copy them.
         let mut by_its_caller = None;
-        for (ticket, attempt, came) in begin.into_iter().chain(begin_too) {
+        if let Some((ticket, attempt, came)) = begin {
+            by_its_caller = self.begin(ticket, attempt, came, here.as_mut());
+        }
+        for (ticket, attempt, came) in begin_too {
             by_its_caller = by_its_caller.or(self.begin(ticket, attempt, came, here.as_mut()));
         }
         notes.into_iter().for_each(|note| note.log(&self.names));

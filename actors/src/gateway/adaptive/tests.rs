@@ -153,7 +153,9 @@ fn refusals_after_a_decrease_for_latency_take_no_more_than_half_either() {
         limit.ended(stamp, Answer::Fine, 19, Duration::from_millis(millis), now);
         now
     };
-    (0..40).for_each(|_| drop(takes(&mut limit, 20)));
+    for _ in 0..40 {
+        takes(&mut limit, 20);
+    }
     let began = takes(&mut limit, 20);
     let before: Vec<_> = (0..10).map(|_| limit.began(20, began)).collect();
     let mut now = began;
