@@ -3,12 +3,15 @@
 //! What a request and a reply look like a [`Format`] says, which is pure.
 
 use std::borrow::Cow;
+use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::{ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::ModelCall;
+use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -169,38 +172,52 @@ impl<F: Format> Caller<F> {
         Probe { host: host(&self.models), is_key_exposed, answer }
     }
 
-    /// One attempt.
-    pub(super) async fn complete(&self, call: &ModelCall) -> Result<ChatReply, ModelError> {
-        let Timeouts { first_token, between_tokens, .. } = call.timeouts;
-        // A reply in one piece has no first token: its head comes when the model has said everything.
-        let first = call.chunks.is_some().then(|| Instant::now() + first_token);
-        let response = match first {
-            // In a block of its own: most calls are not streamed, and need not hold the room for it.
-            Some(first) => Box::pin(timeout_at(first, self.ask(call)?)).await.map_err(|_| no_first_token())?,
-            None => self.ask(call)?.await,
+    /// One attempt. Those that wait for the head of their reply are many, and hold no room for what is done with it.
+    pub(super) fn complete(self: Arc<Self>, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let asked = match self.ask(&call) {
+            Ok(asked) => asked,
+            Err(error) => return Box::pin(ready(Err(error))),
         };
-        let mut response = response.map_err(|error| failed(&self.url, &error))?;
+        let ModelCall { timeouts: Timeouts { first_token, between_tokens, .. }, chunks, .. } = call;
+        Box::pin(async move {
+            // A reply in one piece has no first token: its head comes when the model has said everything.
+            let pieces = chunks.map(|chunks| (chunks, Instant::now() + first_token));
+            let response = match &pieces {
+                Some((_, first)) => Box::pin(timeout_at(*first, asked)).await.map_err(|_| no_first_token())?,
+                None => asked.await,
+            };
+            let response = response.map_err(|error| failed(&self.url, &error))?;
+            Box::pin(self.read(response, pieces, between_tokens)).await
+        })
+    }
+
+    /// The reply after its head; its `pieces` go to whoever reads them as they come, the first one until then.
+    async fn read(
+        &self,
+        mut response: Response,
+        pieces: Option<(Chunks, Instant)>,
+        between: Duration,
+    ) -> Result<ChatReply, ModelError> {
         let (is_success, room) = (response.status().is_success(), F::headroom(response.headers()));
-        match (Kind::of(&response), call.chunks.as_ref().zip(first)) {
+        match (Kind::of(&response), &pieces) {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
-                let reply = Box::pin(self.streamed(response, chunks, first, between_tokens)).await?;
+                let reply = self.streamed(response, chunks, *first, between).await?;
                 return Ok(ChatReply { headroom: room, ..reply });
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
             _ => return Err(self.of_another_kind(&response)),
         }
-        // In a box, as what follows: those that wait for the head of their reply are many, and all would hold the room for it.
-        let said = Box::pin(body(&mut response, between_tokens)).await;
+        let said = body(&mut response, between).await;
         if !is_success {
             return Err(self.refused(&response, &said.unwrap_or_default()));
         }
         let reply = ChatReply { headroom: room, ..F::whole(&self.without_key(&said?))? };
-        match &call.chunks {
-            Some(chunks) => Ok(Box::pin(sent(chunks, reply)).await),
-            None => Ok(reply),
+        if let Some((chunks, _)) = &pieces {
+            send(chunks, &reply).await;
         }
+        Ok(reply)
     }
 
     /// What a status other than success means.
@@ -387,11 +404,10 @@ fn finish(growing: impl Growing) -> Result<ChatReply, ModelError> {
 }
 
 /// Whoever reads may have left; the caller still waits for the whole.
-async fn sent(chunks: &Chunks, reply: ChatReply) -> ChatReply {
+async fn send(chunks: &Chunks, reply: &ChatReply) {
     for chunk in reply.chunks() {
         let _nobody_reads = chunks.send(chunk).await;
     }
-    reply
 }
 
 async fn take(growing: &mut impl Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {

@@ -76,8 +76,7 @@ impl Anthropic {
 
 impl ChatModel for Anthropic {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-        let caller = self.0.clone();
-        Box::pin(async move { caller.complete(&call).await })
+        self.0.clone().complete(call)
     }
 }
 

@@ -110,8 +110,7 @@ fn caller<F: Format>(
 
 impl ChatModel for OpenAi {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-        let caller = self.0.clone();
-        Box::pin(async move { caller.complete(&call).await })
+        self.0.clone().complete(call)
     }
 }
 

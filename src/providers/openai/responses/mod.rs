@@ -56,8 +56,7 @@ impl OpenAiResponses {
 
 impl ChatModel for OpenAiResponses {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-        let caller = self.0.clone();
-        Box::pin(async move { caller.complete(&call).await })
+        self.0.clone().complete(call)
     }
 }
 
