@@ -97,6 +97,7 @@ fn printed(name: &'static str, home: &Path) -> String {
         }
     }
     command.env("HOME", home).env("XDG_CONFIG_HOME", home.join("config")).env("TMPDIR", home);
+    command.env("CALLBOARD_NETWORK", "loopback");
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("{name}: {error}; build it with `cargo build --examples`"));

@@ -195,6 +195,28 @@ fn where_nobody_is_who_has_no_other_model_waits_for_the_first_try_only() {
 }
 
 #[test]
+fn a_try_that_has_failed_is_enough_however_long_the_breaker_is_open() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(Duration::ZERO), Provider::new(SECOND));
+        let breaker = BreakerPolicy { cool_down: 30 * SECOND, longest: 30 * SECOND, ..BreakerPolicy::default() };
+        let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+        let bounds = GatewayLimits { deadline: 600 * SECOND, breaker, retry, ..limits(1_000) };
+        let gateway = two(&runtime, &one, &other, bounds);
+        let nobody = ModelError::Network { sent: false, message: "no connection to http://h:1: refused".to_owned() };
+        one.fails(nobody.clone());
+        for _ in 0..10 {
+            assert_eq!(gateway.call(ONE, request("x")).send().await, Err(nobody.clone()));
+        }
+        let opened = Instant::now();
+        assert_eq!(gateway.call(ONE, request("x")).send().await, Err(nobody.clone()), "the first try");
+        assert_eq!(opened.elapsed(), 30 * SECOND);
+        let at_once = gateway.call(ONE, request("x")).send().await;
+        assert!(matches!(at_once, Err(ModelError::BreakerOpen { .. })), "{at_once:?}");
+        assert_eq!(opened.elapsed(), 30 * SECOND);
+    });
+}
+
+#[test]
 fn what_its_reader_has_seen_is_not_made_by_another_model() {
     simulated(1, |runtime| async move {
         let (model, other) = (Arc::new(Scripted::default()), Provider::new(SECOND));

@@ -118,7 +118,7 @@ impl fmt::Display for AskLimit {
 }
 
 /// An ask was not answered.
-#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[derive(Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChatAgentError {
     /// A limit ended it.
@@ -174,6 +174,14 @@ pub enum ChatAgentError {
     /// The agent itself did not take the ask or did not answer it.
     #[error("the agent did not answer: {0}")]
     Agent(AskError),
+}
+
+impl fmt::Debug for ChatAgentError {
+    /// What happened, and what to do: a `main` that returns it shows this. Not what was said so far, which may be long and nobody else's
+    /// business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}\n  hint: {}", self.hint())
+    }
 }
 
 impl ChatAgentError {

@@ -120,6 +120,9 @@ impl Outcome {
     }
 }
 
+/// So soon a try is waited for after one that failed, when cool-downs are longer.
+const SOON: Duration = Duration::from_secs(2);
+
 /// What a breaker is like, in the words of the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,12 +160,15 @@ pub(super) struct Breaker {
     era: u64,
     /// How long it was open last.
     cool_down: Duration,
+    /// Whether a probe has failed since it was closed.
+    has_tried: bool,
 }
 
 impl Breaker {
     /// Closed.
     pub(super) fn new(policy: BreakerPolicy, now: Instant) -> Self {
-        Self { policy, state: State::Closed(Window::new(&policy, now)), era: 0, cool_down: Duration::ZERO }
+        let state = State::Closed(Window::new(&policy, now));
+        Self { policy, state, era: 0, cool_down: Duration::ZERO, has_tried: false }
     }
 
     /// How long a call has to wait; zero when it may start. While a probe is on its way this is a guess: its end is what
@@ -175,9 +181,14 @@ impl Breaker {
         }
     }
 
-    /// Whether it is open for longer than the first time, so that a try in between has failed as well, or will not come soon.
+    /// Whether a try has failed as well, and the next one does not come soon, or is on its way.
     pub(super) fn is_long(&self, now: Instant) -> bool {
-        matches!(self.state, State::Open(until) if until.saturating_duration_since(now) > self.policy.cool_down)
+        self.has_tried
+            && match self.state {
+                State::Closed(_) => false,
+                State::Open(until) => until.saturating_duration_since(now) > self.policy.cool_down.min(SOON),
+                State::Probing => true,
+            }
     }
 
     /// Lets an attempt through, if it may start.
@@ -205,7 +216,10 @@ impl Breaker {
                 }
             }
             (State::Probing, Outcome::Alive) => self.change(State::Closed(Window::new(&self.policy, now))),
-            (State::Probing, Outcome::Failed) => self.open(self.cool_down.saturating_mul(2), now),
+            (State::Probing, Outcome::Failed) => {
+                self.has_tried = true;
+                self.open(self.cool_down.saturating_mul(2), now);
+            }
             // The next one may try at once.
             (State::Probing, Outcome::Neutral) => self.change(State::Open(now)),
             (State::Closed(_), Outcome::Neutral) | (State::Open(_), _) => {}
@@ -238,6 +252,7 @@ impl Breaker {
     }
 
     fn change(&mut self, state: State) {
+        self.has_tried &= !matches!(state, State::Closed(_));
         self.state = state;
         self.era += 1;
     }

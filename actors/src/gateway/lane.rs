@@ -122,14 +122,16 @@ impl Lane {
         let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
         let was = self.breaker.state(now);
         self.breaker.ended(entry.pass, outcome, now);
+        let is = self.breaker.state(now);
         match (outcome, how) {
             (Outcome::Failed, Some(Err(error))) if was != BreakerState::Open => {
                 self.last_failure = Some(error.without_words());
             }
-            (Outcome::Alive, _) => self.last_failure = None,
+            // One that began before it opened says nothing of a model that fails now.
+            (Outcome::Alive, _) if is == BreakerState::Closed => self.last_failure = None,
             _ => {}
         }
-        if was != BreakerState::Closed && self.breaker.state(now) == BreakerState::Closed {
+        if was != BreakerState::Closed && is == BreakerState::Closed {
             self.adaptive.start_again();
         }
         self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
@@ -165,7 +167,10 @@ impl Lane {
     /// What a call learns that has to wait and does not.
     pub(super) fn refusal(&self, retry_after: Duration, now: Instant) -> ModelError {
         match &self.last_failure {
-            Some(last) if self.is_broken(now) => ModelError::BreakerOpen { retry_after, last: last.clone().into() },
+            // Not what keeps it for longer, such as a pause.
+            Some(last) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
+                ModelError::BreakerOpen { retry_after, last: last.clone().into() }
+            }
             _ => ModelError::Overloaded { retry_after },
         }
     }

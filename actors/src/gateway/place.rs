@@ -139,25 +139,39 @@ impl AtHome {
         let scope = desk.agent().scope().clone();
         // In a box: what a future moves into another one is held by both.
         let mut work = Contained::new(Box::pin(AssertUnwindSafe(attempt.run(desk.clone())).catch_unwind()));
+        let mut held = Held(Some((place, working)));
         async move {
             let outcome = match work.as_mut() {
                 Some(work) => unless_cancelled(scope, work).await,
                 None => None,
             };
-            match outcome {
-                Some(Ok(ended)) => place.over_at_home(*ended, working),
-                Some(Err(panic)) => {
+            match (outcome, held.0.take()) {
+                (Some(Ok(ended)), Some((place, working))) => place.over_at_home(*ended, working),
+                (Some(Err(panic)), Some((place, working))) => {
                     let panic = panic_text(panic);
                     tracing::warn!(%panic, "a model call did not come to its end");
                     drop(work);
                     place.over_at_home(Ended::default(), working);
                 }
                 // The gateway has ended.
-                None => working.discard_elsewhere(|| {
+                (None, Some((place, working))) => working.discard_elsewhere(|| {
                     drop(work);
                     drop_contained(place);
                 }),
+                (_, None) => {}
             }
+        }
+    }
+}
+
+/// The place of a call that is made at home. Dropped with a caller who left, it comes back as that of a call that panicked: also a
+/// gateway that drains looks who is next.
+struct Held(Option<(Place, Working<LeafMessage>)>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some((place, working)) = self.0.take() {
+            place.over_at_home(Ended::default(), working);
         }
     }
 }

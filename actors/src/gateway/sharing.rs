@@ -69,8 +69,8 @@ impl State {
                 // It left before it came, and leaves no flight.
                 return steps.gone.push(call);
             }
-            // Whoever may turn to other models is no company for one who may not.
-            let key = (key, call.others.clone());
+            // Whoever may turn to other models, or gives up sooner, is no company for one who may not or does not.
+            let key = (key, call.others.clone(), call.fails_fast);
             match self.flights.join(&key, waiter, deadline, call) {
                 Joined::Lead(flight, leader) => {
                     call = leader;

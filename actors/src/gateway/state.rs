@@ -321,7 +321,8 @@ impl State {
                 None => {
                     let is_late = call.deadline <= now;
                     let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error.clone() };
-                    self.counts[lane].failed += 1;
+                    self.counts[lane].failed += u64::from(is_late);
+                    self.counts[lane].refused += u64::from(!is_late);
                     self.tell(call, error, now, steps);
                 }
             }

@@ -295,7 +295,7 @@ mod tests {
             ("I'll look.", Finish::ToolCalls, 7)
         );
         assert_eq!(reply.tool_calls[0].arguments, r#"{"location":"Oslo"}"#);
-        let form = br#"{"content":[{"type":"text","text":"Here."},{"type":"tool_use","id":"1","name":"reply","input":{"a":1}}],"stop_reason":"tool_use"}"#;
+        let form = br#"{"content":[{"type":"text","text":"Here."},{"type":"tool_use","id":"1","name":"callboard_reply","input":{"a":1}}],"stop_reason":"tool_use"}"#;
         let reply = whole(form).unwrap();
         assert_eq!((reply.text.as_str(), reply.tool_calls.len(), reply.finish), (r#"{"a":1}"#, 0, Finish::Done));
         for json in [&b"{}"[..], b"[", br#"{"content":{"a":1}}"#] {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// The tool whose arguments are a reply of a form.
-pub(super) const FORM: &str = "reply";
+/// The tool whose arguments are a reply of a form: a name that no tool of an agent is likely to have.
+pub(super) const FORM: &str = "callboard_reply";
 
 #[derive(Serialize)]
 struct Body<'a> {

@@ -10,6 +10,7 @@ mod first;
 mod reply;
 mod request;
 mod responses;
+mod strict;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,8 +1,12 @@
 //! How is a request written for Chat Completions?
 
+use std::borrow::Cow;
+
 use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, ToolSpec, Turn};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+
+use super::strict;
 
 /// What is sent. It borrows everything, so that a request is written once and copied nowhere.
 #[derive(Serialize)]
@@ -75,7 +79,7 @@ struct Format<'a> {
 #[derive(Serialize)]
 struct JsonSchema<'a> {
     name: &'a str,
-    schema: &'a Value,
+    schema: Cow<'a, Value>,
     strict: bool,
 }
 
@@ -94,7 +98,10 @@ pub(super) fn body(
     let has_tools = !request.tools.is_empty();
     let json_schema = match &request.form {
         ReplyForm::Text => None,
-        ReplyForm::Json { name, schema } => Some(JsonSchema { name, schema, strict: true }),
+        ReplyForm::Json { name, schema } => {
+            let (schema, strict) = strict::sent(schema);
+            Some(JsonSchema { name, schema, strict })
+        }
     };
     serde_json::to_vec(&Body {
         model,
@@ -181,7 +188,7 @@ mod tests {
             } }],
             "tool_choice": { "type": "function", "function": { "name": "add" } },
             "response_format": { "type": "json_schema", "json_schema": {
-                "name": "sum", "schema": { "type": "integer" }, "strict": true
+                "name": "sum", "schema": { "type": "integer" }, "strict": false
             } },
             "stream": true,
             "stream_options": { "include_usage": true },

@@ -3,6 +3,7 @@
 use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, Turn};
 use serde_json::{Value, json};
 
+use super::super::strict;
 use super::wire::{Input, Request, Text, TextFormat, Tool};
 
 /// A request. It borrows what it can.
@@ -21,7 +22,8 @@ pub(super) fn written<'a>(request: &'a ChatRequest, model: &'a str, is_streamed:
     let text = match &request.form {
         ReplyForm::Text => None,
         ReplyForm::Json { name, schema } => {
-            Some(Text { format: TextFormat { r#type: "json_schema", name, schema, strict: true } })
+            let (schema, strict) = strict::sent(schema);
+            Some(Text { format: TextFormat { r#type: "json_schema", name, schema, strict } })
         }
     };
     Request {
@@ -120,7 +122,7 @@ mod tests {
             "temperature": 0.5,
             "tools": [{ "type": "function", "name": "add", "description": "Adds", "parameters": { "type": "object" }, "strict": false }],
             "tool_choice": { "type": "function", "name": "add" },
-            "text": { "format": { "type": "json_schema", "name": "sum", "schema": { "type": "integer" }, "strict": true } },
+            "text": { "format": { "type": "json_schema", "name": "sum", "schema": { "type": "integer" }, "strict": false } },
             "stream": true,
             "store": false,
         });

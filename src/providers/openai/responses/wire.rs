@@ -2,6 +2,8 @@
 //! is optional, because servers leave fields out and invent values.
 
 use callboard_actors::chat::TokenUsage;
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,7 +58,7 @@ pub(super) struct Text<'a> {
 pub(super) struct TextFormat<'a> {
     pub(super) r#type: &'static str,
     pub(super) name: &'a str,
-    pub(super) schema: &'a Value,
+    pub(super) schema: Cow<'a, Value>,
     pub(super) strict: bool,
 }
 

@@ -21,8 +21,9 @@ use tokio::time::Instant;
 
 use super::key::Key;
 
-/// Calls that are the same: what is asked, and the numbers of the models that may answer instead, in their order.
-pub(in crate::gateway) type FlightKey = (Key, Vec<usize>);
+/// Calls that are the same: what is asked, the numbers of the models that may answer instead, in their order, and whether they give up
+/// sooner.
+pub(in crate::gateway) type FlightKey = (Key, Vec<usize>, bool);
 
 /// The number of a flight; never used again, so that what comes late of an old flight is no part of a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
