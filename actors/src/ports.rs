@@ -197,6 +197,8 @@ pub struct ToolContext {
     pub run: Option<String>,
     /// The user on whose behalf it is asked.
     pub user: Option<String>,
+    /// The session that the ask goes on with.
+    pub session: Option<String>,
     /// The provider's name for the call; the same in all attempts.
     pub call: Arc<str>,
     /// Which attempt it is, from 1.

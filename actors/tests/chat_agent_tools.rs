@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, ToolCall};
-use callboard_actors::chat_agent::{AskLimit, AskLimits, ChatAgentError};
+use callboard_actors::chat_agent::{AskLimit, AskLimits, ChatAgentError, MemorySessions, Question};
 use callboard_actors::error::{ModelError, ToolError};
+use callboard_actors::gateway::{Budget, BudgetLimits};
 use callboard_actors::ports::ToolPolicy;
 use callboard_actors::runtime::{Runtime, simulated};
 use common::agent::{FunctionTool, calls, model, quick, slow, spec, told};
@@ -112,6 +113,27 @@ fn the_same_call_for_ever_is_ended_and_so_are_others_without_end() {
         let agent = spec(&gateway).limits(limits).tool(quick("a", |_| Ok("x".to_owned())));
         let ended = agent.start().unwrap().ask("x").await.unwrap_err();
         assert_eq!((ended.code(), ended.partial().unwrap().metrics.tool_calls), ("limit_tool_calls", 20));
+    });
+}
+
+#[test]
+fn a_tool_learns_for_whom_it_is_called() {
+    simulated(1, |runtime| async move {
+        let seen = Arc::new(std::sync::Mutex::new(None));
+        let noted = seen.clone();
+        let does = move |_, context: callboard_actors::ports::ToolContext| {
+            let callboard_actors::ports::ToolContext { run, user, session, budget, agent, .. } = context;
+            *noted.lock().unwrap() = Some((run, user, session, budget.is_some(), agent.to_string()));
+            Box::pin(async { Ok("done".to_owned()) }) as futures_util::future::BoxFuture<'static, _>
+        };
+        let tool = FunctionTool { name: "a", policy: ToolPolicy::default(), does: Box::new(does) };
+        let (gateway, _) = model(&runtime, calls_once("a", "{}"));
+        let agent = spec(&gateway).sessions(MemorySessions::default()).tool(tool).start().unwrap();
+        let budget = Budget::new(BudgetLimits::default());
+        agent.ask(Question::new("x").run("r").user("u").session("s").budget(&budget)).await.unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let expected = (text("r"), text("u"), text("s"), true, agent.name().to_owned());
+        assert_eq!(*seen.lock().unwrap(), Some(expected));
     });
 }
 

@@ -47,7 +47,7 @@ pub(super) fn carry_out(
     let (began, plan) = (Instant::now(), agent.host.plan.clone());
     let until = asked + plan.time_of(&question);
     let (text, form) = (std::mem::take(&mut question.text), question.form.take().map(Box::new));
-    let session = question.session.take().map(Arc::<str>::from);
+    let session = question.session.as_deref().map(Arc::<str>::from);
     let mut input = plan.guards.look_at_input(&text);
     let mut asking = Asking { agent, events, asked, began, until, question, is_held_up: false };
     async move {
@@ -350,13 +350,14 @@ impl Asking {
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
-        let Question { run, user, budget, callers, .. } = &*self.question;
+        let Question { run, user, session, budget, callers, .. } = &*self.question;
         ToolContext {
             agent: self.agent.host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),
             budget: budget.as_ref().or(self.agent.host.plan.budget.as_ref()).cloned(),
             run: run.clone(),
             user: user.clone(),
+            session: session.clone(),
             call: "".into(),
             attempt: 0,
             deadline: self.until,
