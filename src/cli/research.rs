@@ -226,6 +226,9 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
         Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
     };
     error.iter().for_each(output::complain);
+    if status == ExitStatus::NoEvidence && !args.quiet {
+        output::line(&format!("hint: {}", nothing_found(&report.generator)));
+    }
     let answer = match layout(args.output) {
         Some(layout) => json::report(report, error, layout),
         None => text(report, sources, output::style()),
@@ -251,6 +254,16 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
         _ => return None,
     };
     Some(ErrorEntry { code: code.into(), cause: None, message: message.into(), hint: hint.into() })
+}
+
+/// What to do when every part was looked for and nothing was found, which is no error.
+fn nothing_found(generator: &Generator) -> &'static str {
+    match generator.model == BUILTIN {
+        true => {
+            "rules look for the question's own words: ask in those of the documents, or name a language model with --model"
+        }
+        false => "ask otherwise, or add documents that say it with --corpus",
+    }
 }
 
 fn unwritable(error: &WriteError) -> ErrorEntry {
