@@ -72,9 +72,9 @@ pub(super) fn asked(text: &str) -> Option<Asked> {
             ("how", "much") => of_kind(&[NUMBER]),
             ("how", measure) => {
                 // `How large files are split` asks about large files.
-                let mut behind =
-                    words[at + 2..].iter().filter(|word| *word != "in" && !DIRECTIONS.contains(&word.as_str()));
                 let marks = answers(measure)?;
+                let mut behind =
+                    words.iter().skip(at + 2).filter(|word| *word != "in" && !DIRECTIONS.contains(&word.as_str()));
                 behind.next().is_none_or(|next| is_verb(next)).then(|| of_kind(marks))?
             }
             ("when", _) => of_kind(&[WHEN]),
@@ -109,6 +109,9 @@ fn is_verb(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::marks::marks;
     use super::*;
 
     #[test]
@@ -152,4 +155,34 @@ mod tests {
             assert_eq!(asked(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn a_question_may_end_with_any_word_that_asks() {
+        for text in ["Explain how", "What is know-how?", "Show me how.", "how", "The price of know-how", "How many?"] {
+            asked(text);
+        }
+    }
+
+    proptest! {
+        /// Whatever a text is made of, and wherever it ends.
+        #[test]
+        fn no_text_is_too_odd_to_be_asked_for_its_kind(
+            pieces in proptest::collection::vec((0..WORDS.len(), 0..BETWEEN.len()), 0..9), other in "\\PC{0,6}",
+        ) {
+            let mut text: String = pieces.iter().flat_map(|(word, between)| [WORDS[*word], BETWEEN[*between]]).collect();
+            for text in [text.clone(), { text.push_str(&other); text }] {
+                asked(&text);
+                marks(&text);
+                for (start, word) in words(&text) {
+                    is_measure(&text, &(start..start + word.len()));
+                }
+            }
+        }
+    }
+
+    const WORDS: [&str; 24] = [
+        "how", "How", "many", "much", "long", "far", "back", "in", "advance", "often", "when", "who", "what", "which",
+        "the", "day", "fee", "charge", "is", "one", "by", "boats", "élan", "3",
+    ];
+    const BETWEEN: [&str; 8] = [" ", " ", " ", "-", "? ", ". ", "", "\n"];
 }
