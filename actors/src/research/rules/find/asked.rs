@@ -43,48 +43,72 @@ const VERBS: [&str; 17] = [
     "have", "had",
 ];
 
-/// Nouns that ask for a kind wherever they stand.
+/// Nouns that ask for money, unless another word asks first.
 const PRICES: [&str; 7] = ["cost", "price", "fee", "charge", "salary", "pay", "wage"];
-/// And those that do after `which` or `the`.
+/// Nouns that ask for a point in time after `which` or `the`.
 const DATES: [&str; 5] = ["date", "deadline", "day", "weekday", "time"];
+/// Behind these, `when` and `who` ask nothing: `What is lost when I leave?`
+const LEADS: [&str; 5] = ["what", "which", "how", "where", "why"];
 
-/// What an English question asks for; `None` of one that asks for a thing.
+/// What an English question asks for; `None` of one that asks for a thing. Words such as `how long` and `who` go before nouns:
+/// `When is the fee due?` asks for no price.
 pub(super) fn asked(text: &str) -> Option<Asked> {
     let words: Vec<String> = words(text).map(|(_, word)| word.to_lowercase()).collect();
-    let by_noun = |noun: &str, mark: &str| {
-        let noun = Some(stem(noun, Language::English));
-        Some(Asked { marks: vec![mark.to_owned()], noun, counted: None })
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let is_price = |at: &usize| {
+        let in_charge = word(*at) == "charge" && *at > 0 && word(at - 1) == "in";
+        PRICES.contains(&singular(word(*at))) && !in_charge
     };
-    let of_kind = |marks: &[&str]| {
-        let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
-        Some(Asked { marks, ..Asked::default() })
-    };
-    if let Some(noun) = words.iter().find(|word| PRICES.contains(&singular(word))) {
-        return by_noun(noun, MONEY);
-    }
-    words.iter().enumerate().find_map(|(at, word)| {
-        let next = words.get(at + 1).map_or("", String::as_str);
-        match (word.as_str(), next) {
-            ("how", "many") => {
-                let counted = stem(words.get(at + 2).map_or("", String::as_str), Language::English);
-                Some(Asked { marks: vec![number_of(&counted)], noun: None, counted: Some(counted) })
-            }
-            ("how", "much") => of_kind(&[NUMBER]),
-            ("how", measure) => {
-                // `How large files are split` asks about large files.
-                let marks = answers(measure)?;
-                let mut behind =
-                    words.iter().skip(at + 2).filter(|word| *word != "in" && !DIRECTIONS.contains(&word.as_str()));
-                behind.next().is_none_or(|next| is_verb(next)).then(|| of_kind(marks))?
-            }
-            ("when", _) => of_kind(&[WHEN]),
-            ("who" | "whom" | "whose", _) => of_kind(&[WHO]),
-            ("what" | "which" | "the" | "last" | "first", noun) if DATES.contains(&singular(noun)) => {
-                by_noun(noun, WHEN)
-            }
-            _ => None,
+    let price_from = |at: usize| (at..words.len()).find(is_price).and_then(|at| by_noun(word(at), MONEY));
+    let leads = |at: usize| (0..at).any(|before| LEADS.contains(&word(before)) || is_price(&before));
+    let first = |at: usize| match (word(at), word(at + 1)) {
+        ("how", "many") => {
+            let counted = stem(word(at + 2), Language::English);
+            Some(Asked { marks: vec![number_of(&counted)], noun: None, counted: Some(counted) })
         }
-    })
+        ("how", "much") if word(at + 2) == "time" => of_kind(&[SPAN]),
+        ("how", "much") => price_from(at + 2).or_else(|| of_kind(&[NUMBER])),
+        ("how", measure) => {
+            let marks = answers(measure)?;
+            let mut behind =
+                words.iter().skip(at + 2).filter(|word| *word != "in" && !DIRECTIONS.contains(&word.as_str()));
+            // `How large files are split` asks about large files.
+            if !behind.next().is_none_or(|next| is_verb(next)) {
+                return None;
+            }
+            // `How high is the fee?`
+            let price = if marks == [NUMBER] { price_from(at + 2) } else { None };
+            price.or_else(|| of_kind(marks))
+        }
+        ("what" | "which", noun) if DATES.contains(&singular(noun)) => by_noun(noun, WHEN),
+        (pronoun, _) if !leads(at) => by_pronoun(pronoun),
+        _ => None,
+    };
+    let date = |at: usize| {
+        let is_one = matches!(word(at), "the" | "last" | "first") && DATES.contains(&singular(word(at + 1)));
+        is_one.then(|| by_noun(word(at + 1), WHEN))?
+    };
+    let all = 0..words.len();
+    let of_noun = || price_from(0).or_else(|| all.clone().find_map(date));
+    all.clone().find_map(first).or_else(of_noun).or_else(|| all.clone().find_map(|at| by_pronoun(word(at))))
+}
+
+fn of_kind(marks: &[&str]) -> Option<Asked> {
+    let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
+    Some(Asked { marks, ..Asked::default() })
+}
+
+fn by_noun(noun: &str, mark: &str) -> Option<Asked> {
+    let noun = Some(stem(noun, Language::English));
+    Some(Asked { marks: vec![mark.to_owned()], noun, counted: None })
+}
+
+fn by_pronoun(word: &str) -> Option<Asked> {
+    match word {
+        "when" => of_kind(&[WHEN]),
+        "who" | "whom" | "whose" => of_kind(&[WHO]),
+        _ => None,
+    }
 }
 
 /// Whether the word `range` of a question is only what `how` asks by.
@@ -134,6 +158,31 @@ mod tests {
         for question in ["Where is the key?", "How is the cache flushed?", ""] {
             assert_eq!(asked(question), None, "{question}");
         }
+    }
+
+    #[test]
+    fn what_asks_first_is_no_noun() {
+        for (question, marks) in [
+            ("How long does it take to charge the battery?", &[SPAN, LENGTH][..]),
+            ("Who is in charge of the boathouse?", &[WHO]),
+            ("Tell me the name of the person in charge, and who pays.", &[WHO]),
+            ("When do members pay the fee?", &[WHEN]),
+            ("How often is the fee paid?", &[OFTEN]),
+            ("If I pay late, how soon is it noticed?", &[SPAN]),
+            ("How many days of pay do I get?", &["#number day"]),
+            ("On which day is the fee due?", &[WHEN]),
+            ("How much is the fee?", &[MONEY]),
+            ("How high is the fee?", &[MONEY]),
+            ("How much water is in the tank?", &[NUMBER]),
+            ("How much time is left?", &[SPAN]),
+            ("What is the fee for members who leave?", &[MONEY]),
+            ("What does it cost when I cancel?", &[MONEY]),
+            ("The price for those who come late", &[MONEY]),
+            ("What is lost when I leave?", &[WHEN]),
+        ] {
+            assert_eq!(asked(question).map(|asked| asked.marks).unwrap_or_default(), marks, "{question}");
+        }
+        assert_eq!(asked("Is Jonas in charge of it?"), None);
     }
 
     #[test]
