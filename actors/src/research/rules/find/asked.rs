@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::marks::{DEGREES, LENGTH, MONEY, NUMBER, OFTEN, SPAN, WHEN, WHO, YEARS, number_of, singular, words};
-use crate::text::{Language, stem};
+use crate::text::{Language, is_stop_word, stem};
 
 /// What a question asks for by its kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) fn asked(text: &str) -> Option<Asked> {
     let leads = |at: usize| (0..at).any(|before| LEADS.contains(&word(before)) || is_price(&before));
     let first = |at: usize| match (word(at), word(at + 1)) {
         ("how", "many") => {
-            let counted = stem(word(at + 2), Language::English);
+            let counted = stem(counted(words.get(at + 2..).unwrap_or_default()), Language::English);
             Some(Asked { marks: vec![number_of(&counted)], noun: None, counted: Some(counted) })
         }
         ("how", "much") if word(at + 2) == "time" => of_kind(&[SPAN]),
@@ -91,6 +91,16 @@ pub(super) fn asked(text: &str) -> Option<Asked> {
     let all = 0..words.len();
     let of_noun = || price_from(0).or_else(|| all.clone().find_map(date));
     all.clone().find_map(first).or_else(of_noun).or_else(|| all.clone().find_map(|at| by_pronoun(word(at))))
+}
+
+/// What is counted in the words behind `how many`: the first plural, or the last of several in a row; else the first word.
+fn counted(words: &[String]) -> &str {
+    let is_plural = |word: &str| {
+        matches!(word, "people" | "children" | "men" | "women") || (word.ends_with('s') && !word.ends_with("ss"))
+    };
+    let group = words.iter().map(String::as_str).take_while(|word| !is_verb(word) && !is_stop_word(word));
+    let plural = group.skip_while(|word| !is_plural(word)).take_while(|word| is_plural(word)).last();
+    plural.or(words.first().map(String::as_str)).unwrap_or_default()
 }
 
 fn of_kind(marks: &[&str]) -> Option<Asked> {
@@ -170,6 +180,9 @@ mod tests {
             ("How often is the fee paid?", &[OFTEN]),
             ("If I pay late, how soon is it noticed?", &[SPAN]),
             ("How many days of pay do I get?", &["#number day"]),
+            ("How many rowing boats are there?", &["#number boat"]),
+            ("How many passengers fit into the boats?", &["#number passeng"]),
+            ("How many people pay fees?", &["#number peopl"]),
             ("On which day is the fee due?", &[WHEN]),
             ("How much is the fee?", &[MONEY]),
             ("How high is the fee?", &[MONEY]),
