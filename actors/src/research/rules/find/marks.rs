@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::text::{Language, is_stop_word, stem};
+use crate::text::{Language, is_stop_word, sentences, stem};
 
 /// What begins a mark, and no stem.
 const MARK: char = '#';
@@ -41,15 +41,19 @@ const DATES: [&str; 27] = [
     "july", "august", "september", "october", "november", "december", "spring", "summer", "autumn", "winter", "noon", "midnight",
     "dawn", "dusk", "o'clock",
 ];
-const CONDITIONS: [&str; 7] = ["before", "after", "until", "when", "whenever", "during", "by"];
+const CONDITIONS: [&str; 6] = ["before", "after", "until", "when", "whenever", "during"];
 const MONEYS: [&str; 9] = ["euro", "eur", "dollar", "usd", "pound", "cent", "franc", "free", "gratis"];
 const LENGTHS: [&str; 11] = ["metre", "meter", "m", "cm", "mm", "km", "kilometre", "kilometer", "mile", "feet", "inch"];
 const EVERY: [&str; 11] =
     ["every", "each", "once", "twice", "daily", "weekly", "monthly", "quarterly", "yearly", "annually", "hourly"];
 const AT_ONCE: [&str; 3] = ["until", "immediately", "forever"];
 
-/// The marks of all kinds that an English sentence holds.
+/// The marks of all kinds that the sentences of an English text hold.
 pub(super) fn marks(text: &str) -> BTreeSet<String> {
+    sentences(text).iter().flat_map(|sentence| of_sentence(&text[sentence.range.clone()])).collect()
+}
+
+fn of_sentence(text: &str) -> BTreeSet<String> {
     let words: Vec<(usize, &str)> = words(text).collect();
     let lower: Vec<String> = words.iter().map(|(_, word)| word.to_lowercase()).collect();
     let mut out = BTreeSet::new();
@@ -70,18 +74,18 @@ pub(super) fn marks(text: &str) -> BTreeSet<String> {
         add(MONEY, MONEYS.contains(&one));
         add(DEGREES, one == "degree");
         // Every sentence begins with a capital.
-        let has_capital = words[at].1.starts_with(char::is_uppercase) && words[at].0 > 0;
+        let has_capital = words[at].1.starts_with(char::is_uppercase) && at > 0;
         add(WHO, has_capital && !is_stop_word(word) && !DATES.contains(&one));
         if word.contains(':') {
             add(WHEN, is_number(word));
-        } else if is_number(word) {
+        } else if is_number(word) || is_one(&lower, at) {
             let unit = |of: &[&str]| [1, 2].iter().any(|steps| of.contains(&singular(ahead(*steps))));
             let before = at.checked_sub(1).map_or("", |before| &lower[before]);
             add(NUMBER, true);
             add(YEARS, unit(&["year"]));
             add(SPAN, unit(&TIMES));
             add(LENGTH, unit(&LENGTHS));
-            add(WHEN, matches!(before, "at" | "from" | "to" | "until" | "in" | "after" | "on"));
+            add(WHEN, matches!(before, "at" | "from" | "to" | "until" | "in" | "after" | "on" | "by"));
             [1, 2].iter().for_each(|steps| add(&number_of(&stem(ahead(*steps), Language::English)), true));
         }
     }
@@ -120,6 +124,16 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// Whether a word is the `one` of `one rowing boat`, and not that of `the last one leaves`.
+fn is_one(words: &[String], at: usize) -> bool {
+    let next = words.get(at + 1).map_or("", String::as_str);
+    let stands_for = at.checked_sub(1).is_some_and(|before| {
+        let before = words[before].as_str();
+        matches!(before, "the" | "last" | "first" | "this" | "that" | "which" | "each" | "every" | "any" | "no")
+    });
+    words[at] == "one" && !stands_for && !next.is_empty() && !is_stop_word(next) && singular(next) == next
+}
+
 fn is_number(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) || NUMBERS.contains(&word)
 }
@@ -140,6 +154,13 @@ mod tests {
             ("The cat is six years old.", &[YEARS, SPAN], &[WHEN]),
             ("It lies in cold storage for a year.", &[SPAN], &[NUMBER, YEARS]),
             ("Keep it below 20 °C.", &[DEGREES], &[MONEY]),
+            ("It was painted by the crew.", &[], &[WHEN]),
+            ("Be back by six.", &[WHEN], &[WHO]),
+            ("Dogs bark. Cats sleep.", &[], &[WHO]),
+            ("Dogs bark. Ask Jonas.", &[WHO], &[]),
+            ("There is one rowing boat.", &[NUMBER, "#number boat"], &[WHO]),
+            ("The last one leaves.", &[], &[NUMBER]),
+            ("One of them leaves.", &[], &[NUMBER]),
             ("", &[], &[NUMBER, WHO]),
         ] {
             let found = marks(text);

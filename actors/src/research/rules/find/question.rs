@@ -100,7 +100,7 @@ impl Question {
             let weight = weight * factor;
             groups.push(Group { whole, plain, parts, weight, particle, of_parts, marks: Vec::new(), is_loose: in_few });
         }
-        if let Some(asked) = asked(text).filter(|_| in_few) {
+        if in_few && let Some(asked) = asked(text) {
             ask_for(asked, &mut groups, retrieved);
         }
         let total = groups.iter().map(|group| group.weight).sum();
