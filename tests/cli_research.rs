@@ -127,7 +127,7 @@ fn nothing_found_is_said_and_has_its_code() {
     let question = "Which volcano erupted near Reykjavik yesterday?";
     let ran = place.run([question, "--corpus", "docs"]);
     assert_eq!(ran.code, 7, "{ran:?}");
-    assert!(ran.stderr.contains("hint: rules look for the question's own words"), "{ran:?}");
+    assert!(ran.err.contains("hint: rules look for the question's own words"), "{ran:?}");
     assert!(ran.out.contains("No passage was found") && ran.out.contains("What was not found"), "{}", ran.out);
     let ran = place.run([question, "--corpus", "docs", "--output", "json"]);
     let report = ran.json();

@@ -33,7 +33,7 @@ Exit codes:
 #[command(after_help = EXAMPLES)]
 pub(super) struct MockArgs {
     /// The port to listen on; 0 takes a free one.
-    #[arg(long, value_name = "PORT", allow_hyphen_values = true, default_value_t = 8080, value_parser = whole::<u16>(0, u16::MAX.into()))]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, default_value_t = 8080, value_parser = whole::<u16>(0, u16::MAX.into()))]
     pub(super) port: u16,
 
     /// The address to listen on: loopback only.
@@ -45,7 +45,7 @@ pub(super) struct MockArgs {
     pub(super) latency: Duration,
 
     /// Makes all waits log-normal: the times are their medians, this the deviation of their logarithm. 0.5 is lively.
-    #[arg(long, value_name = "SIGMA", allow_hyphen_values = true, default_value_t = 0.0, value_parser = sigma)]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, default_value_t = 0.0, value_parser = sigma)]
     pub(super) latency_sigma: f64,
 
     /// In streams, the time between the head of a reply and its first token.
@@ -57,23 +57,23 @@ pub(super) struct MockArgs {
     pub(super) between_tokens: Duration,
 
     /// Decides waits, faults and words: the same seed and the same calls in the same order give the same replies.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 0, value_parser = whole::<u64>(0, u64::MAX))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, value_parser = whole::<u64>(0, u64::MAX))]
     pub(super) seed: u64,
 
     /// The length of a reply in tokens of four bytes.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 16, value_parser = whole::<u32>(0, 1_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 16, value_parser = whole::<u32>(0, 1_000_000))]
     pub(super) reply_tokens: u32,
 
     /// How many calls may be in flight; more get 429.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) max_in_flight: Option<u32>,
 
     /// How many requests a minute has; more get 429.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) rpm: Option<u32>,
 
     /// How many tokens a minute has; more get 429. A call counts its prompt and the longest reply it may get.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>(1, u32::MAX.into()))]
     pub(super) tpm: Option<u32>,
 
     /// How often a fault happens, from 0 to 1, such as cut=0.01; may be repeated. The names are below.
@@ -105,7 +105,7 @@ pub(super) struct MockArgs {
     pub(super) require_key: bool,
 
     /// How many threads serve, 1 to 64.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 2, value_parser = whole::<usize>(1, 64))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 2, value_parser = whole::<usize>(1, 64))]
     pub(super) threads: usize,
 }
 

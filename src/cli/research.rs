@@ -258,7 +258,7 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
 
 /// What to do when every part was looked for and nothing was found, which is no error.
 fn nothing_found(generator: &Generator) -> &'static str {
-    match generator.model == BUILTIN {
+    match generator.kind == "extractive" {
         true => {
             "rules look for the question's own words: ask in those of the documents, or name a language model with --model"
         }

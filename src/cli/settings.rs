@@ -20,11 +20,11 @@ pub(super) struct SettingArgs {
     model: Option<Value>,
 
     /// US dollars that the run may spend on the model, such as 0.50; no limit by default.
-    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = of("model.max_cost"))]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = of("model.max_cost"))]
     max_cost: Option<Value>,
 
     /// Tokens that the run may use, of requests and replies together; no limit by default.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("model.max_tokens"))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = of("model.max_tokens"))]
     max_tokens: Option<Value>,
 
     /// What is done with kept replies of the model: `on` takes one instead of the same call, and keeps those that come;
@@ -37,11 +37,11 @@ pub(super) struct SettingArgs {
     fallbacks: Option<Value>,
 
     /// How often a model plans, 1 to 10: after each round but the last it looks for what is missing. 2 by default.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("research.iterations"))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = of("research.iterations"))]
     iterations: Option<Value>,
 
     /// How many researchers work at once, 1 to 64; more parts wait for their turn. 4 by default.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = of("research.max_researchers"))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = of("research.max_researchers"))]
     max_researchers: Option<Value>,
 
     /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default, 5m
@@ -104,6 +104,22 @@ mod tests {
         let names: Vec<_> = given().entries().iter().map(|entry| entry.name.to_string()).collect();
         for key in KEYS.iter().filter(|key| key.flag.is_some()) {
             assert!(names.iter().any(|name| name == key.name), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_takes_no_flag_for_its_value() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            _settings: SettingArgs,
+        }
+        let told = |words: &[&str]| <Line as clap::Parser>::try_parse_from(words).unwrap_err().to_string();
+        for flag in ["--max-cost", "--max-tokens", "--iterations", "--max-researchers"] {
+            let bare = told(&["callboard", flag, "--cache", "on"]);
+            assert!(bare.contains("a value is required"), "{bare}");
+            let below = told(&["callboard", flag, "-3"]);
+            assert!(below.contains("write "), "{below}");
         }
     }
 
