@@ -7,7 +7,7 @@ use super::said::{Asked, Call, End, Format, Refusal, Said, event, joined, list, 
 pub(crate) struct Messages;
 
 /// A reply of a form is the arguments of this tool.
-const FORM: &str = "reply";
+const FORM: &str = "callboard_reply";
 
 fn stop_reason(said: &Said) -> &'static str {
     match said.end {
