@@ -82,6 +82,36 @@ fn text(answer: Result<Answer, ChatAgentError>) -> String {
     answer.unwrap().text
 }
 
+/// Two agents, and a model that takes one call at a time.
+fn two_agents() -> (Runtime, [ChatAgent; 2], Arc<Gated>) {
+    let runtime = Runtime::start(RuntimeConfig { shards: 2, ..RuntimeConfig::default() }).unwrap();
+    let [now, peak] = [0; 2].map(AtomicUsize::new);
+    let model = Arc::new(Gated { gate: Semaphore::new(0), now, peak, seen: Mutex::default() });
+    let served = ServedModel::new("gated", Arc::new(Model(model.clone())));
+    let limits = GatewayLimits { max_in_flight: 1, ..GatewayLimits::default() };
+    let gateway = Gateway::start(&runtime, vec![served], limits).unwrap();
+    let agents = ["one", "other"].map(|name| ChatAgentSpec::new(name, &gateway, "gated").start().unwrap());
+    (runtime, agents, model)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_waits_in_the_gateways_line_moves_up_when_an_ask_is_dropped_or_its_agent_stopped() {
+    for round in 0..50 {
+        let (runtime, [one, other], model) = two_agents();
+        let held = tokio::spawn(one.ask("gate"));
+        until(|| model.now.load(Ordering::SeqCst) == 1).await;
+        let waits = tokio::spawn(other.ask("next"));
+        match round % 2 {
+            0 => held.abort(),
+            _ => one.stop(),
+        }
+        let answer = tokio::time::timeout(LONG, waits).await.expect("it moves up").unwrap();
+        assert_eq!((text(answer).as_str(), model.peak.load(Ordering::SeqCst)), ("next", 1));
+        drop(held.await);
+        assert!(runtime.stop(LONG).await.is_clean());
+    }
+}
+
 const STOPPED: ChatAgentError = ChatAgentError::Agent(AskError::Stopped);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

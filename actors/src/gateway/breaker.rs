@@ -4,7 +4,7 @@
 //! after too many failures; then half-open, where one call at a time tries whether the model works again.
 //!
 //! Whoever has no other model to turn to waits behind an open breaker, so that an outage of a provider that answers, however badly, is ridden
-//! out. Where nobody answers at all, he waits for the first try only, [`Breaker::is_long`]: nobody knows whether a server will be started.
+//! out. Where nobody answers at all, he waits for the first try only, [`Breaker::has_no_try_soon`]: nobody knows whether a server will be started.
 //!
 //! What counts is how attempts end, see [`Outcome::of`]. Attempts that began before the breaker opened or closed last do not
 //! count any more: a crowd that fails late says nothing about the model that answers again.
@@ -120,7 +120,7 @@ impl Outcome {
     }
 }
 
-/// So soon a try is waited for after one that failed, when cool-downs are longer.
+/// So long a probe is waited for after one that failed, when cool-downs are longer.
 const SOON: Duration = Duration::from_secs(2);
 
 /// What a breaker is like, in the words of the field.
@@ -161,14 +161,14 @@ pub(super) struct Breaker {
     /// How long it was open last.
     cool_down: Duration,
     /// Whether a probe has failed since it was closed.
-    has_tried: bool,
+    has_failed_probe: bool,
 }
 
 impl Breaker {
     /// Closed.
     pub(super) fn new(policy: BreakerPolicy, now: Instant) -> Self {
         let state = State::Closed(Window::new(&policy, now));
-        Self { policy, state, era: 0, cool_down: Duration::ZERO, has_tried: false }
+        Self { policy, state, era: 0, cool_down: Duration::ZERO, has_failed_probe: false }
     }
 
     /// How long a call has to wait; zero when it may start. While a probe is on its way this is a guess: its end is what
@@ -181,9 +181,9 @@ impl Breaker {
         }
     }
 
-    /// Whether a try has failed as well, and the next one does not come soon, or is on its way.
-    pub(super) fn is_long(&self, now: Instant) -> bool {
-        self.has_tried
+    /// Whether a probe has failed since it opened, and the next one does not come soon, or is on its way.
+    pub(super) fn has_no_try_soon(&self, now: Instant) -> bool {
+        self.has_failed_probe
             && match self.state {
                 State::Closed(_) => false,
                 State::Open(until) => until.saturating_duration_since(now) > self.policy.cool_down.min(SOON),
@@ -217,7 +217,7 @@ impl Breaker {
             }
             (State::Probing, Outcome::Alive) => self.change(State::Closed(Window::new(&self.policy, now))),
             (State::Probing, Outcome::Failed) => {
-                self.has_tried = true;
+                self.has_failed_probe = true;
                 self.open(self.cool_down.saturating_mul(2), now);
             }
             // The next one may try at once.
@@ -252,7 +252,7 @@ impl Breaker {
     }
 
     fn change(&mut self, state: State) {
-        self.has_tried &= !matches!(state, State::Closed(_));
+        self.has_failed_probe &= !matches!(state, State::Closed(_));
         self.state = state;
         self.era += 1;
     }

@@ -364,3 +364,26 @@ impl Drop for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Turn;
+    use crate::gateway::slow::Slow;
+    use crate::gateway::{GatewayLimits, ServedModel};
+    use crate::runtime::simulated;
+
+    #[test]
+    fn who_gives_up_sooner_shares_no_attempt_with_who_does_not() {
+        simulated(1, |runtime| async move {
+            let served = ServedModel::new("slow/model", Arc::new(Slow));
+            let gateway = Gateway::start(&runtime, vec![served], GatewayLimits::default()).unwrap();
+            let request = Arc::new(ChatRequest::new(vec![Turn::user("x")], 9));
+            let call = || gateway.call("slow/model", request.clone()).cache(CacheMode::On);
+            let (first, second, fast) = (call().send(), call().send(), call().fail_fast().send());
+            let answers = futures_util::join!(first, second, fast);
+            assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
+            assert_eq!(gateway.info().await.unwrap().models[0].attempts, 2);
+        });
+    }
+}

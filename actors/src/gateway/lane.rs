@@ -161,7 +161,7 @@ impl Lane {
     /// its caller has something else to do.
     pub(super) fn is_given_up(&self, fails_fast: bool, now: Instant) -> bool {
         let is_out_of_reach = || self.last_failure.as_ref().is_some_and(ModelError::is_unreachable);
-        self.breaker.is_long(now) && (fails_fast || is_out_of_reach())
+        self.breaker.has_no_try_soon(now) && (fails_fast || is_out_of_reach())
     }
 
     /// What a call learns that has to wait and does not.
@@ -293,6 +293,44 @@ mod tests {
         assert!(lane.enter(100, now).is_some());
         lane.leave(100, None);
         assert_eq!(lane.wait(100, now), Duration::from_secs(10), "what nobody knows counts in full");
+    }
+
+    /// A lane whose breaker has opened and whose first probe has failed, an attempt from before that, and the time.
+    fn nobody_there() -> (Lane, Entry, Instant) {
+        let (mut now, held) = (Instant::now(), Duration::ZERO);
+        let limits = ModelLimits { max_in_flight: Some(100), ..ModelLimits::default() };
+        let mut lane = Lane::new(&limits, &GatewayLimits::default(), now);
+        let nobody = ModelError::Network { sent: false, message: "refused".to_owned() };
+        let old = lane.enter(0, now).unwrap();
+        let entries: Vec<_> = (0..10).map(|_| lane.enter(0, now).unwrap()).collect();
+        entries.into_iter().for_each(|entry| lane.ended(entry, Some(Err(&nobody)), held, now));
+        assert!(lane.is_broken(now) && !lane.is_given_up(true, now), "the first probe is waited for");
+        now += lane.broken_for(now);
+        let probe = lane.enter(0, now).unwrap();
+        lane.ended(probe, Some(Err(&nobody)), held, now);
+        (lane, old, now)
+    }
+
+    #[test]
+    fn what_began_before_says_nothing_of_a_model_that_fails_now() {
+        let (mut lane, old, now) = nobody_there();
+        assert!(lane.is_given_up(false, now));
+        lane.ended(old, Some(Ok(())), Duration::ZERO, now);
+        assert!(lane.is_given_up(false, now));
+        let wait = lane.wait(0, now);
+        assert!(matches!(lane.refusal(wait, now), ModelError::BreakerOpen { .. }));
+    }
+
+    #[test]
+    fn a_breaker_is_not_told_as_open_for_as_long_as_a_pause() {
+        let (mut lane, _, now) = nobody_there();
+        let until = lane.broken_for(now);
+        let wait = lane.wait(0, now);
+        assert_eq!((wait, lane.refusal(wait, now).code()), (until, "breaker_open"));
+        lane.pause(now + until + Duration::from_secs(60));
+        let wait = lane.wait(0, now);
+        let refusal = lane.refusal(wait, now);
+        assert_eq!(refusal, ModelError::Overloaded { retry_after: until + Duration::from_secs(60) });
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod retry;
 mod retry_budget;
 mod saving;
 mod sharing;
+#[cfg(test)]
+mod slow;
 mod state;
 mod telling;
 mod values;

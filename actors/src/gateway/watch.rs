@@ -112,30 +112,15 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use futures_util::future::{BoxFuture, join_all};
+    use futures_util::future::join_all;
 
     use super::*;
-    use crate::chat::{ChatReply, ChatRequest, Turn};
-    use crate::error::ModelError;
+    use crate::chat::{ChatRequest, Turn};
+    use crate::gateway::slow::Slow;
     use crate::gateway::{GatewayLimits, RetryPolicy, ServedModel};
-    use crate::ports::{ChatModel, ModelCall};
     use crate::runtime::simulated;
 
     const MODEL: &str = "slow/model";
-
-    /// Answers after a second.
-    struct Slow;
-
-    impl ChatModel for Slow {
-        fn complete(&self, _call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
-            Box::pin(async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                Ok(ChatReply::text("so"))
-            })
-        }
-    }
 
     /// Makes so many calls at once; the limit after them.
     async fn crowd(gateway: &Gateway, calls: usize) -> usize {
