@@ -120,7 +120,7 @@ impl Outcome {
     }
 }
 
-/// So long a probe is waited for after one that failed, when cool-downs are longer.
+/// So long a probe is waited for after one that failed.
 const SOON: Duration = Duration::from_secs(2);
 
 /// What a breaker is like, in the words of the field.
@@ -186,7 +186,7 @@ impl Breaker {
         self.has_failed_probe
             && match self.state {
                 State::Closed(_) => false,
-                State::Open(until) => until.saturating_duration_since(now) > self.policy.cool_down.min(SOON),
+                State::Open(until) => until.saturating_duration_since(now) > SOON,
                 State::Probing => true,
             }
     }
@@ -202,10 +202,11 @@ impl Breaker {
         Some(Pass { era: self.era })
     }
 
-    /// An attempt is over, or was not made after all, which is neutral. Handing a pass back twice does no harm.
-    pub(super) fn ended(&mut self, pass: Pass, outcome: Outcome, now: Instant) {
+    /// An attempt is over, or was not made after all, which is neutral. Handing a pass back twice does no harm. Whether it counts: not one
+    /// that began before the breaker opened or closed last.
+    pub(super) fn ended(&mut self, pass: Pass, outcome: Outcome, now: Instant) -> bool {
         if pass.era != self.era || !self.policy.enabled {
-            return;
+            return false;
         }
         match (&mut self.state, outcome) {
             (State::Closed(window), Outcome::Alive) => window.count(false, now),
@@ -224,6 +225,7 @@ impl Breaker {
             (State::Probing, Outcome::Neutral) => self.change(State::Open(now)),
             (State::Closed(_), Outcome::Neutral) | (State::Open(_), _) => {}
         }
+        true
     }
 
     /// From now on it goes by this. Open, it stays so for its time, unless it is switched off; closed, it counts afresh.

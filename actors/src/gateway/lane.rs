@@ -121,17 +121,13 @@ impl Lane {
     pub(super) fn ended(&mut self, entry: Entry, how: Option<Result<(), &ModelError>>, held: Duration, now: Instant) {
         let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
         let was = self.breaker.state(now);
-        self.breaker.ended(entry.pass, outcome, now);
-        let is = self.breaker.state(now);
+        let counts = self.breaker.ended(entry.pass, outcome, now);
         match (outcome, how) {
-            (Outcome::Failed, Some(Err(error))) if was != BreakerState::Open => {
-                self.last_failure = Some(error.without_words());
-            }
-            // One that began before it opened says nothing of a model that fails now.
-            (Outcome::Alive, _) if is == BreakerState::Closed => self.last_failure = None,
+            (Outcome::Failed, Some(Err(error))) if counts => self.last_failure = Some(error.without_words()),
+            (Outcome::Alive, _) if counts => self.last_failure = None,
             _ => {}
         }
-        if was != BreakerState::Closed && is == BreakerState::Closed {
+        if was != BreakerState::Closed && self.breaker.state(now) == BreakerState::Closed {
             self.adaptive.start_again();
         }
         self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
@@ -315,8 +311,11 @@ mod tests {
     fn what_began_before_says_nothing_of_a_model_that_fails_now() {
         let (mut lane, old, now) = nobody_there();
         assert!(lane.is_given_up(false, now));
-        lane.ended(old, Some(Ok(())), Duration::ZERO, now);
-        assert!(lane.is_given_up(false, now));
+        let unavailable = ModelError::Unavailable { status: 500, retry_after: None, message: String::new() };
+        for end in [Ok(()), Err(&unavailable)] {
+            lane.ended(old, Some(end), Duration::ZERO, now);
+            assert!(lane.is_given_up(false, now), "{end:?}");
+        }
         let wait = lane.wait(0, now);
         assert!(matches!(lane.refusal(wait, now), ModelError::BreakerOpen { .. }));
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use super::fallback::FallBack;
-use super::saving::{CacheMode, FlightId, Joined, Key, Payer, WaiterId, is_worth_keeping};
+use super::saving::{CacheMode, FlightId, FlightKey, Joined, Key, Payer, WaiterId, is_worth_keeping};
 use super::state::{Rules, State, Steps};
 use super::telling;
 use super::values::Completed;
@@ -70,7 +70,7 @@ impl State {
                 return steps.gone.push(call);
             }
             // Whoever may turn to other models, or gives up sooner, is no company for one who may not or does not.
-            let key = (key, call.others.clone(), call.fails_fast);
+            let key = FlightKey { key, others: call.others.clone(), fails_fast: call.fails_fast };
             match self.flights.join(&key, waiter, deadline, call) {
                 Joined::Lead(flight, leader) => {
                     call = leader;

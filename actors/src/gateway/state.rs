@@ -215,8 +215,8 @@ impl State {
         let is_broken = self.admission.lane(lane).is_broken(now);
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
-        if is_broken && breaker != BreakerState::Open {
-            let model = self.admission.lane(lane);
+        let model = self.admission.lane(lane);
+        if model.breaker(now) == BreakerState::Open && breaker != BreakerState::Open {
             let is_given_up = [false, true].map(|fails_fast| model.is_given_up(fails_fast, now));
             let which = |call: &Call| !call.others.is_empty() || is_given_up[usize::from(call.fails_fast)];
             self.turn_away(lane, now, rules, steps, which);
@@ -321,8 +321,10 @@ impl State {
                 None => {
                     let is_late = call.deadline <= now;
                     let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error.clone() };
-                    self.counts[lane].failed += u64::from(is_late);
-                    self.counts[lane].refused += u64::from(!is_late);
+                    // Without an attempt it is refused.
+                    let has_failed = is_late || call.tries > 0;
+                    self.counts[lane].failed += u64::from(has_failed);
+                    self.counts[lane].refused += u64::from(!has_failed);
                     self.tell(call, error, now, steps);
                 }
             }

@@ -75,7 +75,7 @@ pub struct ModelInfo {
     pub attempts: u64,
     /// Those of them that were not the first of their call.
     pub retries: u64,
-    /// Calls that ended with an error after they were let in, made or not, or answered by the error of an identical one.
+    /// Calls that ended with an error: of an attempt, of their time or budget before one, or of an identical call.
     pub failed: u64,
     /// Calls that were refused without an attempt.
     pub refused: u64,

@@ -99,7 +99,7 @@ pub(super) fn body(
     let json_schema = match &request.form {
         ReplyForm::Text => None,
         ReplyForm::Json { name, schema } => {
-            let (schema, strict) = strict::sent(schema);
+            let (schema, strict) = strict::as_sent(schema);
             Some(JsonSchema { name, schema, strict })
         }
     };

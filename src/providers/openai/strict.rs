@@ -23,11 +23,24 @@ const UNKNOWN: [&str; 12] = [
     "contains",
 ];
 
+/// What it refuses and need not be said: what comes back is checked all the same.
+const UNSAID: [&str; 9] = [
+    "default",
+    "uniqueItems",
+    "minLength",
+    "maxLength",
+    "minProperties",
+    "maxProperties",
+    "unevaluatedItems",
+    "minContains",
+    "maxContains",
+];
+
 /// The formats of strings that it knows.
 const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
 /// A schema as it is sent, and whether it is strict.
-pub(super) fn sent(schema: &Value) -> (Cow<'_, Value>, bool) {
+pub(super) fn as_sent(schema: &Value) -> (Cow<'_, Value>, bool) {
     strict(schema).map_or((Cow::Borrowed(schema), false), |strict| (Cow::Owned(strict), true))
 }
 
@@ -42,10 +55,19 @@ fn strict(schema: &Value) -> Option<Value> {
 fn close(schema: &mut Value) -> bool {
     let Value::Object(fields) = schema else { return false };
     // Of an enum: exactly one fits, and each says which it is.
-    if let Some(one_of) = fields.remove("oneOf") {
-        fields.insert("anyOf".to_owned(), one_of);
+    if let Some(one_of) = fields.remove("oneOf")
+        && fields.insert("anyOf".to_owned(), one_of).is_some()
+    {
+        return false;
     }
-    fields.remove("default");
+    UNSAID.iter().for_each(|word| drop(fields.remove(*word)));
+    // Beside a reference nothing may stand, such as a description.
+    if fields.len() > 1
+        && let Some(reference) = fields.remove("$ref")
+        && fields.insert("anyOf".to_owned(), json!([{ "$ref": reference }])).is_some()
+    {
+        return false;
+    }
     let is_known = fields.get("format").and_then(Value::as_str).is_none_or(|format| FORMATS.contains(&format));
     if !is_known {
         fields.remove("format");
@@ -63,6 +85,10 @@ fn close_object(fields: &mut Map<String, Value>) -> bool {
     };
     if !is_object {
         return true;
+    }
+    if fields.contains_key("anyOf") {
+        // Flattened: each variant would forbid the properties beside it.
+        return false;
     }
     let is_closed = fields.get("additionalProperties").is_none_or(|others| others == &json!(false));
     let Some(names) = fields.get("properties").and_then(Value::as_object).filter(|_| is_closed) else { return false };
@@ -90,7 +116,7 @@ mod tests {
     use super::*;
     use callboard_actors::schema;
     use schemars::JsonSchema;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "only its schema is looked at")]
@@ -99,6 +125,24 @@ mod tests {
         nights: Option<u32>,
         stops: Vec<Stop>,
         by: By,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Flattened {
+        id: u32,
+        #[serde(flatten)]
+        by: By,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Negated {
+        /// What is not so.
+        of: Option<Box<Negated>>,
+        /// The first.
+        first: Vec<Negated>,
+        names: BTreeSet<char>,
     }
 
     #[derive(JsonSchema)]
@@ -149,6 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn what_strict_mode_refuses_is_left_out_and_nothing_stands_beside_a_reference() {
+        let schema = schema::of::<Negated>();
+        assert!(schema.to_string().contains("uniqueItems"), "otherwise there is nothing to do: {schema}");
+        let written = strict(&schema).unwrap().to_string();
+        for word in ["uniqueItems", "minLength", "maxLength"] {
+            assert!(!written.contains(word), "{written}");
+        }
+        let beside = json!({"type": "object", "properties": {"a": {"$ref": "#", "description": "d"}}});
+        let a = json!({"anyOf": [{"$ref": "#"}], "description": "d"});
+        assert_eq!(strict(&beside).unwrap()["properties"]["a"], a);
+    }
+
+    #[test]
     fn what_strict_mode_cannot_say_is_not_called_strict() {
         for schema in [
             schema::of::<u32>(),
@@ -159,6 +216,7 @@ mod tests {
             json!({"type": "object", "properties": {"a": true}}),
             json!({"type": "object", "properties": {"a": {"type": "string", "not": {"const": "x"}}}}),
             json!({"type": "object", "properties": {"a": {"anyOf": [{"type": "object"}]}}}),
+            schema::of::<Flattened>(),
         ] {
             assert_eq!(strict(&schema), None, "{schema}");
         }

@@ -13,7 +13,7 @@ pub use key::canonical;
 pub use policy::{CacheMode, CachePolicy};
 pub(in crate::gateway) use {
     cache::ReplyCache,
-    flights::{FlightId, Flights, Joined, Payer, WaiterId},
+    flights::{FlightId, FlightKey, Flights, Joined, Payer, WaiterId},
     key::{Key, hash as stable_hash},
     policy::is_worth_keeping,
 };

@@ -22,7 +22,7 @@ pub(super) fn written<'a>(request: &'a ChatRequest, model: &'a str, is_streamed:
     let text = match &request.form {
         ReplyForm::Text => None,
         ReplyForm::Json { name, schema } => {
-            let (schema, strict) = strict::sent(schema);
+            let (schema, strict) = strict::as_sent(schema);
             Some(Text { format: TextFormat { r#type: "json_schema", name, schema, strict } })
         }
     };

@@ -1,9 +1,9 @@
 //! What does the JSON of Responses look like? Nothing but its shapes. What is sent says no more than it must; of what is read, all
 //! is optional, because servers leave fields out and invent values.
 
-use callboard_actors::chat::TokenUsage;
 use std::borrow::Cow;
 
+use callboard_actors::chat::TokenUsage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -21,9 +21,16 @@ use tokio::time::Instant;
 
 use super::key::Key;
 
-/// Calls that are the same: what is asked, the numbers of the models that may answer instead, in their order, and whether they give up
-/// sooner.
-pub(in crate::gateway) type FlightKey = (Key, Vec<usize>, bool);
+/// What calls have in common that are the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::gateway) struct FlightKey {
+    /// What is asked.
+    pub(in crate::gateway) key: Key,
+    /// The numbers of the models that may answer instead, in their order.
+    pub(in crate::gateway) others: Vec<usize>,
+    /// Whether they give up sooner.
+    pub(in crate::gateway) fails_fast: bool,
+}
 
 /// The number of a flight; never used again, so that what comes late of an old flight is no part of a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

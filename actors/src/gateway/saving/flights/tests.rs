@@ -8,8 +8,13 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Of calls that ask the same, by its number.
+fn of(number: u8) -> FlightKey {
+    FlightKey { key: Key::numbered(number), others: Vec::new(), fails_fast: false }
+}
+
 fn key() -> FlightKey {
-    (Key::numbered(1), Vec::new(), false)
+    of(1)
 }
 
 /// A flight with a leader 0 and so many followers.
@@ -38,9 +43,7 @@ fn all_that_followed_land_with_the_leader_in_their_order() {
 #[test]
 fn another_key_is_another_flight() {
     let (mut flights, id, now) = flight(1);
-    let Joined::Lead(other, 9) = flights.join(&(Key::numbered(2), Vec::new(), false), 9, now, 9) else {
-        panic!("it leads")
-    };
+    let Joined::Lead(other, 9) = flights.join(&of(2), 9, now, 9) else { panic!("it leads") };
     assert_ne!(id, other);
     assert_eq!(flights.landed(other), [] as [WaiterId; 0]);
     assert_eq!(flights.landed(id), [1]);
@@ -132,10 +135,7 @@ fn so_many_follow_and_no_more() {
     flights.join(&key(), 0, now, 0);
     assert_eq!(flights.join(&key(), 1, now, 1), Joined::Follow);
     assert_eq!(flights.join(&key(), 2, now, 2), Joined::Refuse(2));
-    assert!(
-        matches!(flights.join(&(Key::numbered(2), Vec::new(), false), 3, now, 3), Joined::Lead(_, 3)),
-        "who leads does not follow"
-    );
+    assert!(matches!(flights.join(&of(2), 3, now, 3), Joined::Lead(_, 3)), "who leads does not follow");
     flights.leave(1);
     assert_eq!(flights.join(&key(), 2, now, 2), Joined::Follow);
     assert_eq!((flights.followers(), flights.clear()), (1, vec![2]));
@@ -191,7 +191,7 @@ impl Shell {
         let (waiter, deadline) = (self.callers.len() as WaiterId, self.now + SECOND * seconds);
         let is_first = self.waits(key).is_empty();
         self.callers.push(Caller { key, deadline, fate: Fate::Waits });
-        match self.flights.join(&(Key::numbered(key), Vec::new(), false), waiter, deadline, waiter) {
+        match self.flights.join(&of(key), waiter, deadline, waiter) {
             Joined::Lead(id, call) => {
                 assert!(is_first && call == waiter);
                 self.attempts.insert(id, (0, 1));

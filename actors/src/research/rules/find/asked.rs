@@ -81,8 +81,7 @@ pub(super) fn asked(text: &str) -> Option<Asked> {
             price.or_else(|| of_kind(marks))
         }
         ("what" | "which", noun) if DATES.contains(&singular(noun)) => by_noun(noun, WHEN),
-        (pronoun, _) if !leads(at) => by_pronoun(pronoun),
-        _ => None,
+        (pronoun, _) => by_pronoun(pronoun).filter(|_| !leads(at)),
     };
     let date = |at: usize| {
         let is_one = matches!(word(at), "the" | "last" | "first") && DATES.contains(&singular(word(at + 1)));
