@@ -154,7 +154,7 @@ pub enum Event {
         /// The model that is asked instead, by its whole name.
         to: String,
         /// The code of the first one's error, such as `timeout`; `breaker_open` or `overloaded` when it was not asked: as
-        /// its breaker is open, or as its key pauses or its line is too long. Never what a provider wrote.
+        /// its breaker is open, or as it pauses or its line is too long. Never what a provider wrote.
         error_code: String,
     },
     /// The circuit breaker of a model that the run may use opened, lets one call try, or closed. Whoever's calls caused it; a

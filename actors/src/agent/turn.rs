@@ -52,7 +52,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 
     /// Ends with the agent; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
-        self.door.scope()
+        self.door.heeded_scope()
     }
 
     /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.
@@ -137,14 +137,15 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
 }
 
 /// Runs `work` until it is done, or the scope is cancelled. The scope is asked each time, which is cheap; it is told whom
-/// to wake once, and only if the work has to wait: both are tasks of one shard and keep their wakers.
-pub(crate) async fn unless_cancelled<F: Future>(scope: Scope, work: F) -> Option<F::Output> {
-    let (mut work, mut cancelled) = (pin!(work), pin!(None));
+/// to wake once, and only if the work has to wait: both are tasks of one shard and keep their wakers. The work can be moved, so that
+/// the future holds it once.
+pub(crate) async fn unless_cancelled<F: Future + Unpin>(scope: Scope, mut work: F) -> Option<F::Output> {
+    let mut cancelled = pin!(None);
     poll_fn(|cx| {
         if scope.is_cancelled() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+        if let Poll::Ready(outcome) = Pin::new(&mut work).poll(cx) {
             return Poll::Ready(Some(outcome));
         }
         if cancelled.is_none() {

@@ -11,7 +11,7 @@ use super::answer::{Answer, ChatAgentError, Ended};
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
-use super::question::{AnswerForm, Question};
+use super::question::Question;
 use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
@@ -19,7 +19,7 @@ use super::turns::{Next, Outcome, Turns};
 use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
+use crate::gateway::{Budget, CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -40,32 +40,31 @@ pub(super) struct Agent {
 /// outside the `async` block, which would hold twice what it is given.
 pub(super) fn carry_out(
     agent: Agent,
-    mut question: Box<Question>,
+    question: Box<Question>,
     asked: Instant,
     events: Events,
 ) -> impl Future<Output = Ended> + Send + use<> {
     let (began, plan) = (Instant::now(), agent.host.plan.clone());
     let until = asked + plan.time_of(&question);
-    let (text, form) = (std::mem::take(&mut question.text), question.form.take().map(Box::new));
-    let session = question.session.as_deref().map(Arc::<str>::from);
+    let Question { text, within: _, budget, session, run, user, priority, form, callers } = *question;
     let mut input = plan.guards.look_at_input(&text);
-    let mut asking = Asking { agent, events, asked, began, until, question, is_held_up: false };
+    let mut turns = Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form);
+    let behalf = Behalf { run, user, session, budget, callers };
+    let behalf = (!behalf.is_nobodys()).then(|| Box::new(behalf));
+    let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
     async move {
-        let mut turns = match &session {
-            None => {
-                Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form.map(|form| *form))
-            }
-            Some(session) => match Box::pin(asking.recalled(session, text, form)).await {
-                Ok(turns) => turns,
-                Err(error) => return asking.noted(Err(error)),
-            },
-        };
+        if asking.session().is_some()
+            && let Err(error) = Box::pin(asking.recalled(&mut turns)).await
+        {
+            return asking.noted(Err(error));
+        }
         let mut next = if asking.began < asking.until { turns.again() } else { turns.late(AskWait::Line) };
         let ended = loop {
             next = match next {
-                Next::Model(request) => match input.take() {
-                    Some(mut look) => Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await,
-                    None => {
+                Next::Model(request) => {
+                    if let Some(mut look) = input.take() {
+                        Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await
+                    } else {
                         let since = Instant::now();
                         let called = match asking.events {
                             None => asking.call(request).polled().send_timed().await,
@@ -73,7 +72,7 @@ pub(super) fn carry_out(
                         };
                         asking.replied(called, since, &mut turns)
                     }
-                },
+                }
                 Next::Tools(calls) => {
                     let since = Instant::now();
                     match Box::pin(asking.tools(calls, &mut turns)).await {
@@ -84,19 +83,10 @@ pub(super) fn carry_out(
                 Next::End(ended) => break ended,
             }
         };
-        // Another one may have answered, but what is said is looked at, and kept, where it was asked for.
-        let ended = match ended {
-            Ok(answer) if !plan.guards.output.is_empty() => Box::pin(passed(&plan, answer, asking.until)).await,
-            ended => ended,
-        };
-        let ended = match plan.sessions.clone().zip(session) {
-            Some((sessions, session)) => {
-                let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
-                Box::pin(keep(sessions, session, said, ended, asking.until)).await
-            }
-            None => ended,
-        };
-        asking.noted(ended)
+        if plan.guards.output.is_empty() && asking.session().is_none() {
+            return asking.noted(ended);
+        }
+        Box::pin(asking.concluded(&plan, &turns, ended)).await
     }
 }
 
@@ -115,6 +105,23 @@ async fn passed(plan: &Plan, answer: Box<Answer>, until: Instant) -> Ended {
     }
 }
 
+/// On whose behalf something is asked.
+#[derive(Default)]
+struct Behalf {
+    run: Option<String>,
+    user: Option<String>,
+    session: Option<String>,
+    budget: Option<Budget>,
+    callers: Arc<[AgentId]>,
+}
+
+impl Behalf {
+    fn is_nobodys(&self) -> bool {
+        let Self { run, user, session, budget, callers } = self;
+        run.is_none() && user.is_none() && session.is_none() && budget.is_none() && callers.is_empty()
+    }
+}
+
 /// An ask that is carried out.
 pub(super) struct Asking {
     agent: Agent,
@@ -123,7 +130,10 @@ pub(super) struct Asking {
     asked: Instant,
     began: Instant,
     until: Instant,
-    question: Box<Question>,
+    /// How soon it matters.
+    priority: Priority,
+    /// `None` when the question says nothing of it.
+    behalf: Option<Box<Behalf>>,
     /// Whether the last turn of the model waited for whoever reads the events.
     is_held_up: bool,
 }
@@ -143,24 +153,38 @@ impl Asking {
         ended
     }
 
-    /// Its turns, with what was said in its session before.
-    async fn recalled(
-        &self,
-        session: &Arc<str>,
-        text: String,
-        form: Option<Box<AnswerForm>>,
-    ) -> Result<Turns, ChatAgentError> {
-        let plan = self.plan();
-        let (said, summarised) = recall(self, session).await?;
-        let mut before = plan.first_turns();
-        before.extend(said);
-        let mut turns = Turns::new(plan.limits.clone(), before, text, plan.specs.clone(), form.map(|form| *form));
+    /// What was said in its session before becomes a part of its turns.
+    async fn recalled(&self, turns: &mut Turns) -> Result<(), ChatAgentError> {
+        let Some(session) = self.session().map(Arc::<str>::from) else { return Ok(()) };
+        let (said, summarised) = recall(self, &session).await?;
+        turns.recall(said);
         match summarised {
-            Some(Ok(completed)) => turns.paid_for(&completed, plan.gateway.price(&completed.model)),
+            Some(Ok(completed)) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
             Some(Err(failed)) => turns.not_answered(failed.times, self.began.elapsed()),
             None => {}
         }
-        Ok(turns)
+        Ok(())
+    }
+
+    /// Another agent may have answered, but what is said is looked at, and kept, where it was asked for: by the one of this `plan`.
+    async fn concluded(&self, plan: &Plan, turns: &Turns, ended: Ended) -> Ended {
+        let ended = match ended {
+            Ok(answer) if !plan.guards.output.is_empty() => passed(plan, answer, self.until).await,
+            ended => ended,
+        };
+        let ended = match plan.sessions.clone().zip(self.session()) {
+            Some((sessions, session)) => {
+                let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();
+                keep(sessions, session.into(), said, ended, self.until).await
+            }
+            None => ended,
+        };
+        self.noted(ended)
+    }
+
+    /// The session that it belongs to.
+    fn session(&self) -> Option<&str> {
+        self.behalf.as_ref()?.session.as_deref()
     }
 
     /// What its agent is like.
@@ -180,26 +204,27 @@ impl Asking {
 
     /// How soon it matters.
     pub(super) fn priority(&self) -> Priority {
-        self.question.priority
+        self.priority
     }
 
     fn call(&self, request: Arc<ChatRequest>) -> ChatCall<'_> {
         let plan = self.plan();
         let left = self.until.saturating_duration_since(Instant::now());
-        let call = plan.gateway.call(&plan.model, request).within(left).priority(self.question.priority);
+        let call = plan.gateway.call(&plan.model, request).within(left).priority(self.priority);
         self.on_behalf(plan.fallbacks.iter().fold(call, |call, other| call.or(other)))
     }
 
     /// A call for whoever asked, and at his expense.
     pub(super) fn on_behalf<'a>(&self, mut call: ChatCall<'a>) -> ChatCall<'a> {
-        let Question { run, user, budget, .. } = &*self.question;
-        if let Some(budget) = budget.as_ref().or(self.plan().budget.as_ref()) {
+        let behalf = self.behalf.as_deref();
+        let own = behalf.and_then(|behalf| behalf.budget.as_ref());
+        if let Some(budget) = own.or(self.plan().budget.as_ref()) {
             call = call.budget(budget);
         }
-        if let Some(run) = run {
+        if let Some(run) = behalf.and_then(|behalf| behalf.run.as_deref()) {
             call = call.run(run);
         }
-        match user {
+        match behalf.and_then(|behalf| behalf.user.as_deref()) {
             Some(user) => call.user(user),
             None => call,
         }
@@ -335,7 +360,8 @@ impl Asking {
     /// Another agent goes on from here.
     async fn hand_over(&mut self, to: &Handoff, turns: &mut Turns) {
         // The one before waits, too: its turn goes on.
-        self.question.callers = self.question.callers.iter().copied().chain([self.agent.id]).collect();
+        let behalf = self.behalf.get_or_insert_default();
+        behalf.callers = behalf.callers.iter().copied().chain([self.agent.id]).collect();
         self.agent.host = to.host.clone();
         if let Some(id) = to.host.starts() {
             self.agent.id = id;
@@ -350,11 +376,12 @@ impl Asking {
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
-        let Question { run, user, session, budget, callers, .. } = &*self.question;
+        let (host, nobodys) = (&self.agent.host, Behalf::default());
+        let Behalf { run, user, session, budget, callers } = self.behalf.as_deref().unwrap_or(&nobodys);
         ToolContext {
-            agent: self.agent.host.name.clone(),
+            agent: host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),
-            budget: budget.as_ref().or(self.agent.host.plan.budget.as_ref()).cloned(),
+            budget: budget.as_ref().or(host.plan.budget.as_ref()).cloned(),
             run: run.clone(),
             user: user.clone(),
             session: session.clone(),

@@ -86,6 +86,13 @@ impl Turns {
         }
     }
 
+    /// This was said before, in its session.
+    pub(super) fn recall(&mut self, said: Vec<Turn>) {
+        let at = self.before;
+        self.before += said.len();
+        self.request().turns.splice(at..at, said);
+    }
+
     /// The model is called.
     fn begin(&self) -> Next {
         Next::Model(self.request.clone())

@@ -155,6 +155,27 @@ fn a_schema_that_was_told_in_words_stays_after_a_handoff() {
 }
 
 #[test]
+fn what_was_said_before_comes_after_the_instructions_and_stays_at_a_handoff() {
+    let summary = Turn::system("so far: nothing");
+    for instructions in [None, Some(Turn::system("be brief"))] {
+        let before = instructions.clone().into_iter().collect();
+        let mut asked = Turns::new(AskLimits::default(), before, "how warm?".to_owned(), Vec::new(), None);
+        asked.recall(vec![summary.clone(), Turn::user("hello")]);
+        let shown = |asked: &Turns, first: Option<&Turn>| {
+            let rest = [&summary, &Turn::user("hello"), &Turn::user("how warm?")];
+            let all: Vec<_> = first.into_iter().chain(rest).cloned().collect();
+            let Next::Model(request) = asked.begin() else { panic!("it goes on") };
+            assert_eq!(request.turns, all);
+        };
+        shown(&asked, instructions.as_ref());
+        asked.hand_over(Some(Turn::system("sell")), Vec::new());
+        shown(&asked, Some(&Turn::system("sell")));
+        let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+        assert_eq!(answer.turns, [Turn::user("how warm?"), Turn::assistant("warm")], "only what is new");
+    }
+}
+
+#[test]
 fn kept_and_shared_replies_cost_nothing() {
     let mut asked = turns(AskLimits::default());
     let kept = Completed { source: Source::Cache, ..said("so", &[]) };

@@ -49,7 +49,7 @@ impl Waiting {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limited {
-    /// Requests or tokens in a time: everybody with this key is meant.
+    /// Requests or tokens in a time: everybody who calls this model waits. Other models with the same key go on.
     Rate,
     /// Calls at the same time: only this one is meant.
     Concurrency,

@@ -19,7 +19,7 @@ pub struct FallBack {
     /// The whole name of the model that is asked instead.
     pub to: Arc<str>,
     /// The code of the error of the first one, such as `timeout`; `breaker_open` or `overloaded` when it was not asked: as its
-    /// breaker is open, or as its key pauses or its line is too long. Never what a provider wrote.
+    /// breaker is open, or as it pauses or its line is too long. Never what a provider wrote.
     pub error_code: &'static str,
 }
 

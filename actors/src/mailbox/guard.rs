@@ -120,10 +120,11 @@ impl<A: Agent> Guard<A> {
         self.bonds.as_mut()?.kept.as_deref_mut()
     }
 
-    /// From its first turn that asked for it on, an agent's scope ends the agent.
+    /// From its first turn that asked for it on, an agent's scope ends the agent: whoever has it may cancel it.
     fn heed_scope(&mut self) {
         let heeds = self.bonds.as_ref().is_some_and(|bonds| bonds.cancelled.is_some());
-        if !heeds && let Some(scope) = self.door.known_scope() {
+        if !heeds && self.door.heeds_scope() {
+            let scope = self.door.scope();
             self.bonds.get_or_insert_default().cancelled = Some(Box::pin(scope.cancelled()));
         }
     }

@@ -64,6 +64,17 @@ impl<M: Send + 'static> Door<M> {
         scope
     }
 
+    /// The same for the agent itself, whom it ends from now on.
+    pub(crate) fn heeded_scope(&self) -> &Scope {
+        self.heeds_scope.store(true, Ordering::Release);
+        self.scope()
+    }
+
+    /// Whether its own scope, if somebody cancels it, ends the agent.
+    pub(in crate::mailbox) fn heeds_scope(&self) -> bool {
+        self.heeds_scope.load(Ordering::Acquire)
+    }
+
     /// The scope that the agent was given, or that somebody asked for.
     pub(crate) fn known_scope(&self) -> Option<&Scope> {
         self.scope.get()

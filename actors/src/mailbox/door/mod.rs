@@ -53,6 +53,8 @@ pub(crate) struct Door<M: Send + 'static> {
     in_hand: AtomicBool,
     /// Whether the present incarnation has started, or is put away and starts when a message comes.
     has_begun: AtomicBool,
+    /// Whether the agent has asked for its own scope, which ends it from then on.
+    heeds_scope: AtomicBool,
     handled: AtomicU64,
     /// Ends with the agent, once anybody has asked for it.
     scope: OnceLock<Scope>,
@@ -117,6 +119,7 @@ impl<M: Send + 'static> Door<M> {
             queue: Mutex::new(Queue::new(overflow)),
             in_hand: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            heeds_scope: AtomicBool::new(false),
             handled: AtomicU64::new(0),
             scope: scope.map_or_else(OnceLock::new, OnceLock::from),
             rare: OnceLock::new(),
