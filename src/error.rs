@@ -177,12 +177,7 @@ impl Error {
                  dollars for a million tokens; in code, set `ServedModel::price`; or limit tokens instead of costs (model.max_tokens, \
                  `BudgetLimits::tokens`)"
             ),
-            Self::Provider(ProviderError::Address { variable, .. }) => {
-                let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
-                format!("mend the address: it stands in {variable} or in providers.{provider}.base_url")
-            }
-            Self::Provider(ProviderError::Key { .. }) => "copy the key again, as one line".into(),
-            Self::Provider(_) => "install the certificates of your system (ca-certificates), and try again".into(),
+            Self::Provider(error) => error.hint(),
             #[cfg(feature = "research")]
             Self::Corpus(error) => error.hint().to_string(),
             Self::IndexDeadline => {
@@ -214,6 +209,10 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::IndexDeadline | Self::Interrupted => true,
+            Self::Config(error) => error.is_retryable(),
+            Self::Provider(error) => error.is_retryable(),
+            #[cfg(feature = "research")]
+            Self::Corpus(error) => error.is_retryable(),
             Self::Start(error) => error.is_retryable(),
             Self::Replies(error) => error.is_retryable(),
             Self::Sources(error) => error.is_retryable(),
@@ -326,6 +325,19 @@ mod tests {
         let of_model = |error| Error::from(ChatAgentError::Model { error, partial: Box::default() }).exit_status();
         assert_eq!(of_model(ModelError::BudgetExhausted("x".to_owned())), ExitStatus::Limit);
         assert_eq!(of_model(ModelError::NotFound("x".to_owned())), ExitStatus::Provider);
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_said_of_the_whole_and_of_its_part() {
+        let config = || ConfigError::NotText { path: "a".into(), what: "is a folder" };
+        let provider = || ProviderError::Key { variable: "OPENAI_API_KEY".to_owned() };
+        assert_eq!((config().is_retryable(), Error::from(config()).is_retryable()), (false, false));
+        assert_eq!((provider().is_retryable(), Error::Provider(provider()).is_retryable()), (false, false));
+        assert_eq!(provider().hint(), Error::Provider(provider()).hint());
+        #[cfg(feature = "research")]
+        for (error, passes) in [(CorpusError::Interrupted, true), (CorpusError::NoPaths, false)] {
+            assert_eq!((error.is_retryable(), Error::from(error).is_retryable()), (passes, passes));
+        }
     }
 
     #[test]

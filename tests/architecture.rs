@@ -3,6 +3,8 @@
 //! The rules are functions from text to complaints (`architecture/rules.rs`), so that each can be shown to fail
 //! (`architecture/noticed.rs`). What the compiler or clippy can see is left to them (clippy.toml).
 
+#[path = "architecture/errors.rs"]
+mod errors;
 #[path = "architecture/noticed.rs"]
 mod noticed;
 #[path = "architecture/rules.rs"]
@@ -14,6 +16,7 @@ mod tree;
 
 use std::path::Path;
 
+use errors::{codes_are_documented, errors_can_be_handled};
 use rules::*;
 use tree::{below, read, root, rust, sources, text_of};
 
@@ -63,6 +66,15 @@ fn only_the_command_line_prints() {
 #[test]
 fn every_queue_has_a_bound() {
     hold(rust("actors/src").iter().chain(&rust("src")).flat_map(queues_have_a_bound));
+}
+
+#[test]
+fn every_error_has_a_code_and_says_whether_to_try_again() {
+    let all: Vec<_> = ["actors/src", "src", "macros/src"].into_iter().flat_map(rust).collect();
+    let found: usize = all.iter().map(|source| errors::error_types(source).len()).sum();
+    assert!(found > 20, "only {found} public error types were found: does the rule still see them?");
+    hold(all.iter().flat_map(errors_can_be_handled));
+    hold(codes_are_documented(&all, &read("docs/embedding.md")));
 }
 
 #[test]

@@ -92,10 +92,7 @@ fn scripted(error: &ScriptError) -> ErrorEntry {
         ScriptError::Read { source, .. } => {
             (format!("{error}: {source}"), "name a file that can be read after --script")
         }
-        _ => (
-            error.to_string(),
-            "a script is a list of replies such as [\"a text\", {\"status\": 503}]; docs/mock-llm.md has all that it may say",
-        ),
+        _ => (error.to_string(), error.hint()),
     };
     ErrorEntry { code: "bad_script".into(), cause: None, message, hint: hint.into() }
 }

@@ -109,6 +109,11 @@ impl ConfigError {
         }
     }
 
+    /// Whether the same configuration may be read later. It may not, before somebody mends what is named.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {

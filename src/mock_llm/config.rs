@@ -130,9 +130,49 @@ pub enum MockError {
     Thread(#[source] std::io::Error),
 }
 
+impl MockError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "mock_config",
+            Self::Listen { .. } => "cannot_listen",
+            Self::Thread(_) => "thread",
+        }
+    }
+
+    /// Whether the same server may start later: when a port or a thread is free again.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Config(_) => false,
+            Self::Listen { source, .. } => source.kind() == std::io::ErrorKind::AddrInUse,
+            Self::Thread(_) => true,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "correct the value that is named",
+            Self::Listen { .. } => "stop what listens there, or choose another port; port 0 takes a free one",
+            Self::Thread(_) => "close other programs, and try again",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_may_be_free_later() {
+        let listen = |kind: std::io::ErrorKind| MockError::Listen {
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            source: kind.into(),
+        };
+        assert!(listen(std::io::ErrorKind::AddrInUse).is_retryable());
+        assert!(!listen(std::io::ErrorKind::PermissionDenied).is_retryable());
+        assert!(!MockError::Config("x").is_retryable());
+    }
 
     #[test]
     fn what_cannot_be_is_named() {

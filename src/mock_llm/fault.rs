@@ -113,8 +113,21 @@ impl fmt::Display for Fault {
 /// No fault has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no fault is called `{name}`; there are: {}", names())]
+#[non_exhaustive]
 pub struct UnknownFault {
     name: String,
+}
+
+impl UnknownFault {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        "unknown_fault"
+    }
+
+    /// Whether the same name may be known later. It may not.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
 }
 
 impl FromStr for Fault {

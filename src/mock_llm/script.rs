@@ -35,6 +35,31 @@ pub enum ScriptError {
     Content(String),
 }
 
+impl ScriptError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "script_unreadable",
+            Self::Content(_) => "bad_script",
+        }
+    }
+
+    /// Whether the same script may be read later. It may not, unless somebody changes the file.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "name a file that can be read",
+            Self::Content(_) => {
+                "a script is a list of replies such as [\"a text\", {\"status\": 503}]; docs/mock-llm.md has all that it may say"
+            }
+        }
+    }
+}
+
 impl Script {
     /// Reads a script from JSON.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {

@@ -46,6 +46,34 @@ pub enum ProviderError {
     Tls(String),
 }
 
+impl ProviderError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "provider_address",
+            Self::Key { .. } => "provider_key",
+            Self::Tls(_) => "provider_tls",
+        }
+    }
+
+    /// Whether the same provider may be made later. It may not, before somebody mends what is named.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Address { variable, .. } => {
+                let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
+                format!("mend the address: it stands in {variable} or in providers.{provider}.base_url")
+            }
+            Self::Key { .. } => "copy the key again, as one line".to_owned(),
+            Self::Tls(_) => "install the certificates of your system (ca-certificates), and try again".to_owned(),
+        }
+    }
+}
+
 /// Runtimes whose pools are kept: those of the shards, of which there is one for each core, and some of callers. Beyond, the one goes
 /// that was not used for longest; it is made anew in a moment, without its connections.
 fn most_pools() -> usize {

@@ -1,5 +1,6 @@
 //! Can each rule fail? Every test feeds one rule a bad sample, and a good one that looks like it.
 
+use crate::errors::{codes_are_documented, errors_can_be_handled};
 use crate::rules::*;
 
 fn sample(path: &str, text: &str) -> Source {
@@ -139,4 +140,67 @@ fn an_unproven_promise_is_noticed() {
     assert_eq!(promise("`tests/a.rs::it_never_ends`").len(), 1);
     assert_eq!(promise("`tests/b.rs::it_ends`").len(), 1);
     assert_eq!(promises_are_proven("# Promises\n", &|_| None).len(), 1);
+}
+
+/// An error type as it should be.
+const HANDLED: &str = "/// Bad.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Bad {
+    #[error(\"a\")]
+    A,
+}
+
+impl Bad {
+    pub fn code(&self) -> &'static str {
+        match self {
+            #[cfg(feature = \"b-c\")]
+            Self::A => \"bad_a\",
+            Self::B => \"bad_b\",
+        }
+    }
+
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+";
+
+#[test]
+fn an_error_that_a_program_cannot_deal_with_is_noticed() {
+    let told = |text: &str| errors_can_be_handled(&sample("src/a.rs", text));
+    let by_hand = HANDLED.replace(", thiserror::Error", "") + "impl std::error::Error for Bad {}\n";
+    let not_ours = HANDLED.replace("pub enum", "pub(crate) enum").replace("fn code", "fn name");
+    let no_error = HANDLED.replace(", thiserror::Error", "").replace("fn code", "fn name");
+    for good in [HANDLED, &by_hand, &not_ours, &no_error] {
+        assert_eq!(told(good), Vec::<String>::new(), "{good}");
+    }
+    for (what, from, to) in [
+        ("is not #[non_exhaustive]", "#[non_exhaustive]\n", ""),
+        ("has no is_retryable()", "pub fn is_retryable", "fn is_retryable"),
+        ("has no code()", "pub fn code", "pub fn name"),
+        ("has the code `bad-a`", "bad_a", "bad-a"),
+        ("has the code `bad_a` twice", "bad_b", "bad_a"),
+    ] {
+        for text in [HANDLED, &by_hand] {
+            let complaints = told(&text.replace(from, to));
+            let line = 4 - usize::from(from.ends_with('\n'));
+            let begin = format!("src/a.rs:{line}: `Bad` {what}. ");
+            assert!(complaints.len() == 1 && complaints[0].starts_with(&begin), "{complaints:?}");
+        }
+    }
+}
+
+#[test]
+fn a_code_that_is_not_documented_is_noticed() {
+    let told = |rows: &str| {
+        let head = "| error | what it is about | codes |\n|---|---|---|";
+        let table = format!("# A\n\n{head}\n{rows}\n\n| `Other` | x | y |\n");
+        codes_are_documented(&[sample("src/a.rs", HANDLED)], &table)
+    };
+    assert_eq!(told("| `Bad` | all that is | `bad_b`, `bad_a` |"), Vec::<String>::new());
+    for rows in ["| `Bad` | all that is | `bad_a` |", "", "| `Bad` | x | `bad_a`, `bad_b`, `bad_c` |"] {
+        assert_eq!(told(rows).len(), 1, "{rows}");
+    }
+    assert_eq!(told("| `Bad` | x | `bad_a`, `bad_b` |\n| `Gone` | x | `gone` |").len(), 1);
 }

@@ -29,6 +29,21 @@ pub enum WorkError {
     Overloaded,
 }
 
+impl WorkError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "panicked",
+            Self::Overloaded => "overloaded",
+        }
+    }
+
+    /// Whether the same work may be started later. Work that panicked is not started again without a reason.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Overloaded)
+    }
+}
+
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {
     door: &'a Arc<Door<M>>,

@@ -171,3 +171,37 @@ impl RetrieveError {
         matches!(self, Self::Unavailable(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::agent::WorkError;
+    use crate::event::CancelReason;
+    use crate::supervisor::{AddError, TaskError};
+    use crate::testkit::ProbeError;
+
+    #[test]
+    fn what_may_pass_by_itself_is_said_where_work_is_started_and_waited_for() {
+        let (probe, within) = (|| "p".to_owned(), Duration::ZERO);
+        let said = [
+            ("overloaded", WorkError::Overloaded.is_retryable(), true),
+            ("panicked", WorkError::Panicked("x".to_owned()).is_retryable(), false),
+            ("failed", TaskError::Failed("x".to_owned()).is_retryable(), false),
+            ("deadline", TaskError::Cancelled(CancelReason::Deadline).is_retryable(), true),
+            ("redundant", TaskError::Cancelled(CancelReason::Redundant).is_retryable(), false),
+            ("too many", AddError::TooMany(1).is_retryable(), false),
+            ("no message", ProbeError::NoMessage { probe: probe(), within }.is_retryable(), true),
+            ("no end", ProbeError::NoEnd { probe: probe(), within }.is_retryable(), true),
+            ("a message", ProbeError::Message { probe: probe(), waiting: 1, within }.is_retryable(), false),
+            ("overflow", ProbeError::Overflow { probe: probe(), lost: 1 }.is_retryable(), false),
+            ("stopped", ProbeError::Stopped { probe: probe() }.is_retryable(), false),
+            ("timeout", AskError::Timeout.is_retryable(), true),
+            ("question that kills", AskError::Panicked.is_retryable(), false),
+        ];
+        for (what, is_retryable, passes) in said {
+            assert_eq!(is_retryable, passes, "{what}");
+        }
+    }
+}

@@ -97,6 +97,21 @@ pub enum AddError {
     Finished,
 }
 
+impl AddError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooMany(_) => "too_many_tasks",
+            Self::Finished => "fan_out_finished",
+        }
+    }
+
+    /// Whether the same task may be added later. It may not: the bound counts tasks that are done, too.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
 /// Tasks that are worked on side by side, and what came back.
 #[derive(Debug)]
 pub struct FanOut<T, R> {

@@ -41,6 +41,21 @@ pub enum TaskError {
     Cancelled(CancelReason),
 }
 
+impl TaskError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "task_failed",
+            Self::Cancelled(_) => "task_cancelled",
+        }
+    }
+
+    /// Whether the same task may succeed in another fan-out: one that had no time. One that failed had all its attempts.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Cancelled(CancelReason::Deadline))
+    }
+}
+
 /// What a task runs.
 type Work<T, R> = Arc<dyn Fn(T, Scope) -> BoxFuture<'static, Result<R, String>> + Send + Sync>;
 /// A task's number and attempt, and what its agent answered.

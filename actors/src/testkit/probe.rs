@@ -114,6 +114,24 @@ pub enum ProbeError {
     },
 }
 
+impl ProbeError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoMessage { .. } => "probe_no_message",
+            Self::Message { .. } => "probe_message",
+            Self::NoEnd { .. } => "probe_no_end",
+            Self::Overflow { .. } => "probe_overflow",
+            Self::Stopped { .. } => "probe_stopped",
+        }
+    }
+
+    /// Whether what was waited for may come later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::NoMessage { .. } | Self::NoEnd { .. })
+    }
+}
+
 /// What came, in order.
 struct Inbox<M> {
     state: Mutex<State<M>>,

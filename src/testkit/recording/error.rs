@@ -91,6 +91,11 @@ impl RecordingError {
         }
     }
 
+    /// Whether the same may work later. It may not, before somebody does something about the file.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
