@@ -93,6 +93,9 @@ fn tests_call_nobody_outside_this_machine() {
     hold(
         rust("tests").iter().filter(|source| !source.path.starts_with("tests/architecture")).flat_map(tests_stay_here),
     );
+    let documents = sources("", &["md"]);
+    let commented = rust("src").into_iter().chain(rust("actors/src")).chain(rust("macros/src"));
+    hold(documents.into_iter().chain(commented).flat_map(|source| documented_programs_stay_here(&source)));
     for script in [".ci/run", ".ci/check"] {
         assert!(read(script).contains("export CALLBOARD_NETWORK=loopback"), "{script}: lets tests call providers");
     }

@@ -62,7 +62,8 @@ async fn the_sample_is_what_the_first_command_prints() {
 /// The lines of the README's program that says `word`, without empty ones.
 fn program_with(word: &str) -> Vec<String> {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it can be read");
-    let blocks = readme.split("```rust\n").skip(1).filter_map(|rest| rest.split_once(FENCE).map(|(block, _)| block));
+    let blocks = readme.split("```rust").skip(1).filter_map(|rest| rest.split_once('\n')?.1.split_once(FENCE));
+    let blocks = blocks.map(|(block, _)| block);
     let block =
         blocks.into_iter().find(|block| block.contains(word)).unwrap_or_else(|| panic!("no program has {word}"));
     block.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()

@@ -267,6 +267,7 @@ fn start_writer(path: &Path, first: u64, count: u64) -> (Child, impl Iterator<It
         .args(["--exact", "writer", "--nocapture", "--test-threads=1"])
         .env(WRITER[0], path)
         .env(WRITER[1], format!("{first}+{count}"))
+        .env("CALLBOARD_NETWORK", "loopback")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

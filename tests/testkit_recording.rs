@@ -51,7 +51,10 @@ fn records() {
 fn other_process(path: &Path, ci: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "records", "--nocapture"]).env(WHERE, path).env("SOME_API_KEY", CANARY).env_remove("CI");
-    command.env("CALLBOARD_PROVIDERS_OPENAI_KEY_ENV", "MY_LLM").env("MY_LLM", CONFIGURED);
+    command
+        .env("CALLBOARD_PROVIDERS_OPENAI_KEY_ENV", "MY_LLM")
+        .env("MY_LLM", CONFIGURED)
+        .env("CALLBOARD_NETWORK", "loopback");
     command.envs(ci.map(|value| ("CI", value))).output().unwrap()
 }
 

@@ -184,12 +184,43 @@ pub(crate) fn tests_stay_here(source: &Source) -> Vec<String> {
     if calls && !has_word(&code, "only_loopback") && !code.contains("mod openai_support") {
         complaints.push(format!("{path}: may call a provider. Call callboard::testkit::only_loopback() first"));
     }
-    if source.text.contains("CARGO_BIN_EXE_") && !source.text.contains(concat!("CALLBOARD_", "NETWORK")) {
+    // The program is named by cargo; examples, and the test itself, are found from where the test is.
+    let starts = source.text.contains("CARGO_BIN_EXE_") || has_word(&code, "current_exe");
+    if starts && !source.text.contains(concat!("\"CALLBOARD_", "NETWORK\"")) {
         complaints.push(format!(
-            "{path}: runs the program, which may call a provider. Set CALLBOARD_NETWORK to `loopback` for it"
+            "{path}: starts a program, which may call a provider. Set CALLBOARD_NETWORK to `loopback` for it"
         ));
     }
     complaints
+}
+
+/// Programs of the documentation that would ask whatever model their reader has configured, when the documentation is tested.
+pub(crate) fn documented_programs_stay_here(source: &Source) -> Vec<String> {
+    let mut complaints = Vec::new();
+    // What stands behind the mark that opened a fence.
+    let mut open: Option<&str> = None;
+    for (index, line) in source.text.lines().enumerate() {
+        let line = line.trim_start();
+        let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line).trim_start();
+        match (open, line.strip_prefix("```")) {
+            (None, words) => open = words,
+            (Some(_), Some(_)) => open = None,
+            (Some(words), None) if is_run(words) && line.contains("from_env(") => complaints.push(format!(
+                "{}:{}: asks the model that its reader has configured, whenever the documentation is tested. Write `no_run` \
+                 behind its fence",
+                source.path,
+                index + 1
+            )),
+            _ => {}
+        }
+    }
+    complaints
+}
+
+/// Whether the documentation's tests run a block that has this behind its fence. One without a word is Rust.
+fn is_run(words: &str) -> bool {
+    let mut words = words.split(',').map(str::trim);
+    words.all(|word| ["", "rust", "should_panic"].contains(&word) || word.starts_with("edition"))
 }
 
 pub(crate) fn not_too_long(source: &Source) -> Vec<String> {
