@@ -1,17 +1,17 @@
 //! Does an agent of the facade work as a program uses it? Tools by `#[tool]`, models of the test kit, and a model server over a socket.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use callboard::actors::chat::{Role, ToolSpec};
-use callboard::actors::error::StartError;
+use callboard::actors::chat::{ChatReply, Role, ToolSpec};
+use callboard::actors::error::{ModelError, StartError};
 use callboard::actors::gateway::{Budget, BudgetLimits, ServedModel};
 use callboard::mock_llm::{Latency, MockConfig, MockLlm, Script};
 use callboard::prelude::*;
 use callboard::providers::builtin;
 use callboard::providers::openai::OpenAi;
-use callboard::testkit::{ScriptedModel, only_loopback};
+use callboard::testkit::{FunctionModel, ScriptedModel, only_loopback};
 use callboard::tools::{DynamicTool, ToolPolicy};
 use callboard::{ModelChoice, tool};
 use schemars::JsonSchema;
@@ -213,6 +213,54 @@ async fn many_questions_are_asked_so_many_at_a_time_and_come_back_in_order() {
     let all = agent.ask_all(["a", "b"]).collect().await;
     let over = all[0].as_ref().unwrap_err();
     assert_eq!((all.len(), over.code()), (2, "provider"), "the script is over: {over}");
+}
+
+/// Says nothing to what begins with `never`, nothing to the first ask of what begins with `later`, and counts the calls of each question.
+fn silent_at_first(calls: &Arc<Mutex<BTreeMap<String, u32>>>) -> FunctionModel {
+    let calls = calls.clone();
+    FunctionModel::new(move |request| {
+        let asked = request.turns.iter().find(|turn| turn.role == Role::User).map(|turn| turn.text.clone()).unwrap();
+        let mut calls = calls.lock().unwrap();
+        let made = calls.entry(asked.clone()).or_default();
+        *made += 1;
+        match asked.as_str() {
+            "refused" => Err(ModelError::ContentRefused("no".to_owned())),
+            "never" => Ok(ChatReply::text("")),
+            // An ask that is told nothing calls twice before it gives up.
+            "later" if *made <= 2 => Ok(ChatReply::text("")),
+            text => Ok(ChatReply::text(format!("{text}!"))),
+        }
+    })
+}
+
+#[tokio::test]
+async fn of_many_questions_one_that_may_yet_be_answered_is_asked_again_up_to_its_attempts() {
+    let calls = Arc::default();
+    let runtime = Runtime::with_model("function/model", silent_at_first(&calls)).unwrap();
+    let agent = runtime.agent("assistant").start().unwrap();
+    let mut asks = agent.ask_all(["never", "good", "later", "refused"]).limit(1).attempts(3);
+    let mut told = Vec::new();
+    while let Some((number, answer)) = asks.next().await {
+        let said = answer.map_or_else(|error| error.code().to_owned(), |answer| answer.text);
+        let (left, progress) = (asks.left(), asks.progress());
+        assert_eq!(progress.answered + progress.failed, told.len() + 1);
+        assert_eq!((progress.running, progress.waiting), (0, left.len()));
+        told.push((number, said, left));
+    }
+    // What failed goes behind those that were not asked yet, and is left until it is told.
+    let expected = [
+        (1, "good!", vec![0, 2, 3]),
+        (3, "content_refused", vec![0, 2]),
+        (2, "later!", vec![0]),
+        (0, "answer_unfit", vec![]),
+    ];
+    assert_eq!(told, expected.map(|(number, said, left)| (number, said.to_owned(), left)));
+    assert_eq!((asks.progress().answered, asks.progress().failed), (2, 2));
+    let calls: Vec<_> = calls.lock().unwrap().iter().map(|(asked, calls)| (asked.clone(), *calls)).collect();
+    let expected = [("good", 1), ("later", 3), ("never", 6), ("refused", 1)];
+    assert_eq!(calls, expected.map(|(asked, calls)| (asked.to_owned(), calls)));
+    let once = agent.ask_all(["never"]).collect().await;
+    assert_eq!(once[0].as_ref().unwrap_err().code(), "answer_unfit", "without attempts it is asked once");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod rules;
 mod text;
 #[path = "architecture/tree.rs"]
 mod tree;
+#[path = "architecture/tried.rs"]
+mod tried;
 
 use std::path::Path;
 
@@ -119,6 +121,25 @@ fn every_folder_is_on_the_map() {
 #[test]
 fn every_example_is_in_the_readme() {
     hold(examples_are_named(&rust("examples"), &read("README.md")));
+}
+
+#[test]
+fn it_is_said_of_every_provider_whether_it_was_tried() {
+    let folders: Vec<_> =
+        below("src/providers", &Path::is_dir).into_iter().filter(|path| path.matches('/').count() == 2).collect();
+    assert!(folders.len() >= 4, "the providers were not found: {folders:?}");
+    for document in ["README.md", "docs/providers.md"] {
+        hold(tried::providers_are_told(&folders, document, &read(document)));
+    }
+}
+
+#[test]
+fn it_is_said_of_every_reply_in_the_fixtures_where_it_is_from() {
+    for folder in ["tests/fixtures/documented", "tests/fixtures/recorded"] {
+        let files = below(folder, &Path::is_file);
+        assert!(files.len() > 10, "{folder}: its files were not found: {files:?}");
+        hold(tried::fixtures_have_an_origin(folder, &files, &read(&format!("{folder}/README.md"))));
+    }
 }
 
 #[test]

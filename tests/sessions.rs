@@ -1,5 +1,6 @@
 //! Is a conversation kept whatever happens? In memory and in a real file of SQLite, by several runs and several clones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -161,6 +162,89 @@ async fn a_file_that_cannot_be_used_is_told_and_left_as_it_is() {
     permissions.set_readonly(true);
     fs::set_permissions(&path, permissions).unwrap();
     assert!(matches!(open(&path), Err(StoreError::ReadOnly(_))));
+}
+
+/// Every file of a folder with what is in it.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_is_the_same_to_the_byte_and_nothing_is_left_beside_it() {
+    let change = |sql: &'static str| move |path: &Path| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let damage = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        // The first page, behind its head: which tables there are.
+        bytes[100..1000].fill(0xff);
+        fs::write(path, bytes).unwrap();
+    };
+    let protect = |path: &Path| {
+        let mut permissions = fs::metadata(path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(path, permissions).unwrap();
+    };
+    let (newer, foreign) = (change("PRAGMA user_version = 9"), change("PRAGMA application_id = 7"));
+    let spoiled: [(&str, &dyn Fn(&Path)); 4] = [
+        ("store_newer", &newer),
+        ("store_foreign", &foreign),
+        ("store_damaged", &damage),
+        ("store_read_only", &protect),
+    ];
+    for (code, spoil) in spoiled {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessions.sqlite");
+        let store = open(&path).unwrap();
+        store.append("a".into(), vec![Turn::user("x"), Turn::user("y")]).await.unwrap();
+        store.close().await.unwrap();
+        spoil(&path);
+        let before = files(dir.path());
+        assert_eq!(before.len(), 1, "a closed file is one file");
+        for _ in 0..2 {
+            assert_eq!(open(&path).unwrap_err().code(), code);
+            assert!(files(dir.path()) == before, "{code}: what was there is changed, or has company");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_has_for_itself_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    store.append("a".into(), vec![Turn::user("x")]).await.unwrap();
+    store.close().await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM turns").unwrap();
+    let before = files(dir.path());
+    let locked = open(&path).unwrap_err();
+    assert_eq!((locked.code(), locked.is_retryable()), ("store_locked", true));
+    assert!(files(dir.path()) == before);
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    assert_eq!(open(&path).unwrap().load("a".into(), 9).await, Ok(vec![Turn::user("x")]));
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_in_the_middle_leaves_nothing_of_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    store.append("a".into(), vec![Turn::user("x")]).await.unwrap();
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    // The third turn of a session is refused, when two of it are written.
+    change(
+        "CREATE TRIGGER refuses BEFORE INSERT ON turns
+         WHEN (SELECT count(*) FROM turns WHERE session = NEW.session) = 2
+         BEGIN SELECT RAISE(ABORT, 'on purpose'); END",
+    );
+    let exchange = || ["x", "y", "z"].map(Turn::user).to_vec();
+    store.append("b".into(), exchange()).await.unwrap_err();
+    assert_eq!(store.load("b".into(), 9).await, Ok(Vec::new()), "no half of an exchange is kept");
+    assert_eq!(store.load("a".into(), 9).await, Ok(vec![Turn::user("x")]), "and what was there stays");
+    change("DROP TRIGGER refuses");
+    store.append("b".into(), exchange()).await.unwrap();
+    assert_eq!(store.load("b".into(), 9).await, Ok(exchange()), "the same store goes on");
 }
 
 #[tokio::test]
