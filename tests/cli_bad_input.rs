@@ -77,6 +77,27 @@ fn a_number_below_zero_is_told_what_it_may_be() {
 }
 
 #[test]
+fn a_flag_takes_no_other_flag_for_its_value() {
+    let place = Place::with_docs();
+    for (flag, told) in [
+        ("--deadline", "the flag --deadline needs a value, such as 90s"),
+        ("--max-researchers", "the flag --max-researchers needs a value, such as 4"),
+        ("--max-cost", "the flag --max-cost needs a value, such as 0.50"),
+        ("--corpus", "the flag --corpus needs a value, such as docs"),
+        ("--cache", "the flag --cache needs a value"),
+    ] {
+        let ran = place.run([QUESTION, flag, "--output", "json"]);
+        let message = ran.json()["error"]["message"].to_string();
+        assert!(ran.code == 2 && message.contains(told), "{ran:?}");
+        assert!(!ran.out.contains("in quotes"), "{ran:?}");
+    }
+    let ran = place.run([QUESTION, "--corpus", "docs", "--output"]);
+    assert!(ran.err.contains("the flag --output needs a value: one of text, json, jsonl"), "{ran:?}");
+    let mock = Ran::of(place.callboard(["mock-llm", "--latency", "-5s"]).output().unwrap());
+    assert!(mock.err.contains("write a number with a unit"), "{mock:?}");
+}
+
+#[test]
 fn a_question_in_any_script_is_searched() {
     let place = Place::with_docs();
     for question in ["什么是代理？", "что такое агент?", "7?"] {

@@ -19,6 +19,7 @@ mod show;
 mod signals;
 mod trace;
 mod usage;
+mod words;
 
 use callboard::ExitStatus;
 use clap::Parser;
@@ -29,7 +30,7 @@ use show::ConfigCommand;
 /// Runs the program with the arguments of the process.
 pub(crate) fn main() -> ExitStatus {
     panics::install();
-    let words: Vec<_> = std::env::args_os().collect();
+    let words = words::joined(std::env::args_os());
     match Cli::try_parse_from(&words) {
         Ok(Cli { command: Command::Research(args) }) => panics::caught(args.output, || research::run(args)),
         Ok(Cli { command: Command::MockLlm(args) }) => panics::caught(Output::Text, || mock_llm::run(&args)),

@@ -8,7 +8,7 @@ use callboard::config::{Entry, Loaded, Surroundings, Value, load};
 use clap::Args;
 
 /// The flags that are settings. Their ranges are those of their keys. A number takes `-3` for its value, so that what is told is the range
-/// and not that there is no flag `-3`.
+/// and not that there is no flag `-3`; `-3s` is joined to the flag of a time before (`words.rs`).
 #[derive(Debug, Args)]
 pub(super) struct SettingArgs {
     /// A folder or a file to search; may be repeated.
@@ -46,7 +46,7 @@ pub(super) struct SettingArgs {
 
     /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default, 5m
     /// with a model.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = of("research.deadline"))]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = of("research.deadline"))]
     deadline: Option<Value>,
 }
 
@@ -115,7 +115,7 @@ mod tests {
             _settings: SettingArgs,
         }
         let told = |words: &[&str]| <Line as clap::Parser>::try_parse_from(words).unwrap_err().to_string();
-        for flag in ["--max-cost", "--max-tokens", "--iterations", "--max-researchers"] {
+        for flag in ["--max-cost", "--max-tokens", "--iterations", "--max-researchers", "--deadline"] {
             let bare = told(&["callboard", flag, "--cache", "on"]);
             assert!(bare.contains("a value is required"), "{bare}");
             let below = told(&["callboard", flag, "-3"]);
