@@ -170,6 +170,9 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap())).collect()
 }
 
+/// What makes a file one that is refused.
+type Spoils<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn a_file_that_is_refused_is_the_same_to_the_byte_and_nothing_is_left_beside_it() {
     let change = |sql: &'static str| move |path: &Path| Connection::open(path).unwrap().execute_batch(sql).unwrap();
@@ -185,7 +188,7 @@ async fn a_file_that_is_refused_is_the_same_to_the_byte_and_nothing_is_left_besi
         fs::set_permissions(path, permissions).unwrap();
     };
     let (newer, foreign) = (change("PRAGMA user_version = 9"), change("PRAGMA application_id = 7"));
-    let spoiled: [(&str, &dyn Fn(&Path)); 4] = [
+    let spoiled: [(&str, Spoils<'_>); 4] = [
         ("store_newer", &newer),
         ("store_foreign", &foreign),
         ("store_damaged", &damage),
