@@ -1,6 +1,6 @@
 //! What does a program without an async runtime call? The same names without `async`: each call blocks its thread.
 //!
-//! ```no_run
+//! ```
 //! use callboard::blocking::Runtime;
 //!
 //! let runtime = Runtime::from_env()?;

@@ -94,8 +94,7 @@ pub mod telemetry;
 pub mod testkit;
 pub mod tools;
 
-/// The programs in the README are compiled with the documentation's tests, and run but for those that ask the configured model: a
-/// `cargo test` calls nobody whom somebody has configured for other ends.
+/// The programs in the README are compiled and run with the documentation's tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

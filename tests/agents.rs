@@ -215,7 +215,7 @@ async fn many_questions_are_asked_so_many_at_a_time_and_come_back_in_order() {
     assert_eq!((all.len(), over.code()), (2, "provider"), "the script is over: {over}");
 }
 
-/// Says nothing to what begins with `never`, nothing to the first ask of what begins with `later`, and counts the calls of each question.
+/// Says nothing to `never`, nothing to the first ask of `later`, refuses `refused`, and counts the calls of each question.
 fn silent_at_first(calls: &Arc<Mutex<BTreeMap<String, u32>>>) -> FunctionModel {
     let calls = calls.clone();
     FunctionModel::new(move |request| {

@@ -1,7 +1,7 @@
 //! Does the tree still have the shape that ARCHITECTURE.md describes? An ordinary test that only reads files.
 //!
-//! The rules are functions from text to complaints (`architecture/rules.rs`), so that each can be shown to fail
-//! (`architecture/noticed.rs`). What the compiler or clippy can see is left to them (clippy.toml).
+//! The rules are functions from text to complaints (`architecture/rules.rs`, `errors.rs`, `tried.rs`), so that each can be shown to fail
+//! (`architecture/noticed.rs`, and in `tried.rs` itself). What the compiler or clippy can see is left to them (clippy.toml).
 
 #[path = "architecture/errors.rs"]
 mod errors;
@@ -74,7 +74,7 @@ fn every_queue_has_a_bound() {
 fn every_error_has_a_code_and_says_whether_to_try_again() {
     let all: Vec<_> = ["actors/src", "src", "macros/src"].into_iter().flat_map(rust).collect();
     let found: usize = all.iter().map(|source| errors::error_types(source).len()).sum();
-    assert!(found > 20, "only {found} public error types were found: does the rule still see them?");
+    assert!(found > 15, "only {found} public error types were found: does the rule still see them?");
     hold(all.iter().flat_map(errors_can_be_handled));
     hold(codes_are_documented(&all, &read("docs/embedding.md")));
 }
@@ -95,9 +95,10 @@ fn tests_call_nobody_outside_this_machine() {
     hold(
         rust("tests").iter().filter(|source| !source.path.starts_with("tests/architecture")).flat_map(tests_stay_here),
     );
-    let documents = sources("", &["md"]);
-    let commented = rust("src").into_iter().chain(rust("actors/src")).chain(rust("macros/src"));
-    hold(documents.into_iter().chain(commented).flat_map(|source| documented_programs_stay_here(&source)));
+    let documented = read(".cargo/config.toml");
+    for set in ["CALLBOARD_NETWORK=loopback", "CALLBOARD_MODEL_NAME=builtin"] {
+        assert!(documented.contains(set), ".cargo/config.toml: programs of the documentation run without {set}");
+    }
     for script in [".ci/run", ".ci/check"] {
         assert!(read(script).contains("export CALLBOARD_NETWORK=loopback"), "{script}: lets tests call providers");
     }

@@ -80,7 +80,7 @@ fn refused(error: &MockError) -> ExitStatus {
         MockError::Listen { source, .. } => {
             let message = format!("{error}: {source}");
             let hint = "stop what listens there, or choose another --port; --port 0 takes a free one";
-            let entry = ErrorEntry { code: "cannot_listen".into(), cause: None, message, hint: hint.into() };
+            let entry = ErrorEntry { code: error.code().into(), cause: None, message, hint: hint.into() };
             failed(&entry, ExitStatus::Input)
         }
         _ => failed(&internal(&error.to_string()), ExitStatus::Internal),
@@ -94,7 +94,7 @@ fn scripted(error: &ScriptError) -> ErrorEntry {
         }
         _ => (error.to_string(), error.hint()),
     };
-    ErrorEntry { code: "bad_script".into(), cause: None, message, hint: hint.into() }
+    ErrorEntry { code: error.code().into(), cause: None, message, hint: hint.into() }
 }
 
 fn usage(problem: &str) -> ErrorEntry {

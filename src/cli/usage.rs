@@ -22,12 +22,12 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
             ExitStatus::Usage
         }
         _ => {
-            let mut entry =
+            let mut told =
                 entry(&error.to_string(), is_unquoted(error) && command(words) == " research", command(words));
             if let Some(message) = without_a_value(error) {
-                entry.message = message;
+                told.message = message;
             }
-            output::failure(wanted(words), entry, ExitStatus::Usage)
+            output::failure(wanted(words), told, ExitStatus::Usage)
         }
     }
 }
@@ -35,8 +35,9 @@ pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
 /// What is said of a flag that wants a value and has none: another flag behind it is none.
 fn without_a_value(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
-    let given = matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if !value.is_empty());
-    if error.kind() != ErrorKind::InvalidValue || given || !arg.starts_with("--") {
+    let is_given =
+        matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if !value.is_empty());
+    if error.kind() != ErrorKind::InvalidValue || is_given || !arg.starts_with("--") {
         return None;
     }
     // It is called `--deadline <TIME>` here.
@@ -44,10 +45,8 @@ fn without_a_value(error: &clap::Error) -> Option<String> {
     let example = match (error.get(ContextKind::ValidValue), what) {
         (Some(ContextValue::Strings(values)), _) if !values.is_empty() => format!(": one of {}", values.join(", ")),
         (_, "<TIME>") => ", such as 90s".to_owned(),
-        (_, "<N>") => ", such as 4".to_owned(),
         (_, "<USD>") => ", such as 0.50".to_owned(),
-        (_, "<PATH>" | "<DIR>") => ", such as docs".to_owned(),
-        (_, "<NAME>" | "<NAMES>") => ", such as openai/NAME".to_owned(),
+        (_, "<PATH>") => ", such as docs".to_owned(),
         _ => String::new(),
     };
     Some(format!("the flag {flag} needs a value{example}"))

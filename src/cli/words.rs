@@ -10,11 +10,11 @@ use super::args::Cli;
 pub(super) fn joined(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let flags = times(&Cli::command());
     let mut joined: Vec<OsString> = Vec::new();
-    let mut is_open = true;
+    let mut may_be_flag = true;
     for word in words {
-        is_open &= word != "--";
+        may_be_flag &= word != "--";
         match joined.last_mut() {
-            Some(last) if is_open && is_below_zero(&word) && flags.iter().any(|flag| *last == **flag) => {
+            Some(last) if may_be_flag && is_below_zero(&word) && flags.iter().any(|flag| *last == **flag) => {
                 last.push("=");
                 last.push(word);
             }

@@ -113,7 +113,6 @@ impl fmt::Display for Fault {
 /// No fault has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no fault is called `{name}`; there are: {}", names())]
-#[non_exhaustive]
 pub struct UnknownFault {
     name: String,
 }

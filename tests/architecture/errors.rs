@@ -32,7 +32,9 @@ pub(crate) fn error_types(source: &Source) -> Vec<ErrorType> {
     errors
         .map(|(at, name)| ErrorType {
             line: at + 1,
-            is_open: attributes(&lines, at).any(|line| line.starts_with("#[non_exhaustive]")),
+            // A struct whose fields are its own can grow as it is.
+            is_open: lines[at].starts_with("pub struct ")
+                || attributes(&lines, at).any(|line| line.starts_with("#[non_exhaustive]")),
             is_retryable_said: method(&lines, name, "is_retryable").is_some(),
             codes: method(&lines, name, "code").map(|(from, to)| literals(&raw[from..to])),
             name: name.to_owned(),
@@ -49,7 +51,7 @@ fn type_name(line: &str) -> Option<&str> {
 /// The lines of the attributes above a type.
 fn attributes<'a>(lines: &'a [&'a str], at: usize) -> impl Iterator<Item = &'a str> {
     let above = lines[..at].iter().rev().copied();
-    above.take_while(|line| !line.is_empty() && !line.starts_with('}') && !line.ends_with(';'))
+    above.take_while(|line| !line.starts_with('}') && !line.ends_with(';'))
 }
 
 fn derives_error(line: &str) -> bool {
@@ -91,7 +93,7 @@ pub(crate) fn errors_can_be_handled(source: &Source) -> Vec<String> {
             say("is not #[non_exhaustive]. Add it: a variant more must break nobody");
         }
         if !error.is_retryable_said {
-            say("has no is_retryable(). Say beside it whether the same call may work later, without anybody's doing");
+            say("has no is_retryable(). Say beside it whether the same call may work when it is made again later");
         }
         let Some(mut codes) = error.codes else {
             say("has no code(). Give each variant a stable name in snake_case: programs compare it");

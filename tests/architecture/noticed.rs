@@ -70,25 +70,6 @@ fn a_test_that_may_call_somebody_outside_is_noticed() {
 }
 
 #[test]
-fn a_program_of_the_documentation_that_asks_a_configured_model_is_noticed() {
-    for bad in [
-        "```rust\nfrom_env()?;\n```",
-        "/// ```\n/// Runtime::from_env()\n/// ```",
-        "//! ```should_panic\n//! from_env()",
-    ] {
-        assert_eq!(documented_programs_stay_here(&sample("a.md", bad)).len(), 1, "{bad}");
-    }
-    for good in [
-        "```rust,no_run\nfrom_env()?;\n```",
-        "```sh\nfrom_env()\n```\n",
-        "```rust\na();\n```\nand `from_env()`",
-        "/// ```no_run\n/// from_env()\n/// ```\nfn from_env() {}",
-    ] {
-        assert!(documented_programs_stay_here(&sample("a.md", good)).is_empty(), "{good}");
-    }
-}
-
-#[test]
 fn a_select_without_an_order_is_noticed() {
     for bad in [
         "tokio::select! { a = b => {} }",

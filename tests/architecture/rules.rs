@@ -194,35 +194,6 @@ pub(crate) fn tests_stay_here(source: &Source) -> Vec<String> {
     complaints
 }
 
-/// Programs of the documentation that would ask whatever model their reader has configured, when the documentation is tested.
-pub(crate) fn documented_programs_stay_here(source: &Source) -> Vec<String> {
-    let mut complaints = Vec::new();
-    // What stands behind the mark that opened a fence.
-    let mut open: Option<&str> = None;
-    for (index, line) in source.text.lines().enumerate() {
-        let line = line.trim_start();
-        let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line).trim_start();
-        match (open, line.strip_prefix("```")) {
-            (None, words) => open = words,
-            (Some(_), Some(_)) => open = None,
-            (Some(words), None) if is_run(words) && line.contains("from_env(") => complaints.push(format!(
-                "{}:{}: asks the model that its reader has configured, whenever the documentation is tested. Write `no_run` \
-                 behind its fence",
-                source.path,
-                index + 1
-            )),
-            _ => {}
-        }
-    }
-    complaints
-}
-
-/// Whether the documentation's tests run a block that has this behind its fence. One without a word is Rust.
-fn is_run(words: &str) -> bool {
-    let mut words = words.split(',').map(str::trim);
-    words.all(|word| ["", "rust", "should_panic"].contains(&word) || word.starts_with("edition"))
-}
-
 pub(crate) fn not_too_long(source: &Source) -> Vec<String> {
     let lines = source.text.lines().count();
     if lines <= LONGEST_FILE {

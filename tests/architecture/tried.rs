@@ -35,7 +35,7 @@ pub(crate) fn fixtures_have_an_origin(folder: &str, files: &[String], readme: &s
     for file in files.iter().filter(|file| !file.ends_with(".md")) {
         let name = file.rsplit('/').next().unwrap_or(file);
         let row = rows.iter().find(|row| quoted(row[0]).any(|pattern| fits(name, pattern)));
-        let is_tool = !name.ends_with(".http") && readme.contains(&format!("`{name}`"));
+        let is_tool = (name.ends_with(".sh") || name.ends_with(".py")) && readme.contains(&format!("`{name}`"));
         match row {
             None if is_tool => {}
             None => complaints

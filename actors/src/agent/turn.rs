@@ -65,9 +65,9 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         AgentRef::to(self.door)
     }
 
-    /// Ends with the agent; carries the deadline it inherited.
+    /// Ends with the agent, and ends the agent when it is cancelled; carries the deadline it inherited.
     pub fn scope(&self) -> &Scope {
-        self.door.heeded_scope()
+        self.door.heed_scope()
     }
 
     /// Runs `work` on this shard, beside the agent; its result comes back as the message that `done` makes of it.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer::{Answer, ChatAgentError, Ended};
+use super::behalf::Behalf;
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
@@ -19,7 +20,7 @@ use super::turns::{Next, Outcome, Turns};
 use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{Budget, CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
+use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
 use crate::mailbox::AgentId;
 use crate::ports::{Guarded, ToolContext};
 use crate::scope::Scope;
@@ -50,7 +51,7 @@ pub(super) fn carry_out(
     let mut input = plan.guards.look_at_input(&text);
     let mut turns = Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form);
     let behalf = Behalf { run, user, session, budget, callers };
-    let behalf = (!behalf.is_nobodys()).then(|| Box::new(behalf));
+    let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
     let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
     async move {
         if asking.session().is_some()
@@ -62,6 +63,7 @@ pub(super) fn carry_out(
         let ended = loop {
             next = match next {
                 Next::Model(request) => {
+                    // What a `match` looks at lives as long as its arms, and the future would hold it.
                     if let Some(mut look) = input.take() {
                         Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await
                     } else {
@@ -102,23 +104,6 @@ async fn passed(plan: &Plan, answer: Box<Answer>, until: Instant) -> Ended {
             Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
         }
         Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
-    }
-}
-
-/// On whose behalf something is asked.
-#[derive(Default)]
-struct Behalf {
-    run: Option<String>,
-    user: Option<String>,
-    session: Option<String>,
-    budget: Option<Budget>,
-    callers: Arc<[AgentId]>,
-}
-
-impl Behalf {
-    fn is_nobodys(&self) -> bool {
-        let Self { run, user, session, budget, callers } = self;
-        run.is_none() && user.is_none() && session.is_none() && budget.is_none() && callers.is_empty()
     }
 }
 
@@ -376,8 +361,8 @@ impl Asking {
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
-        let (host, nobodys) = (&self.agent.host, Behalf::default());
-        let Behalf { run, user, session, budget, callers } = self.behalf.as_deref().unwrap_or(&nobodys);
+        let (host, nothing) = (&self.agent.host, Behalf::default());
+        let Behalf { run, user, session, budget, callers } = self.behalf.as_deref().unwrap_or(&nothing);
         ToolContext {
             agent: host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),

@@ -3,6 +3,7 @@
 //!
 //! - `spec`, `limits`: how an agent is started, and how far an ask may go
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
+//! - `behalf`: on whose behalf it is asked
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
 //! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
@@ -15,6 +16,7 @@
 //! - `line`, `host`: one ask at a time, and where
 
 mod answer;
+mod behalf;
 mod delegate;
 mod drive;
 mod guard;

@@ -190,6 +190,7 @@ mod tests {
             ("panicked", WorkError::Panicked("x".to_owned()).is_retryable(), false),
             ("failed", TaskError::Failed("x".to_owned()).is_retryable(), false),
             ("deadline", TaskError::Cancelled(CancelReason::Deadline).is_retryable(), true),
+            ("interrupted", TaskError::Cancelled(CancelReason::Interrupted).is_retryable(), true),
             ("redundant", TaskError::Cancelled(CancelReason::Redundant).is_retryable(), false),
             ("too many", AddError::TooMany(1).is_retryable(), false),
             ("no message", ProbeError::NoMessage { probe: probe(), within }.is_retryable(), true),

@@ -50,9 +50,10 @@ impl TaskError {
         }
     }
 
-    /// Whether the same task may succeed in another fan-out: one that had no time. One that failed had all its attempts.
+    /// Whether the same task may succeed in another fan-out: one that had no time, or that somebody interrupted. One that failed had all
+    /// its attempts.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Cancelled(CancelReason::Deadline))
+        matches!(self, Self::Cancelled(CancelReason::Deadline | CancelReason::Interrupted))
     }
 }
 

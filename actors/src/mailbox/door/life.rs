@@ -65,12 +65,12 @@ impl<M: Send + 'static> Door<M> {
     }
 
     /// The same for the agent itself, whom it ends from now on.
-    pub(crate) fn heeded_scope(&self) -> &Scope {
+    pub(crate) fn heed_scope(&self) -> &Scope {
         self.heeds_scope.store(true, Ordering::Release);
         self.scope()
     }
 
-    /// Whether its own scope, if somebody cancels it, ends the agent.
+    /// Whether the agent has asked for its own scope. One that it was given ends it anyway.
     pub(in crate::mailbox) fn heeds_scope(&self) -> bool {
         self.heeds_scope.load(Ordering::Acquire)
     }
