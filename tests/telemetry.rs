@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture, System};
-use callboard::actors::chat::{ChatReply, ChatRequest, Turn as ChatTurn};
+use callboard::actors::chat::{ChatReply, ChatRequest, TokenUsage, Turn as ChatTurn};
 use callboard::actors::error::{Limited, ModelError};
 use callboard::actors::gateway::{
-    BreakerPolicy, CacheMode, Gateway, GatewayInfo, GatewayLimits, ModelLimits, RetryBudgetPolicy, RetryPolicy,
-    ServedModel,
+    BreakerPolicy, Budget, BudgetLimits, CacheMode, Gateway, GatewayInfo, GatewayLimits, ModelLimits, Price,
+    RetryBudgetPolicy, RetryPolicy, ServedModel,
 };
 use callboard::actors::mailbox::{ActixSpec, AgentInfo};
 use callboard::actors::ports::{ChatModel, ModelCall};
@@ -189,11 +189,15 @@ impl ChatModel for Scripted {
                     let (limited, retry_after) = (Limited::Rate, Some(Duration::from_millis(1)));
                     Err(ModelError::RateLimited { limited, retry_after, message })
                 }
+                "priced" => Ok(ChatReply { usage: Some(USED), ..ChatReply::text(message) }),
                 _ => Ok(ChatReply::text(message)),
             }
         })
     }
 }
+
+/// What a call used that tells it.
+const USED: TokenUsage = TokenUsage { input: 30, output: 12 };
 
 const ONE: &str = "played/one";
 const TWO: &str = "played/two";
@@ -202,7 +206,8 @@ const THREE: &str = "played/three";
 fn scripted(runtime: &Runtime) -> Gateway {
     let served = |name| {
         let limits = ModelLimits { max_in_flight: Some(2), ..ModelLimits::default() };
-        ServedModel { limits, ..ServedModel::new(name, Arc::new(Scripted(name))) }
+        let price = (name == THREE).then_some(Price { input: 1_000_000, output: 2_000_000 });
+        ServedModel { limits, price, ..ServedModel::new(name, Arc::new(Scripted(name))) }
     };
     let limits = GatewayLimits {
         max_waiting: 1,
@@ -258,7 +263,12 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         call(ONE, "x").send().await.unwrap_err();
         (gateway.info().await.unwrap(), held)
     });
-    let metrics = GatewayMetrics::new(gateway.clone());
+    let total = Budget::new(BudgetLimits { tokens: Some(1_000), micros: None });
+    let part = total.split(BudgetLimits { tokens: Some(300), micros: None }).unwrap();
+    let paid = here.block_on(call(THREE, "priced").budget(&part).send()).unwrap();
+    assert_eq!(paid.reply.usage, Some(USED));
+    let info = GatewayInfo { models: here.block_on(gateway.info()).unwrap().models, ..info };
+    let metrics = GatewayMetrics::new(gateway.clone()).budget("all", &total).budget("part", &part);
     metrics::with_local_recorder(&recorder, || here.block_on(metrics.publish())).unwrap();
     let text = page.render();
     let has = |line: &str| assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
@@ -274,6 +284,17 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         "callboard_model_fell_back_total{model=\"played/two\"} 3",
         "callboard_model_pauses_total{model=\"played/three\"} 2",
         "callboard_model_failed_total{model=\"played/three\"} 14",
+        "callboard_model_input_tokens_total{model=\"played/three\"} 30",
+        "callboard_model_output_tokens_total{model=\"played/three\"} 12",
+        "callboard_model_cost_microdollars_total{model=\"played/three\"} 54",
+        "callboard_budget_calls_total{budget=\"all\"} 1",
+        "callboard_budget_spent_tokens{budget=\"all\"} 42",
+        "callboard_budget_reserved_tokens{budget=\"all\"} 258",
+        "callboard_budget_limit_tokens{budget=\"all\"} 1000",
+        "callboard_budget_spent_tokens{budget=\"part\"} 42",
+        "callboard_budget_reserved_tokens{budget=\"part\"} 0",
+        "callboard_budget_limit_tokens{budget=\"part\"} 300",
+        "callboard_budget_spent_microdollars{budget=\"part\"} 54",
         "# TYPE callboard_model_retries_total counter",
         "# TYPE callboard_model_limit gauge",
     ] {
@@ -289,6 +310,12 @@ fn what_model_calls_are_like_is_published_for_each_model() {
             ("failed_total", model.failed),
             ("cached_total", model.cached),
             ("shared_total", model.shared),
+            ("input_tokens_total", model.input_tokens),
+            ("output_tokens_total", model.output_tokens),
+            ("without_usage_total", model.without_usage),
+            ("out_of_budget_total", model.out_of_budget),
+            ("queue_microseconds_total", u64::try_from(model.queue.as_micros()).unwrap()),
+            ("provider_microseconds_total", u64::try_from(model.provider.as_micros()).unwrap()),
         ] {
             has(&format!("callboard_model_{metric}{{model=\"{}\"}} {value}", model.name));
         }

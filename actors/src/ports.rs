@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, ready};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::chat::{ChatReply, ChatRequest, ToolSpec, Turn};
@@ -54,6 +55,27 @@ pub trait ChatModel: Send + Sync + 'static {
     /// # Errors
     /// [`ModelError`] says what the caller can do about it.
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
+
+    /// Whose rate its calls count against. `None`, the default, is nobody's but its own.
+    fn rate_key(&self) -> Option<RateKey> {
+        None
+    }
+}
+
+/// Whose requests and tokens a provider counts together. A number that says nothing of the key behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RateKey(u64);
+
+impl RateKey {
+    /// Of whoever calls this address with this key; without a key, of all who do.
+    pub fn of(address: &str, key: Option<&str>) -> Self {
+        let mut hash = Sha256::new();
+        for part in [address, key.unwrap_or("")] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
 }
 
 /// A reply as a [`ReplyStore`] has it.

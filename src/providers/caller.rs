@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Headroom};
-use callboard_actors::error::{ModelError, Waiting};
+use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
-use callboard_actors::ports::ModelCall;
+use callboard_actors::ports::{ModelCall, RateKey};
 use futures_util::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::http::{Http, ProviderError, body, failed, host};
 use super::probe::{Answer, Probe};
+use super::refusal::names_model;
 use super::sse::Events;
 use crate::network::is_local;
 
@@ -160,6 +161,12 @@ impl<F: Format> Caller<F> {
         Ok(Self { vendor, format, model, url, models, key, headers, http })
     }
 
+    /// Whose rate its calls count against: that of its key at this server.
+    pub(super) fn rate_key(&self) -> RateKey {
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim());
+        RateKey::of(&self.url.origin().ascii_serialization(), key)
+    }
+
     /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
     pub(super) async fn probe(&self, model: &str, within: Duration) -> Probe {
         let is_key_exposed = self.key.is_some() && self.url.scheme() == "http" && !is_local(&self.url);
@@ -223,7 +230,15 @@ impl<F: Format> Caller<F> {
     /// What a status other than success means.
     fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
         let key = (self.vendor.key, self.key.is_some());
-        F::refused(response.status().as_u16(), response.headers(), &self.without_key(said), key)
+        let said = self.without_key(said);
+        match F::refused(response.status().as_u16(), response.headers(), &said, key) {
+            ModelError::RateLimited { limited: Limited::Rate, retry_after, message } => {
+                let is_of_model = names_model(&String::from_utf8_lossy(&said), &self.model);
+                let limited = if is_of_model { Limited::ModelRate } else { Limited::Rate };
+                ModelError::RateLimited { limited, retry_after, message }
+            }
+            error => error,
+        }
     }
 
     fn of_another_kind(&self, response: &Response) -> ModelError {

@@ -18,6 +18,20 @@ pub(super) fn short(text: &str) -> String {
     }
 }
 
+/// Whether a refusal names the model that was asked, or the family of it that is limited: OpenAI's, Anthropic's and Google's 429 do when
+/// other models of the same key go on. A family, such as `gpt-4o` of `gpt-4o-2024-08-06`, has a digit in its name: a vendor's own
+/// name is none.
+pub(super) fn names_model(said: &str, model: &str) -> bool {
+    let (said, model) = (said.to_lowercase(), model.to_lowercase());
+    let is_in_a_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':' | '/');
+    let words = said.split(|letter| !is_in_a_name(letter)).map(|word| word.trim_end_matches(['.', ':', '-', '/']));
+    words.filter(|word| !word.is_empty()).any(|word| {
+        let is_family = || word.contains(|letter: char| letter.is_ascii_digit()) && word.contains(char::is_alphabetic);
+        let rest = word.rsplit('/').next().and_then(|name| model.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':', '@']) && is_family())
+    })
+}
+
 /// The error behind a status that is no question of the vendor; `None` of any other. `variable` is that of the key, and whether one was
 /// sent.
 pub(super) fn of_status(
@@ -53,4 +67,40 @@ pub(super) fn unreadable(json: &[u8], error: &serde_json::Error, what: &str) -> 
     };
     let (line, column) = (error.line(), error.column());
     ModelError::Malformed(format!("it is not the JSON of {what}: {why}, at line {line} and column {column}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_a_model_is_known_by_its_name() {
+        let table = [
+            (
+                "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000",
+                "gpt-4o",
+                true,
+            ),
+            ("Rate limit reached for gpt-4o in organization org-x on requests per min", "gpt-4o-2024-08-06", true),
+            ("Rate limit reached for gpt-4o-mini in organization org-x", "gpt-4o", false),
+            ("Quota exceeded for metric: requests, limit: 20, model: gemini-2.5-flash", "gemini-2.5-flash", true),
+            (
+                "would exceed the rate limit (org: 1, model: claude-sonnet-4-20250514).",
+                "claude-sonnet-4-20250514",
+                true,
+            ),
+            ("would exceed the rate limit of Claude for your organization", "claude-sonnet-4", false),
+            (
+                "This request would exceed your organization's rate limit of 50,000 input tokens per minute",
+                "claude-3-opus",
+                false,
+            ),
+            ("Rate limit reached for model `models/o3`.", "o3", true),
+            ("Your account request reached organization max RPM: 3", "moonshot-v1-8k", false),
+            ("", "gpt-4o", false),
+        ];
+        for (said, model, is_named) in table {
+            assert_eq!(names_model(said, model), is_named, "{said} / {model}");
+        }
+    }
 }

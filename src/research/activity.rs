@@ -64,27 +64,13 @@ fn activity(name: &str, info: &GatewayInfo, spent: Spent, has_price: bool) -> Op
 
 #[cfg(test)]
 mod tests {
-    use callboard_actors::gateway::{BreakerState, ModelInfo};
+    use callboard_actors::gateway::ModelInfo;
 
     use super::*;
 
     #[test]
     fn a_cost_is_known_when_price_and_usage_of_all_calls_are() {
-        let model = ModelInfo {
-            name: "a/b".to_owned(),
-            in_flight: 3,
-            attempts: 50,
-            retries: 0,
-            failed: 0,
-            refused: 0,
-            pauses: 0,
-            limit: 8,
-            breaker: BreakerState::Closed,
-            retries_refused: 0,
-            fell_back: 0,
-            cached: 0,
-            shared: 0,
-        };
+        let model = ModelInfo { name: "a/b".to_owned(), in_flight: 3, attempts: 50, limit: 8, ..ModelInfo::default() };
         let info = GatewayInfo { in_flight: 3, peak_in_flight: 4, waiting: 2, models: vec![model] };
         // An open call is not counted yet, which makes nothing unknown.
         let spent =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callboard_actors::error::ModelError;
-use callboard_actors::gateway::{BreakerState, Gateway, GatewayInfo, ModelInfo};
+use callboard_actors::gateway::{BreakerState, Budget, Gateway, GatewayInfo, ModelInfo};
 use metrics::{Label, counter, gauge};
 
 use super::with;
@@ -13,18 +13,27 @@ use super::with;
 pub struct GatewayMetrics {
     gateway: Gateway,
     labels: Vec<Label>,
+    budgets: Vec<(String, Budget)>,
 }
 
 impl GatewayMetrics {
     /// Of this gateway, which ends with its runtime and not with the last who knows it.
     pub fn new(gateway: Gateway) -> Self {
-        Self { gateway, labels: Vec::new() }
+        Self { gateway, labels: Vec::new(), budgets: Vec::new() }
     }
 
     /// The same, with the label `gateway` on every metric.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.labels = vec![Label::new("gateway", name.into())];
+        self
+    }
+
+    /// The same, with what is spent and reserved of this budget, whose label `budget` is this name. A recorder keeps each name that it
+    /// has seen: give one to budgets that last, such as that of all runs, and not to those of single runs.
+    #[must_use]
+    pub fn budget(mut self, name: impl Into<String>, budget: &Budget) -> Self {
+        self.budgets.push((name.into(), budget.clone()));
         self
     }
 
@@ -40,6 +49,7 @@ impl GatewayMetrics {
         set("callboard_gateway_peak_in_flight", peak_in_flight);
         set("callboard_gateway_waiting", waiting);
         models.iter().for_each(|model| self.publish_model(model));
+        self.budgets.iter().for_each(|(name, budget)| publish_budget(&with(&self.labels, "budget", name), budget));
         Ok(())
     }
 
@@ -67,6 +77,7 @@ impl GatewayMetrics {
         set("callboard_model_in_flight", info.in_flight as f64);
         set("callboard_model_limit", info.limit as f64);
         set("callboard_model_breaker", number_of(info.breaker));
+        set("callboard_model_paused_seconds", info.paused_for.as_secs_f64());
         let count = |metric: &'static str, value: u64| counter!(metric, labels.clone()).absolute(value);
         count("callboard_model_attempts_total", info.attempts);
         count("callboard_model_retries_total", info.retries);
@@ -77,7 +88,30 @@ impl GatewayMetrics {
         count("callboard_model_fell_back_total", info.fell_back);
         count("callboard_model_cached_total", info.cached);
         count("callboard_model_shared_total", info.shared);
+        count("callboard_model_out_of_budget_total", info.out_of_budget);
+        count("callboard_model_input_tokens_total", info.input_tokens);
+        count("callboard_model_output_tokens_total", info.output_tokens);
+        count("callboard_model_without_usage_total", info.without_usage);
+        info.micros.into_iter().for_each(|micros| count("callboard_model_cost_microdollars_total", micros));
+        count("callboard_model_queue_microseconds_total", micros(info.queue));
+        count("callboard_model_provider_microseconds_total", micros(info.provider));
     }
+}
+
+fn publish_budget(labels: &[Label], budget: &Budget) {
+    let (limits, spent) = (budget.limits(), budget.spent());
+    let set = |metric: &'static str, value: f64| gauge!(metric, labels.to_vec()).set(value);
+    counter!("callboard_budget_calls_total", labels.to_vec()).absolute(spent.calls);
+    set("callboard_budget_spent_tokens", spent.tokens as f64);
+    set("callboard_budget_reserved_tokens", spent.reserved_tokens as f64);
+    limits.tokens.into_iter().for_each(|tokens| set("callboard_budget_limit_tokens", tokens as f64));
+    set("callboard_budget_spent_microdollars", spent.micros as f64);
+    set("callboard_budget_reserved_microdollars", spent.reserved_micros as f64);
+    limits.micros.into_iter().for_each(|micros| set("callboard_budget_limit_microdollars", micros as f64));
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The worse, the higher: an alarm on more than 0 rings for both.

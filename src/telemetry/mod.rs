@@ -45,6 +45,24 @@
 //! | `callboard_model_fell_back_total` | counter, `model` | calls that the next model of their list made instead |
 //! | `callboard_model_cached_total` | counter, `model` | calls that a kept reply answered |
 //! | `callboard_model_shared_total` | counter, `model` | calls that the answer to an identical one answered |
+//! | `callboard_model_paused_seconds` | gauge, `model` | for how long its provider makes everybody wait from now on, or 0 |
+//! | `callboard_model_queue_microseconds_total` | counter, `model` | how long calls waited in line, all together |
+//! | `callboard_model_provider_microseconds_total` | counter, `model` | how long attempts took, all together |
+//! | `callboard_model_input_tokens_total`, `callboard_model_output_tokens_total` | counter, `model` | tokens that the provider counted |
+//! | `callboard_model_without_usage_total` | counter, `model` | attempts that may have used tokens, and nobody knows how many |
+//! | `callboard_model_cost_microdollars_total` | counter, `model` | what those tokens cost, of a model with a price |
+//! | `callboard_model_out_of_budget_total` | counter, `model` | calls that were not made because a budget has not enough left |
+//!
+//! # Budgets
+//!
+//! Of those that are [named](GatewayMetrics::budget); what is spent and reserved below one is in its numbers. A limit is published if
+//! there is one.
+//!
+//! | metric | kind, labels | what it is |
+//! |---|---|---|
+//! | `callboard_budget_calls_total` | counter, `budget` | attempts that were begun |
+//! | `callboard_budget_spent_tokens`, `callboard_budget_reserved_tokens`, `callboard_budget_limit_tokens` | gauge, `budget` | tokens |
+//! | `callboard_budget_spent_microdollars`, `callboard_budget_reserved_microdollars`, `callboard_budget_limit_microdollars` | gauge, `budget` | millionths of a US dollar |
 
 mod agents;
 mod gateway;

@@ -94,7 +94,7 @@ impl Provider {
         Sent::json(status, self.format.error(refusal, message).to_string())
     }
 
-    fn served(&self, base: &str) -> ServedModel {
+    pub(crate) fn served(&self, base: &str) -> ServedModel {
         only_loopback();
         ServedModel::new("m", (self.model)(base))
     }

@@ -49,10 +49,20 @@ impl Waiting {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limited {
-    /// Requests or tokens in a time: everybody who calls this model waits. Other models with the same key go on.
+    /// Requests or tokens in a time, of whoever has this key: all models that are called with it wait. What says no more is taken
+    /// for this one.
     Rate,
+    /// Requests or tokens in a time, of this model: everybody who calls it waits. Other models with the same key go on.
+    ModelRate,
     /// Calls at the same time: only this one is meant.
     Concurrency,
+}
+
+impl Limited {
+    /// Whether it is about requests or tokens in a time.
+    pub fn is_rate(self) -> bool {
+        matches!(self, Self::Rate | Self::ModelRate)
+    }
 }
 
 /// `1.5 s`, a tenth up, so that nobody comes back too early.
@@ -74,7 +84,7 @@ fn said(message: &str) -> String {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The gateway's queue is full, or the call cannot make its deadline.
+    /// The gateway's queue is full, or the call cannot make its deadline behind those that wait, or for a rate that is configured.
     #[error("too many model calls are waiting")]
     Overloaded {
         /// How long to wait before the next try: a second, until the gateway knows better.
@@ -88,6 +98,13 @@ pub enum ModelError {
         retry_after: Duration,
         /// What failed last, maybe for another caller: without the provider's words.
         last: Box<Self>,
+    },
+    /// The provider has said that its limit is reached, of the model or of its key, and that everybody is to wait for longer than
+    /// this call can. It was not made.
+    #[error("the provider has asked all calls to wait for another {}", in_seconds(*retry_after))]
+    Paused {
+        /// When it may be called again.
+        retry_after: Duration,
     },
     /// A time-out passed, queued or in flight.
     #[error("the time for {} is over", .0.words())]
@@ -124,7 +141,7 @@ pub enum ModelError {
     #[error("the model refused the content: {0}")]
     ContentRefused(String),
     /// The provider's limit is reached.
-    #[error("the provider's limit is reached (429): {message}")]
+    #[error("the provider's limit is reached (429){}", said(message))]
     RateLimited {
         /// What it is about.
         limited: Limited,
@@ -185,6 +202,7 @@ impl ModelError {
         match self {
             Self::Overloaded { .. } => "overloaded",
             Self::BreakerOpen { .. } => "breaker_open",
+            Self::Paused { .. } => "paused",
             Self::Timeout(_) => "timeout",
             Self::Stopped => "stopped",
             Self::BudgetExhausted(_) => "budget_exhausted",
@@ -213,6 +231,9 @@ impl ModelError {
                 return format!("try again in {}, or allow more calls at once", in_seconds(*retry_after));
             }
             Self::BreakerOpen { last, .. } => return last.hint(),
+            Self::Paused { retry_after } => {
+                return format!("try again in {}, make fewer calls, or name another model", in_seconds(*retry_after));
+            }
             Self::Timeout(waiting) => waiting.hint(),
             Self::Stopped => "start another runtime",
             Self::BudgetExhausted(_) => {
@@ -252,6 +273,7 @@ impl ModelError {
         match self {
             Self::Overloaded { .. }
             | Self::BreakerOpen { .. }
+            | Self::Paused { .. }
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::Network { .. }
@@ -272,11 +294,18 @@ impl ModelError {
         }
     }
 
+    /// Whether the gateway itself refused the call, and nobody was asked.
+    pub(crate) fn was_refused_here(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::BreakerOpen { .. } | Self::Paused { .. })
+    }
+
     /// The same failure without what a provider wrote, which may be about somebody's call and is for nobody else.
     pub(crate) fn without_words(&self) -> Self {
         let mut error = self.clone();
         match &mut error {
-            Self::Unavailable { message, .. } | Self::Broken { message, .. } => message.clear(),
+            Self::Unavailable { message, .. } | Self::Broken { message, .. } | Self::RateLimited { message, .. } => {
+                message.clear();
+            }
             Self::Malformed(message) => message.clear(),
             Self::Network { sent: true, message } => "the connection broke".clone_into(message),
             _ => {}
@@ -300,7 +329,9 @@ impl ModelError {
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { retry_after } | Self::BreakerOpen { retry_after, .. } => Some(*retry_after),
+            Self::Overloaded { retry_after } | Self::BreakerOpen { retry_after, .. } | Self::Paused { retry_after } => {
+                Some(*retry_after)
+            }
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -319,6 +350,7 @@ mod tests {
         let table = [
             (ModelError::Overloaded { retry_after: second }, "try again in 1 s"),
             (ModelError::BreakerOpen { retry_after: second, last: Box::new(nobody()) }, "the address is right"),
+            (ModelError::Paused { retry_after: second }, "name another model"),
             (ModelError::Stopped, "start another runtime"),
             (ModelError::Unauthorized { status: 401, message: message() }, "is right and still valid"),
             (ModelError::NotFound(message()), "ends with /v1"),
@@ -345,6 +377,8 @@ mod tests {
         }
         let silent = ModelError::Unavailable { status: 500, retry_after: None, message: String::new() };
         assert_eq!(silent.to_string(), "the provider is not available (500)");
+        let limited = ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: message() };
+        assert_eq!(limited.without_words().to_string(), "the provider's limit is reached (429)");
     }
 
     #[test]

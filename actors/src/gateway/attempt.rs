@@ -70,7 +70,7 @@ fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<R
     if let Some(reservation) = reservation {
         reservation.settle(reply.usage);
     }
-    let (used, headroom) = (reply.usage.map(TokenUsage::total), reply.headroom);
+    let (used, headroom) = (reply.usage, reply.headroom);
     let first_token = call.chunks.as_ref().and_then(Chunks::first);
     let completed = Completed::new(reply, desk.name(call.lane), call.times, first_token);
     Ended { used, headroom, outcome: Some((call, Ok(completed))), flight: None }
@@ -93,5 +93,5 @@ fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>
         received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
     };
-    Ended { used: used_nothing.then_some(0), outcome: Some((call, Err(error))), ..Ended::default() }
+    Ended { used: used_nothing.then(TokenUsage::default), outcome: Some((call, Err(error))), ..Ended::default() }
 }

@@ -6,6 +6,9 @@
 //! Whoever has no other model to turn to waits behind an open breaker, so that an outage of a provider that answers, however badly, is ridden
 //! out. Where nobody answers at all, he waits for the first try only, [`Breaker::has_no_try_soon`]: nobody knows whether a server will be started.
 //!
+//! A share of many attempts says nothing of a server that takes a minute to say nothing, nor of one that refuses every call for its
+//! rate: there a few in a row do ([`BreakerPolicy::in_a_row`]).
+//!
 //! What counts is how attempts end, see [`Outcome::of`]. Attempts that began before the breaker opened or closed last do not
 //! count any more: a crowd that fails late says nothing about the model that answers again.
 
@@ -29,6 +32,9 @@ pub struct BreakerPolicy {
     pub failed_percent: u32,
     /// How far back attempts count: 10 milliseconds to 24 hours. The default is 10 seconds.
     pub window: Duration,
+    /// It opens, too, when so many attempts in a row had no connection or no token in time, or so many calls in a row ended with a
+    /// 429 about a rate, whenever that was: 1 to 100,000. What is answered in between begins a new row. The default is 3.
+    pub in_a_row: u32,
     /// How long it is open; doubled each time when the model still fails. Above zero. The default is 2 seconds.
     pub cool_down: Duration,
     /// The longest that it is open: at most 24 hours. The default is 30 seconds.
@@ -38,7 +44,7 @@ pub struct BreakerPolicy {
 impl Default for BreakerPolicy {
     fn default() -> Self {
         let [window, cool_down, longest] = [10, 2, 30].map(Duration::from_secs);
-        Self { enabled: true, attempts: 10, failed_percent: 50, window, cool_down, longest }
+        Self { enabled: true, attempts: 10, failed_percent: 50, window, in_a_row: 3, cool_down, longest }
     }
 }
 
@@ -48,11 +54,13 @@ impl BreakerPolicy {
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range.
     pub fn validate(&self) -> Result<(), StartError> {
-        let Self { attempts, failed_percent, window, cool_down, longest, .. } = self;
+        let Self { attempts, failed_percent, window, in_a_row, cool_down, longest, .. } = self;
         let broken = if !(1..=100_000).contains(attempts) {
             format!("breaker.attempts is {attempts}; it must be between 1 and 100000")
         } else if !(1..=100).contains(failed_percent) {
             format!("breaker.failed_percent is {failed_percent}; it must be between 1 and 100")
+        } else if !(1..=100_000).contains(in_a_row) {
+            format!("breaker.in_a_row is {in_a_row}; it must be between 1 and 100000")
         } else if !(Duration::from_millis(10)..=DAY).contains(window) {
             format!("breaker.window is {window:?}; it must be between 10 milliseconds and 24 hours")
         } else if longest.is_zero() || *longest > DAY {
@@ -75,6 +83,8 @@ pub(super) enum Outcome {
     Alive,
     /// It does not.
     Failed,
+    /// It does not, and takes its time to say nothing.
+    Silent,
     /// Nothing.
     Neutral,
 }
@@ -103,7 +113,7 @@ impl Outcome {
             | ModelError::Network { .. }
             | ModelError::Malformed(_)
             | ModelError::Broken { .. } => Self::Failed,
-            ModelError::Timeout(Waiting::Connection | Waiting::FirstToken | Waiting::NextToken) => Self::Failed,
+            ModelError::Timeout(Waiting::Connection | Waiting::FirstToken | Waiting::NextToken) => Self::Silent,
             // A caller with little time, or a long answer.
             ModelError::Timeout(Waiting::Total | Waiting::Queue) => Self::Neutral,
             // Not sent, or our own fault. A certificate that is not accepted is told at once, to everybody.
@@ -111,6 +121,7 @@ impl Outcome {
             | ModelError::Provider(_)
             | ModelError::Overloaded { .. }
             | ModelError::BreakerOpen { .. }
+            | ModelError::Paused { .. }
             | ModelError::Stopped
             | ModelError::NoLanguageModel(_)
             | ModelError::NotRecorded(_)
@@ -124,10 +135,11 @@ impl Outcome {
 const SOON: Duration = Duration::from_secs(2);
 
 /// What a breaker is like, in the words of the field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Calls go through.
+    #[default]
     Closed,
     /// None does for a while.
     Open,
@@ -162,13 +174,18 @@ pub(super) struct Breaker {
     cool_down: Duration,
     /// Whether a probe has failed since it was closed.
     has_failed_probe: bool,
+    /// Attempts that ended in silence since one was answered.
+    silent: u32,
+    /// Calls that ended with a 429 about a rate since one was answered.
+    limited: u32,
 }
 
 impl Breaker {
     /// Closed.
     pub(super) fn new(policy: BreakerPolicy, now: Instant) -> Self {
         let state = State::Closed(Window::new(&policy, now));
-        Self { policy, state, era: 0, cool_down: Duration::ZERO, has_failed_probe: false }
+        let cool_down = Duration::ZERO;
+        Self { policy, state, era: 0, cool_down, has_failed_probe: false, silent: 0, limited: 0 }
     }
 
     /// How long a call has to wait; zero when it may start. While a probe is on its way this is a guess: its end is what
@@ -208,16 +225,21 @@ impl Breaker {
         if pass.era != self.era || !self.policy.enabled {
             return false;
         }
+        match outcome {
+            Outcome::Alive => self.silent = 0,
+            Outcome::Silent => self.silent = self.silent.saturating_add(1),
+            Outcome::Failed | Outcome::Neutral => {}
+        }
         match (&mut self.state, outcome) {
             (State::Closed(window), Outcome::Alive) => window.count(false, now),
-            (State::Closed(window), Outcome::Failed) => {
+            (State::Closed(window), Outcome::Failed | Outcome::Silent) => {
                 window.count(true, now);
-                if window.is_bad(&self.policy) {
+                if window.is_bad(&self.policy) || self.silent >= self.policy.in_a_row {
                     self.open(self.policy.cool_down, now);
                 }
             }
             (State::Probing, Outcome::Alive) => self.change(State::Closed(Window::new(&self.policy, now))),
-            (State::Probing, Outcome::Failed) => {
+            (State::Probing, Outcome::Failed | Outcome::Silent) => {
                 self.has_failed_probe = true;
                 self.open(self.cool_down.saturating_mul(2), now);
             }
@@ -226,6 +248,26 @@ impl Breaker {
             (State::Closed(_), Outcome::Neutral) | (State::Open(_), _) => {}
         }
         true
+    }
+
+    /// A call ended with a 429 about a rate, after all its attempts. Whether it opens for that.
+    pub(super) fn call_was_limited(&mut self, now: Instant) -> bool {
+        self.limited = self.limited.saturating_add(1);
+        let opens = self.policy.enabled && self.refuses_all() && matches!(self.state, State::Closed(_));
+        if opens {
+            self.open(self.policy.cool_down, now);
+        }
+        opens
+    }
+
+    /// A call was answered: nobody is refused for ever.
+    pub(super) fn call_was_answered(&mut self) {
+        self.limited = 0;
+    }
+
+    /// Whether as many calls as that were refused for a rate, and none was answered: then a 429 is no sign of life.
+    pub(super) fn refuses_all(&self) -> bool {
+        self.limited >= self.policy.in_a_row
     }
 
     /// From now on it goes by this. Open, it stays so for its time, unless it is switched off; closed, it counts afresh.
@@ -254,7 +296,11 @@ impl Breaker {
     }
 
     fn change(&mut self, state: State) {
-        self.has_failed_probe &= !matches!(state, State::Closed(_));
+        let is_closed = matches!(state, State::Closed(_));
+        self.has_failed_probe &= !is_closed;
+        if is_closed {
+            (self.silent, self.limited) = (0, 0);
+        }
         self.state = state;
         self.era += 1;
     }

@@ -40,6 +40,17 @@ fn it_opens_with_enough_attempts_of_which_half_failed() {
         ("fffff          fffff", false),
         ("aaaaaaaaaa          ffffffffff", true),
         ("aaaaaaaaaaa ffffffffff", false),
+        ("ss", false),
+        ("sss", true),
+        ("s                                        s                     s", true),
+        ("sfnsf", false),
+        ("sfnsfs", true),
+        ("ssassass", false),
+        ("lll", true),
+        ("l              l              l", true),
+        ("laalaal", true),
+        ("llAllAll", false),
+        ("lslsl", true),
     ];
     for (story, is_open) in table {
         let (mut breaker, mut now) = (Breaker::new(policy(), now), now);
@@ -48,6 +59,10 @@ fn it_opens_with_enough_attempts_of_which_half_failed() {
                 'f' => attempt(&mut breaker, Outcome::Failed, now),
                 'a' => attempt(&mut breaker, Outcome::Alive, now),
                 'n' => attempt(&mut breaker, Outcome::Neutral, now),
+                's' => attempt(&mut breaker, Outcome::Silent, now),
+                // A call whose attempts were all refused for a rate, and one that was answered.
+                'l' => drop(breaker.call_was_limited(now)),
+                'A' => breaker.call_was_answered(),
                 _ => now += seconds(1),
             }
         }
@@ -138,6 +153,11 @@ fn what_counts_as_a_failure_of_the_provider() {
                 ModelError::Malformed(text()),
                 ModelError::Broken { received: 0, message: text() },
                 ModelError::Broken { received: 7, message: text() },
+            ],
+        ),
+        (
+            Outcome::Silent,
+            vec![
                 ModelError::Timeout(Waiting::Connection),
                 ModelError::Timeout(Waiting::FirstToken),
                 ModelError::Timeout(Waiting::NextToken),
@@ -148,6 +168,7 @@ fn what_counts_as_a_failure_of_the_provider() {
             vec![
                 unavailable(409),
                 limited(Limited::Rate),
+                limited(Limited::ModelRate),
                 limited(Limited::Concurrency),
                 ModelError::Rejected { status: 400, message: text() },
                 ModelError::Unauthorized { status: 401, message: text() },
@@ -160,6 +181,7 @@ fn what_counts_as_a_failure_of_the_provider() {
             Outcome::Neutral,
             vec![
                 ModelError::Overloaded { retry_after: seconds(1) },
+                ModelError::Paused { retry_after: seconds(1) },
                 ModelError::Timeout(Waiting::Queue),
                 ModelError::Timeout(Waiting::Total),
                 ModelError::Stopped,
@@ -184,6 +206,8 @@ fn every_value_out_of_range_is_named() {
         ("attempts", BreakerPolicy { attempts: 100_001, ..policy() }),
         ("failed_percent", BreakerPolicy { failed_percent: 0, ..policy() }),
         ("failed_percent", BreakerPolicy { failed_percent: 101, ..policy() }),
+        ("in_a_row", BreakerPolicy { in_a_row: 0, ..policy() }),
+        ("in_a_row", BreakerPolicy { in_a_row: 100_001, ..policy() }),
         ("window", BreakerPolicy { window: Duration::from_millis(9), ..policy() }),
         ("window", BreakerPolicy { window: Duration::MAX, ..policy() }),
         ("cool_down", BreakerPolicy { cool_down: Duration::ZERO, ..policy() }),
@@ -261,4 +285,23 @@ proptest! {
         attempt(&mut breaker, Outcome::Alive, now);
         prop_assert_eq!(breaker.state(now), BreakerState::Closed);
     }
+}
+
+#[test]
+fn after_a_row_of_refusals_a_refused_probe_keeps_it_open() {
+    let mut now = Instant::now();
+    let mut breaker = Breaker::new(policy(), now);
+    let opens: Vec<_> = (0..4).map(|_| breaker.call_was_limited(now)).collect();
+    assert_eq!(opens, [false, false, true, false], "it opens once");
+    assert!(breaker.refuses_all());
+    now += breaker.wait(now);
+    attempt(&mut breaker, Outcome::Failed, now);
+    assert_eq!((breaker.wait(now), breaker.refuses_all()), (seconds(4), true));
+    now += breaker.wait(now);
+    breaker.call_was_answered();
+    attempt(&mut breaker, Outcome::Alive, now);
+    assert_eq!(breaker.state(now), BreakerState::Closed);
+    assert!(!breaker.call_was_limited(now), "a new row");
+    let mut off = Breaker::new(BreakerPolicy { enabled: false, ..policy() }, now);
+    assert!((0..9).all(|_| !off.call_was_limited(now)));
 }

@@ -18,8 +18,8 @@ pub struct FallBack {
     pub from: Arc<str>,
     /// The whole name of the model that is asked instead.
     pub to: Arc<str>,
-    /// The code of the error of the first one, such as `timeout`; `breaker_open` or `overloaded` when it was not asked: as its
-    /// breaker is open, or as it pauses or its line is too long. Never what a provider wrote.
+    /// The code of the error of the first one, such as `timeout`; `breaker_open`, `paused` or `overloaded` when it was not asked: as
+    /// its breaker is open, as its provider asked to wait, or as its line is too long. Never what a provider wrote.
     pub error_code: &'static str,
 }
 
@@ -65,8 +65,8 @@ fn another_may_do_better(error: &ModelError) -> bool {
         | ModelError::Malformed(_)
         | ModelError::Timeout(_)
         | ModelError::Provider(_) => true,
-        // It is behind an open breaker, or its line is too long for the call's deadline.
-        ModelError::BreakerOpen { .. } | ModelError::Overloaded { .. } => true,
+        // It is behind an open breaker, or its pause or its line is too long for the call's deadline.
+        ModelError::BreakerOpen { .. } | ModelError::Overloaded { .. } | ModelError::Paused { .. } => true,
         // Its configuration is wrong, or its key has been withdrawn or is not paid for: the next one has its own. The shell
         // logs it, so that nobody pays for the second model for months without knowing why. Nothing was sent to one that
         // could not be trusted.
@@ -101,6 +101,7 @@ mod tests {
             (ModelError::Malformed(text()), true),
             (ModelError::Provider(text()), true),
             (ModelError::Overloaded { retry_after: LEFT }, true),
+            (ModelError::Paused { retry_after: LEFT }, true),
             (ModelError::Timeout(Waiting::Queue), true),
             (ModelError::Timeout(Waiting::Connection), true),
             (ModelError::Timeout(Waiting::FirstToken), true),

@@ -119,11 +119,21 @@ impl Lane {
     /// How a call ended that has given its place back, after it had it for so long. `how` is `None` when that says nothing: it was
     /// not made, its caller left, or its adapter panicked.
     pub(super) fn ended(&mut self, entry: Entry, how: Option<Result<(), &ModelError>>, held: Duration, now: Instant) {
-        let outcome = how.map_or(Outcome::Neutral, |how| Outcome::of(how.err()));
+        let outcome = match how {
+            Some(Err(ModelError::RateLimited { limited, .. })) if limited.is_rate() && self.breaker.refuses_all() => {
+                Outcome::Failed
+            }
+            how => how.map_or(Outcome::Neutral, |how| Outcome::of(how.err())),
+        };
+        if matches!(how, Some(Ok(()))) {
+            self.breaker.call_was_answered();
+        }
         let was = self.breaker.state(now);
         let counts = self.breaker.ended(entry.pass, outcome, now);
         match (outcome, how) {
-            (Outcome::Failed, Some(Err(error))) if counts => self.last_failure = Some(error.without_words()),
+            (Outcome::Failed | Outcome::Silent, Some(Err(error))) if counts => {
+                self.last_failure = Some(error.without_words())
+            }
             (Outcome::Alive, _) if counts => self.last_failure = None,
             _ => {}
         }
@@ -131,6 +141,15 @@ impl Lane {
             self.adaptive.start_again();
         }
         self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
+    }
+
+    /// A call ended with this 429 about a rate, whatever was tried. Whether nobody is let in for a while because of it.
+    pub(super) fn call_was_limited(&mut self, error: &ModelError, now: Instant) -> bool {
+        let opens = self.breaker.call_was_limited(now);
+        if opens {
+            self.last_failure = Some(error.without_words());
+        }
+        opens
     }
 
     /// The first attempt of a call is over: others may be made again.
@@ -167,6 +186,8 @@ impl Lane {
             Some(last) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
                 ModelError::BreakerOpen { retry_after, last: last.clone().into() }
             }
+            // Nor is it the provider's pause when our own rate or the line before the call lasts longer.
+            _ if !retry_after.is_zero() && self.paused_for(now) >= retry_after => ModelError::Paused { retry_after },
             _ => ModelError::Overloaded { retry_after },
         }
     }
@@ -329,7 +350,7 @@ mod tests {
         lane.pause(now + until + Duration::from_secs(60));
         let wait = lane.wait(0, now);
         let refusal = lane.refusal(wait, now);
-        assert_eq!(refusal, ModelError::Overloaded { retry_after: until + Duration::from_secs(60) });
+        assert_eq!(refusal, ModelError::Paused { retry_after: until + Duration::from_secs(60) });
     }
 
     #[test]

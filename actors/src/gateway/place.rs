@@ -13,15 +13,15 @@ use super::leaf::{Here, LeafMessage};
 use super::saving::FlightId;
 use super::values::Completed;
 use crate::agent::unless_cancelled;
-use crate::chat::Headroom;
+use crate::chat::{Headroom, TokenUsage};
 use crate::error::ModelError;
 use crate::mailbox::{Contained, Working, drop_contained, panic_text};
 
 /// How an attempt ended.
 #[derive(Default)]
 pub(super) struct Ended {
-    /// Tokens; `None` when nobody knows.
-    pub(super) used: Option<u64>,
+    /// `None` when nobody knows.
+    pub(super) used: Option<TokenUsage>,
     pub(super) headroom: Headroom,
     /// What its caller has yet to learn; `None` after a panic, and when he knows it or has left.
     pub(super) outcome: Option<(Box<Call>, Result<Completed, ModelError>)>,

@@ -119,7 +119,7 @@ fn flowed(policy: &RetryBudgetPolicy, passed: Duration) -> u64 {
 /// A provider that limits its callers works, and has said what it takes: who comes back as it asks adds no load that it
 /// does not want. Our own queue is no provider.
 fn uses_it_up(error: &ModelError) -> bool {
-    !matches!(error, ModelError::RateLimited { .. } | ModelError::Overloaded { .. } | ModelError::BreakerOpen { .. })
+    !matches!(error, ModelError::RateLimited { .. }) && !error.was_refused_here()
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn is_its_own(error: &ModelError, call: &Call, now: Instant) -> bool {
         ModelError::BudgetExhausted(_)
         | ModelError::Overloaded { .. }
         | ModelError::BreakerOpen { .. }
+        | ModelError::Paused { .. }
         | ModelError::Timeout(Waiting::Queue) => true,
         ModelError::Timeout(_) => now >= call.deadline,
         _ => false,

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,14 +21,11 @@ use super::saving::{FlightId, Flights, ReplyCache};
 use super::sharing::Answered;
 use super::values::Completed;
 use super::{GatewayInfo, ModelInfo, ServedModel};
-use crate::chat::{ChatReply, Headroom};
-use crate::error::{Limited, ModelError, Waiting};
+use crate::chat::{ChatReply, Headroom, TokenUsage};
+use crate::error::{ModelError, Waiting};
 
 /// A call that ends with an error, which its caller has yet to learn.
 pub(super) type Told = (Box<Call>, ModelError);
-
-/// A pause that a provider asks for without saying how long.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What does not change while it is decided.
 pub(super) struct Rules<'a> {
@@ -95,8 +91,8 @@ pub(super) struct Steps {
 
 /// How an attempt ended, as far as it matters to others.
 pub(super) struct After {
-    /// Tokens; `None` when nobody knows.
-    pub(super) used: Option<u64>,
+    /// `None` when nobody knows.
+    pub(super) used: Option<TokenUsage>,
     pub(super) headroom: Headroom,
     /// Whether its caller has an answer.
     pub(super) is_answered: bool,
@@ -127,7 +123,7 @@ fn is_abandoned(call: &Box<Call>) -> bool {
 impl State {
     pub(super) fn new(models: &[ServedModel], limits: &GatewayLimits, leaves: usize, now: Instant) -> Self {
         let lanes = models.iter().map(|model| Lane::new(&model.limits, limits, now)).collect();
-        let counts = models.iter().map(|model| ModelInfo::of(&model.name)).collect();
+        let counts = models.iter().map(|model| ModelInfo::of(&model.name, model.price)).collect();
         let admission: Admission<Box<Call>> = Admission::new(limits.max_in_flight, limits.max_waiting, lanes);
         let told = |lane| LastTold::new(admission.look(lane, now).0);
         Self {
@@ -193,7 +189,9 @@ impl State {
             Some((_, error, _)) => Some(Err(error)),
             None => after.is_answered.then_some(Ok(())),
         };
-        self.admission.over(ticket, after.used, Some(ticket.held(now)));
+        let held = ticket.held(now);
+        self.counts[lane].attempt_is_over(held, after.used, rules.models[lane].price);
+        self.admission.over(ticket, after.used.map(TokenUsage::total), Some(held));
         self.admission.heed(lane, &after.headroom, now);
         self.admission.ended(ticket, how, now);
         self.note_changes(lane, now, steps);
@@ -207,11 +205,7 @@ impl State {
             self.goes_on(flight);
         }
         let Some((call, error, chance)) = after.call else { return };
-        let mut pause = None;
-        if let ModelError::RateLimited { limited: Limited::Rate, retry_after, .. } = &error {
-            let until = now + retry_after.unwrap_or(PAUSE).min(super::lane::LONGEST_PAUSE);
-            pause = self.pause(lane, until, now, steps).then_some(until);
-        }
+        let paused = self.pause_for(lane, &error, now, rules, steps);
         let is_broken = self.admission.lane(lane).is_broken(now);
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
@@ -220,8 +214,11 @@ impl State {
             let is_given_up = [false, true].map(|fails_fast| model.is_given_up(fails_fast, now));
             let which = |call: &Call| !call.others.is_empty() || is_given_up[usize::from(call.fails_fast)];
             self.turn_away(lane, now, rules, steps, which);
-        } else if let Some(until) = pause {
-            self.turn_away(lane, now, rules, steps, |call| !call.others.is_empty() && call.deadline <= until);
+        }
+        for (lane, until) in paused {
+            if !self.admission.lane(lane).is_broken(now) {
+                self.turn_away(lane, now, rules, steps, |call| !call.others.is_empty() && call.deadline <= until);
+            }
         }
     }
 
@@ -258,6 +255,11 @@ impl State {
     /// A call is not made again by its model: by the next of its list, if that may do better; otherwise its caller is told.
     fn fail(&mut self, call: Box<Call>, error: ModelError, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let model = call.lane;
+        if matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
+            && self.admission.lane(model).call_was_limited(&error, now)
+        {
+            self.note_changes(model, now, steps);
+        }
         match self.next_model(&call, &error, now) {
             Some(next) => {
                 let code = error.code();
@@ -265,9 +267,7 @@ impl State {
                 self.fall_back(call, (next, code), now, rules, steps);
             }
             None => {
-                if !matches!(error, ModelError::Overloaded { .. } | ModelError::BreakerOpen { .. }) {
-                    self.counts[model].failed += 1;
-                }
+                self.counts[model].failed += u64::from(!error.was_refused_here());
                 self.tell(call, error, now, steps);
             }
         }
@@ -311,7 +311,7 @@ impl State {
         let error = model.refusal(retry_after, now);
         let mut calls = 0;
         for mut call in self.admission.take_of(lane, |call| which(call)) {
-            call.times.queued += now.saturating_duration_since(call.times.lined_up);
+            self.has_waited(&mut call, now);
             match self.next_model(&call, &error, now) {
                 _ if call.is_left() => steps.gone.push(call),
                 Some(next) => {
@@ -338,6 +338,7 @@ impl State {
         let mut models = self.counts.clone();
         for (lane, info) in models.iter_mut().enumerate() {
             info.in_flight = self.admission.in_flight_of(lane);
+            info.paused_for = self.admission.lane_of(lane).paused_for(now);
             (info.limit, info.breaker) = self.admission.look(lane, now);
         }
         GatewayInfo {
@@ -351,7 +352,9 @@ impl State {
     /// Whose time is over, who may start, and when the leaf with this number has to look again.
     pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
         for call in self.admission.expire(now) {
-            self.counts[call.lane].failed += 1;
+            let counts = &mut self.counts[call.lane];
+            counts.failed += 1;
+            counts.queue += now.saturating_duration_since(call.times.lined_up);
             self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
         self.expire_followers(now, steps);
@@ -368,7 +371,7 @@ impl State {
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, None, now) };
         let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
-        call.times.queued += now.saturating_duration_since(call.times.lined_up);
+        self.has_waited(&mut call, now);
         let model = &rules.models[call.lane];
         let reserved =
             call.budget.as_ref().map(|budget| budget.reserve(&model.name, call.most, model.price)).transpose();
@@ -378,6 +381,7 @@ impl State {
                 // Its flight goes on when its caller is told.
                 self.not_made(ticket, None, now);
                 self.counts[call.lane].failed += 1;
+                self.counts[call.lane].out_of_budget += 1;
                 return self.tell(call, exhausted, now, steps);
             }
         };
@@ -393,6 +397,13 @@ impl State {
             None => steps.begin = Some(begin),
             Some(_) => steps.begin_too.push(begin),
         }
+    }
+
+    /// A call comes out of the line.
+    fn has_waited(&mut self, call: &mut Call, now: Instant) {
+        let waited = now.saturating_duration_since(call.times.lined_up);
+        call.times.queued += waited;
+        self.counts[call.lane].queue += waited;
     }
 
     /// A call that had a place was not made after all.
@@ -416,9 +427,9 @@ impl State {
         let counts = &mut self.counts[ticket.claim.lane];
         counts.attempts -= 1;
         counts.retries -= u64::from(tries > 1);
-        match why {
-            ModelError::Overloaded { .. } | ModelError::BreakerOpen { .. } => counts.refused += 1,
-            _ => counts.failed += 1,
+        match why.was_refused_here() {
+            true => counts.refused += 1,
+            false => counts.failed += 1,
         }
         self.not_made(ticket, flight, now);
     }
@@ -428,6 +439,7 @@ impl State {
         if let Some(flight) = flight {
             self.goes_on(flight);
         }
+        self.counts[ticket.claim.lane].attempt_is_over(ticket.held(now), None, None);
         self.admission.over(ticket, None, None);
         self.admission.ended(ticket, None, now);
     }

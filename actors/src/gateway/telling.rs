@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::breaker::BreakerState;
 use super::call::Call;
 use super::fallback::FallBack;
-use super::notices::{Cursor, Heard, ModelChange, is_told};
+use super::notices::{Cursor, Heard, ModelChange};
 use super::state::{Rules, State, Steps};
 use crate::error::ModelError;
 
@@ -22,19 +22,6 @@ impl State {
         if let Some(before) = self.told[lane].limit(limit) {
             self.note(lane, ModelChange::Limit { limit, before }, steps);
         }
-    }
-
-    /// Nobody calls this model until then; whether that is longer than any pause before. Those that began before a pause say
-    /// the same once more.
-    pub(super) fn pause(&mut self, lane: usize, until: Instant, now: Instant, steps: &mut Steps) -> bool {
-        let left = self.admission.lane_of(lane).paused_for(now);
-        self.counts[lane].pauses += u64::from(left.is_zero());
-        let is_longer = self.admission.pause(lane, until);
-        let pause = until.saturating_duration_since(now);
-        if is_longer && is_told(pause, left) {
-            self.note(lane, ModelChange::Paused(pause), steps);
-        }
-        is_longer
     }
 
     /// A call of this model failed and is made again.
@@ -59,7 +46,7 @@ impl State {
         }
     }
 
-    fn note(&mut self, lane: usize, change: ModelChange, steps: &mut Steps) {
+    pub(super) fn note(&mut self, lane: usize, change: ModelChange, steps: &mut Steps) {
         self.notices.push(lane, change);
         steps.changed.push(lane);
     }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::breaker::BreakerState;
 use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
 use super::saving::CachePolicy;
 use crate::chat::ChatReply;
 use crate::error::{ModelError, Waiting};
-use crate::ports::{ChatModel, ReplyStore};
+use crate::ports::{ChatModel, RateKey, ReplyStore};
 
 /// A model behind a gateway.
 #[derive(Clone)]
@@ -25,6 +24,9 @@ pub struct ServedModel {
     pub limits: ModelLimits,
     /// What it costs; `None` when nobody knows.
     pub price: Option<Price>,
+    /// Those who have the same one wait together when their provider says that the rate of a key is reached. At first what the
+    /// model itself [says](ChatModel::rate_key); `None` waits alone.
+    pub key: Option<RateKey>,
     /// What is kept of its replies. The default is nothing.
     pub cache: CachePolicy,
     /// Where replies are kept beyond this process, if anywhere.
@@ -36,6 +38,7 @@ impl ServedModel {
     pub fn new(name: impl Into<String>, model: Arc<dyn ChatModel>) -> Self {
         Self {
             name: name.into(),
+            key: model.rate_key(),
             model,
             limits: ModelLimits::default(),
             price: None,
@@ -48,70 +51,6 @@ impl ServedModel {
 impl std::fmt::Debug for ServedModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ServedModel({}, {:?})", self.name, self.limits)
-    }
-}
-
-/// What a gateway is like at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayInfo {
-    /// Attempts that are being made.
-    pub in_flight: usize,
-    /// The most that there ever were at a time.
-    pub peak_in_flight: usize,
-    /// Calls that wait for a place, a rate, their next attempt, or the answer to an identical call.
-    pub waiting: usize,
-    /// Each model, in the order in which they were given.
-    pub models: Vec<ModelInfo>,
-}
-
-/// What a gateway knows of one model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelInfo {
-    /// Its whole name.
-    pub name: String,
-    /// Attempts that are being made.
-    pub in_flight: usize,
-    /// Attempts that were begun.
-    pub attempts: u64,
-    /// Those of them that were not the first of their call.
-    pub retries: u64,
-    /// Calls that ended with an error: of an attempt, of their time or budget before one, or of an identical call.
-    pub failed: u64,
-    /// Calls that were refused without an attempt.
-    pub refused: u64,
-    /// How often the provider made everybody wait.
-    pub pauses: u64,
-    /// So many calls may be in flight now: what its provider is found to hold, under what is configured.
-    pub limit: usize,
-    /// Whether it is called at all.
-    pub breaker: BreakerState,
-    /// Calls that were not made again because too many were.
-    pub retries_refused: u64,
-    /// Calls that were made by the next model of their list instead.
-    pub fell_back: u64,
-    /// Calls that were answered by a kept reply.
-    pub cached: u64,
-    /// Calls that were answered by an identical one.
-    pub shared: u64,
-}
-
-impl ModelInfo {
-    pub(super) fn of(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            in_flight: 0,
-            attempts: 0,
-            retries: 0,
-            failed: 0,
-            refused: 0,
-            pauses: 0,
-            limit: 0,
-            breaker: BreakerState::Closed,
-            retries_refused: 0,
-            fell_back: 0,
-            cached: 0,
-            shared: 0,
-        }
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
     Some(match event {
         // That is what the gateway says, and not the provider, who was not asked.
         Event::ModelFellBack { from, to, error_code, .. }
-            if matches!(error_code.as_str(), "breaker_open" | "overloaded") =>
+            if matches!(error_code.as_str(), "breaker_open" | "overloaded" | "paused") =>
         {
             format!("{from} is not asked at the moment; {to} is asked instead")
         }

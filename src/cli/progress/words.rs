@@ -163,7 +163,7 @@ mod tests {
         };
         let fell_back = |task| fell_back_for(task, "timeout");
         let unasked = "writer: openai/a is not asked at the moment; openai/b is asked instead";
-        for code in ["breaker_open", "overloaded"] {
+        for code in ["breaker_open", "overloaded", "paused"] {
             assert_eq!(event(&fell_back_for(None, code)).as_deref(), Some(unasked));
         }
         let said = "openai/a could not answer (timeout); openai/b is asked instead";

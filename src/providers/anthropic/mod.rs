@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::ModelError;
-use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::ports::{ChatModel, ModelCall, RateKey};
 use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -77,6 +77,10 @@ impl Anthropic {
 impl ChatModel for Anthropic {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         self.0.clone().complete(call)
+    }
+
+    fn rate_key(&self) -> Option<RateKey> {
+        Some(self.0.rate_key())
     }
 }
 

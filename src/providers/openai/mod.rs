@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::ModelError;
-use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::ports::{ChatModel, ModelCall, RateKey};
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::SecretString;
@@ -112,6 +112,10 @@ fn caller<F: Format>(
 impl ChatModel for OpenAi {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         self.0.clone().complete(call)
+    }
+
+    fn rate_key(&self) -> Option<RateKey> {
+        Some(self.0.rate_key())
     }
 }
 

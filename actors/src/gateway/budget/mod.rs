@@ -111,6 +111,11 @@ impl Budget {
         self
     }
 
+    /// What may be spent, of this budget alone.
+    pub fn limits(&self) -> BudgetLimits {
+        self.node.limits()
+    }
+
     /// What was spent so far, here and below.
     pub fn spent(&self) -> Spent {
         self.node.lock().spent

@@ -96,6 +96,7 @@ fn is_for_a_person(declined: &Declined) -> bool {
         | ModelError::RateLimited { .. }
         | ModelError::Broken { .. }
         | ModelError::Overloaded { .. }
+        | ModelError::Paused { .. }
         | ModelError::ContentRefused(_) => false,
         ModelError::BreakerOpen { .. } | ModelError::Timeout(_) => error.is_unreachable(),
         _ => true,

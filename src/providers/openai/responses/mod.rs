@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::ModelError;
-use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::ports::{ChatModel, ModelCall, RateKey};
 use futures_util::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
@@ -57,6 +57,10 @@ impl OpenAiResponses {
 impl ChatModel for OpenAiResponses {
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
         self.0.clone().complete(call)
+    }
+
+    fn rate_key(&self) -> Option<RateKey> {
+        Some(self.0.rate_key())
     }
 }
 
