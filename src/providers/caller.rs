@@ -258,7 +258,9 @@ impl<F: Format> Caller<F> {
         call: &ModelCall,
     ) -> Result<impl Future<Output = Result<Response, reqwest::Error>> + Send + use<F>, ModelError> {
         let body = self.format.body(&call.request, call.chunks.is_some());
-        let body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
+        let mut body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
+        // It is kept as long as the call waits, and a buffer that grew is up to twice as large.
+        body.shrink_to_fit();
         let client = self.http.client(&self.url, call.timeouts.connect)?;
         let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         for (name, value) in &self.headers {
