@@ -12,8 +12,8 @@ use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::{ModelCall, RateKey};
 use futures_util::future::BoxFuture;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Response, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
@@ -116,7 +116,8 @@ pub(super) struct Caller<F> {
     /// Where the models are listed.
     models: Url,
     key: Option<SecretString>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is sent with each call: a copy is made in one go, and nothing that the client adds by itself makes it grow.
+    headers: HeaderMap,
     http: Http,
 }
 
@@ -158,6 +159,9 @@ impl<F: Format> Caller<F> {
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Self, ProviderError> {
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
+        let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*")];
+        let always = always.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let headers = headers.into_iter().chain(always).collect();
         Ok(Self { vendor, format, model, url, models, key, headers, http })
     }
 
@@ -262,20 +266,18 @@ impl<F: Format> Caller<F> {
         // It is kept as long as the call waits, and a buffer that grew is up to twice as large.
         body.shrink_to_fit();
         let client = self.http.client(&self.url, call.timeouts.connect)?;
-        let mut request = client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        for (name, value) in &self.headers {
-            request = request.header(name.clone(), value.clone());
-        }
-        Ok(request.send())
+        let mut request = Request::new(Method::POST, self.url.clone());
+        (*request.headers_mut(), *request.body_mut()) = (self.headers.clone(), Some(body.into()));
+        Ok(client.execute(request))
     }
 
     /// The list of models: its status and its body, read to its end or not at all.
     async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
-        let mut request = self.http.client(&self.models, Timeouts::default().connect)?.get(self.models.clone());
-        for (name, value) in &self.headers {
-            request = request.header(name.clone(), value.clone());
-        }
-        let mut response = request.send().await.map_err(|error| failed(&self.models, &error))?;
+        let client = self.http.client(&self.models, Timeouts::default().connect)?;
+        let mut request = Request::new(Method::GET, self.models.clone());
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().remove(CONTENT_TYPE);
+        let mut response = client.execute(request).await.map_err(|error| failed(&self.models, &error))?;
         Ok((response.status().as_u16(), body(&mut response, within).await?))
     }
 
