@@ -55,8 +55,10 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
                     arguments: __port::Value,
                     context: __port::ToolContext,
                 ) -> __port::BoxFuture<'static, ::std::result::Result<::std::string::String, __port::ToolError>> {
+                    static CHECKED: __port::Checked = __port::Checked::new();
+                    let read = __port::arguments(arguments, &CHECKED, &__port::Tool::spec(self));
                     ::std::boxed::Box::pin(async move {
-                        let arguments: Arguments = __port::arguments(arguments)?;
+                        let arguments: Arguments = read?;
                         let _ = (&arguments, &context);
                         #body
                     })

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use callboard_actors::chat::ToolSpec;
 use callboard_actors::error::{StartError, ToolError};
 use callboard_actors::ports::{Tool, ToolContext, ToolPolicy};
+use callboard_actors::schema::Rules;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use jsonschema::Validator;
 use serde_json::Value;
 
 type Does = dyn Fn(Value, ToolContext) -> BoxFuture<'static, Result<String, ToolError>> + Send + Sync;
@@ -16,7 +16,7 @@ type Does = dyn Fn(Value, ToolContext) -> BoxFuture<'static, Result<String, Tool
 pub struct DynamicTool {
     spec: Arc<ToolSpec>,
     policy: ToolPolicy,
-    arguments: Validator,
+    arguments: Rules,
     does: Box<Does>,
 }
 
@@ -42,7 +42,7 @@ impl DynamicTool {
         F: Future<Output = Result<String, ToolError>> + Send + 'static,
     {
         let name = name.into();
-        let arguments = jsonschema::validator_for(&schema)
+        let arguments = Rules::of(&schema)
             .map_err(|error| StartError::Invalid(format!("the schema of the tool {name}: {error}")))?;
         let spec = Arc::new(ToolSpec { name, description: description.into(), parameters: schema });
         let does = Box::new(move |arguments, context| does(arguments, context).boxed());
@@ -57,9 +57,6 @@ impl DynamicTool {
     }
 }
 
-/// So many mistakes are told at once.
-const TOLD: usize = 5;
-
 impl Tool for DynamicTool {
     fn spec(&self) -> Arc<ToolSpec> {
         self.spec.clone()
@@ -70,14 +67,9 @@ impl Tool for DynamicTool {
     }
 
     fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
-        let place = |error: jsonschema::ValidationError<'_>| match error.instance_path().to_string().as_str() {
-            "" => error.to_string(),
-            place => format!("{error} (at {place})"),
-        };
-        let wrong: Vec<_> = self.arguments.iter_errors(&arguments).take(TOLD).map(place).collect();
-        if wrong.is_empty() {
-            return (self.does)(arguments, context);
+        match self.arguments.check(&arguments) {
+            Ok(()) => (self.does)(arguments, context),
+            Err(wrong) => Box::pin(std::future::ready(Err(ToolError::Arguments(wrong)))),
         }
-        Box::pin(std::future::ready(Err(ToolError::Arguments(wrong.join("; ")))))
     }
 }

@@ -17,7 +17,9 @@ pub use output::ToolOutput;
 /// What the code needs that [`tool`](macro@crate::tool) writes. Not for people.
 #[doc(hidden)]
 pub mod port {
-    use callboard_actors::schema;
+    use std::sync::OnceLock;
+
+    use callboard_actors::schema::{self, Rules};
     use serde::de::DeserializeOwned;
 
     pub use callboard_actors::chat::ToolSpec;
@@ -34,9 +36,29 @@ pub mod port {
         ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters: schema::of::<A>() }
     }
 
-    /// Reads the arguments of a call.
-    pub fn arguments<A: DeserializeOwned>(arguments: Value) -> Result<A, ToolError> {
+    /// The rules of a tool's arguments, made at its first call; or why they cannot be.
+    pub type Checked = OnceLock<Result<Rules, String>>;
+
+    /// Reads the arguments of a call, which must satisfy the schema that the model was told.
+    pub fn arguments<A: DeserializeOwned>(
+        arguments: Value,
+        checked: &Checked,
+        spec: &ToolSpec,
+    ) -> Result<A, ToolError> {
+        match checked.get_or_init(|| rules_of(spec)) {
+            Ok(rules) => rules.check(&arguments).map_err(ToolError::Arguments)?,
+            Err(wrong) => return Err(ToolError::Schema(wrong.clone())),
+        }
+        // Not everything that a type refuses is in its schema.
         serde_json::from_value(arguments).map_err(|error| ToolError::Arguments(error.to_string()))
+    }
+
+    /// The model can do nothing about a schema that is none; who wrote the tool is told in the log, once.
+    fn rules_of(spec: &ToolSpec) -> Result<Rules, String> {
+        Rules::of(&spec.parameters).inspect_err(|wrong| {
+            let hint = "mend the `schemars` attributes of its arguments";
+            tracing::error!(tool = %spec.name, %wrong, hint, "the JSON schema of a tool is none: it cannot be called");
+        })
     }
 
     /// What the model is told of a result.
