@@ -156,6 +156,9 @@ impl<F: Format> Caller<F> {
         key: Option<SecretString>,
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Self, ProviderError> {
+        if model.trim().is_empty() {
+            return Err(ProviderError::Model { provider: vendor.name.to_owned() });
+        }
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
         Ok(Self { vendor, format, model, url, models, key, headers, http })
     }

@@ -84,7 +84,8 @@ impl ChatAgent {
     /// dropped, down to the socket.
     ///
     /// # Errors
-    /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it.
+    /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it. [`ChatAgentError::Question`], of one whose session, run or user
+    /// has an empty name, before anything is asked.
     pub fn ask(&self, question: impl Into<Question>) -> Asking {
         self.host.ask(question.into(), None)
     }

@@ -11,7 +11,7 @@ use super::limits::ModelLimits;
 use super::prices::Price;
 use super::saving::CachePolicy;
 use crate::chat::ChatReply;
-use crate::error::{ModelError, Waiting};
+use crate::error::{ModelError, StartError, Waiting};
 use crate::ports::{ChatModel, ReplyStore};
 
 /// A model behind a gateway.
@@ -42,6 +42,16 @@ impl ServedModel {
             cache: CachePolicy::default(),
             store: None,
         }
+    }
+
+    /// Checks every rule.
+    pub(super) fn validate(&self) -> Result<(), StartError> {
+        if self.name.trim().is_empty() {
+            return Err(StartError::Invalid("a model's name is empty; it looks like openai/NAME".to_owned()));
+        }
+        self.limits.validate()?;
+        self.cache.validate()?;
+        self.price.map_or(Ok(()), Price::validate)
     }
 }
 
