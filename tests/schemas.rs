@@ -1,12 +1,14 @@
 //! Is what a model writes held to the schema that it was told? Arguments of tools and typed answers, through a whole ask: refused in words
 //! that name the field, the rule and what was given, mended, and taken.
 
+use std::sync::{Arc, Mutex};
+
 use callboard::actors::chat::Role;
 use callboard::actors::schema;
 use callboard::prelude::*;
 use callboard::testkit::ScriptedModel;
 use callboard::tool;
-use callboard::tools::Tool;
+use callboard::tools::DynamicTool;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,8 +28,14 @@ struct Seat {
 
 /// Books a seat.
 #[tool]
-async fn book(seat: Seat) -> String {
-    format!("{}{}", seat.row, seat.letter)
+async fn book(
+    seat: Seat,
+    /// How many nights.
+    #[schemars(range(max = 9))]
+    #[serde(default)]
+    nights: u8,
+) -> String {
+    format!("{}{}", seat.row, seat.letter) + if nights > 0 { " with a bed" } else { "" }
 }
 
 /// A `pattern` that is no regular expression.
@@ -84,6 +92,39 @@ async fn arguments_that_break_a_rule_are_told_and_mended() {
         assert!(words.iter().all(|part| told[0].contains(part)), "{told:?}");
         assert_eq!((told[1].as_str(), answer.text.as_str()), ("40F", "so"));
     }
+}
+
+#[tokio::test]
+async fn rules_stand_at_arguments_themselves_too() {
+    let with = |nights: u8| json!({ "seat": good(), "nights": nights });
+    let model = ScriptedModel::new().calls("book", with(10)).and_calls("book", with(9)).says("so");
+    let (_runtime, agent) = agent(&model);
+    let answer = agent.ask("x").await.unwrap();
+    let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &turn.text).collect();
+    assert!(told[0].contains("10 is greater than the maximum of 9 (at /nights)"), "{told:?}");
+    assert_eq!(told[1], "40F with a bed");
+}
+
+#[tokio::test]
+async fn a_tool_with_state_is_checked_as_any_other() {
+    let booked = Arc::new(Mutex::new(Vec::new()));
+    let held = booked.clone();
+    let reserve = DynamicTool::typed("reserve", "Reserves a seat.", move |seat: Seat, context: ToolContext| {
+        let booked = held.clone();
+        async move {
+            booked.lock().unwrap().push(seat.row);
+            Ok::<_, ToolError>(format!("{} for {}", seat.row, context.agent))
+        }
+    });
+    let model = ScriptedModel::new().calls("reserve", bad().remove(0).0).and_calls("reserve", good()).says("so");
+    let runtime = Runtime::with_model("scripted/model", model).unwrap();
+    let agent = runtime.agent("assistant").tool(reserve.unwrap()).start().unwrap();
+    let answer = agent.ask("x").await.unwrap();
+    let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &turn.text).collect();
+    assert!(told[0].contains("41 is greater than the maximum of 40 (at /row)"), "{told:?}");
+    assert_eq!((told[1].as_str(), &*booked.lock().unwrap()), ("40 for assistant", &vec![40]));
+    let none = DynamicTool::typed("odd", "Odd.", |_odd: Odd, _context| async { "so" });
+    assert!(matches!(none, Err(StartError::Invalid(_))), "before any call");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //!
 //! After OpenAI's [guide](https://platform.openai.com/docs/guides/structured-outputs#supported-schemas) and
 //! [Anthropic's](https://platform.claude.com/docs/en/build-with-claude/structured-outputs), with what Anthropic's own library makes of a
-//! schema (`transform_schema` in https://github.com/anthropics/anthropic-sdk-python, commit 00f1c33). Other schemas they refuse with 400.
+//! schema (`transform_schema` in <https://github.com/anthropics/anthropic-sdk-python>, commit 00f1c33). Other schemas they refuse with 400.
 
 use std::borrow::Cow;
 

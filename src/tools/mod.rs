@@ -1,5 +1,5 @@
-//! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the schema is known
-//! only at run time; or by the port [`Tool`] itself. [`ActixTool`] is an actor of actix's.
+//! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the tool has state, or
+//! its schema is known only at run time; or by the port [`Tool`] itself. [`ActixTool`] is an actor of actix's.
 
 mod actix_tool;
 mod approval;
@@ -30,6 +30,22 @@ pub mod port {
     pub use {schemars, serde};
 
     use super::ToolOutput;
+
+    /// What an argument of a tool can be.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be an argument of a tool",
+        label = "the model writes it as JSON",
+        note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it",
+        note = "what the model does not give, such as the handle of a database, is held by a closure: `DynamicTool::typed`"
+    )]
+    pub trait Argument {}
+
+    // So that the words above are said, and not which of the two is missing.
+    #[diagnostic::do_not_recommend]
+    impl<A: DeserializeOwned + schemars::JsonSchema> Argument for A {}
+
+    /// Compiles for arguments only.
+    pub const fn is_an_argument<A: Argument>() {}
 
     /// What the model is told of a tool with these arguments.
     pub fn spec_of<A: schemars::JsonSchema>(name: &str, description: &str) -> ToolSpec {
