@@ -164,7 +164,7 @@ impl ChatAgentSpec {
         Self(self.0.budget(budget))
     }
 
-    /// So many asks wait in its line.
+    /// So many asks wait in its line: at least 1.
     pub fn capacity(self, asks: usize) -> Self {
         Self(self.0.capacity(asks))
     }
@@ -259,7 +259,7 @@ pub struct AskAll {
 }
 
 impl AskAll {
-    /// So many at a time.
+    /// So many at a time; 0 counts as 1.
     pub fn limit(self, asks: usize) -> Self {
         Self { asks: self.asks.limit(asks), ..self }
     }

@@ -29,9 +29,9 @@ pub struct ModelChoice {
     pub gateway: GatewayLimits,
     /// What the research may spend.
     pub budget: BudgetLimits,
-    /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. 16,000 by default.
+    /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. At least 1; 16,000 by default.
     pub input_tokens: u64,
-    /// How long a reply may be, in tokens; a model that thinks first needs more. 2,048 by default.
+    /// How long a reply may be, in tokens; a model that thinks first needs more. At least 1; 2,048 by default.
     pub output_tokens: u32,
 }
 
@@ -62,6 +62,7 @@ impl ModelChoice {
         let gateway = Gateway::start(runtime, models.collect(), gateway)?;
         let mut crew = CrewModel::new(gateway, name, Budget::new(budget));
         (crew.fallbacks, crew.input_tokens, crew.output_tokens) = (others, input_tokens, output_tokens);
+        crew.validate()?;
         Ok(crew)
     }
 }

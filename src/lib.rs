@@ -51,8 +51,10 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 ///
 /// - `weather` is then a type and its only value, which implements [`Tool`](tools::Tool): give it to an agent.
 /// - An argument is of any type that is `serde::Deserialize` and `schemars::JsonSchema`; one of type
-///   [`ToolContext`](tools::ToolContext) is given by the agent and not by the model. What the model writes is checked against the types,
-///   and it is told what is wrong.
+///   [`ToolContext`](tools::ToolContext) is given by the agent and not by the model. What the model writes is checked against the types
+///   and their schema (`#[schemars(range(min = 1, max = 9))]`, also on an argument), and it is told what is wrong.
+/// - It has no state. A tool that holds some, such as the handle of a database, is a closure:
+///   [`DynamicTool::typed`](tools::DynamicTool::typed).
 /// - The result is anything that is [`ToolOutput`](tools::ToolOutput): text, numbers, JSON, nothing, or a `Result`, whose error the model
 ///   is told.
 /// - An `async` function runs on the agent's shard and must not block. One that is not `async` may block: it runs on a pool of
@@ -109,7 +111,7 @@ struct Testing;
 #[doc = include_str!("../docs/embedding.md")]
 struct Embedding;
 
-/// The tool of docs/agents.md.
+/// The tools of docs/agents.md.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/agents.md")]
 struct Agents;

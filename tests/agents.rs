@@ -113,8 +113,8 @@ async fn tools_are_called_with_what_the_model_wrote_and_their_errors_are_told_to
         [
             "7 Kelvin in Oslo for assistant at attempt 1",
             "21",
-            "error: the arguments do not fit: missing field `right`",
-            "error: the arguments do not fit: unknown field `base`, expected `left` or `right`",
+            "error: the arguments do not fit: \"right\" is a required property",
+            "error: the arguments do not fit: Additional properties are not allowed ('base' was unexpected)",
             "error: the tool panicked: on purpose",
             "done",
         ]

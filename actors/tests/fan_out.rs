@@ -84,6 +84,14 @@ fn the_edges_of_a_fan_out() {
         let mut none = runtime.fan_out(Vec::<u64>::new(), Collect::All, limits.clone(), nap);
         assert_eq!(none.next().await, None);
 
+        let began = Instant::now();
+        let none_at_once = FanOutLimits { at_once: 0, attempts: 0, ..FanOutLimits::default() };
+        let mut one_at_once = runtime.fan_out([2, 4, 6], Collect::All, none_at_once, nap);
+        while let Some((_, reply)) = one_at_once.next().await {
+            assert!(reply.is_ok(), "each is tried: {reply:?}");
+        }
+        assert_eq!(began.elapsed(), Duration::from_millis(12), "0 at a time is one at a time");
+
         let mut many = runtime.fan_out((0..1500).map(|_| 2), Collect::All, FanOutLimits::default(), nap);
         let mut ends = 0;
         while many.next().await.is_some() {

@@ -1,7 +1,8 @@
 //! What is written for a tool: a type of the function's name, which is the tool.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::function::{Argument, Function};
 use super::options::Options;
@@ -12,7 +13,14 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
     let (name, visibility, attributes) = (&item.sig.ident, &item.vis, &item.attrs);
     let spoken = options.name.as_ref().map_or_else(|| name.to_string(), syn::LitStr::value);
     let fields = arguments.iter().filter_map(|argument| match argument {
-        Argument::Given { name, r#type, docs } => Some(quote! { #(#docs)* #name: #r#type, }),
+        Argument::Given { name, r#type, attributes } => Some(quote! { #(#attributes)* #name: #r#type, }),
+        Argument::Context => None,
+    });
+    // Each by itself, at its own place: what is wrong with a type is told there.
+    let checked = arguments.iter().filter_map(|argument| match argument {
+        Argument::Given { r#type, .. } => {
+            Some(quote_spanned! { r#type.span() => const _: () = __port::is_an_argument::<#r#type>(); })
+        }
         Argument::Context => None,
     });
     let passed = arguments.iter().map(|argument| match argument {
@@ -39,6 +47,8 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
             #[schemars(crate = "::callboard::tools::port::schemars")]
             struct Arguments { #(#fields)* }
 
+            #(#checked)*
+
             #[allow(clippy::unused_async)]
             #inner
 
@@ -55,8 +65,10 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
                     arguments: __port::Value,
                     context: __port::ToolContext,
                 ) -> __port::BoxFuture<'static, ::std::result::Result<::std::string::String, __port::ToolError>> {
+                    static CHECKED: __port::Checked = __port::Checked::new();
+                    let read = __port::arguments(arguments, &CHECKED, &__port::Tool::spec(self));
                     ::std::boxed::Box::pin(async move {
-                        let arguments: Arguments = __port::arguments(arguments)?;
+                        let arguments: Arguments = read?;
                         let _ = (&arguments, &context);
                         #body
                     })

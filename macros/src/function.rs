@@ -6,7 +6,7 @@ use syn::{Attribute, Expr, ExprLit, FnArg, Ident, ItemFn, Lit, Meta, Pat, PatTyp
 
 /// A function as the tool needs it.
 pub(crate) struct Function {
-    /// Without the documentation of its arguments, which no function may have.
+    /// Without what is said of its arguments, which no function may say.
     pub(crate) item: ItemFn,
     /// What its documentation says.
     pub(crate) description: String,
@@ -15,8 +15,8 @@ pub(crate) struct Function {
 
 /// One argument, in its place.
 pub(crate) enum Argument {
-    /// The model gives it.
-    Given { name: Ident, r#type: Box<Type>, docs: Vec<Attribute> },
+    /// The model gives it. `attributes` are those of a field: its documentation, and what serde and schemars are told.
+    Given { name: Ident, r#type: Box<Type>, attributes: Vec<Attribute> },
     /// The `ToolContext`.
     Context,
 }
@@ -33,6 +33,15 @@ impl Function {
             return Err(syn::Error::new(item.sig.ident.span(), what));
         }
         let arguments = arguments(&mut item.sig.inputs)?;
+        let own = |argument: &Argument| match argument {
+            Argument::Given { name, .. } if *name == item.sig.ident => Some(name.span()),
+            _ => None,
+        };
+        if let Some(span) = arguments.iter().find_map(own) {
+            let what =
+                "an argument cannot have the name of its tool, which is a type of this name: give it another one";
+            return Err(syn::Error::new(span, what));
+        }
         Ok(Self { item, description, arguments })
     }
 }
@@ -40,21 +49,26 @@ impl Function {
 fn arguments(inputs: &mut Punctuated<FnArg, Token![,]>) -> syn::Result<Vec<Argument>> {
     let of = |input: &mut FnArg| match input {
         FnArg::Receiver(receiver) => {
-            Err(syn::Error::new(receiver.span(), "a tool is a function of its own and no method"))
+            let what = "a tool is a function of its own and no method. One with state is a closure that holds it, by \
+                        `DynamicTool::typed`, or a type of yours with the trait `Tool`";
+            Err(syn::Error::new(receiver.span(), what))
         }
         FnArg::Typed(PatType { pat, ty, attrs, .. }) => {
             if is_context(ty) {
                 return Ok(Argument::Context);
             }
             if let Type::Reference(reference) = &**ty {
-                let what = "an argument comes out of JSON and is owned: write String for &str, Vec<T> for &[T]";
+                let what = "an argument comes out of JSON and is owned: write String for &str, Vec<T> for &[T]. What the model \
+                            does not give, such as the handle of a database, is held by a closure: `DynamicTool::typed`";
                 return Err(syn::Error::new(reference.span(), what));
             }
             let Pat::Ident(name) = &**pat else {
                 return Err(syn::Error::new(pat.span(), "an argument of a tool needs a name, which the model is told"));
             };
-            let docs = attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
-            Ok(Argument::Given { name: name.ident.clone(), r#type: ty.clone(), docs })
+            let is_of_a_field =
+                |attribute: &mut Attribute| ["doc", "serde", "schemars"].iter().any(|of| attribute.path().is_ident(of));
+            let attributes = attrs.extract_if(.., is_of_a_field).collect();
+            Ok(Argument::Given { name: name.ident.clone(), r#type: ty.clone(), attributes })
         }
     };
     inputs.iter_mut().map(of).collect()
@@ -76,4 +90,43 @@ fn documentation(attributes: &[Attribute]) -> String {
     let lines: Vec<_> = attributes.iter().filter_map(line).collect();
     let lines: Vec<_> = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     lines.join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of functions that are no tools.
+    #[test]
+    fn what_cannot_be_a_tool_says_what_to_do_instead() {
+        for (function, words) in [
+            (
+                "/// Looks.\nfn look(&self, city: String) {}",
+                &["no method", "state", "DynamicTool::typed", "`Tool`"][..],
+            ),
+            ("/// Looks.\nfn look(self: Arc<Self>) {}", &["no method"]),
+            ("/// Looks.\nfn look(city: &str) {}", &["String for &str", "DynamicTool::typed"]),
+            ("/// Looks.\nfn look(pool: &Pool, city: String) {}", &["does not give", "DynamicTool::typed"]),
+            ("/// Looks.\nfn look((a, b): (u8, u8)) {}", &["needs a name"]),
+            ("/// Looks.\nfn look(look: String) {}", &["another"]),
+            ("/// Looks.\nfn look<T>(city: T) {}", &["no generic parameters"]),
+            ("fn look(city: String) {}", &["documentation comment"]),
+        ] {
+            let said = Function::of(syn::parse_str(function).unwrap()).err().expect(function).to_string();
+            assert!(words.iter().all(|word| said.contains(word)), "{function}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_an_argument_goes_to_its_field() {
+        let text = "/// Looks.\nfn look(/// Where.\n#[schemars(length(max = 9))] #[serde(default)] city: String, context: ToolContext) {}";
+        let function = Function::of(syn::parse_str(text).unwrap()).ok().unwrap();
+        let [Argument::Given { attributes, .. }, Argument::Context] = &function.arguments[..] else { panic!("{text}") };
+        assert_eq!(attributes.len(), 3);
+        let left = function.item.sig.inputs.iter().map(|input| match input {
+            FnArg::Typed(input) => input.attrs.len(),
+            FnArg::Receiver(_) => 1,
+        });
+        assert_eq!(left.sum::<usize>(), 0, "no function may say it");
+    }
 }

@@ -158,6 +158,9 @@ impl<F: Format> Caller<F> {
         key: Option<SecretString>,
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Self, ProviderError> {
+        if model.trim().is_empty() {
+            return Err(ProviderError::Model { provider: vendor.name.to_owned() });
+        }
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
         let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*")];
         let always = always.map(|(name, value)| (name, HeaderValue::from_static(value)));

@@ -35,6 +35,12 @@ pub enum ProviderError {
         /// What is wrong with it.
         what: String,
     },
+    /// The model has no name.
+    #[error("the name of a model of {provider} is empty")]
+    Model {
+        /// Whose.
+        provider: String,
+    },
     /// The key cannot be sent as a header.
     #[error("{variable} cannot be sent: it holds a line break or another sign that no header may have")]
     Key {
@@ -51,6 +57,7 @@ impl ProviderError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Address { .. } => "provider_address",
+            Self::Model { .. } => "provider_model",
             Self::Key { .. } => "provider_key",
             Self::Tls(_) => "provider_tls",
         }
@@ -68,6 +75,7 @@ impl ProviderError {
                 let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
                 format!("mend the address: it stands in {variable} or in providers.{provider}.base_url")
             }
+            Self::Model { provider } => format!("name the model as {provider} calls it"),
             Self::Key { .. } => "copy the key again, as one line".to_owned(),
             Self::Tls(_) => "install the certificates of your system (ca-certificates), and try again".to_owned(),
         }

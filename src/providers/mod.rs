@@ -14,6 +14,7 @@ pub mod openai;
 mod probe;
 mod refusal;
 mod sse;
+mod strict;
 
 pub(crate) use caller::{Vendor, endpoint};
 pub use http::ProviderError;

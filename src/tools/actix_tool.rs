@@ -19,6 +19,7 @@ pub struct ActixTool<M: ActixMessage> {
     member: ActixRef<M>,
     spec: Arc<ToolSpec>,
     policy: ToolPolicy,
+    checked: port::Checked,
 }
 
 impl<M: ActixMessage> std::fmt::Debug for ActixTool<M> {
@@ -31,7 +32,7 @@ impl<M: ActixMessage + DeserializeOwned + JsonSchema> ActixTool<M> {
     /// A tool called `name`; `description` tells the model when to call it.
     pub fn new(member: &ActixRef<M>, name: &str, description: &str) -> Self {
         let spec = Arc::new(port::spec_of::<M>(name, description));
-        Self { member: member.clone(), spec, policy: ToolPolicy::default() }
+        Self { member: member.clone(), spec, policy: ToolPolicy::default(), checked: port::Checked::new() }
     }
 
     /// How it may be called.
@@ -56,7 +57,8 @@ where
 
     fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
         let left = context.deadline.saturating_duration_since(tokio::time::Instant::now());
-        let asking = port::arguments(arguments).map(|message| self.member.ask(left, message));
+        let asking =
+            port::arguments(arguments, &self.checked, &self.spec).map(|message| self.member.ask(left, message));
         Box::pin(async move { asking?.await.map_err(told)?.into_output() })
     }
 }

@@ -1,5 +1,5 @@
-//! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the schema is known
-//! only at run time; or by the port [`Tool`] itself. [`ActixTool`] is an actor of actix's.
+//! How does a program give its agents tools? By [`tool`](macro@crate::tool) on a function; by [`DynamicTool`] when the tool has state, or
+//! its schema is known only at run time; or by the port [`Tool`] itself. [`ActixTool`] is an actor of actix's.
 
 mod actix_tool;
 mod approval;
@@ -17,7 +17,9 @@ pub use output::ToolOutput;
 /// What the code needs that [`tool`](macro@crate::tool) writes. Not for people.
 #[doc(hidden)]
 pub mod port {
-    use callboard_actors::schema;
+    use std::sync::OnceLock;
+
+    use callboard_actors::schema::{self, Rules};
     use serde::de::DeserializeOwned;
 
     pub use callboard_actors::chat::ToolSpec;
@@ -29,14 +31,50 @@ pub mod port {
 
     use super::ToolOutput;
 
+    /// What an argument of a tool can be.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be an argument of a tool",
+        label = "the model writes it as JSON",
+        note = "derive `serde::Deserialize` and `schemars::JsonSchema` for it",
+        note = "what the model does not give, such as the handle of a database, is held by a closure: `DynamicTool::typed`"
+    )]
+    pub trait Argument {}
+
+    // So that the words above are said, and not which of the two is missing.
+    #[diagnostic::do_not_recommend]
+    impl<A: DeserializeOwned + schemars::JsonSchema> Argument for A {}
+
+    /// Compiles for arguments only.
+    pub const fn is_an_argument<A: Argument>() {}
+
     /// What the model is told of a tool with these arguments.
     pub fn spec_of<A: schemars::JsonSchema>(name: &str, description: &str) -> ToolSpec {
         ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters: schema::of::<A>() }
     }
 
-    /// Reads the arguments of a call.
-    pub fn arguments<A: DeserializeOwned>(arguments: Value) -> Result<A, ToolError> {
+    /// The rules of a tool's arguments, made at its first call; or why they cannot be.
+    pub type Checked = OnceLock<Result<Rules, String>>;
+
+    /// Reads the arguments of a call, which must satisfy the schema that the model was told.
+    pub fn arguments<A: DeserializeOwned>(
+        arguments: Value,
+        checked: &Checked,
+        spec: &ToolSpec,
+    ) -> Result<A, ToolError> {
+        match checked.get_or_init(|| rules_of(spec)) {
+            Ok(rules) => rules.check(&arguments).map_err(ToolError::Arguments)?,
+            Err(wrong) => return Err(ToolError::Schema(wrong.clone())),
+        }
+        // Not everything that a type refuses is in its schema.
         serde_json::from_value(arguments).map_err(|error| ToolError::Arguments(error.to_string()))
+    }
+
+    /// The model can do nothing about a schema that is none; who wrote the tool is told in the log, once.
+    fn rules_of(spec: &ToolSpec) -> Result<Rules, String> {
+        Rules::of(&spec.parameters).inspect_err(|wrong| {
+            let hint = "mend the `schemars` attributes of its arguments";
+            tracing::error!(tool = %spec.name, %wrong, hint, "the JSON schema of a tool is none: it cannot be called");
+        })
     }
 
     /// What the model is told of a result.

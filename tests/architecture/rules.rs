@@ -9,6 +9,7 @@ pub(crate) const CORE_DEPENDENCIES: &[(&str, &str)] = &[
     ("actix", "runs the agents; named in mailbox/ and runtime/ only"),
     ("dashmap", "the directory: ids to agents, from any thread"),
     ("futures-util", "boxed futures and catch_unwind"),
+    ("jsonschema", "whether a value satisfies a schema; pure, and fetches nothing"),
     ("rust-stemmers", "reduces words to stems; pure"),
     ("schemars", "the JSON schema of a type; pure"),
     ("serde", "events and reports are values that can be written down"),

@@ -4,14 +4,17 @@ use serde_json::{Value, json};
 
 use super::said::{Asked, Call, End, Format, Refusal, Said, event, joined, list, string};
 
-pub(crate) struct Messages;
+pub(crate) struct Messages {
+    /// Whether the model keeps to a schema by itself: then a reply of a form is a text.
+    pub(crate) keeps_to_schemas: bool,
+}
 
 /// A reply of a form is the arguments of this tool.
 const FORM: &str = "callboard_reply";
 
-fn stop_reason(said: &Said) -> &'static str {
+fn stop_reason(said: &Said, is_tool: bool) -> &'static str {
     match said.end {
-        _ if said.is_form => "tool_use",
+        _ if is_tool => "tool_use",
         End::Done => "end_turn",
         End::Length => "max_tokens",
         End::Calls => "tool_use",
@@ -25,10 +28,10 @@ fn usage((input, output): (u64, u64)) -> Value {
 }
 
 /// Each block as it begins, and its pieces.
-fn blocks(said: &Said) -> Vec<(Value, &'static str, Vec<&'static str>)> {
+fn blocks(said: &Said, is_tool: bool) -> Vec<(Value, &'static str, Vec<&'static str>)> {
     let tool = |id: &str, name: &str| json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
     let mut blocks = Vec::new();
-    if said.is_form {
+    if is_tool {
         blocks.push((tool("toolu_0", FORM), "partial_json", said.text.to_vec()));
     } else if !said.text.is_empty() {
         blocks.push((json!({ "type": "text", "text": "" }), "text", said.text.to_vec()));
@@ -48,6 +51,13 @@ fn complete((block, kind, pieces): &(Value, &'static str, Vec<&'static str>)) ->
     block
 }
 
+impl Messages {
+    /// Whether this is a reply of a form that is given by a tool.
+    fn is_tool(&self, said: &Said) -> bool {
+        said.is_form && !self.keeps_to_schemas
+    }
+}
+
 impl Format for Messages {
     fn path(&self) -> &'static str {
         "/messages"
@@ -58,9 +68,9 @@ impl Format for Messages {
     }
 
     fn whole(&self, said: &Said) -> Value {
-        let content: Vec<_> = blocks(said).iter().map(complete).collect();
+        let content: Vec<_> = blocks(said, self.is_tool(said)).iter().map(complete).collect();
         let mut message = json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content,
-                                  "stop_reason": stop_reason(said), "stop_sequence": null, "usage": null, "odd": [1] });
+                                  "stop_reason": stop_reason(said, self.is_tool(said)), "stop_sequence": null, "usage": null, "odd": [1] });
         if let Some(used) = said.usage {
             message["usage"] = usage(used);
         }
@@ -69,14 +79,13 @@ impl Format for Messages {
 
     fn events(&self, said: &Said) -> Vec<String> {
         let mut start = json!({ "type": "message_start", "message": { "id": "msg_1", "content": [], "stop_reason": null, "usage": null } });
-        let mut delta =
-            json!({ "type": "message_delta", "delta": { "stop_reason": stop_reason(said), "stop_sequence": null } });
+        let mut delta = json!({ "type": "message_delta", "delta": { "stop_reason": stop_reason(said, self.is_tool(said)), "stop_sequence": null } });
         if let Some((input, output)) = said.usage {
             start["message"]["usage"] = usage((input, 1));
             delta["usage"] = json!({ "output_tokens": output });
         }
         let mut events = vec![start, json!({ "type": "odd", "odd": 1 })];
-        for (index, (block, kind, pieces)) in blocks(said).into_iter().enumerate() {
+        for (index, (block, kind, pieces)) in blocks(said, self.is_tool(said)).into_iter().enumerate() {
             events.push(json!({ "type": "content_block_start", "index": index, "content_block": block }));
             let delta = if kind == "text" { "text_delta" } else { "input_json_delta" };
             events.extend(pieces.into_iter().map(
@@ -112,10 +121,15 @@ impl Format for Messages {
     fn asked(&self, body: &Value) -> Asked {
         let is_form = |tool: &&Value| tool["name"] == FORM;
         let tools = list(&body["tools"]);
+        let format = &body["output_config"]["format"];
+        let native = (format["type"] == "json_schema").then(|| format["schema"].clone());
         let mut asked = Asked {
             instructions: string(&body["system"]),
             tools: tools.iter().filter(|tool| !is_form(tool)).map(|tool| string(&tool["name"])).collect(),
-            form: tools.iter().find(is_form).map(|tool| tool["input_schema"].clone()),
+            form: match self.keeps_to_schemas {
+                true => native,
+                false => tools.iter().find(is_form).map(|tool| tool["input_schema"].clone()),
+            },
             most_tokens: body["max_tokens"].as_u64(),
             ..Asked::default()
         };

@@ -42,7 +42,7 @@ pub(crate) struct Provider {
 }
 
 /// Every provider. One that is added here has to pass all of it.
-pub(crate) static PROVIDERS: [Provider; 5] = [
+pub(crate) static PROVIDERS: [Provider; 6] = [
     Provider {
         name: "openai",
         format: &chat::ChatCompletions,
@@ -57,9 +57,15 @@ pub(crate) static PROVIDERS: [Provider; 5] = [
     },
     Provider {
         name: "anthropic",
-        format: &anthropic::Messages,
+        format: &anthropic::Messages { keeps_to_schemas: false },
         key: "ANTHROPIC_API_KEY",
         model: |base| Arc::new(Anthropic::new("m", Some(KEY.into()), Some(base)).unwrap()),
+    },
+    Provider {
+        name: "anthropic by its own schemas",
+        format: &anthropic::Messages { keeps_to_schemas: true },
+        key: "ANTHROPIC_API_KEY",
+        model: |base| Arc::new(Anthropic::new("claude-sonnet-4-5", Some(KEY.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "gemini",

@@ -171,6 +171,14 @@ pub enum ChatAgentError {
         /// The answer, if there is one.
         partial: Box<Answer>,
     },
+    /// The question breaks a rule. Nothing was asked.
+    #[error("the question cannot be asked: {problem}")]
+    Question {
+        /// Which.
+        problem: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The agent itself did not take the ask or did not answer it.
     #[error("the agent did not answer: {0}")]
     Agent(AskError),
@@ -197,6 +205,7 @@ impl ChatAgentError {
             Self::Unfit { .. } => "answer_unfit",
             Self::Session { error, .. } => error.code(),
             Self::Blocked { .. } => "blocked",
+            Self::Question { .. } => "invalid_question",
             Self::Agent(error) => error.code(),
         }
     }
@@ -209,6 +218,7 @@ impl ChatAgentError {
             Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
             Self::Blocked { .. } => "ask otherwise".to_owned(),
             Self::Session { error, .. } => error.hint().to_owned(),
+            Self::Question { hint, .. } => (*hint).to_owned(),
             Self::Agent(_) => "ask again, or start the agent anew".to_owned(),
         }
     }
@@ -221,7 +231,7 @@ impl ChatAgentError {
             Self::Unfit { .. } => true,
             // With an answer, it was paid for, and is perhaps kept a moment later.
             Self::Session { error, partial } => partial.turns.is_empty() && error.is_retryable(),
-            Self::Blocked { .. } => false,
+            Self::Blocked { .. } | Self::Question { .. } => false,
             Self::Agent(error) => error.is_retryable(),
         }
     }
@@ -234,7 +244,7 @@ impl ChatAgentError {
             | Self::Unfit { partial, .. }
             | Self::Session { partial, .. }
             | Self::Blocked { partial, .. } => Some(partial),
-            Self::Agent(_) => None,
+            Self::Question { .. } | Self::Agent(_) => None,
         }
     }
 }
@@ -256,7 +266,7 @@ impl ChatAgentError {
             | Self::Unfit { partial, .. }
             | Self::Session { partial, .. }
             | Self::Blocked { partial, .. } => Some(partial),
-            Self::Agent(_) => None,
+            Self::Question { .. } | Self::Agent(_) => None,
         }
     }
 }

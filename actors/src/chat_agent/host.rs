@@ -95,6 +95,9 @@ impl Host {
     }
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
+        if let Err(refused) = question.check() {
+            return Asking::refused(refused);
+        }
         let (within, question) = (self.plan.time_of(&question) + GRACE, Box::new(question));
         // One that was stopped before anybody asked it does not begin to live.
         if self.line().is_over() {

@@ -77,13 +77,13 @@ impl ChatAgent {
 }
 
 impl AskAll {
-    /// So many at a time; at least 1.
+    /// So many at a time. 0 counts as 1: none at a time would never end.
     pub fn limit(mut self, asks: usize) -> Self {
         self.limit = asks.max(1);
         self
     }
 
-    /// Each is asked so often at most when it fails in a way that may pass; at least 1, which is the default. The gateway's own
+    /// Each is asked so often at most when it fails in a way that may pass. 0 counts as 1, which is the default: it is asked. The gateway's own
     /// retries of model calls come before these.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);

@@ -84,7 +84,8 @@ impl ChatAgent {
     /// dropped, down to the socket.
     ///
     /// # Errors
-    /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it.
+    /// [`ChatAgentError`] holds what there is so far when a limit or the model ended it. [`ChatAgentError::Question`], of one whose session, run or user
+    /// has an empty name, before anything is asked.
     pub fn ask(&self, question: impl Into<Question>) -> Asking {
         self.host.ask(question.into(), None)
     }
@@ -119,19 +120,22 @@ impl ChatAgent {
 
 /// The answer, when it comes. Dropping it ends the ask.
 #[must_use = "the answer is in the future: await it"]
-pub struct Asking {
-    ask: Ask<Ended>,
-    /// `None` of one that was refused.
-    turn: Option<Arc<AskTurn>>,
+pub struct Asking(Asked);
+
+enum Asked {
+    /// On its way.
+    Sent(Ask<Ended>, Arc<AskTurn>),
+    /// Not sent. In a box, so that those that are hold no room for it; `None` once it was told.
+    Refused(Option<Box<ChatAgentError>>),
 }
 
 impl Asking {
     fn new(ask: Ask<Ended>, turn: Arc<AskTurn>) -> Self {
-        Self { ask, turn: Some(turn) }
+        Self(Asked::Sent(ask, turn))
     }
 
-    fn refused(error: AskError) -> Self {
-        Self { ask: Ask::refused(error), turn: None }
+    fn refused(error: impl Into<ChatAgentError>) -> Self {
+        Self(Asked::Refused(Some(Box::new(error.into()))))
     }
 }
 
@@ -162,11 +166,17 @@ impl Future for Asking {
     type Output = Result<Answer, ChatAgentError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = ready!(Pin::new(&mut self.ask).poll(cx));
-        Poll::Ready(match (answered, &self.turn) {
-            (Ok(ended), _) => ended.map(|answer| *answer),
-            (Err(AskError::Timeout), Some(turn)) => Err(turn.late(turn.asked.elapsed())),
-            (Err(error), _) => Err(ChatAgentError::Agent(error)),
+        let (ask, turn) = match &mut self.0 {
+            Asked::Sent(ask, turn) => (ask, turn),
+            Asked::Refused(error) => {
+                let told = error.take().map_or(ChatAgentError::Agent(AskError::Unanswered), |error| *error);
+                return Poll::Ready(Err(told));
+            }
+        };
+        Poll::Ready(match ready!(Pin::new(ask).poll(cx)) {
+            Ok(ended) => ended.map(|answer| *answer),
+            Err(AskError::Timeout) => Err(turn.late(turn.asked.elapsed())),
+            Err(error) => Err(ChatAgentError::Agent(error)),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::answer::ChatAgentError;
 use crate::gateway::{Budget, Priority};
 use crate::mailbox::AgentId;
 
@@ -17,7 +18,7 @@ pub struct Question {
     pub within: Option<Duration>,
     /// What its model calls use is taken from this.
     pub budget: Option<Budget>,
-    /// The session that it belongs to: it knows what was said there before, as far as there is room, and is kept there with its answer.
+    /// The session that it belongs to, and no empty name: it knows what was said there before, as far as there is room, and is kept there with its answer.
     pub session: Option<String>,
     /// The run that its calls belong to; the gateway lets runs take turns.
     pub run: Option<String>,
@@ -99,6 +100,18 @@ impl Question {
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = priority;
         self
+    }
+
+    /// Whether it can be asked.
+    pub(super) fn check(&self) -> Result<(), ChatAgentError> {
+        let named = [("session", &self.session), ("run", &self.run), ("user", &self.user)];
+        match named.iter().find(|(_, name)| name.as_deref() == Some("")) {
+            None => Ok(()),
+            Some((what, _)) => Err(ChatAgentError::Question {
+                problem: format!("the name of its {what} is empty"),
+                hint: "name it, or leave it out; nothing was asked",
+            }),
+        }
     }
 
     /// The answer has to be of this form.

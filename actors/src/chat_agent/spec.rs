@@ -14,6 +14,7 @@ use super::tools::Tools;
 use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
+use crate::mailbox::is_a_name;
 use crate::ports::{Approver, Guardrail, SessionStore, Tool};
 
 /// Asks that wait in an agent's line when nothing else is said.
@@ -48,7 +49,7 @@ impl std::fmt::Debug for ChatAgentSpec {
 }
 
 impl ChatAgentSpec {
-    /// An agent called `name`, for people, whose calls of `model` go through `gateway`.
+    /// An agent called `name`, for people and not empty, whose calls of `model` go through `gateway`.
     pub fn new(name: impl Into<Arc<str>>, gateway: &Gateway, model: impl Into<String>) -> Self {
         Self::of(name, Ok(gateway.clone()), model)
     }
@@ -174,16 +175,16 @@ impl ChatAgentSpec {
         self
     }
 
-    /// So many asks wait in its line; one more is refused. At least 1; the default is 256.
+    /// So many asks wait in its line; one more is refused. At least 1, or [`start`](Self::start) refuses it; the default is 256.
     pub fn capacity(mut self, asks: usize) -> Self {
-        self.capacity = asks.max(1);
+        self.capacity = asks;
         self
     }
 
     /// Starts the agent, on the runtime of its gateway. Its actor begins to live with the first ask.
     ///
     /// # Errors
-    /// [`StartError`] for limits or tools that break a rule, or for a model that the gateway does not serve.
+    /// [`StartError`] for a name, a capacity, limits or tools that break a rule, or for a model that the gateway does not serve.
     pub fn start(self) -> Result<ChatAgent, StartError> {
         let Self {
             name,
@@ -202,6 +203,10 @@ impl ChatAgentSpec {
             budget,
             capacity,
         } = self;
+        is_a_name(&name)?;
+        if capacity == 0 {
+            return Err(StartError::Invalid("capacity is 0; it must be at least 1".to_owned()));
+        }
         limits.validate()?;
         let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks).chain(&summary_model) {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::answer::{Answer, ChatAgentError};
 use super::question::{AnswerForm, Question};
 use super::{Asking, ChatAgent};
-use crate::schema;
+use crate::schema::{self, Rules};
 
 /// How often an answer that does not fit is asked for again.
 const REPAIRS: u32 = 2;
@@ -35,20 +35,35 @@ impl<T> std::ops::Deref for Typed<T> {
 }
 
 impl ChatAgent {
-    /// Asks for a value: the answer must satisfy the JSON schema of `T`. One that does not is asked for again, twice at most. Otherwise
-    /// as [`ChatAgent::ask`].
+    /// Asks for a value: the answer must satisfy the JSON schema of `T`, ranges, patterns and lengths included. One that does not is asked
+    /// for again, twice at most, in words that say what is wrong. Otherwise as [`ChatAgent::ask`].
     ///
     /// # Errors
-    /// [`ChatAgentError::Unfit`] when no answer fits; otherwise as [`ChatAgent::ask`].
+    /// [`ChatAgentError::Unfit`] when no answer fits; [`ChatAgentError::Question`], before anything is asked, when the schema of `T` is none:
+    /// a `pattern` that is no regular expression. Otherwise as [`ChatAgent::ask`].
     pub fn ask_as<T: DeserializeOwned + JsonSchema>(&self, question: impl Into<Question>) -> AskingAs<T> {
-        let form = AnswerForm {
-            name: name_of::<T>(),
-            schema: schema::of::<T>(),
-            check: Arc::new(|text| read::<T>(text).map(drop)),
-            repairs: REPAIRS,
+        let asking = match form_of::<T>() {
+            Ok(form) => self.ask(question.into().form(form)),
+            Err(refused) => Asking::refused(refused),
         };
-        AskingAs { asking: self.ask(question.into().form(form)), of: PhantomData }
+        AskingAs { asking, of: PhantomData }
     }
+}
+
+/// What an answer has to be. The schema is made ready here, on the asker's thread, and not where asks are carried out: each reply is checked
+/// against it.
+fn form_of<T: DeserializeOwned + JsonSchema>() -> Result<AnswerForm, ChatAgentError> {
+    let (name, schema) = (name_of::<T>(), schema::of::<T>());
+    let rules = Rules::of(&schema).map_err(|wrong| ChatAgentError::Question {
+        problem: format!("the JSON schema of its answer, {name}, is none: {wrong}"),
+        hint: "mend the type's `schemars` attributes; nothing was asked",
+    })?;
+    let check = move |text: &str| {
+        rules.check(&read(text)?)?;
+        // Not everything that a type refuses is in its schema.
+        read::<T>(text).map(drop)
+    };
+    Ok(AnswerForm { name, schema, check: Arc::new(check), repairs: REPAIRS })
 }
 
 /// The value, when it comes. Dropping it ends the ask.

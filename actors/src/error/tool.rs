@@ -9,6 +9,10 @@ pub enum ToolError {
     /// The arguments are not what it takes.
     #[error("the arguments do not fit: {0}")]
     Arguments(String),
+    /// Its own JSON schema is none, so that no arguments can be checked: a `pattern` that is no regular expression. The text says where.
+    /// Whoever wrote the tool mends its `schemars` attributes; the model does without it.
+    #[error("it cannot be called, because its own schema is wrong; do without it and say so: {0}")]
+    Schema(String),
     /// It cannot do that.
     #[error("{0}")]
     Failed(String),
@@ -22,6 +26,7 @@ impl ToolError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Arguments(_) => "tool_arguments",
+            Self::Schema(_) => "tool_schema",
             Self::Failed(_) => "tool_failed",
             Self::Unavailable(_) => "tool_unavailable",
         }

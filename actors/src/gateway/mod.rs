@@ -84,15 +84,14 @@ impl Gateway {
     /// Starts a gateway in front of these models.
     ///
     /// # Errors
-    /// [`StartError`] for invalid limits, for no model or two of one name, or when the runtime is stopping.
+    /// [`StartError`] for invalid limits, names or prices, for no model or two of one name, or when the runtime is stopping.
     pub fn start(runtime: &Runtime, models: Vec<ServedModel>, limits: GatewayLimits) -> Result<Self, StartError> {
         limits.validate()?;
         if models.is_empty() {
             return Err(StartError::Invalid("a gateway needs at least one model".to_owned()));
         }
         for (number, model) in models.iter().enumerate() {
-            model.limits.validate()?;
-            model.cache.validate()?;
+            model.validate()?;
             if models[..number].iter().any(|other| other.name == model.name) {
                 return Err(StartError::Invalid(format!("two models of a gateway are called {}", model.name)));
             }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::chat::TokenUsage;
+use crate::error::StartError;
 
-/// What a million tokens cost, in millionths of a US dollar.
+/// What a million tokens cost, in millionths of a US dollar: at most a million US dollars each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     /// A million tokens of requests.
@@ -13,7 +14,21 @@ pub struct Price {
     pub output: u64,
 }
 
+/// The highest price that is accepted: a million US dollars. The configuration accepts none above it either.
+const HIGHEST: u64 = 1_000_000_000_000;
+
 impl Price {
+    /// Checks every rule. A higher price would make the sum of a few calls a number that cannot be told from any other.
+    pub(super) fn validate(self) -> Result<(), StartError> {
+        match [("price.input", self.input), ("price.output", self.output)].iter().find(|(_, price)| *price > HIGHEST) {
+            None => Ok(()),
+            Some((what, price)) => {
+                let most = "a million US dollars for a million tokens";
+                Err(StartError::Invalid(format!("{what} is {price}; it must be at most {HIGHEST}, {most}")))
+            }
+        }
+    }
+
     /// What so many tokens cost, in millionths of a US dollar, rounded up.
     pub fn of(self, usage: TokenUsage) -> u64 {
         let of = |price: u64, tokens: u64| u128::from(price) * u128::from(tokens);

@@ -10,7 +10,7 @@ use super::limits::ModelLimits;
 use super::prices::Price;
 use super::saving::CachePolicy;
 use crate::chat::ChatReply;
-use crate::error::{ModelError, Waiting};
+use crate::error::{ModelError, StartError, Waiting};
 use crate::ports::{ChatModel, RateKey, ReplyStore};
 
 /// A model behind a gateway.
@@ -45,6 +45,16 @@ impl ServedModel {
             cache: CachePolicy::default(),
             store: None,
         }
+    }
+
+    /// Checks every rule.
+    pub(super) fn validate(&self) -> Result<(), StartError> {
+        if self.name.trim().is_empty() {
+            return Err(StartError::Invalid("a model's name is empty; it looks like openai/NAME".to_owned()));
+        }
+        self.limits.validate()?;
+        self.cache.validate()?;
+        self.price.map_or(Ok(()), Price::validate)
     }
 }
 

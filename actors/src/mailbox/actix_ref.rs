@@ -50,23 +50,26 @@ impl<M: ActixMessage> ActixSpec<M> {
     /// So many messages wait, or are with the actor; one more is refused. At least 1; the default is 256.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
-        self.capacity = messages.max(1);
+        self.capacity = messages;
         self
     }
 
     /// So many messages are with the actor at the same time: for one whose handlers give futures. At least 1, which is the default.
     #[must_use]
     pub fn at_once(mut self, messages: usize) -> Self {
-        self.at_once = messages.max(1);
+        self.at_once = messages;
         self
     }
 
     /// Starts the member.
     ///
     /// # Errors
-    /// [`StartError`] when the runtime is stopping.
+    /// [`StartError`] for a value that breaks a rule, or when the runtime is stopping.
     pub fn start(self, runtime: &Runtime) -> Result<ActixRef<M>, StartError> {
         let Self { name, recipient, capacity, at_once } = self;
+        if at_once == 0 {
+            return Err(StartError::Invalid("at_once is 0; it must be at least 1".to_owned()));
+        }
         let places = Arc::new(Places { taken: AtomicUsize::new(0), most: capacity });
         let factory = move || StandIn { recipient: recipient.clone(), waiting: VecDeque::new(), passed: 0, at_once };
         let spec = AgentSpec::new(name, factory).capacity(capacity).max_work(at_once);

@@ -45,7 +45,7 @@ pub(crate) use ledger::ShardLedger;
 pub(crate) use orders::Order;
 pub(crate) use queue::Control;
 pub(crate) use reply::mark_shard_ending;
-pub(crate) use spec::{Birth, prepare};
+pub(crate) use spec::{Birth, is_a_name, prepare};
 pub(crate) use working::{Errand, Working};
 
 /// Names an agent within its runtime; never reused.

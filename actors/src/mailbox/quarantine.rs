@@ -24,7 +24,12 @@ struct Strikes {
 
 impl<M> Quarantine<M> {
     pub(super) fn new(after: u32, fingerprint: Fingerprint<M>) -> Self {
-        Self { fingerprint, after: after.max(1), strikes: Mutex::default() }
+        Self { fingerprint, after, strikes: Mutex::default() }
+    }
+
+    /// So many panics are too many.
+    pub(super) fn after(&self) -> u32 {
+        self.after
     }
 
     pub(super) fn fingerprint(&self, message: &M) -> Option<u64> {

@@ -10,7 +10,7 @@ use super::overflow::Overflow;
 use super::quarantine::Quarantine;
 use super::{AgentId, AgentRef};
 use crate::agent::Agent;
-use crate::error::AskError;
+use crate::error::{AskError, StartError};
 use crate::runtime::Shared;
 use crate::scope::Scope;
 use crate::supervision::{ExitReason, Kept, RestartPolicy};
@@ -38,7 +38,7 @@ pub struct AgentSpec<A: Agent> {
 }
 
 impl<A: Agent> AgentSpec<A> {
-    /// An agent called `name`, for people. `factory` makes its state, on its shard, at the start and at each restart.
+    /// An agent called `name`, for people; no empty one. `factory` makes its state, on its shard, at the start and at each restart.
     pub fn new(name: impl Into<Name>, factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             name: name.into(),
@@ -55,14 +55,14 @@ impl<A: Agent> AgentSpec<A> {
         }
     }
 
-    /// At most this many messages wait in the mailbox; at least 1, at most 4 billion. The default is 256.
+    /// At most this many messages wait in the mailbox: 1 to 4 billion; more is 4 billion. The default is 256.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = bound(messages);
         self
     }
 
-    /// At most this many futures are in flight at a time; at least 1, at most 4 billion. The default is 4,096.
+    /// At most this many futures are in flight at a time: 1 to 4 billion; more is 4 billion. The default is 4,096.
     #[must_use]
     pub fn max_work(mut self, futures: usize) -> Self {
         self.max_work = bound(futures);
@@ -83,7 +83,7 @@ impl<A: Agent> AgentSpec<A> {
         self
     }
 
-    /// Handles no more messages that ask for what made the agent panic `panics` times: they become dead letters, and
+    /// Handles no more messages that ask for what made the agent panic `panics` times, at least 1: they become dead letters, and
     /// whoever asks answers `Quarantined`. `fingerprint` says what two messages have in common that ask for the same;
     /// `None` for a message that is never held back. It runs before each message from outside. 64 fingerprints are
     /// remembered. The default is no quarantine.
@@ -123,6 +123,16 @@ impl<A: Agent> AgentSpec<A> {
         self
     }
 
+    /// Checks every rule.
+    pub(crate) fn validate(&self) -> Result<(), StartError> {
+        let quarantine = self.quarantine.as_ref().map_or(1, Quarantine::after);
+        let counts = [("capacity", self.capacity), ("max_work", self.max_work), ("quarantine", quarantine)];
+        if let Some((what, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(StartError::Invalid(format!("{what} is 0; it must be at least 1")));
+        }
+        is_a_name(&self.name)
+    }
+
     /// Lives on the shard with this place among the runtime's, counted from 0, and not where its id leads.
     pub(crate) fn on_shard(mut self, shard: u16) -> Self {
         self.shard = Some(shard);
@@ -131,7 +141,15 @@ impl<A: Agent> AgentSpec<A> {
 }
 
 fn bound(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX).max(1)
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Of an agent: something that people can read.
+pub(crate) fn is_a_name(name: &str) -> Result<(), StartError> {
+    match name.trim().is_empty() {
+        true => Err(StartError::Invalid("an agent's name is empty; it must have at least one sign".to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// An agent that is listed but not yet running: [`Birth::run`] must be called on its shard. Dropped before that, the

@@ -111,7 +111,8 @@ impl Runtime {
     /// Starts an agent that belongs to no other. Its reference works at once, from any thread.
     ///
     /// # Errors
-    /// [`StartError`] when the runtime is stopping or its shard takes no more for the moment.
+    /// [`StartError`] for a value of the spec that breaks a rule, when the runtime is stopping, or when its shard takes no more for the
+    /// moment.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
         self.shared.spawn(spec, None)
     }

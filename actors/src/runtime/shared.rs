@@ -80,6 +80,7 @@ impl Shared {
         spec: AgentSpec<A>,
         inherited: Option<&Scope>,
     ) -> Result<AgentRef<A::Message>, StartError> {
+        spec.validate()?;
         let id = self.admit()?;
         let (agent, birth) = self.list(id, spec, inherited, None);
         self.launch(birth)?;

@@ -39,8 +39,9 @@ impl Group {
     /// Whoever watches it hears [`Next::Gone`](super::Next::Gone). Once it has been up, a start that fails counts as any other death.
     ///
     /// # Errors
-    /// [`StartError`] when the runtime is stopping, or the group has ended.
+    /// [`StartError`] for a value of the spec that breaks a rule, when the runtime is stopping, or the group has ended.
     pub fn spawn<A: Agent>(&self, spec: AgentSpec<A>, lifetime: Lifetime) -> Result<AgentRef<A::Message>, StartError> {
+        spec.validate()?;
         let keeper = &self.keeper;
         let id = keeper.shared.admit()?;
         let added = keeper.tell(|state| {

@@ -14,11 +14,11 @@ use crate::event::CancelReason;
 /// The bounds of a fan-out.
 #[derive(Debug, Clone)]
 pub struct FanOutLimits {
-    /// At most this many tasks run at a time; the rest waits. At least 1.
+    /// At most this many tasks run at a time; the rest waits. 0 counts as 1: none at a time would never end.
     pub at_once: usize,
     /// At most this many tasks in all when one is added on the way. The tasks of the beginning are the caller's own.
     pub max_tasks: usize,
-    /// How often a task is tried before it has failed. At least 1.
+    /// How often a task is tried before it has failed. 0 counts as 1: it is tried.
     pub attempts: u32,
     /// How long one task may run, over all its attempts.
     pub task_deadline: Option<Duration>,

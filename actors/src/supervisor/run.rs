@@ -113,7 +113,7 @@ impl Runtime {
     /// Starts a run: a supervisor with its crew.
     ///
     /// # Errors
-    /// [`StartError`] for invalid options, or when the runtime is stopping.
+    /// [`StartError`] for invalid options or lengths of a model, or when the runtime is stopping.
     pub fn research(&self, question: &str, crew: Crew, options: RunOptions) -> Result<Run, StartError> {
         start(self.shared(), question, crew, options)
     }
@@ -121,6 +121,7 @@ impl Runtime {
 
 fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) -> Result<Run, StartError> {
     options.validate()?;
+    crew.validate()?;
     let id: Arc<str> = format!("run-{:016x}", shared.draw()).into();
     let started = Instant::now();
     let scope = shared.scope().child_until(Some(started + options.deadline));

@@ -4,6 +4,7 @@
 //! documented, not recorded: nobody has tried it against its servers yet; llama.cpp's server, which speaks it too, was recorded.
 
 mod errors;
+mod native;
 mod reply;
 mod request;
 
@@ -42,8 +43,9 @@ pub(crate) static ANTHROPIC: Vendor = Vendor {
 /// A model of Anthropic, or of a server that speaks as Anthropic does. It is called through a
 /// [`Gateway`](callboard_actors::gateway::Gateway).
 ///
-/// A reply of a [form](callboard_actors::chat::ReplyForm) is asked for as the arguments of a tool that is called by force, which is how
-/// this interface keeps to a schema; the text of the reply is then these arguments.
+/// A reply of a [form](callboard_actors::chat::ReplyForm) is asked for by `output_config.format`, where the model keeps to schemas by itself
+/// (generation 4.5 and later) and the schema [can be said there](https://platform.claude.com/docs/en/build-with-claude/structured-outputs).
+/// Otherwise it is asked for as the arguments of a tool that is called by force; the text of the reply is then these arguments.
 ///
 /// # Cancellation
 /// Dropping a call closes its connection.
@@ -60,12 +62,37 @@ impl Anthropic {
         key: Option<SecretString>,
         base_url: Option<&str>,
     ) -> Result<Self, ProviderError> {
-        let (model, place) = (model.into(), Place::of(&ANTHROPIC, base_url, "/messages")?);
+        let model = model.into();
+        let keeps_to_schemas = native::keeps_to_schemas(&model);
+        Self::make(model, key, base_url, keeps_to_schemas)
+    }
+
+    /// The same, but a reply of a form is always asked for by a tool: for schemas that Anthropic calls too complex or too large to
+    /// compile, which it refuses with 400. Models that think unless told otherwise refuse to be forced to call a tool.
+    ///
+    /// # Errors
+    /// As [`Anthropic::new`].
+    pub fn with_forms_by_tool(
+        model: impl Into<String>,
+        key: Option<SecretString>,
+        base_url: Option<&str>,
+    ) -> Result<Self, ProviderError> {
+        Self::make(model.into(), key, base_url, false)
+    }
+
+    fn make(
+        model: String,
+        key: Option<SecretString>,
+        base_url: Option<&str>,
+        keeps_to_schemas: bool,
+    ) -> Result<Self, ProviderError> {
+        let place = Place::of(&ANTHROPIC, base_url, "/messages")?;
         let mut headers = vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION))];
         if let Some(key) = &key {
             headers.push((HeaderName::from_static("x-api-key"), ANTHROPIC.key_header("", key)?));
         }
-        Ok(Self(Arc::new(Caller::new(&ANTHROPIC, Messages { model: model.clone() }, model, place, key, headers)?)))
+        let format = Messages { model: model.clone(), keeps_to_schemas };
+        Ok(Self(Arc::new(Caller::new(&ANTHROPIC, format, model, place, key, headers)?)))
     }
 
     /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
@@ -87,13 +114,15 @@ impl ChatModel for Anthropic {
 /// The format.
 struct Messages {
     model: String,
+    /// Whether the model does so by itself.
+    keeps_to_schemas: bool,
 }
 
 impl Format for Messages {
     type Growing = reply::Growing;
 
     fn body(&self, request: &ChatRequest, is_streamed: bool) -> Result<Vec<u8>, serde_json::Error> {
-        request::body(request, &self.model, is_streamed)
+        request::body(request, &self.model, self.keeps_to_schemas, is_streamed)
     }
 
     fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::providers::strict::{Dialect, strict};
+
 /// The tool whose arguments are a reply of a form: a name that no tool of an agent is likely to have.
 pub(super) const FORM: &str = "callboard_reply";
 
@@ -22,6 +24,8 @@ struct Body<'a> {
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
 }
@@ -47,16 +51,25 @@ struct Tool<'a> {
     input_schema: &'a Value,
 }
 
-/// The body of a request, as it is sent.
-pub(super) fn body(request: &ChatRequest, model: &str, is_streamed: bool) -> Result<Vec<u8>, serde_json::Error> {
+/// The body of a request, as it is sent to a model that keeps to schemas by itself, or does not.
+pub(super) fn body(
+    request: &ChatRequest,
+    model: &str,
+    keeps_to_schemas: bool,
+    is_streamed: bool,
+) -> Result<Vec<u8>, serde_json::Error> {
     let system = request.turns.iter().filter(|turn| turn.role == Role::System).map(|turn| turn.text.as_str());
     let mut tools: Vec<_> = request
         .tools
         .iter()
         .map(|tool| Tool { name: &tool.name, description: &tool.description, input_schema: &tool.parameters })
         .collect();
+    let native = match &request.form {
+        ReplyForm::Json { schema, .. } if keeps_to_schemas => strict(schema, Dialect::Anthropic),
+        _ => None,
+    };
     let tool_choice = match &request.form {
-        ReplyForm::Json { schema, .. } => {
+        ReplyForm::Json { schema, .. } if native.is_none() => {
             let description = "Give the whole reply with this tool.";
             tools.push(Tool { name: FORM, description, input_schema: schema });
             // Where it may call other tools it may also go on with them, and is told by the form of the tool.
@@ -65,7 +78,7 @@ pub(super) fn body(request: &ChatRequest, model: &str, is_streamed: bool) -> Res
                 false => json!({ "type": "any" }),
             })
         }
-        ReplyForm::Text => (!tools.is_empty()).then(|| choice(&request.tool_choice)),
+        _ => (!tools.is_empty()).then(|| choice(&request.tool_choice)),
     };
     serde_json::to_vec(&Body {
         model,
@@ -75,6 +88,7 @@ pub(super) fn body(request: &ChatRequest, model: &str, is_streamed: bool) -> Res
         temperature: request.temperature,
         tools,
         tool_choice,
+        output_config: native.map(|schema| json!({ "format": { "type": "json_schema", "schema": schema } })),
         stream: is_streamed.then_some(true),
     })
 }
@@ -131,7 +145,7 @@ mod tests {
     use super::*;
 
     fn written(request: &ChatRequest) -> Value {
-        serde_json::from_slice(&body(request, "m", false).unwrap()).unwrap()
+        serde_json::from_slice(&body(request, "m", false, false).unwrap()).unwrap()
     }
 
     #[test]
@@ -184,5 +198,49 @@ mod tests {
         );
         request.tools.clear();
         assert_eq!(written(&request)["tool_choice"], json!({ "type": "tool", "name": FORM }));
+    }
+
+    // The vendor's example, in a struct's words; a comment for the model would be in its schema.
+    #[derive(schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Enquiry {
+        name: String,
+        email: String,
+        plan_interest: String,
+        demo_requested: bool,
+    }
+
+    #[test]
+    fn a_form_is_asked_for_as_documented_of_a_model_that_keeps_to_schemas() {
+        let documented = include_str!("../../../tests/fixtures/documented/anthropic-output-config.json");
+        let documented: Value = serde_json::from_str(documented).unwrap();
+        let text = documented["messages"][0]["content"].as_str().unwrap();
+        let form = |schema| ReplyForm::Json { name: "enquiry".to_owned(), schema };
+        let mut request = ChatRequest::new(vec![Turn::user(text)], 1024);
+        request.form = form(callboard_actors::schema::of::<Enquiry>());
+        let model = documented["model"].as_str().unwrap();
+        let written = |request: &ChatRequest| -> Value {
+            serde_json::from_slice(&body(request, model, true, false).unwrap()).unwrap()
+        };
+        let mut expected = documented.clone();
+        // A text alone is a block, too.
+        expected["messages"][0]["content"] = json!([{ "type": "text", "text": text }]);
+        assert_eq!(written(&request), expected);
+
+        let parameters = json!({"type": "object"});
+        request.tools =
+            vec![Arc::new(ToolSpec { name: "look".to_owned(), description: "Looks.".to_owned(), parameters })];
+        let with_a_tool = written(&request);
+        assert_eq!(with_a_tool["output_config"], documented["output_config"]);
+        assert_eq!((&with_a_tool["tool_choice"]["type"], with_a_tool["tools"][1].is_null()), (&json!("auto"), true));
+
+        request.tools.clear();
+        request.form = form(json!({"type": "object", "additionalProperties": {"type": "integer"}}));
+        let a_map = written(&request);
+        assert_eq!(
+            (a_map["output_config"].is_null(), &a_map["tools"][0]["name"]),
+            (true, &json!(FORM)),
+            "no such schema"
+        );
     }
 }

@@ -10,7 +10,6 @@ mod first;
 mod reply;
 mod request;
 mod responses;
-mod strict;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

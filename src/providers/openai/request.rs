@@ -6,7 +6,7 @@ use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, ToolSpec,
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::strict;
+use crate::providers::strict;
 
 /// What is sent. It borrows everything, so that a request is written once and copied nowhere.
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Made;
 use super::caller::Caller;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
-use crate::error::{ModelError, Waiting};
+use crate::error::{ModelError, StartError, Waiting};
 use crate::gateway::{Budget, ChunkStream, Completed, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
 use crate::text::count;
@@ -27,9 +27,9 @@ pub struct CrewModel {
     pub fallbacks: Vec<String>,
     /// What the run may spend.
     pub budget: Budget,
-    /// How long a request may be, in tokens, roughly; longer evidence is reduced in steps. The default is 16,000.
+    /// How long a request may be, in tokens, roughly, at least 1; longer evidence is reduced in steps. The default is 16,000.
     pub input_tokens: u64,
-    /// How long a reply may be, in tokens. The default is 2,048; a model that thinks first needs more.
+    /// How long a reply may be, in tokens: at least 1. The default is 2,048; a model that thinks first needs more.
     pub output_tokens: u32,
     /// The run whose calls it makes; the gateway lets runs take turns.
     run: Option<Arc<str>>,
@@ -49,6 +49,18 @@ impl CrewModel {
             output_tokens: 2_048,
             run: None,
             knows_no_schemas: Arc::default(),
+        }
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] names the value and its range.
+    pub fn validate(&self) -> Result<(), StartError> {
+        let lengths = [("input_tokens", self.input_tokens), ("output_tokens", self.output_tokens.into())];
+        match lengths.iter().find(|(_, tokens)| *tokens == 0) {
+            None => Ok(()),
+            Some((what, _)) => Err(StartError::Invalid(format!("{what} is 0; it must be at least 1"))),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::error::StartError;
 use crate::gateway::Budget;
 use crate::ports::{Retriever, SourceStore};
 
@@ -125,6 +126,11 @@ impl Crew {
             }
         }
         self
+    }
+
+    /// Checks every rule.
+    pub(super) fn validate(&self) -> Result<(), StartError> {
+        self.models().try_for_each(|model| model.validate())
     }
 
     /// The models of its roles that have one, with those that answer instead.

@@ -3,8 +3,8 @@
 use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, Turn};
 use serde_json::{Value, json};
 
-use super::super::strict;
 use super::wire::{Input, Request, Text, TextFormat, Tool};
+use crate::providers::strict;
 
 /// A request. It borrows what it can.
 pub(super) fn written<'a>(request: &'a ChatRequest, model: &'a str, is_streamed: bool) -> Request<'a> {
