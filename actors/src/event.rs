@@ -153,8 +153,8 @@ pub enum Event {
         from: String,
         /// The model that is asked instead, by its whole name.
         to: String,
-        /// The code of the first one's error, such as `timeout`; `breaker_open` or `overloaded` when it was not asked: as
-        /// its breaker is open, or as it pauses or its line is too long. Never what a provider wrote.
+        /// The code of the first one's error, such as `timeout`; `breaker_open`, `paused` or `overloaded` when it was
+        /// not asked: as its breaker is open, as its provider has asked everybody to wait, or as its line is too long. Never what a provider wrote.
         error_code: String,
     },
     /// The circuit breaker of a model that the run may use opened, lets one call try, or closed. Whoever's calls caused it; a

@@ -56,7 +56,8 @@ pub trait ChatModel: Send + Sync + 'static {
     /// [`ModelError`] says what the caller can do about it.
     fn complete(&self, call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>>;
 
-    /// Whose rate its calls count against. `None`, the default, is nobody's but its own.
+    /// Whose rate its calls count against. `None`, the default, is nobody's but its own. A model that stands before another one says what
+    /// that one says.
     fn rate_key(&self) -> Option<RateKey> {
         None
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{
-    BreakerState, Budget, BudgetLimits, CallTimes, Gateway, GatewayLimits, Price, RetryPolicy, ServedModel,
+    BreakerState, Budget, BudgetLimits, CallTimes, Gateway, GatewayLimits, Price, RetryPolicy, ServedModel, Timeouts,
 };
 use callboard_actors::ports::RateKey;
 use callboard_actors::runtime::{Runtime, simulated};
 use common::model::{SECOND, limits, request};
-use common::provider::{ONE, Provider, TWO, first, places, soon};
+use common::provider::{ONE, Provider, TWO, first, places, soon, two};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -28,7 +28,8 @@ fn three(runtime: &Runtime, limits: GatewayLimits) -> ([Arc<Provider>; 3], Gatew
     let providers = [(); 3].map(|()| Provider::new(SECOND));
     let key = |text| Some(RateKey::of("https://here", Some(text)));
     let served = [(ONE, key("a")), (TWO, key("a")), (THREE, key("b"))].into_iter().zip(&providers);
-    let served = served.map(|((name, key), provider)| ServedModel { key, ..provider.served(name, places(8)) });
+    let served =
+        served.map(|((name, rate_key), provider)| ServedModel { rate_key, ..provider.served(name, places(8)) });
     let gateway = Gateway::start(runtime, served.collect(), limits).unwrap();
     (providers, gateway)
 }
@@ -81,12 +82,15 @@ fn a_key_whose_pause_is_too_long_is_left_for_another_one_and_the_pause_is_told()
         // It waits for a place of the second model when the pause begins.
         let filling: Vec<_> = (0..8).map(|_| gateway.call(TWO, request("x")).send()).collect();
         let waits = gateway.call(TWO, request("waits")).or(THREE).send();
+        let alone = gateway.call(TWO, request("has no other")).send();
         soon(&gateway, || two.attempts() == 8).await;
         one.fails(limited(Limited::Rate, Some(100)));
         let began = Instant::now();
         let instead = gateway.call(ONE, request("x")).or(TWO).or(THREE).send().await.unwrap();
         assert_eq!((&*instead.model, began.elapsed()), (THREE, SECOND), "the second one has the same key");
         assert_eq!((&*waits.await.unwrap().model, two.attempts(), three.attempts()), (THREE, 8, 2));
+        assert_eq!(alone.await, Err(ModelError::Paused { retry_after: 100 * SECOND }), "it learns at once");
+        assert_eq!(began.elapsed(), SECOND);
         let refused = gateway.call(TWO, request("x")).send().await.unwrap_err();
         assert_eq!(refused, ModelError::Paused { retry_after: 99 * SECOND });
         assert_eq!((refused.code(), refused.is_retryable()), ("paused", true));
@@ -119,6 +123,51 @@ fn where_every_call_is_refused_for_its_rate_the_breaker_opens_and_closes_with_an
         one.fails(None);
         gateway.call(ONE, request("x")).send().await.unwrap();
         assert_eq!(first(&gateway).await.breaker, BreakerState::Closed);
+    });
+}
+
+#[test]
+fn a_breaker_that_opened_for_refusals_is_open_for_the_pause_and_calls_made_together_count_once() {
+    simulated(1, |runtime| async move {
+        let ([one, _, three], gateway) = three(&runtime, GatewayLimits { deadline: 600 * SECOND, ..once() });
+        one.fails(limited(Limited::ModelRate, Some(60)));
+        for bursts in 1..=3 {
+            let calls: Vec<_> = (0..4).map(|_| gateway.call(ONE, request("x")).send()).collect();
+            assert!(join_all(calls).await.iter().all(Result::is_err));
+            let breaker = first(&gateway).await.breaker;
+            assert_eq!(breaker == BreakerState::Open, bursts == 3, "{bursts}");
+        }
+        let seen = one.attempts();
+        // Until the provider may be asked again, the next model is, at once.
+        tokio::time::sleep(30 * SECOND).await;
+        let instead = gateway.call(ONE, request("x")).or(THREE).send().await.unwrap();
+        assert_eq!((&*instead.model, instead.times.queue, one.attempts()), (THREE, Duration::ZERO, seen));
+        tokio::time::sleep(30 * SECOND).await;
+        // The try is refused, too: the pause is the provider's again.
+        gateway.call(ONE, request("x")).send().await.unwrap_err();
+        assert_eq!((one.attempts(), first(&gateway).await.breaker), (seen + 1, BreakerState::Open));
+        tokio::time::sleep(30 * SECOND).await;
+        gateway.call(ONE, request("x")).or(THREE).send().await.unwrap();
+        assert_eq!((one.attempts(), three.attempts()), (seen + 1, 2));
+    });
+}
+
+#[test]
+fn a_call_whose_own_time_passes_without_a_word_is_a_silent_one_and_its_callers_time_is_not() {
+    simulated(1, |runtime| async move {
+        let (silent, hasty) = (Provider::new(1_000 * SECOND), Provider::new(20 * SECOND));
+        let timeouts = Timeouts { total: 30 * SECOND, ..Timeouts::default() };
+        let limits = GatewayLimits { timeouts, deadline: 600 * SECOND, ..once() };
+        let gateway = two(&runtime, &silent, &hasty, limits);
+        for (model, within, opens) in [(ONE, 600 * SECOND, true), (TWO, 10 * SECOND, false)] {
+            for _ in 0..3 {
+                let late = gateway.call(model, request("x")).within(within).send().await;
+                assert_eq!(late, Err(ModelError::Timeout(Waiting::Total)));
+            }
+            let info = gateway.info().await.unwrap();
+            let info = info.models.iter().find(|info| info.name == model).unwrap();
+            assert_eq!((info.breaker == BreakerState::Open, info.breaker_opened), (opens, u64::from(opens)), "{model}");
+        }
     });
 }
 

@@ -201,7 +201,9 @@ impl<F: Format> Caller<F> {
                 None => asked.await,
             };
             let response = response.map_err(|error| failed(&self.url, &error))?;
-            Box::pin(self.read(response, pieces, between_tokens)).await
+            let reply = Box::pin(self.read(response, pieces, between_tokens)).await;
+            // Some refuse in a reply that began well.
+            reply.map_err(|error| self.of_model(error, ""))
         })
     }
 
@@ -238,14 +240,18 @@ impl<F: Format> Caller<F> {
     fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
         let key = (self.vendor.key, self.key.is_some());
         let said = self.without_key(said);
-        match F::refused(response.status().as_u16(), response.headers(), &said, key) {
-            ModelError::RateLimited { limited: Limited::Rate, retry_after, message } => {
-                let is_of_model = names_model(&String::from_utf8_lossy(&said), &self.model);
-                let limited = if is_of_model { Limited::ModelRate } else { Limited::Rate };
-                ModelError::RateLimited { limited, retry_after, message }
-            }
-            error => error,
+        let error = F::refused(response.status().as_u16(), response.headers(), &said, key);
+        self.of_model(error, &String::from_utf8_lossy(&said))
+    }
+
+    /// A refusal for a rate is about this model if the provider names it in what it `said`.
+    fn of_model(&self, mut error: ModelError, said: &str) -> ModelError {
+        if let ModelError::RateLimited { limited: limited @ Limited::Rate, message, .. } = &mut error
+            && (names_model(said, &self.model) || names_model(message, &self.model))
+        {
+            *limited = Limited::ModelRate;
         }
+        error
     }
 
     fn of_another_kind(&self, response: &Response) -> ModelError {

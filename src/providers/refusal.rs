@@ -18,18 +18,33 @@ pub(super) fn short(text: &str) -> String {
     }
 }
 
-/// Whether a refusal names the model that was asked, or the family of it that is limited: OpenAI's, Anthropic's and Google's 429 do when
-/// other models of the same key go on. A family, such as `gpt-4o` of `gpt-4o-2024-08-06`, has a digit in its name: a vendor's own
-/// name is none.
+/// Whether a refusal names the model that was asked, its dated version, or the family of it that is limited. A family, such as `gpt-4o` of
+/// `gpt-4o-2024-08-06`, has a digit in its name: a vendor's own name is none.
 pub(super) fn names_model(said: &str, model: &str) -> bool {
     let (said, model) = (said.to_lowercase(), model.to_lowercase());
-    let is_in_a_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':' | '/');
+    let model = last(&model, '/');
+    let is_in_a_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':' | '/' | '@');
     let words = said.split(|letter| !is_in_a_name(letter)).map(|word| word.trim_end_matches(['.', ':', '-', '/']));
-    words.filter(|word| !word.is_empty()).any(|word| {
-        let is_family = || word.contains(|letter: char| letter.is_ascii_digit()) && word.contains(char::is_alphabetic);
-        let rest = word.rsplit('/').next().and_then(|name| model.strip_prefix(name));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':', '@']) && is_family())
-    })
+    words.map(|word| last(word, '/')).any(|word| is_name_of(word, model) || is_name_of(last(word, ':'), model))
+}
+
+/// What stands behind the last of these signs.
+fn last(text: &str, sign: char) -> &str {
+    text.rsplit(sign).next().unwrap_or(text)
+}
+
+fn is_name_of(word: &str, model: &str) -> bool {
+    let has = |is: fn(char) -> bool| word.contains(is);
+    let is_family = || has(|letter| letter.is_ascii_digit()) && has(char::is_alphabetic);
+    let is_version = |rest: &str| rest.starts_with(['-', ':', '@']) && is_family();
+    let is_date = |rest: &str| {
+        rest.strip_prefix(['-', '@'])
+            .is_some_and(|date| date.len() >= 4 && date.chars().all(|letter| letter.is_ascii_digit() || letter == '-'))
+    };
+    !word.is_empty()
+        && (word == model
+            || model.strip_prefix(word).is_some_and(is_version)
+            || !model.is_empty() && word.strip_prefix(model).is_some_and(is_date))
 }
 
 /// The error behind a status that is no question of the vendor; `None` of any other. `variable` is that of the key, and whether one was
@@ -98,6 +113,17 @@ mod tests {
             ("Rate limit reached for model `models/o3`.", "o3", true),
             ("Your account request reached organization max RPM: 3", "moonshot-v1-8k", false),
             ("", "gpt-4o", false),
+            (
+                "google/gemini-2.0-flash-exp:free is temporarily rate-limited upstream",
+                "google/gemini-2.0-flash-exp:free",
+                true,
+            ),
+            ("Rate limit reached for model `openai/gpt-oss-120b` in organization", "openai/gpt-oss-120b", true),
+            ("Rate limit reached for model `gpt-oss-120b` in organization", "openai/gpt-oss-120b", true),
+            ("Rate limit exceeded for model_per_key: 88dc28d0f0:gpt-4o. Limit type: requests", "gpt-4o", true),
+            ("exceeds the limit of claude-sonnet-4-5-20250929", "claude-sonnet-4-5", true),
+            ("exceeds the limit of gpt-4o-mini-2024", "gpt-4o", false),
+            ("Rate limit reached for gpt-4.1 in organization", "gpt-4", false),
         ];
         for (said, model, is_named) in table {
             assert_eq!(names_model(said, model), is_named, "{said} / {model}");

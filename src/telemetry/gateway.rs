@@ -88,6 +88,9 @@ impl GatewayMetrics {
         count("callboard_model_fell_back_total", info.fell_back);
         count("callboard_model_cached_total", info.cached);
         count("callboard_model_shared_total", info.shared);
+        count("callboard_model_breaker_opened_total", info.breaker_opened);
+        count("callboard_model_limited_by_rate_total", info.limited_by_rate);
+        count("callboard_model_limited_by_places_total", info.limited_by_places);
         count("callboard_model_out_of_budget_total", info.out_of_budget);
         count("callboard_model_input_tokens_total", info.input_tokens);
         count("callboard_model_output_tokens_total", info.output_tokens);

@@ -46,6 +46,9 @@
 //! | `callboard_model_cached_total` | counter, `model` | calls that a kept reply answered |
 //! | `callboard_model_shared_total` | counter, `model` | calls that the answer to an identical one answered |
 //! | `callboard_model_paused_seconds` | gauge, `model` | for how long its provider makes everybody wait from now on, or 0 |
+//! | `callboard_model_breaker_opened_total` | counter, `model` | how often the breaker has opened |
+//! | `callboard_model_limited_by_rate_total` | counter, `model` | attempts that the provider refused for a rate |
+//! | `callboard_model_limited_by_places_total` | counter, `model` | attempts that it refused because of how many it makes at a time |
 //! | `callboard_model_queue_microseconds_total` | counter, `model` | how long calls waited in line, all together |
 //! | `callboard_model_provider_microseconds_total` | counter, `model` | how long attempts took, all together |
 //! | `callboard_model_input_tokens_total`, `callboard_model_output_tokens_total` | counter, `model` | tokens that the provider counted |

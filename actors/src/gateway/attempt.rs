@@ -36,7 +36,8 @@ impl Attempt {
         let (total, asked) = (timeouts.total, Box::new(asked));
         async move {
             let began = Instant::now();
-            let until = call.deadline.min(began + total);
+            // Of a flight only its leader's time is over at his deadline: he leaves, and the attempt goes on for the others.
+            let until = if call.flight().is_some() { began + total } else { call.deadline.min(began + total) };
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
             let answer = tokio::time::timeout_at(until, ask(&desk, &call, asked));
             let answer = tokio::select! {

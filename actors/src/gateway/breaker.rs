@@ -7,7 +7,7 @@
 //! out. Where nobody answers at all, he waits for the first try only, [`Breaker::has_no_try_soon`]: nobody knows whether a server will be started.
 //!
 //! A share of many attempts says nothing of a server that takes a minute to say nothing, nor of one that refuses every call for its
-//! rate: there a few in a row do ([`BreakerPolicy::in_a_row`]).
+//! rate: there a few in a row do ([`BreakerPolicy::silent_in_a_row`], [`BreakerPolicy::limited_in_a_row`]).
 //!
 //! What counts is how attempts end, see [`Outcome::of`]. Attempts that began before the breaker opened or closed last do not
 //! count any more: a crowd that fails late says nothing about the model that answers again.
@@ -32,9 +32,12 @@ pub struct BreakerPolicy {
     pub failed_percent: u32,
     /// How far back attempts count: 10 milliseconds to 24 hours. The default is 10 seconds.
     pub window: Duration,
-    /// It opens, too, when so many attempts in a row had no connection or no token in time, or so many calls in a row ended with a
-    /// 429 about a rate, whenever that was: 1 to 100,000. What is answered in between begins a new row. The default is 3.
-    pub in_a_row: u32,
+    /// It opens, too, when so many attempts had no connection or no token in time since one was answered last, whenever that was: 1 to
+    /// 100,000. Those that began before that answer do not count. The default is 3.
+    pub silent_in_a_row: u32,
+    /// And when so many calls ended with a 429 about a rate since a call was answered last: 1 to 100,000. Of those that were made at the
+    /// same time one counts. The default is 3.
+    pub limited_in_a_row: u32,
     /// How long it is open; doubled each time when the model still fails. Above zero. The default is 2 seconds.
     pub cool_down: Duration,
     /// The longest that it is open: at most 24 hours. The default is 30 seconds.
@@ -44,7 +47,16 @@ pub struct BreakerPolicy {
 impl Default for BreakerPolicy {
     fn default() -> Self {
         let [window, cool_down, longest] = [10, 2, 30].map(Duration::from_secs);
-        Self { enabled: true, attempts: 10, failed_percent: 50, window, in_a_row: 3, cool_down, longest }
+        Self {
+            enabled: true,
+            attempts: 10,
+            failed_percent: 50,
+            window,
+            silent_in_a_row: 3,
+            limited_in_a_row: 3,
+            cool_down,
+            longest,
+        }
     }
 }
 
@@ -54,13 +66,15 @@ impl BreakerPolicy {
     /// # Errors
     /// [`StartError::Invalid`] names the value and its range.
     pub fn validate(&self) -> Result<(), StartError> {
-        let Self { attempts, failed_percent, window, in_a_row, cool_down, longest, .. } = self;
+        let Self { attempts, failed_percent, window, silent_in_a_row, limited_in_a_row, cool_down, longest, .. } = self;
         let broken = if !(1..=100_000).contains(attempts) {
             format!("breaker.attempts is {attempts}; it must be between 1 and 100000")
         } else if !(1..=100).contains(failed_percent) {
             format!("breaker.failed_percent is {failed_percent}; it must be between 1 and 100")
-        } else if !(1..=100_000).contains(in_a_row) {
-            format!("breaker.in_a_row is {in_a_row}; it must be between 1 and 100000")
+        } else if !(1..=100_000).contains(silent_in_a_row) {
+            format!("breaker.silent_in_a_row is {silent_in_a_row}; it must be between 1 and 100000")
+        } else if !(1..=100_000).contains(limited_in_a_row) {
+            format!("breaker.limited_in_a_row is {limited_in_a_row}; it must be between 1 and 100000")
         } else if !(Duration::from_millis(10)..=DAY).contains(window) {
             format!("breaker.window is {window:?}; it must be between 10 milliseconds and 24 hours")
         } else if longest.is_zero() || *longest > DAY {
@@ -79,7 +93,9 @@ impl BreakerPolicy {
 /// What an attempt says about its model when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It works: it answered, or said what it has against the call.
+    /// It works.
+    Answered,
+    /// It is there: it said what it has against the call.
     Alive,
     /// It does not.
     Failed,
@@ -93,7 +109,7 @@ impl Outcome {
     /// What this end of an attempt says. One that panicked, or whose caller left, is [`Outcome::Neutral`].
     pub(super) fn of(error: Option<&ModelError>) -> Self {
         match error {
-            None => Self::Alive,
+            None => Self::Answered,
             Some(error) => Self::of_error(error),
         }
     }
@@ -153,6 +169,10 @@ pub enum BreakerState {
 pub(super) struct Pass {
     /// How often the breaker had opened or closed, or had let a probe through.
     era: u64,
+    /// How many attempts had been answered, of whatever kind the answer was.
+    answers: u64,
+    /// How many calls had been counted that ended with a 429 about a rate.
+    limited: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -174,9 +194,11 @@ pub(super) struct Breaker {
     cool_down: Duration,
     /// Whether a probe has failed since it was closed.
     has_failed_probe: bool,
+    /// How many attempts were answered.
+    answers: u64,
     /// Attempts that ended in silence since one was answered.
     silent: u32,
-    /// Calls that ended with a 429 about a rate since one was answered.
+    /// Calls that ended with a 429 about a rate since one was answered well.
     limited: u32,
 }
 
@@ -185,7 +207,7 @@ impl Breaker {
     pub(super) fn new(policy: BreakerPolicy, now: Instant) -> Self {
         let state = State::Closed(Window::new(&policy, now));
         let cool_down = Duration::ZERO;
-        Self { policy, state, era: 0, cool_down, has_failed_probe: false, silent: 0, limited: 0 }
+        Self { policy, state, era: 0, cool_down, has_failed_probe: false, answers: 0, silent: 0, limited: 0 }
     }
 
     /// How long a call has to wait; zero when it may start. While a probe is on its way this is a guess: its end is what
@@ -216,7 +238,7 @@ impl Breaker {
         if let State::Open(_) = self.state {
             self.change(State::Probing);
         }
-        Some(Pass { era: self.era })
+        Some(Pass { era: self.era, answers: self.answers, limited: self.limited })
     }
 
     /// An attempt is over, or was not made after all, which is neutral. Handing a pass back twice does no harm. Whether it counts: not one
@@ -226,19 +248,28 @@ impl Breaker {
             return false;
         }
         match outcome {
-            Outcome::Alive => self.silent = 0,
-            Outcome::Silent => self.silent = self.silent.saturating_add(1),
-            Outcome::Failed | Outcome::Neutral => {}
+            Outcome::Answered | Outcome::Alive => {
+                self.answers += 1;
+                self.silent = 0;
+            }
+            // One that began before somebody was answered says nothing of a row: a slow server has more of those than it can serve.
+            Outcome::Silent if pass.answers == self.answers => self.silent = self.silent.saturating_add(1),
+            Outcome::Silent | Outcome::Failed | Outcome::Neutral => {}
+        }
+        if outcome == Outcome::Answered {
+            self.limited = 0;
         }
         match (&mut self.state, outcome) {
-            (State::Closed(window), Outcome::Alive) => window.count(false, now),
+            (State::Closed(window), Outcome::Answered | Outcome::Alive) => window.count(false, now),
             (State::Closed(window), Outcome::Failed | Outcome::Silent) => {
                 window.count(true, now);
-                if window.is_bad(&self.policy) || self.silent >= self.policy.in_a_row {
+                if window.is_bad(&self.policy) || self.silent >= self.policy.silent_in_a_row {
                     self.open(self.policy.cool_down, now);
                 }
             }
-            (State::Probing, Outcome::Alive) => self.change(State::Closed(Window::new(&self.policy, now))),
+            (State::Probing, Outcome::Answered | Outcome::Alive) => {
+                self.change(State::Closed(Window::new(&self.policy, now)))
+            }
             (State::Probing, Outcome::Failed | Outcome::Silent) => {
                 self.has_failed_probe = true;
                 self.open(self.cool_down.saturating_mul(2), now);
@@ -250,24 +281,29 @@ impl Breaker {
         true
     }
 
-    /// A call ended with a 429 about a rate, after all its attempts. Whether it opens for that.
-    pub(super) fn call_was_limited(&mut self, now: Instant) -> bool {
+    /// A call whose last attempt was this one ended with a 429 about a rate. Whether it opens for that.
+    pub(super) fn call_was_limited(&mut self, pass: Pass, now: Instant) -> bool {
+        if pass.era != self.era || pass.limited != self.limited || !self.policy.enabled {
+            return false;
+        }
         self.limited = self.limited.saturating_add(1);
-        let opens = self.policy.enabled && self.refuses_all() && matches!(self.state, State::Closed(_));
+        let opens = self.refuses_all() && matches!(self.state, State::Closed(_));
         if opens {
             self.open(self.policy.cool_down, now);
         }
         opens
     }
 
-    /// A call was answered: nobody is refused for ever.
-    pub(super) fn call_was_answered(&mut self) {
-        self.limited = 0;
-    }
-
     /// Whether as many calls as that were refused for a rate, and none was answered: then a 429 is no sign of life.
     pub(super) fn refuses_all(&self) -> bool {
-        self.limited >= self.policy.in_a_row
+        self.limited >= self.policy.limited_in_a_row
+    }
+
+    /// Open, it stays so until then at least: there is no use in a probe while the provider makes everybody wait.
+    pub(super) fn not_before(&mut self, at: Instant) {
+        if let State::Open(until) = &mut self.state {
+            *until = at.max(*until);
+        }
     }
 
     /// From now on it goes by this. Open, it stays so for its time, unless it is switched off; closed, it counts afresh.

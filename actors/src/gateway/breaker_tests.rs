@@ -61,8 +61,12 @@ fn it_opens_with_enough_attempts_of_which_half_failed() {
                 'n' => attempt(&mut breaker, Outcome::Neutral, now),
                 's' => attempt(&mut breaker, Outcome::Silent, now),
                 // A call whose attempts were all refused for a rate, and one that was answered.
-                'l' => drop(breaker.call_was_limited(now)),
-                'A' => breaker.call_was_answered(),
+                'l' => {
+                    let pass = breaker.enter(now).expect("it may start");
+                    breaker.ended(pass, Outcome::Alive, now);
+                    breaker.call_was_limited(pass, now);
+                }
+                'A' => attempt(&mut breaker, Outcome::Answered, now),
                 _ => now += seconds(1),
             }
         }
@@ -196,7 +200,7 @@ fn what_counts_as_a_failure_of_the_provider() {
             assert_eq!(Outcome::of(Some(&error)), outcome, "{error:?}");
         }
     }
-    assert_eq!(Outcome::of(None), Outcome::Alive);
+    assert_eq!(Outcome::of(None), Outcome::Answered);
 }
 
 #[test]
@@ -206,8 +210,10 @@ fn every_value_out_of_range_is_named() {
         ("attempts", BreakerPolicy { attempts: 100_001, ..policy() }),
         ("failed_percent", BreakerPolicy { failed_percent: 0, ..policy() }),
         ("failed_percent", BreakerPolicy { failed_percent: 101, ..policy() }),
-        ("in_a_row", BreakerPolicy { in_a_row: 0, ..policy() }),
-        ("in_a_row", BreakerPolicy { in_a_row: 100_001, ..policy() }),
+        ("silent_in_a_row", BreakerPolicy { silent_in_a_row: 0, ..policy() }),
+        ("silent_in_a_row", BreakerPolicy { silent_in_a_row: 100_001, ..policy() }),
+        ("limited_in_a_row", BreakerPolicy { limited_in_a_row: 0, ..policy() }),
+        ("limited_in_a_row", BreakerPolicy { limited_in_a_row: 100_001, ..policy() }),
         ("window", BreakerPolicy { window: Duration::from_millis(9), ..policy() }),
         ("window", BreakerPolicy { window: Duration::MAX, ..policy() }),
         ("cool_down", BreakerPolicy { cool_down: Duration::ZERO, ..policy() }),
@@ -291,17 +297,40 @@ proptest! {
 fn after_a_row_of_refusals_a_refused_probe_keeps_it_open() {
     let mut now = Instant::now();
     let mut breaker = Breaker::new(policy(), now);
-    let opens: Vec<_> = (0..4).map(|_| breaker.call_was_limited(now)).collect();
-    assert_eq!(opens, [false, false, true, false], "it opens once");
-    assert!(breaker.refuses_all());
-    now += breaker.wait(now);
+    let refused = |breaker: &mut Breaker, now| {
+        let pass = breaker.enter(now).unwrap();
+        breaker.ended(pass, Outcome::Alive, now);
+        (pass, breaker.call_was_limited(pass, now))
+    };
+    let old = breaker.enter(now).unwrap();
+    assert!(!refused(&mut breaker, now).1 && !refused(&mut breaker, now).1);
+    assert!(!breaker.call_was_limited(old, now) && !breaker.refuses_all(), "made at the same time as the first");
+    let (pass, opens) = refused(&mut breaker, now);
+    assert!(opens && breaker.refuses_all() && !breaker.call_was_limited(pass, now), "it opens once");
+    breaker.not_before(now + seconds(60));
+    assert_eq!(breaker.wait(now), seconds(60));
+    now += seconds(60);
     attempt(&mut breaker, Outcome::Failed, now);
     assert_eq!((breaker.wait(now), breaker.refuses_all()), (seconds(4), true));
+    breaker.ended(old, Outcome::Answered, now);
+    assert!(breaker.refuses_all(), "an answer from before says nothing");
     now += breaker.wait(now);
-    breaker.call_was_answered();
-    attempt(&mut breaker, Outcome::Alive, now);
+    attempt(&mut breaker, Outcome::Answered, now);
     assert_eq!(breaker.state(now), BreakerState::Closed);
-    assert!(!breaker.call_was_limited(now), "a new row");
+    assert!(!refused(&mut breaker, now).1, "a new row");
     let mut off = Breaker::new(BreakerPolicy { enabled: false, ..policy() }, now);
-    assert!((0..9).all(|_| !off.call_was_limited(now)));
+    assert!((0..9).all(|_| !refused(&mut off, now).1));
+}
+
+#[test]
+fn a_crowd_that_a_slow_server_cannot_serve_is_no_silence() {
+    let now = Instant::now();
+    let mut breaker = Breaker::new(policy(), now);
+    let crowd: Vec<_> = (0..4).map(|_| breaker.enter(now).unwrap()).collect();
+    for (pass, outcome) in crowd.into_iter().zip([Outcome::Answered].into_iter().chain([Outcome::Silent; 3])) {
+        breaker.ended(pass, outcome, now);
+    }
+    assert_eq!(breaker.state(now), BreakerState::Closed);
+    (0..3).for_each(|_| attempt(&mut breaker, Outcome::Silent, now));
+    assert_eq!(breaker.state(now), BreakerState::Open);
 }

@@ -20,7 +20,7 @@ use super::sharing::Saving;
 use super::values::{CallFailed, Completed, Source};
 use super::{Gateway, refused};
 use crate::chat::ChatRequest;
-use crate::error::{AskError, ModelError};
+use crate::error::{AskError, ModelError, Waiting};
 use crate::mailbox::{Ask, drop_contained};
 
 /// One call, about to be made.
@@ -168,7 +168,28 @@ impl<'a> ChatCall<'a> {
             Ok(draft) if draft.reads() && desk.models()[draft.lane].store.is_some() => {
                 Sending::Beside(Box::pin(after_the_store(draft, desk, began)))
             }
+            Ok(draft) if draft.shares() => Sending::Beside(Box::pin(until_its_deadline(draft, &desk, began))),
             Ok(draft) => Sending::Asked { replayed: draft.replayed(), answer: draft.make(&desk, began), began },
+        }
+    }
+}
+
+/// How long after his deadline a caller who may lead a flight waits for the gateway to say that it has passed.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// A call that others may follow; it comes to the desk at once. At its deadline its attempt goes on for them, and who leads them leaves.
+fn until_its_deadline(
+    draft: Draft,
+    desk: &Arc<Desk>,
+    began: Instant,
+) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
+    let late = desk.shared().sleep(draft.deadline.saturating_duration_since(began) + MOMENT);
+    let asked = Sending::Asked { replayed: draft.replayed(), answer: draft.make(desk, began), began };
+    async move {
+        tokio::select! {
+            biased;
+            answered = asked => answered,
+            () = late => Err(CallFailed { error: ModelError::Timeout(Waiting::Total), times: None }),
         }
     }
 }
@@ -220,6 +241,9 @@ async fn after_the_store(draft: Draft, desk: Arc<Desk>, began: Instant) -> Resul
         }
         return Ok(kept.seen_after(began.elapsed()));
     }
+    if draft.shares() {
+        return until_its_deadline(draft, &desk, began).await;
+    }
     let (replayed, answer) = (draft.replayed(), draft.make(&desk, began));
     Sending::Asked { answer, replayed, began }.await
 }
@@ -235,6 +259,11 @@ struct Draft {
 impl Draft {
     fn reads(&self) -> bool {
         self.saving.as_ref().is_some_and(|saving| saving.mode.reads())
+    }
+
+    /// Whether others may take its answer.
+    fn shares(&self) -> bool {
+        self.wish.chunks.is_none() && self.saving.as_ref().is_some_and(|saving| saving.mode.shares())
     }
 
     /// Where the pieces of a kept reply go.

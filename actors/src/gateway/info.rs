@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::breaker::BreakerState;
 use super::prices::Price;
+use super::state::State;
 use crate::chat::TokenUsage;
 
 /// What a gateway is like at one moment.
@@ -36,6 +39,10 @@ pub struct ModelInfo {
     pub out_of_budget: u64,
     /// Calls that were refused without an attempt.
     pub refused: u64,
+    /// Attempts that its provider refused for a rate, of the key or of the model.
+    pub limited_by_rate: u64,
+    /// Attempts that it refused because of how many calls it makes at the same time.
+    pub limited_by_places: u64,
     /// How often its provider made its callers wait, for a 429 of its own or of another model with its key.
     pub pauses: u64,
     /// For how long its provider makes them wait from now on; zero when it does not.
@@ -44,6 +51,8 @@ pub struct ModelInfo {
     pub limit: usize,
     /// Whether it is called at all.
     pub breaker: BreakerState,
+    /// How often its breaker has opened, a failed try included.
+    pub breaker_opened: u64,
     /// Calls that were not made again because too many were.
     pub retries_refused: u64,
     /// Calls that were made by the next model of their list instead.
@@ -60,7 +69,8 @@ pub struct ModelInfo {
     pub without_usage: u64,
     /// What those tokens cost, in millionths of a US dollar; `None` when the price is not known.
     pub micros: Option<u64>,
-    /// How long calls waited in line before their attempts began, all together.
+    /// How long calls waited before their attempts: in line, for their next attempt, or for the answer to an identical call before they
+    /// took its place. All together; of those that left it is not counted.
     pub queue: Duration,
     /// How long their attempts took that are over, all together.
     pub provider: Duration,
@@ -82,6 +92,23 @@ impl ModelInfo {
         self.output_tokens = self.output_tokens.saturating_add(used.output);
         if let (Some(micros), Some(price)) = (&mut self.micros, price) {
             *micros = micros.saturating_add(price.of(used));
+        }
+    }
+}
+
+impl State {
+    pub(super) fn info(&self, now: Instant) -> GatewayInfo {
+        let mut models = self.counts.clone();
+        for (lane, info) in models.iter_mut().enumerate() {
+            info.in_flight = self.admission.in_flight_of(lane);
+            info.paused_for = self.admission.lane_of(lane).paused_for(now);
+            (info.limit, info.breaker) = self.admission.look(lane, now);
+        }
+        GatewayInfo {
+            in_flight: self.admission.in_flight(),
+            peak_in_flight: self.peak,
+            waiting: self.waiting(),
+            models,
         }
     }
 }

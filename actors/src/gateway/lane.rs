@@ -11,7 +11,7 @@ use super::bucket::Bucket;
 use super::limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits};
 use super::retry_budget::RetryBudget;
 use crate::chat::Headroom;
-use crate::error::{Limited, ModelError};
+use crate::error::{Limited, ModelError, Waiting};
 
 /// What one model allows, and what is used of it.
 #[derive(Debug)]
@@ -116,18 +116,21 @@ impl Lane {
         }
     }
 
-    /// How a call ended that has given its place back, after it had it for so long. `how` is `None` when that says nothing: it was
-    /// not made, its caller left, or its adapter panicked.
-    pub(super) fn ended(&mut self, entry: Entry, how: Option<Result<(), &ModelError>>, held: Duration, now: Instant) {
+    /// How an attempt ended that has given its place back, after it had it for so long. `how` is `None` when that says nothing: it was
+    /// not made, its caller left, or its adapter panicked. `is_silent` is one that had nothing of an answer when its own time was over.
+    pub(super) fn ended(
+        &mut self,
+        entry: Entry,
+        (how, is_silent): (Option<Result<(), &ModelError>>, bool),
+        held: Duration,
+        now: Instant,
+    ) {
         let outcome = match how {
-            Some(Err(ModelError::RateLimited { limited, .. })) if limited.is_rate() && self.breaker.refuses_all() => {
-                Outcome::Failed
-            }
+            Some(Err(error)) if is_about_a_rate(error) && self.breaker.refuses_all() => Outcome::Failed,
+            // Its whole time has passed, and not its caller's.
+            Some(Err(ModelError::Timeout(Waiting::Total))) if is_silent => Outcome::Silent,
             how => how.map_or(Outcome::Neutral, |how| Outcome::of(how.err())),
         };
-        if matches!(how, Some(Ok(()))) {
-            self.breaker.call_was_answered();
-        }
         let was = self.breaker.state(now);
         let counts = self.breaker.ended(entry.pass, outcome, now);
         match (outcome, how) {
@@ -137,17 +140,22 @@ impl Lane {
             (Outcome::Alive, _) if counts => self.last_failure = None,
             _ => {}
         }
+        if counts && self.breaker.refuses_all() {
+            self.asked_until.into_iter().for_each(|until| self.breaker.not_before(until));
+        }
         if was != BreakerState::Closed && self.breaker.state(now) == BreakerState::Closed {
             self.adaptive.start_again();
         }
         self.adaptive.ended(entry.stamp, answer(how), self.in_flight, held, now);
     }
 
-    /// A call ended with this 429 about a rate, whatever was tried. Whether nobody is let in for a while because of it.
-    pub(super) fn call_was_limited(&mut self, error: &ModelError, now: Instant) -> bool {
-        let opens = self.breaker.call_was_limited(now);
+    /// A call ended with this error, whose last attempt was this one. Whether that was one 429 about a rate too many, and nobody is let
+    /// in for a while.
+    pub(super) fn call_ended(&mut self, entry: Entry, error: &ModelError, now: Instant) -> bool {
+        let opens = is_about_a_rate(error) && self.breaker.call_was_limited(entry.pass, now);
         if opens {
             self.last_failure = Some(error.without_words());
+            self.asked_until.into_iter().for_each(|until| self.breaker.not_before(until));
         }
         opens
     }
@@ -179,15 +187,15 @@ impl Lane {
         self.breaker.has_no_try_soon(now) && (fails_fast || is_out_of_reach())
     }
 
-    /// What a call learns that has to wait and does not.
-    pub(super) fn refusal(&self, retry_after: Duration, now: Instant) -> ModelError {
+    /// What a call learns that has to wait and does not, whose time is over at `deadline`.
+    pub(super) fn refusal(&self, retry_after: Duration, deadline: Instant, now: Instant) -> ModelError {
         match &self.last_failure {
             // Not what keeps it for longer, such as a pause.
             Some(last) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
                 ModelError::BreakerOpen { retry_after, last: last.clone().into() }
             }
-            // Nor is it the provider's pause when our own rate or the line before the call lasts longer.
-            _ if !retry_after.is_zero() && self.paused_for(now) >= retry_after => ModelError::Paused { retry_after },
+            // Nor is it a full line when the pause alone is too long.
+            _ if self.asked_until >= Some(deadline) => ModelError::Paused { retry_after: self.paused_for(now) },
             _ => ModelError::Overloaded { retry_after },
         }
     }
@@ -246,6 +254,10 @@ fn left_until(until: Option<Instant>, now: Instant) -> Duration {
 /// The most calls of a model, of all those that may be in flight together.
 fn ceiling(limits: &ModelLimits, in_all: usize) -> usize {
     limits.max_in_flight.unwrap_or(in_all)
+}
+
+fn is_about_a_rate(error: &ModelError) -> bool {
+    matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
 }
 
 /// What the end of a call says about how many its provider holds.
@@ -320,11 +332,11 @@ mod tests {
         let nobody = ModelError::Network { sent: false, message: "refused".to_owned() };
         let old = lane.enter(0, now).unwrap();
         let entries: Vec<_> = (0..10).map(|_| lane.enter(0, now).unwrap()).collect();
-        entries.into_iter().for_each(|entry| lane.ended(entry, Some(Err(&nobody)), held, now));
+        entries.into_iter().for_each(|entry| lane.ended(entry, (Some(Err(&nobody)), false), held, now));
         assert!(lane.is_broken(now) && !lane.is_given_up(true, now), "the first probe is waited for");
         now += lane.broken_for(now);
         let probe = lane.enter(0, now).unwrap();
-        lane.ended(probe, Some(Err(&nobody)), held, now);
+        lane.ended(probe, (Some(Err(&nobody)), false), held, now);
         (lane, old, now)
     }
 
@@ -334,11 +346,11 @@ mod tests {
         assert!(lane.is_given_up(false, now));
         let unavailable = ModelError::Unavailable { status: 500, retry_after: None, message: String::new() };
         for end in [Ok(()), Err(&unavailable)] {
-            lane.ended(old, Some(end), Duration::ZERO, now);
+            lane.ended(old, (Some(end), false), Duration::ZERO, now);
             assert!(lane.is_given_up(false, now), "{end:?}");
         }
         let wait = lane.wait(0, now);
-        assert!(matches!(lane.refusal(wait, now), ModelError::BreakerOpen { .. }));
+        assert!(matches!(lane.refusal(wait, now + wait, now), ModelError::BreakerOpen { .. }));
     }
 
     #[test]
@@ -346,10 +358,10 @@ mod tests {
         let (mut lane, _, now) = nobody_there();
         let until = lane.broken_for(now);
         let wait = lane.wait(0, now);
-        assert_eq!((wait, lane.refusal(wait, now).code()), (until, "breaker_open"));
+        assert_eq!((wait, lane.refusal(wait, now + wait, now).code()), (until, "breaker_open"));
         lane.pause(now + until + Duration::from_secs(60));
         let wait = lane.wait(0, now);
-        let refusal = lane.refusal(wait, now);
+        let refusal = lane.refusal(wait, now + wait, now);
         assert_eq!(refusal, ModelError::Paused { retry_after: until + Duration::from_secs(60) });
     }
 

@@ -16,9 +16,9 @@ use crate::error::{Limited, ModelError};
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl State {
-    /// After a 429 about a rate nobody calls this model for a while; nor another one with its key, unless it was about this model.
-    /// Those that wait for longer than before, and until when.
-    pub(super) fn pause_for(
+    /// An attempt was refused, maybe. After a 429 about a rate nobody calls this model for a while; nor another one with its key, unless it
+    /// was about this model. Those that wait for longer than before, and until when.
+    pub(super) fn refused_for(
         &mut self,
         lane: usize,
         error: &ModelError,
@@ -27,12 +27,17 @@ impl State {
         steps: &mut Steps,
     ) -> Vec<(usize, Instant)> {
         let &ModelError::RateLimited { limited, retry_after, .. } = error else { return Vec::new() };
-        if !limited.is_rate() {
-            return Vec::new();
+        let counts = &mut self.counts[lane];
+        match limited.is_rate() {
+            true => counts.limited_by_rate += 1,
+            false => {
+                counts.limited_by_places += 1;
+                return Vec::new();
+            }
         }
         let until = now + retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
-        let key = rules.models[lane].key.filter(|_| limited == Limited::Rate);
-        let has_it = |other: &usize| *other == lane || key.is_some() && rules.models[*other].key == key;
+        let key = rules.models[lane].rate_key.filter(|_| limited == Limited::Rate);
+        let has_it = |other: &usize| *other == lane || key.is_some() && rules.models[*other].rate_key == key;
         let lanes = (0..rules.models.len()).filter(has_it);
         lanes.filter(|lane| self.pause(*lane, until, now, steps)).map(|lane| (lane, until)).collect()
     }

@@ -46,8 +46,8 @@ fn is_its_own(error: &ModelError, call: &Call, now: Instant) -> bool {
         | ModelError::BreakerOpen { .. }
         | ModelError::Paused { .. }
         | ModelError::Timeout(Waiting::Queue) => true,
-        ModelError::Timeout(_) => now >= call.deadline,
-        _ => false,
+        // One whose time is over is not there to make it again.
+        error => now >= call.deadline && (error.is_retryable() || matches!(error, ModelError::Timeout(_))),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use super::notices::{LastTold, Notices};
 use super::saving::{FlightId, Flights, ReplyCache};
 use super::sharing::Answered;
 use super::values::Completed;
-use super::{GatewayInfo, ModelInfo, ServedModel};
+use super::{ModelInfo, ServedModel};
 use crate::chat::{ChatReply, Headroom, TokenUsage};
 use crate::error::{ModelError, Waiting};
 
@@ -55,7 +56,7 @@ pub(super) struct State {
     /// Calls that are to come once more.
     #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
     pub(super) again: Vec<Box<Call>>,
-    peak: usize,
+    pub(super) peak: usize,
     /// How many calls have come.
     pub(super) arrivals: u64,
     /// Whether there is each of the leaves.
@@ -163,7 +164,7 @@ impl State {
         let model = self.admission.lane(lane);
         if model.is_given_up(call.fails_fast, now) || !call.others.is_empty() && model.is_broken(now) {
             let retry_after = model.wait(0, now);
-            let refusal = model.refusal(retry_after, now);
+            let refusal = model.refusal(retry_after, call.deadline, now);
             self.counts[lane].refused += u64::from(call.others.is_empty());
             return self.fail(call, refusal, now, rules, steps);
         }
@@ -172,8 +173,8 @@ impl State {
             Verdict::Start(ticket, call) => self.begin(ticket, call, now, rules, steps),
             Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
-                self.counts[lane].refused += 1;
-                let refusal = self.admission.lane(lane).refusal(retry_after, now);
+                self.counts[lane].refused += u64::from(call.others.is_empty());
+                let refusal = self.admission.lane(lane).refusal(retry_after, call.deadline, now);
                 self.fail(call, refusal, now, rules, steps);
             }
         }
@@ -193,7 +194,12 @@ impl State {
         self.counts[lane].attempt_is_over(held, after.used, rules.models[lane].price);
         self.admission.over(ticket, after.used.map(TokenUsage::total), Some(held));
         self.admission.heed(lane, &after.headroom, now);
-        self.admission.ended(ticket, how, now);
+        let paused = match &after.call {
+            Some((_, error, _)) => self.refused_for(lane, error, now, rules, steps),
+            None => Vec::new(),
+        };
+        let is_silent = after.call.as_ref().is_some_and(|(call, ..)| call.chunks.is_none() && now < call.deadline);
+        self.admission.ended(ticket, how, is_silent, now);
         self.note_changes(lane, now, steps);
         if made == 1 {
             self.admission.lane(lane).first_is_over(now);
@@ -205,7 +211,6 @@ impl State {
             self.goes_on(flight);
         }
         let Some((call, error, chance)) = after.call else { return };
-        let paused = self.pause_for(lane, &error, now, rules, steps);
         let is_broken = self.admission.lane(lane).is_broken(now);
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
@@ -217,7 +222,7 @@ impl State {
         }
         for (lane, until) in paused {
             if !self.admission.lane(lane).is_broken(now) {
-                self.turn_away(lane, now, rules, steps, |call| !call.others.is_empty() && call.deadline <= until);
+                self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
             }
         }
     }
@@ -231,35 +236,47 @@ impl State {
         rules: &Rules<'_>,
         steps: &mut Steps,
     ) {
-        let (lane, has_others) = (call.lane, !call.others.is_empty());
-        if is_broken && has_others || self.admission.lane(lane).is_given_up(call.fails_fast, now) {
+        let lane = call.lane;
+        let Some(wait) = self.next_attempt(&call, &error, (made, chance, is_broken), now) else {
+            if self.admission.call_ended(ticket, &error, now) {
+                self.note_changes(lane, now, steps);
+            }
             return self.fail(call, error, now, rules, steps);
-        }
-        let left = call.deadline.saturating_duration_since(now);
-        let wait = self.limits.retry.next(&error, made, chance, left).filter(|_| self.is_open());
-        let Some(wait) = wait else { return self.fail(call, error, now, rules, steps) };
-        // Nor is there a wait behind a pause that is longer than its time.
-        if has_others && self.admission.lane(lane).wait(0, now).max(wait) >= left {
-            return self.fail(call, error, now, rules, steps);
-        }
-        if !self.admission.lane(lane).may_retry(&error, now) {
-            self.counts[lane].retries_refused += 1;
-            return self.fail(call, error, now, rules, steps);
-        }
+        };
         self.note_retry(lane, (&error, made), wait, now, steps);
         steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
         self.admission.again(ticket, call, now + wait);
     }
 
+    /// When its model makes a call again; `None` when it does not.
+    fn next_attempt(
+        &mut self,
+        call: &Call,
+        error: &ModelError,
+        (made, chance, is_broken): (u32, f64, bool),
+        now: Instant,
+    ) -> Option<Duration> {
+        let (lane, has_others) = (call.lane, !call.others.is_empty());
+        if is_broken && has_others || self.admission.lane(lane).is_given_up(call.fails_fast, now) {
+            return None;
+        }
+        let left = call.deadline.saturating_duration_since(now);
+        let wait = self.limits.retry.next(error, made, chance, left).filter(|_| self.is_open())?;
+        // Nor is there a wait behind a pause that is longer than its time.
+        if has_others && self.admission.lane(lane).wait(0, now).max(wait) >= left {
+            return None;
+        }
+        if !self.admission.lane(lane).may_retry(error, now) {
+            self.counts[lane].retries_refused += 1;
+            return None;
+        }
+        Some(wait)
+    }
+
     /// A call is not made again by its model: by the next of its list, if that may do better; otherwise its caller is told.
     fn fail(&mut self, call: Box<Call>, error: ModelError, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let model = call.lane;
-        if matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
-            && self.admission.lane(model).call_was_limited(&error, now)
-        {
-            self.note_changes(model, now, steps);
-        }
         match self.next_model(&call, &error, now) {
             Some(next) => {
                 let code = error.code();
@@ -306,12 +323,11 @@ impl State {
         steps: &mut Steps,
         which: impl Fn(&Call) -> bool,
     ) {
-        let model = self.admission.lane(lane);
-        let retry_after = model.wait(0, now);
-        let error = model.refusal(retry_after, now);
+        let retry_after = self.admission.lane(lane).wait(0, now);
         let mut calls = 0;
         for mut call in self.admission.take_of(lane, |call| which(call)) {
             self.has_waited(&mut call, now);
+            let error = self.admission.lane_of(lane).refusal(retry_after, call.deadline, now);
             match self.next_model(&call, &error, now) {
                 _ if call.is_left() => steps.gone.push(call),
                 Some(next) => {
@@ -320,7 +336,7 @@ impl State {
                 }
                 None => {
                     let is_late = call.deadline <= now;
-                    let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error.clone() };
+                    let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error };
                     // Without an attempt it is refused.
                     let has_failed = is_late || call.tries > 0;
                     self.counts[lane].failed += u64::from(has_failed);
@@ -334,28 +350,19 @@ impl State {
         }
     }
 
-    pub(super) fn info(&self, now: Instant) -> GatewayInfo {
-        let mut models = self.counts.clone();
-        for (lane, info) in models.iter_mut().enumerate() {
-            info.in_flight = self.admission.in_flight_of(lane);
-            info.paused_for = self.admission.lane_of(lane).paused_for(now);
-            (info.limit, info.breaker) = self.admission.look(lane, now);
-        }
-        GatewayInfo {
-            in_flight: self.admission.in_flight(),
-            peak_in_flight: self.peak,
-            waiting: self.waiting(),
-            models,
-        }
-    }
-
     /// Whose time is over, who may start, and when the leaf with this number has to look again.
     pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
         for call in self.admission.expire(now) {
             let counts = &mut self.counts[call.lane];
             counts.failed += 1;
             counts.queue += now.saturating_duration_since(call.times.lined_up);
-            self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
+            let lane = self.admission.lane(call.lane);
+            // What it waited for is nothing that more calls at once would help.
+            let why = match lane.wait(0, now) {
+                wait if lane.is_broken(now) || !lane.paused_for(now).is_zero() => lane.refusal(wait, now, now),
+                _ => ModelError::Timeout(Waiting::Queue),
+            };
+            self.tell(call, why, now, steps);
         }
         self.expire_followers(now, steps);
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
@@ -412,7 +419,7 @@ impl State {
             self.goes_on(flight);
         }
         self.admission.not_made(ticket);
-        self.admission.ended(ticket, None, now);
+        self.admission.ended(ticket, None, false, now);
     }
 
     /// The same of one that was counted as begun, and whose caller is told why not.
@@ -441,7 +448,7 @@ impl State {
         }
         self.counts[ticket.claim.lane].attempt_is_over(ticket.held(now), None, None);
         self.admission.over(ticket, None, None);
-        self.admission.ended(ticket, None, now);
+        self.admission.ended(ticket, None, false, now);
     }
 
     /// Calls that wait, in line or for the answer to another one.

@@ -17,6 +17,7 @@ impl State {
     pub(super) fn note_changes(&mut self, lane: usize, now: Instant, steps: &mut Steps) {
         let (limit, breaker) = self.admission.look(lane, now);
         if self.told[lane].breaker(breaker) {
+            self.counts[lane].breaker_opened += u64::from(breaker == BreakerState::Open);
             self.note(lane, self.breaker_of(lane, breaker, now), steps);
         }
         if let Some(before) = self.told[lane].limit(limit) {

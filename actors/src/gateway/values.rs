@@ -26,7 +26,7 @@ pub struct ServedModel {
     pub price: Option<Price>,
     /// Those who have the same one wait together when their provider says that the rate of a key is reached. At first what the
     /// model itself [says](ChatModel::rate_key); `None` waits alone.
-    pub key: Option<RateKey>,
+    pub rate_key: Option<RateKey>,
     /// What is kept of its replies. The default is nothing.
     pub cache: CachePolicy,
     /// Where replies are kept beyond this process, if anywhere.
@@ -38,7 +38,7 @@ impl ServedModel {
     pub fn new(name: impl Into<String>, model: Arc<dyn ChatModel>) -> Self {
         Self {
             name: name.into(),
-            key: model.rate_key(),
+            rate_key: model.rate_key(),
             model,
             limits: ModelLimits::default(),
             price: None,

@@ -22,7 +22,9 @@ pub(super) fn event(event: &Event) -> Option<String> {
             (BreakerState::HalfOpen, _) => format!("{model} failed; one call tries it again"),
             (BreakerState::Closed, _) => format!("{model} works again"),
         },
-        Event::ModelPaused { model, pause_ms } => format!("{model} refuses calls; paused for {}", time(*pause_ms)),
+        Event::ModelPaused { model, pause_ms } => {
+            format!("{model} is paused for {}: the limit of its rate is reached", time(*pause_ms))
+        }
         Event::ModelCallRetried { model, error_code, attempt, delay_ms } => {
             format!("{model}: a call failed ({error_code}); attempt {} in {}", attempt + 1, time(*delay_ms))
         }

@@ -170,6 +170,6 @@ mod tests {
         assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
         assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));
         let changed = Event::ModelPaused { model: "openai/a".into(), pause_ms: 20_000 };
-        assert_eq!(event(&changed).as_deref(), Some("openai/a refuses calls; paused for 20 s"));
+        assert_eq!(event(&changed).as_deref(), Some("openai/a is paused for 20 s: the limit of its rate is reached"));
     }
 }

@@ -56,6 +56,12 @@ impl Said {
         CROWD.iter().any(|word| self.codes.contains(word)) || names(&CROWD) && !names(&RATE)
     }
 
+    /// Whether a request alone is more than OpenAI lets through in a minute.
+    fn is_larger_than_its_rate(&self) -> bool {
+        let message = self.message.to_lowercase();
+        message.starts_with("request too large") || message.contains("tokens must be reduced")
+    }
+
     fn message(&self) -> String {
         if self.message.is_empty() { "it does not say why".to_owned() } else { self.message.clone() }
     }
@@ -71,6 +77,7 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
     match status {
         // No waiting puts that right.
         429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
+        429 if said.is_larger_than_its_rate() => ModelError::ContextTooLong(message),
         429 => {
             let limited = if said.is_about_concurrency() { Limited::Concurrency } else { Limited::Rate };
             ModelError::RateLimited { limited, retry_after, message }
@@ -206,6 +213,10 @@ mod tests {
         let quota = br#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
         let error = of_status(429, quota, None, ("KEY", true));
         assert!(matches!(error, ModelError::Rejected { status: 429, .. }), "{error:?}");
+        // As users report it.
+        let large = br#"{"error":{"message":"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
+        let error = of_status(429, large, None, ("KEY", true));
+        assert!(matches!(error, ModelError::ContextTooLong(_)), "{error:?}");
         for code in ["content_policy_violation", "content_filter", "invalid_prompt"] {
             let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));
             assert!(matches!(error, ModelError::ContentRefused(_)), "{code}: {error:?}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Role};
 use callboard_actors::error::ModelError;
-use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::ports::{ChatModel, ModelCall, RateKey};
 use futures_util::future::BoxFuture;
 
 pub use fault::ChaosFault;
@@ -136,5 +136,9 @@ impl ChatModel for ChaosModel {
         let first_tool = request.tools.first().map(|tool| tool.name.clone());
         let whole = self.behind.complete(ModelCall { request, timeouts, chunks: None });
         Box::pin(async move { fault.spoil(whole.await?, Spoiled { first_tool, timeouts, chunks, far }).await })
+    }
+
+    fn rate_key(&self) -> Option<RateKey> {
+        self.behind.rate_key()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use callboard_actors::chat::ChatReply;
 use callboard_actors::error::ModelError;
 use callboard_actors::gateway::{ChunkStream, Chunks};
-use callboard_actors::ports::{ChatModel, ModelCall};
+use callboard_actors::ports::{ChatModel, ModelCall, RateKey};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -138,6 +138,10 @@ impl ChatModel for Recorder {
             tape.write(secrets.exchange(exchange).as_ref())?;
             outcome
         })
+    }
+
+    fn rate_key(&self) -> Option<RateKey> {
+        self.model.rate_key()
     }
 }
 

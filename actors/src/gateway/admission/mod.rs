@@ -309,8 +309,20 @@ impl<C> Admission<C> {
     }
 
     /// How a call ended that has given its place back; `None` when that says nothing of its model.
-    pub(super) fn ended(&mut self, ticket: Ticket, how: Option<Result<(), &ModelError>>, now: Instant) {
-        self.lanes[ticket.claim.lane].ended(ticket.entry, how, ticket.held(now), now);
+    /// `is_silent` is an attempt that had nothing of an answer when its own time was over.
+    pub(super) fn ended(
+        &mut self,
+        ticket: Ticket,
+        how: Option<Result<(), &ModelError>>,
+        is_silent: bool,
+        now: Instant,
+    ) {
+        self.lanes[ticket.claim.lane].ended(ticket.entry, (how, is_silent), ticket.held(now), now);
+    }
+
+    /// A call ended with this error, and this was its last attempt. Whether its lane lets nobody in for a while because of it.
+    pub(super) fn call_ended(&mut self, ticket: Ticket, error: &ModelError, now: Instant) -> bool {
+        self.lanes[ticket.claim.lane].call_ended(ticket.entry, error, now)
     }
 
     /// How many calls of a lane may be in flight, and whether it is called at all.

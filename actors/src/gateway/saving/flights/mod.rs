@@ -8,7 +8,8 @@
 //! - A caller who leaves takes nobody with him. The flight goes on while anybody waits ([`Flights::leave`]).
 //! - The call of a leader who has left stays in line as the place of those who follow him. When its turn comes, the first of
 //!   them pays and is the leader ([`Flights::payer`]). An attempt that has begun goes on, and the one who began it pays.
-//! - What ends a leader for its own sake (its deadline, its budget, the end of the thread that makes its call) ends nobody
+//! - A leader whose time is over while its call is being made leaves, too: the attempt goes on for those who follow.
+//! - What ends a leader for its own sake (its deadline in line, its budget, the end of the thread that makes its call) ends nobody
 //!   else: the next one's call stands in line ([`Flights::alone`]).
 //! - There is one call in line or in flight for each flight, and never a second one.
 //!
