@@ -143,10 +143,11 @@ impl Asking {
         let Some(session) = self.session().map(Arc::<str>::from) else { return Ok(()) };
         let (said, summarised) = recall(self, &session).await?;
         turns.recall(said);
-        match summarised {
-            Some(Ok(completed)) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
-            Some(Err(failed)) => turns.not_answered(failed.times, self.began.elapsed()),
-            None => {}
+        for called in summarised {
+            match called {
+                Ok(completed) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
+                Err(failed) => turns.not_answered(failed.times, self.began.elapsed()),
+            }
         }
         Ok(())
     }
