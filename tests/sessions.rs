@@ -12,7 +12,7 @@ use callboard::actors::error::StoreError;
 use callboard::actors::ports::{SessionStore, Summary};
 use callboard::prelude::*;
 use callboard::store::Sessions;
-use callboard::testkit::{self, FunctionModel};
+use callboard::testkit::{self, FunctionModel, ScriptedModel};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
@@ -106,6 +106,35 @@ async fn what_was_asked_for_again_is_no_part_of_a_session() {
     assert_eq!((kept[0].text.as_str(), kept[1].tool_calls.len(), kept[3].text.as_str()), ("how warm?", 1, "21"));
     let next = agent.ask(Question::new("and now?").session("a")).await.unwrap();
     assert_eq!(next.text, "5", "the next ask is shown one exchange");
+}
+
+#[tokio::test]
+async fn the_next_question_after_a_handoff_is_for_the_agent_that_is_asked() {
+    let store = MemorySessions::default();
+    let sales = ScriptedModel::new().says("Twelve umbrellas.");
+    let desk = ScriptedModel::new().calls("transfer_to_sales", serde_json::json!({})).says("We close at six.");
+    let runtime = Runtime::with_model("scripted/desk", desk.clone()).unwrap();
+    let selling = Runtime::with_model("scripted/sales", sales.clone()).unwrap();
+    let sales_agent = selling.agent("sales").instructions("You sell.").start().unwrap();
+    let spec = runtime.agent("desk").instructions("You greet.").sessions(store.clone());
+    let agent = spec.handoff(&sales_agent, "For whoever wants to buy.").start().unwrap();
+    let ask = |text: &str| agent.ask(Question::new(text).session("anna"));
+    assert_eq!(&*ask("An umbrella?").await.unwrap().agent, "sales");
+    let answer = ask("When do you close?").await.unwrap();
+    assert_eq!((&*answer.agent, answer.text.as_str()), ("desk", "We close at six."));
+    let said = |model: &ScriptedModel, call: usize| -> Vec<String> {
+        model.asked()[call].turns.iter().map(|turn| turn.text.clone()).collect()
+    };
+    assert_eq!(
+        said(&sales, 0),
+        ["You sell.", "An umbrella?", "", "you are sales from here on: go on with the conversation"]
+    );
+    let handed = "this question was handed over to sales";
+    assert_eq!(
+        said(&desk, 1),
+        ["You greet.", "An umbrella?", "", handed, "Twelve umbrellas.", "When do you close?"],
+        "the desk is not told that it is sales"
+    );
 }
 
 fn open_patiently(path: &Path) -> Sessions {

@@ -327,11 +327,12 @@ impl Asking {
         if let Some((first, to)) = handoff {
             let answer = match &refused {
                 Some(refused) => format!("error: {refused}"),
-                None => format!("you are {} from here on: go on with the conversation", to.host.name),
+                None => to.words(),
             };
-            outcomes.extend(taken.into_iter().map(|call| Outcome {
-                text: if call.id == first { answer.clone() } else { "error: one handoff at a time".to_owned() },
-                id: call.id,
+            let to_others = || refused.is_none().then(|| to.to_others());
+            outcomes.extend(taken.into_iter().map(|call| match call.id == first {
+                true => Outcome { id: call.id, text: answer.clone(), to_others: to_others() },
+                false => Outcome { id: call.id, text: "error: one handoff at a time".to_owned(), to_others: None },
             }));
             if refused.is_none() {
                 self.hand_over(&to, turns).await;
@@ -479,6 +480,6 @@ fn called(call: &ToolCall) -> AskEvent {
 }
 
 fn answered(outcome: &Outcome) -> AskEvent {
-    let Outcome { id, text } = outcome.clone();
+    let Outcome { id, text, .. } = outcome.clone();
     AskEvent::ToolAnswered { id, text }
 }
