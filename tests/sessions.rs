@@ -151,7 +151,8 @@ async fn a_question_without_an_answer_is_no_part_of_its_session_and_none_is_refu
     assert_eq!(sessions.load("a".into(), 9).await, Ok(Vec::<Turn>::new()));
     let without = runtime.agent("assistant").start().unwrap();
     let refused = without.ask(Question::new("x").session("a")).await.unwrap_err();
-    assert!(refused.to_string().contains("by `.sessions(store)`"), "{refused}");
+    assert_eq!(refused.code(), "store_not_given");
+    assert!(refused.hint().contains("by `.sessions(store)`"), "{refused:?}");
 }
 
 #[tokio::test]

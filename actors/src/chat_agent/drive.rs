@@ -7,7 +7,7 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, ChatAgentError, Ended};
+use super::answer::{Answer, AskLimit, ChatAgentError, Ended};
 use super::behalf::Behalf;
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
@@ -126,6 +126,9 @@ pub(super) struct Asking {
 impl Asking {
     /// The end, with what only the shell knows.
     fn noted(&self, mut ended: Ended) -> Ended {
+        if let Err(ChatAgentError::Limit { limit: AskLimit::Time, most, .. }) = &mut ended {
+            *most = format!("{:?}", self.until - self.asked);
+        }
         let answer = match &mut ended {
             Ok(answer) => Some(&mut **answer),
             Err(error) => error.partial_mut(),

@@ -28,9 +28,7 @@ pub(super) async fn recall(
     let plan = asking.plan();
     let partial = || Box::new(Answer::unasked());
     let Some(sessions) = &plan.sessions else {
-        let error =
-            StoreError::Options("the agent has none: give it some by `.sessions(store)` when it is started".to_owned());
-        return Err(ChatAgentError::Session { error, partial: partial() });
+        return Err(ChatAgentError::Session { error: StoreError::NotGiven, partial: partial() });
     };
     let loading = async {
         if plan.summaries.is_some()

@@ -47,6 +47,8 @@ pub(super) struct Turns {
     /// What the model said last.
     text: String,
     metrics: AskMetrics,
+    /// Calls among them that are none of its turns.
+    extra: u32,
     /// How often each call was made: a tool with its arguments.
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
@@ -82,6 +84,7 @@ impl Turns {
             has_instructions,
             text: String::new(),
             metrics,
+            extra: 0,
             made: BTreeMap::new(),
             form: form.map(|form| Box::new((form, 0))),
             edits: Vec::new(),
@@ -104,7 +107,7 @@ impl Turns {
     /// A call that is paid for like those of its own, and none of its turns: a summary of its session, a reply that nobody may see.
     pub(super) fn paid_for(&mut self, completed: &Completed, price: Option<Price>) {
         self.count(completed, price);
-        self.limits.turns = self.limits.turns.saturating_add(1);
+        self.extra += 1;
     }
 
     /// A call failed, of its own or for its session: what was tried is counted. Without times nobody knows how far it came, but that it
@@ -188,7 +191,7 @@ impl Turns {
 
     /// The model is called, if it may be.
     pub(super) fn again(&mut self) -> Next {
-        if self.metrics.model_calls >= self.limits.turns {
+        if self.metrics.model_calls.saturating_sub(self.extra) >= self.limits.turns {
             return self.ended_by(AskLimit::Turns);
         }
         if self.limits.tokens.is_some_and(|most| self.tokens() >= most) {
@@ -256,7 +259,15 @@ impl Turns {
 
     /// A limit ends it.
     fn ended_by(&mut self, limit: AskLimit) -> Next {
-        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, partial: Box::new(self.answer()) }))
+        let AskLimits { turns, tool_calls, tokens, time, repeats, .. } = &self.limits;
+        let most = match limit {
+            AskLimit::Turns => turns.to_string(),
+            AskLimit::ToolCalls => tool_calls.to_string(),
+            AskLimit::Tokens => tokens.map(|most| most.to_string()).unwrap_or_default(),
+            AskLimit::Time => format!("{time:?}"),
+            AskLimit::Repeats => repeats.to_string(),
+        };
+        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, most, partial: Box::new(self.answer()) }))
     }
 
     /// Its time is over.
