@@ -215,7 +215,8 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
                 StoreError::Foreign(x()) => "store_foreign", IN_VAIN, "name another file";
                 StoreError::Full(x()) => "disk_full", AGAIN, "make room on the disk and try again";
                 StoreError::Unusable { store: x(), message: x() } => "store_unusable", IN_VAIN, "check the path";
-                StoreError::Closed(x()) => "store_closed", IN_VAIN, "open it again";
+                StoreError::Moved(x()) => "store_moved", IN_VAIN, "put it back in its place";
+            StoreError::Closed(x()) => "store_closed", IN_VAIN, "open it again";
             },
         ),
         (

@@ -254,6 +254,48 @@ async fn a_file_that_another_connection_has_for_itself_is_left_as_it_is() {
     assert_eq!(open(&path).unwrap().load("a".into(), 9).await, Ok(vec![Turn::user("x")]));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_gone_while_it_is_open_is_told_before_a_call_is_paid_for() {
+    let away = |path: &Path| path.with_extension("away");
+    let deleted = |path: &Path| fs::remove_file(path).unwrap();
+    let moved = |path: &Path| fs::rename(path, away(path)).unwrap();
+    let replaced = |path: &Path| {
+        fs::copy(path, away(path)).unwrap();
+        fs::rename(away(path), path).unwrap();
+    };
+    let spoiled: [(&str, Spoils<'_>); 3] = [("deleted", &deleted), ("moved", &moved), ("replaced", &replaced)];
+    for (what, spoil) in spoiled {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessions.sqlite");
+        let store = open(&path).unwrap();
+        store.append("a".into(), vec![Turn::user("x"), Turn::assistant("y")]).await.unwrap();
+        let numbers = store.history("a".into(), 9).await.unwrap().unwrap().turns;
+        spoil(&path);
+        let summary = Summary { text: "so far".to_owned(), through: numbers[1].0 };
+        let errors = [
+            store.append("a".into(), vec![Turn::user("z")]).await.err(),
+            store.load("a".into(), 9).await.err(),
+            store.history("a".into(), 9).await.err(),
+            store.keep_summary("a".into(), summary).await.err(),
+            store.forget("a".into()).await.err(),
+        ];
+        for error in errors {
+            assert_eq!(error, Some(StoreError::Moved(path.display().to_string())), "{what}");
+        }
+        let model = ScriptedModel::new().says("never");
+        let runtime = Runtime::with_model("scripted/model", model.clone()).unwrap();
+        let agent = runtime.agent("assistant").sessions(store.clone()).start().unwrap();
+        let refused = agent.ask(Question::new("x").session("a")).await.unwrap_err();
+        assert_eq!((refused.code(), model.asked().len()), ("store_moved", 0), "{what}");
+        if what == "moved" {
+            fs::rename(away(&path), &path).unwrap();
+            assert_eq!(store.load("a".into(), 9).await.unwrap().len(), 2, "it was put back");
+        }
+        store.close().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_exchange_that_fails_in_the_middle_leaves_nothing_of_itself() {
     let dir = tempfile::tempdir().unwrap();

@@ -48,6 +48,9 @@ pub enum StoreError {
         /// What the system said.
         message: String,
     },
+    /// It was deleted or moved, or another one has its place, while it was open: what is written is not kept.
+    #[error("`{0}` was deleted, moved or replaced while it was open")]
+    Moved(String),
     /// It was closed.
     #[error("`{0}` is closed")]
     Closed(String),
@@ -67,6 +70,7 @@ impl StoreError {
             Self::Foreign(_) => "store_foreign",
             Self::Full(_) => "disk_full",
             Self::Unusable { .. } => "store_unusable",
+            Self::Moved(_) => "store_moved",
             Self::Closed(_) => "store_closed",
         }
     }
@@ -99,6 +103,7 @@ impl StoreError {
             Self::Foreign(_) => "name another file: this one is not touched",
             Self::Full(_) => "make room on the disk, or name a file on another one",
             Self::Unusable { .. } => "check the path and its permissions, or name another file on a local disk",
+            Self::Moved(_) => "put it back in its place, or open the store anew: a new file is made if none is there",
             Self::Closed(_) => "open it again",
         }
     }
