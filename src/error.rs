@@ -1,5 +1,6 @@
 //! What can stop a research before it has a report, or an ask before it has an answer? One enum; each error says what to do and which exit code it has.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use callboard_actors::chat_agent::ChatAgentError;
@@ -109,6 +110,9 @@ pub enum Error {
     /// An agent did not answer.
     #[error(transparent)]
     Ask(#[from] ChatAgentError),
+    /// The system says something about a file or a connection of the program's own: what its `?` makes of a [`std::io::Error`].
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// A thread of ours panicked: a bug.
     #[error("internal error: {0}")]
     Internal(String),
@@ -139,6 +143,7 @@ impl Error {
             Self::Feature { .. } => "feature_off",
             Self::Sources(error) => error.code(),
             Self::Ask(error) => error.code(),
+            Self::Io(_) => "io",
             Self::Internal(_) => "internal",
         }
     }
@@ -205,6 +210,8 @@ impl Error {
             Self::Sources(RetrieveError::Damaged(_)) => "remove the cache folder: the index is built anew".into(),
             Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
             Self::Ask(error) => error.hint(),
+            Self::Io(_) if self.is_retryable() => "try again; if it fails again, look at the file or the connection".into(),
+            Self::Io(_) => "look at the file or the connection that the program uses there".into(),
             Self::Internal(_) => "please report this with what you ran".into(),
         }
     }
@@ -223,6 +230,9 @@ impl Error {
             Self::Sources(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
             Self::Model { error: Some(error), .. } => error.is_retryable(),
+            Self::Io(error) => {
+                matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock)
+            }
             _ => false,
         }
     }
@@ -238,7 +248,9 @@ impl Error {
             Self::MissingKey { .. } | Self::Provider(_) | Self::Model { .. } => ExitStatus::Provider,
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,
-            Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
+            Self::Io(_) | Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => {
+                ExitStatus::Input
+            }
             Self::Ask(
                 ChatAgentError::Limit { .. } | ChatAgentError::Model { error: ModelError::BudgetExhausted(_), .. },
             ) => ExitStatus::Limit,

@@ -345,6 +345,8 @@ fn of_runs() -> Vec<Row> {
         Error::Budget(x()) => "budget", IN_VAIN, "raise model.max_tokens";
         Error::NoCacheFolder => "cache_unknown", IN_VAIN, "set CALLBOARD_CACHE_DIR";
         Error::Feature { what: "x", feature: "y" } => "feature_off", IN_VAIN, "add `y`";
+        Error::from(std::io::Error::from(ErrorKind::NotFound)) => "io", IN_VAIN, "look at the file or the connection";
+        Error::from(std::io::Error::from(ErrorKind::TimedOut)) => "io", AGAIN, "try again; if it fails again, look at the file";
         Error::Internal(x()) => "internal", IN_VAIN, "please report this";
     }
 }

@@ -17,6 +17,7 @@ pub use output::ToolOutput;
 /// What the code needs that [`tool`](macro@crate::tool) writes. Not for people.
 #[doc(hidden)]
 pub mod port {
+    use callboard_actors::runtime::WorkBeside;
     use callboard_actors::schema;
     use serde::de::DeserializeOwned;
 
@@ -48,7 +49,12 @@ pub mod port {
     pub async fn blocking<T: Send + 'static>(
         work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
-        match tokio::task::spawn_blocking(work).await {
+        let beside = WorkBeside::begin();
+        let marked = move || {
+            let _until_it_is_over = beside;
+            work()
+        };
+        match tokio::task::spawn_blocking(marked).await {
             Ok(done) => done,
             Err(fault) => match fault.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
