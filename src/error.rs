@@ -1,5 +1,6 @@
 //! What can stop a research before it has a report, or an ask before it has an answer? One enum; each error says what to do and which exit code it has.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use callboard_actors::chat_agent::ChatAgentError;
@@ -109,6 +110,9 @@ pub enum Error {
     /// An agent did not answer.
     #[error(transparent)]
     Ask(#[from] ChatAgentError),
+    /// The system says something about a file or a connection of the program's own: what its `?` makes of a [`std::io::Error`].
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// A thread of ours panicked: a bug.
     #[error("internal error: {0}")]
     Internal(String),
@@ -139,6 +143,7 @@ impl Error {
             Self::Feature { .. } => "feature_off",
             Self::Sources(error) => error.code(),
             Self::Ask(error) => error.code(),
+            Self::Io(_) => "io",
             Self::Internal(_) => "internal",
         }
     }
@@ -153,7 +158,8 @@ impl Error {
         }
     }
 
-    /// What the reader can do about it, in a program of his own as well: the command line adds its flags itself.
+    /// What the reader can do about it, in a program of his own as well: the command line adds its flags itself. It says to try again
+    /// where [`is_retryable`](Self::is_retryable) says that this may help, and nowhere else.
     pub fn hint(&self) -> String {
         match self {
             Self::EmptyQuestion => "ask a question that has a word".into(),
@@ -181,15 +187,17 @@ impl Error {
             #[cfg(feature = "research")]
             Self::Corpus(error) => error.hint().to_string(),
             Self::IndexDeadline => {
-                "allow more time (`Research::deadline`, research.deadline): an index that is not finished is not kept".into()
+                "allow more time (`Research::deadline`, research.deadline): what was indexed so far is not kept".into()
             }
-            Self::Interrupted => "start again; an index that is not finished is not kept".into(),
+            Self::Interrupted => "try again: it starts from the beginning, as an index that is not finished is not kept".into(),
             Self::Model { error: Some(error), .. } => format!("{}; without a model the rules answer", error.hint()),
-            Self::Model { error: None, .. } => "try again, or choose another model; without one the rules answer".into(),
+            Self::Model { error: None, .. } => "choose another model; without one the rules answer".into(),
             Self::Budget(_) => {
                 "raise model.max_tokens or model.max_cost (`ModelChoice::budget` in code), or ask without a language model".into()
             }
             Self::Start(StartError::Invalid(_)) => "correct the value that is named".into(),
+            Self::Start(StartError::RuntimeStopped) => "start another runtime".into(),
+            Self::Start(StartError::GroupEnded) => "start another group".into(),
             Self::Start(_) => "close other programs, or start less at a time, and try again".into(),
             Self::Replies(error) => format!(
                 "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or keep none: model.cache = \"off\"",
@@ -199,8 +207,11 @@ impl Error {
             Self::Feature { what, feature } => {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
+            Self::Sources(RetrieveError::Damaged(_)) => "remove the cache folder: the index is built anew".into(),
             Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
             Self::Ask(error) => error.hint(),
+            Self::Io(_) if self.is_retryable() => "try again; if it fails again, look at the file or the connection".into(),
+            Self::Io(_) => "look at the file or the connection that the program uses there".into(),
             Self::Internal(_) => "please report this with what you ran".into(),
         }
     }
@@ -208,7 +219,8 @@ impl Error {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::IndexDeadline | Self::Interrupted => true,
+            // One that came to its deadline does so again: nothing of its index is kept.
+            Self::Interrupted => true,
             Self::Config(error) => error.is_retryable(),
             Self::Provider(error) => error.is_retryable(),
             #[cfg(feature = "research")]
@@ -218,6 +230,9 @@ impl Error {
             Self::Sources(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
             Self::Model { error: Some(error), .. } => error.is_retryable(),
+            Self::Io(error) => {
+                matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock)
+            }
             _ => false,
         }
     }
@@ -233,7 +248,9 @@ impl Error {
             Self::MissingKey { .. } | Self::Provider(_) | Self::Model { .. } => ExitStatus::Provider,
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,
-            Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => ExitStatus::Input,
+            Self::Io(_) | Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => {
+                ExitStatus::Input
+            }
             Self::Ask(
                 ChatAgentError::Limit { .. } | ChatAgentError::Model { error: ModelError::BudgetExhausted(_), .. },
             ) => ExitStatus::Limit,
@@ -293,7 +310,9 @@ impl WriteError {
     pub fn hint(&self) -> String {
         match self {
             Self::NotAFolder { .. } => "choose a folder, or a name that is not taken".into(),
-            Self::Io { source, .. } if is_full(source) => "free some space, or choose a folder on another disk".into(),
+            Self::Io { source, .. } if is_full(source) => {
+                "free some space and try again, or choose a folder on another disk".into()
+            }
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
                 "a folder has the name of a file of the report: move it away, or choose another folder".into()
             }

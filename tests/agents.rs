@@ -66,6 +66,35 @@ fn told(answer: &Answer) -> Vec<&str> {
     answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| turn.text.as_str()).collect()
 }
 
+/// Where the tool below says that it has begun, and what it waits for.
+static HOLDS: Mutex<Option<(Begun, std::sync::mpsc::Receiver<()>)>> = Mutex::new(None);
+type Begun = tokio::sync::oneshot::Sender<()>;
+
+/// Does not return.
+#[tool]
+fn holds() {
+    if let Some((begun, until)) = HOLDS.lock().unwrap().take() {
+        begun.send(()).unwrap();
+        let _the_test_is_over = until.recv();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_names_the_agent_whose_plain_tool_does_not_return() {
+    let model = ScriptedModel::new().calls("holds", json!({})).says("never");
+    let runtime = scripted(&model);
+    let agent = runtime.agent("patient").tool(holds).start().unwrap();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (release, until) = std::sync::mpsc::channel();
+    *HOLDS.lock().unwrap() = Some((begun, until));
+    let asking = agent.ask("hold on");
+    has_begun.await.unwrap();
+    let report = runtime.stop(Duration::ZERO).await;
+    drop((release, asking));
+    let named: Vec<_> = report.stuck.iter().map(|stuck| stuck.agent.as_ref().map(|(_, name)| name.as_str())).collect();
+    assert_eq!(named, [Some("patient")], "{report:?}");
+}
+
 #[test]
 fn a_tool_says_of_itself_what_its_function_says() {
     let ToolSpec { name, description, parameters } = &*temperature.spec();

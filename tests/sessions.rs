@@ -12,7 +12,7 @@ use callboard::actors::error::StoreError;
 use callboard::actors::ports::{SessionStore, Summary};
 use callboard::prelude::*;
 use callboard::store::Sessions;
-use callboard::testkit::{self, FunctionModel};
+use callboard::testkit::{self, FunctionModel, ScriptedModel};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
@@ -108,6 +108,35 @@ async fn what_was_asked_for_again_is_no_part_of_a_session() {
     assert_eq!(next.text, "5", "the next ask is shown one exchange");
 }
 
+#[tokio::test]
+async fn the_next_question_after_a_handoff_is_for_the_agent_that_is_asked() {
+    let store = MemorySessions::default();
+    let sales = ScriptedModel::new().says("Twelve umbrellas.");
+    let desk = ScriptedModel::new().calls("transfer_to_sales", serde_json::json!({})).says("We close at six.");
+    let runtime = Runtime::with_model("scripted/desk", desk.clone()).unwrap();
+    let selling = Runtime::with_model("scripted/sales", sales.clone()).unwrap();
+    let sales_agent = selling.agent("sales").instructions("You sell.").start().unwrap();
+    let spec = runtime.agent("desk").instructions("You greet.").sessions(store.clone());
+    let agent = spec.handoff(&sales_agent, "For whoever wants to buy.").start().unwrap();
+    let ask = |text: &str| agent.ask(Question::new(text).session("anna"));
+    assert_eq!(&*ask("An umbrella?").await.unwrap().agent, "sales");
+    let answer = ask("When do you close?").await.unwrap();
+    assert_eq!((&*answer.agent, answer.text.as_str()), ("desk", "We close at six."));
+    let said = |model: &ScriptedModel, call: usize| -> Vec<String> {
+        model.asked()[call].turns.iter().map(|turn| turn.text.clone()).collect()
+    };
+    assert_eq!(
+        said(&sales, 0),
+        ["You sell.", "An umbrella?", "", "you are sales from here on: go on with the conversation"]
+    );
+    let handed = "this question was handed over to sales";
+    assert_eq!(
+        said(&desk, 1),
+        ["You greet.", "An umbrella?", "", handed, "Twelve umbrellas.", "When do you close?"],
+        "the desk is not told that it is sales"
+    );
+}
+
 fn open_patiently(path: &Path) -> Sessions {
     Sessions::open(path, Duration::from_secs(60)).unwrap()
 }
@@ -122,7 +151,8 @@ async fn a_question_without_an_answer_is_no_part_of_its_session_and_none_is_refu
     assert_eq!(sessions.load("a".into(), 9).await, Ok(Vec::<Turn>::new()));
     let without = runtime.agent("assistant").start().unwrap();
     let refused = without.ask(Question::new("x").session("a")).await.unwrap_err();
-    assert!(refused.to_string().contains("by `.sessions(store)`"), "{refused}");
+    assert_eq!(refused.code(), "store_not_given");
+    assert!(refused.hint().contains("by `.sessions(store)`"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -222,6 +252,48 @@ async fn a_file_that_another_connection_has_for_itself_is_left_as_it_is() {
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
     assert_eq!(open(&path).unwrap().load("a".into(), 9).await, Ok(vec![Turn::user("x")]));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_gone_while_it_is_open_is_told_before_a_call_is_paid_for() {
+    let away = |path: &Path| path.with_extension("away");
+    let deleted = |path: &Path| fs::remove_file(path).unwrap();
+    let moved = |path: &Path| fs::rename(path, away(path)).unwrap();
+    let replaced = |path: &Path| {
+        fs::copy(path, away(path)).unwrap();
+        fs::rename(away(path), path).unwrap();
+    };
+    let spoiled: [(&str, Spoils<'_>); 3] = [("deleted", &deleted), ("moved", &moved), ("replaced", &replaced)];
+    for (what, spoil) in spoiled {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sessions.sqlite");
+        let store = open(&path).unwrap();
+        store.append("a".into(), vec![Turn::user("x"), Turn::assistant("y")]).await.unwrap();
+        let numbers = store.history("a".into(), 9).await.unwrap().unwrap().turns;
+        spoil(&path);
+        let summary = Summary { text: "so far".to_owned(), through: numbers[1].0 };
+        let errors = [
+            store.append("a".into(), vec![Turn::user("z")]).await.err(),
+            store.load("a".into(), 9).await.err(),
+            store.history("a".into(), 9).await.err(),
+            store.keep_summary("a".into(), summary).await.err(),
+            store.forget("a".into()).await.err(),
+        ];
+        for error in errors {
+            assert_eq!(error, Some(StoreError::Moved(path.display().to_string())), "{what}");
+        }
+        let model = ScriptedModel::new().says("never");
+        let runtime = Runtime::with_model("scripted/model", model.clone()).unwrap();
+        let agent = runtime.agent("assistant").sessions(store.clone()).start().unwrap();
+        let refused = agent.ask(Question::new("x").session("a")).await.unwrap_err();
+        assert_eq!((refused.code(), model.asked().len()), ("store_moved", 0), "{what}");
+        if what == "moved" {
+            fs::rename(away(&path), &path).unwrap();
+            assert_eq!(store.load("a".into(), 9).await.unwrap().len(), 2, "it was put back");
+        }
+        store.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use callboard::actors::ports::{ChatModel, History, ModelCall, SessionStore, Summ
 use callboard::prelude::*;
 use callboard::store::Sessions;
 use callboard::testkit::FunctionModel;
+use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all, pending};
 
 /// What is shown of a session, in tokens: five exchanges of this test.
@@ -299,6 +300,77 @@ async fn a_summary_that_hangs_takes_no_more_than_half_of_the_time() {
     let asked = question(40).within(Duration::from_secs(1));
     let answer = agent(&runtime, store, 16).ask(asked).await.unwrap();
     assert!(answer.text.starts_with("question  3"), "{answer}");
+}
+
+/// What whoever summarises has read, and what was shown to whoever answered last.
+#[derive(Default)]
+struct Read {
+    summarised: Vec<String>,
+    shown: Vec<Turn>,
+}
+
+#[tokio::test]
+async fn no_summary_is_about_what_its_model_has_not_read() {
+    // What is shown, in tokens; how long each turn of 60 exchanges is, and how long one of them, in bytes.
+    for (room, length, longest) in [(200, 40, 6_000), (250, 40, 40), (200, 900, 900), (2_000, 3_000, 30_000)] {
+        let (store, read) = (MemorySessions::default(), Arc::new(std::sync::Mutex::new(Read::default())));
+        let turn = |number: usize| {
+            let fact = format!("fact-{number}; {}", "x".repeat(if number == 21 { longest } else { length }));
+            if number.is_multiple_of(2) { Turn::user(fact) } else { Turn::assistant(fact) }
+        };
+        store.append("anna".into(), (0..120).map(turn).collect()).await.unwrap();
+        let reads = read.clone();
+        let model = FunctionModel::new(move |request| {
+            let mut read = reads.lock().unwrap();
+            if is_summary(request) {
+                read.summarised.push(request.turns[1].text.clone());
+                return Ok(ChatReply::text("so far"));
+            }
+            read.shown.clone_from(&request.turns);
+            Ok(ChatReply::text("so"))
+        });
+        let runtime = Runtime::with_model("function/model", model).unwrap();
+        let limits = AskLimits { history_tokens: room, ..AskLimits::default() };
+        let agent = runtime.agent("assistant").limits(limits).sessions(store.clone()).summarise().start().unwrap();
+        let (mut before, mut asks) = (0, 0);
+        loop {
+            agent.ask(Question::new("and now?").session("anna")).await.unwrap();
+            let read = read.lock().unwrap();
+            let calls = read.summarised.len() - before;
+            (before, asks) = (read.summarised.len(), asks + 1);
+            assert!(calls <= 4 && asks < 20, "the rounds of one ask are bounded: {calls}, {asks}");
+            assert!(read.summarised.iter().all(|text| text.contains("fact-")), "no call is about nothing");
+            let roles: Vec<_> = read.shown.iter().map(|turn| turn.role).collect();
+            assert!(roles.chunks(2).all(|two| [Role::User, Role::Assistant].starts_with(two)), "{roles:?}");
+            let summarised = read.summarised.concat();
+            let has_read = |number: usize| summarised.contains(&format!("fact-{number};"));
+            let history = store.history("anna".into(), 999).now_or_never().unwrap().unwrap().unwrap();
+            let through = history.summary.unwrap().through;
+            let about = history.turns.iter().filter(|(number, _)| *number <= through).count().min(120);
+            assert!((0..about).all(has_read), "a summary is about more than was read: {room}, {length}");
+            if calls == 0 {
+                let is_shown = |number| read.shown.iter().any(|turn| turn.text.contains(&format!("fact-{number};")));
+                assert!((0..120).all(|number| has_read(number) || is_shown(number)), "{room}, {length}");
+                assert_eq!(summarised.contains("(cut here: "), longest > 4_000, "a cut is told");
+                break;
+            }
+        }
+        runtime.stop(Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bound_without_room_for_a_summary_is_refused() {
+    let runtime = Runtime::with_model("function/model", FunctionModel::new(|_| Ok(ChatReply::text("so")))).unwrap();
+    for (history_tokens, is_fit) in [(0, false), (199, false), (200, true)] {
+        let limits = AskLimits { history_tokens, ..AskLimits::default() };
+        let spec = runtime.agent("assistant").limits(limits).sessions(MemorySessions::default());
+        spec.clone().start().unwrap();
+        match spec.summarise().start() {
+            Ok(_) => assert!(is_fit, "{history_tokens}"),
+            Err(refused) => assert!(!is_fit && refused.to_string().contains("at least 200"), "{refused}"),
+        }
+    }
 }
 
 #[tokio::test]

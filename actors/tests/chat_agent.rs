@@ -341,7 +341,7 @@ fn an_ask_whose_time_is_over_says_what_it_waited_for() {
         let told = waited(agent.ask(hurried()).await);
         assert_eq!(
             told,
-            "the ask came to its limit `time` after 1 model call and 1 tool call; it waited for the tool weather"
+            "the ask came to its limit `time` of 1.5s after 1 model call and 1 tool call; it waited for the tool weather"
         );
         let first = agent.ask("y");
         tokio::task::yield_now().await;

@@ -124,10 +124,14 @@ impl CorpusError {
             Self::Cache { .. } => {
                 "set CALLBOARD_CACHE_DIR to a folder that you can write to, or correct its permissions"
             }
-            Self::DiskFull { .. } => "free some space, or set CALLBOARD_CACHE_DIR to a folder on another disk",
-            Self::Busy { .. } => "wait until the other process is done, or end it",
-            Self::Damaged(_) => "remove the cache folder, and try again",
-            Self::Interrupted => "start again; an index that is not finished is not kept",
+            Self::DiskFull { .. } => {
+                "free some space and try again, or set CALLBOARD_CACHE_DIR to a folder on another disk"
+            }
+            Self::Busy { .. } => "try again when the other process is done, or end it",
+            Self::Damaged(_) => "remove the cache folder: the index is built anew",
+            Self::Interrupted => {
+                "try again: it starts from the beginning, as an index that is not finished is not kept"
+            }
         }
     }
 

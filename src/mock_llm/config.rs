@@ -153,7 +153,12 @@ impl MockError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Config(_) => "correct the value that is named",
-            Self::Listen { .. } => "stop what listens there, or choose another port; port 0 takes a free one",
+            Self::Listen { .. } if self.is_retryable() => {
+                "stop what listens there and try again, or choose another port; port 0 takes a free one"
+            }
+            Self::Listen { .. } => {
+                "choose an address of this machine and a port that you may use; port 0 takes a free one"
+            }
             Self::Thread(_) => "close other programs, and try again",
         }
     }

@@ -26,9 +26,9 @@ const LONGEST: usize = 64 * 1024 * 1024;
 #[non_exhaustive]
 pub enum ProviderError {
     /// Its address is none.
-    #[error("{variable} is `{address}`: {what}; it looks like https://HOST/v1")]
+    #[error("the provider's address is `{address}`: {what}; it looks like https://HOST/v1")]
     Address {
-        /// Where the address comes from.
+        /// The variable that names it, when it is not given in code.
         variable: String,
         /// The address.
         address: String,
@@ -42,9 +42,9 @@ pub enum ProviderError {
         provider: String,
     },
     /// The key cannot be sent as a header.
-    #[error("{variable} cannot be sent: it holds a line break or another sign that no header may have")]
+    #[error("the provider's key cannot be sent: it holds a line break or another sign that no header may have")]
     Key {
-        /// Where the key comes from.
+        /// The variable that holds it, when it is not given in code.
         variable: String,
     },
     /// The certificates of this machine cannot be read.
@@ -73,11 +73,18 @@ impl ProviderError {
         match self {
             Self::Address { variable, .. } => {
                 let provider = variable.trim_end_matches("_BASE_URL").to_lowercase();
-                format!("mend the address: it stands in {variable} or in providers.{provider}.base_url")
+                format!(
+                    "mend the address: it stands in {variable} or in providers.{provider}.base_url; in code, it is the `base_url` that the \
+                     provider is made with, and `None` is the provider's own"
+                )
             }
             Self::Model { provider } => format!("name the model as {provider} calls it"),
-            Self::Key { .. } => "copy the key again, as one line".to_owned(),
-            Self::Tls(_) => "install the certificates of your system (ca-certificates), and try again".to_owned(),
+            Self::Key { variable } => {
+                format!(
+                    "copy the key as one line: it stands in {variable}, or is given in code when the provider is made"
+                )
+            }
+            Self::Tls(_) => "install the certificates of your system (ca-certificates)".to_owned(),
         }
     }
 }

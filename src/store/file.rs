@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use callboard_actors::error::StoreError;
@@ -12,6 +12,39 @@ use super::fault;
 /// Held while a file is made. Whoever closes a file gives up all locks that its process has on it, also those of SQLite (POSIX
 /// has it so): nobody may have it open through SQLite while it is made here, and one that is there is never opened here.
 static MAKING: Mutex<()> = Mutex::new(());
+
+/// Which file was opened. SQLite writes on into a file that was deleted, and says that all is well.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    number: Option<u64>,
+}
+
+impl Place {
+    /// The file that is at this path now.
+    pub(super) fn of(path: &Path) -> Self {
+        // Also when the program goes to another folder.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let number = number_of(&path);
+        Self { path, number }
+    }
+
+    /// Whether it is there still, and not another one in its place.
+    pub(super) fn is_kept(&self) -> bool {
+        number_of(&self.path) == self.number
+    }
+}
+
+/// The number of the file at a path, if there is one: its inode, which no other file has while it is open, and by which SQLite itself looks
+/// (`SQLITE_FCNTL_HAS_MOVED`). Other systems keep a file that is open where it is.
+fn number_of(path: &Path) -> Option<u64> {
+    let metadata = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let number = u64::from(metadata.is_file());
+    Some(number)
+}
 
 /// Makes the file and its folders if they are not there, closed to others; SQLite gives the files beside it the same mode. Those
 /// that are there keep theirs.

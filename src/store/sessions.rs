@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::fault;
+use super::file::Place;
 use super::form::Form;
 
 /// The version of the schema, and of the turns' JSON.
@@ -76,13 +77,14 @@ impl Sessions {
     ///
     /// # Errors
     /// [`StoreError`] for a file that is damaged, locked, read-only, of a newer version, or something else. It is left as it
-    /// is; [`StoreError::hint`] says what to do.
+    /// is; [`StoreError::hint`] says what to do. Later, whatever is asked of a file that was deleted or moved meanwhile, or that another one
+    /// took the place of, is [`StoreError::Moved`].
     pub fn open(path: impl AsRef<Path>, wait: Duration) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let connection = FORM.open(path, wait)?;
         let (jobs, received) = sync_channel(ROOM);
         let name: Arc<str> = fault::name(path).into();
-        let file = File { connection, name: name.to_string() };
+        let file = File { connection, name: name.to_string(), place: Place::of(path) };
         let thread = std::thread::Builder::new().name("callboard-sessions".to_owned());
         if let Err(error) = thread.spawn(move || serve(file, &received)) {
             let message = format!("no thread could be started: {error}");
@@ -144,6 +146,7 @@ impl SessionStore for Sessions {
 struct File {
     connection: Connection,
     name: String,
+    place: Place,
 }
 
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
@@ -184,7 +187,13 @@ impl File {
         move |error| fault::sqlite(&name, &error)
     }
 
+    /// Nothing is read from, or written into, a file that nobody else can find.
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        if self.place.is_kept() { Ok(()) } else { Err(StoreError::Moved(self.name.clone())) }
+    }
+
     fn load(&self, session: &str, most: usize) -> Result<Vec<Turn>, StoreError> {
+        self.is_in_place()?;
         Ok(self.turns(session, most)?.into_iter().map(|(_, turn)| turn).collect())
     }
 
@@ -217,7 +226,10 @@ impl File {
         }
         let (batch, answers): (Vec<_>, Vec<_>) =
             appended.into_iter().map(|(session, turns, answer)| ((session, turns), answer)).unzip();
-        let written = self.write(&batch).map_err(self.failed());
+        let failed = self.failed();
+        let written = self.is_in_place().and_then(|()| self.write(&batch).map_err(failed));
+        // It may have gone meanwhile, and the turns with it.
+        let written = written.and_then(|()| self.is_in_place());
         for answer in answers {
             let _nobody_may_wait = answer.send(written.clone());
         }
@@ -237,6 +249,7 @@ impl File {
     }
 
     fn forget(&mut self, session: &str) -> Result<(), StoreError> {
+        self.is_in_place()?;
         let failed = self.failed();
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         for sql in ["DELETE FROM turns WHERE session = ?1", "DELETE FROM summaries WHERE session = ?1"] {
@@ -247,6 +260,7 @@ impl File {
 
     /// Turns and summary of one moment.
     fn history(&self, session: &str, most: usize) -> Result<History, StoreError> {
+        self.is_in_place()?;
         let one_moment = self.connection.unchecked_transaction().map_err(self.failed())?;
         let (turns, summary) = (self.turns(session, most)?, self.summary(session)?);
         one_moment.commit().map_err(self.failed())?;
@@ -272,6 +286,7 @@ impl File {
     }
 
     fn keep_summary(&self, session: &str, summary: &Summary) -> Result<bool, StoreError> {
+        self.is_in_place()?;
         let sql = "INSERT INTO summaries (session, through, checksum, summary) SELECT ?1, ?2, ?3, ?4
             WHERE EXISTS (SELECT 1 FROM turns WHERE number = ?2 AND session = ?1)
             ON CONFLICT (session) DO UPDATE SET

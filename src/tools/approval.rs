@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use callboard_actors::ports::{Approval, Approver, Decision};
 use callboard_actors::research::inert;
+use callboard_actors::runtime::WorkBeside;
 use futures_util::future::BoxFuture;
 
 /// Asks on standard error, and reads the answer from standard input: `y` approves. Where standard input is no terminal it denies: there is
@@ -15,7 +16,12 @@ pub struct TerminalApprover;
 impl Approver for TerminalApprover {
     fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision> {
         Box::pin(async move {
-            let asked = tokio::task::spawn_blocking(move || ask(&approval)).await;
+            let beside = WorkBeside::begin();
+            let asks = move || {
+                let _until_it_is_over = beside;
+                ask(&approval)
+            };
+            let asked = tokio::task::spawn_blocking(asks).await;
             asked.unwrap_or_else(|_| denied("the program is ending"))
         })
     }

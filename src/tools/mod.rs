@@ -19,6 +19,7 @@ pub use output::ToolOutput;
 pub mod port {
     use std::sync::OnceLock;
 
+    use callboard_actors::runtime::WorkBeside;
     use callboard_actors::schema::{self, Rules};
     use serde::de::DeserializeOwned;
 
@@ -86,7 +87,12 @@ pub mod port {
     pub async fn blocking<T: Send + 'static>(
         work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
-        match tokio::task::spawn_blocking(work).await {
+        let beside = WorkBeside::begin();
+        let marked = move || {
+            let _until_it_is_over = beside;
+            work()
+        };
+        match tokio::task::spawn_blocking(marked).await {
             Ok(done) => done,
             Err(fault) => match fault.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

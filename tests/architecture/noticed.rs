@@ -197,13 +197,15 @@ fn an_error_that_a_program_cannot_deal_with_is_noticed() {
 #[test]
 fn a_code_that_is_not_documented_is_noticed() {
     let told = |rows: &str| {
-        let head = "| error | what it is about | codes |\n|---|---|---|";
+        let head = "| error | what it is about | codes | may work later |\n|---|---|---|---|";
         let table = format!("# A\n\n{head}\n{rows}\n\n| `Other` | x | y |\n");
         codes_are_documented(&[sample("src/a.rs", HANDLED)], &table)
     };
-    assert_eq!(told("| `Bad` | all that is | `bad_b`, `bad_a` |"), Vec::<String>::new());
-    for rows in ["| `Bad` | all that is | `bad_a` |", "", "| `Bad` | x | `bad_a`, `bad_b`, `bad_c` |"] {
+    assert_eq!(told("| `a::Bad` | all that is | `bad_b`, `bad_a` | none |"), Vec::<String>::new());
+    for rows in
+        ["| `a::Bad` | all that is | `bad_a` | `bad_b` |", "", "| `Bad` | x | `bad_a`, `bad_b`, `bad_c` | none |"]
+    {
         assert_eq!(told(rows).len(), 1, "{rows}");
     }
-    assert_eq!(told("| `Bad` | x | `bad_a`, `bad_b` |\n| `Gone` | x | `gone` |").len(), 1);
+    assert_eq!(told("| `Bad` | x | `bad_a`, `bad_b` | none |\n| `a::Gone` | x | `gone` | none |").len(), 1);
 }

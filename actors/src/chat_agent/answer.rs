@@ -123,7 +123,8 @@ impl fmt::Display for AskLimit {
 pub enum ChatAgentError {
     /// A limit ended it.
     #[error(
-        "the ask came to its limit `{limit}` after {} and {}{}",
+        "the ask came to its limit `{limit}`{} after {} and {}{}",
+        of(most),
         count(partial.metrics.model_calls, "model call"),
         count(partial.metrics.tool_calls, "tool call"),
         waiting(waited_for.as_ref())
@@ -134,6 +135,8 @@ pub enum ChatAgentError {
         /// What it waited for when its time was over; `None` of the other limits, and when the agent's shard was blocked for so long
         /// that nobody knows.
         waited_for: Option<AskWait>,
+        /// How much it allowed: a number, or a time such as `300s`. Empty where nobody knows it any more.
+        most: String,
         /// What there is so far.
         partial: Box<Answer>,
     },
@@ -210,20 +213,28 @@ impl ChatAgentError {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it. It says to ask or to try again where [`is_retryable`](Self::is_retryable) says that this may help, and
+    /// nowhere else.
     pub fn hint(&self) -> String {
         match self {
-            Self::Limit { limit, .. } => format!("raise {}, or use what there is in `partial`", limit.field()),
+            Self::Limit { limit, most, .. } => {
+                let again = if self.is_retryable() { "ask again, or " } else { "" };
+                format!("{again}raise {}{}, or use what there is in `partial`", limit.field(), which_is(most))
+            }
             Self::Model { error, .. } => error.hint(),
             Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
             Self::Blocked { .. } => "ask otherwise".to_owned(),
+            Self::Session { error, partial } if !partial.turns.is_empty() => format!(
+                "use the answer that is in `partial`: it is paid for, and only the session does not know of it; for the next one, {}",
+                error.remedy()
+            ),
             Self::Session { error, .. } => error.hint().to_owned(),
             Self::Question { hint, .. } => (*hint).to_owned(),
-            Self::Agent(_) => "ask again, or start the agent anew".to_owned(),
+            Self::Agent(error) => advice(*error).to_owned(),
         }
     }
 
-    /// Whether the same ask may succeed later.
+    /// Whether the same ask may succeed later. It is paid for anew.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Limit { limit, .. } => *limit == AskLimit::Time,
@@ -249,6 +260,28 @@ impl ChatAgentError {
     }
 }
 
+/// What to do when the agent itself did not answer.
+fn advice(error: AskError) -> &'static str {
+    match error {
+        AskError::Overloaded => "ask again later, or allow more asks in its line (`ChatAgentSpec::capacity`)",
+        AskError::Panicked => "look at the panic in the log, and report it, before the same is asked once more",
+        AskError::Stopped => "start the agent anew, or its runtime if that has stopped",
+        AskError::Timeout => "ask again, or allow more time",
+        AskError::Unanswered => "start the agent anew",
+        AskError::Quarantined => "ask otherwise: the same question has killed the agent too often",
+        AskError::InsideAsync => "await `ask` on this thread, or ask from a thread of its own",
+    }
+}
+
+/// The value of a limit, behind its name.
+fn of(most: &str) -> String {
+    if most.is_empty() { String::new() } else { format!(" of {most}") }
+}
+
+fn which_is(most: &str) -> String {
+    if most.is_empty() { String::new() } else { format!(", which is {most}") }
+}
+
 fn waiting(waited_for: Option<&AskWait>) -> String {
     waited_for.map(|wait| format!("; it waited for {wait}")).unwrap_or_default()
 }
@@ -256,7 +289,7 @@ fn waiting(waited_for: Option<&AskWait>) -> String {
 impl ChatAgentError {
     /// Its time was over, while it waited for this.
     pub(super) fn late(wait: AskWait, partial: Answer) -> Self {
-        Self::Limit { limit: AskLimit::Time, waited_for: Some(wait), partial: Box::new(partial) }
+        Self::Limit { limit: AskLimit::Time, waited_for: Some(wait), most: String::new(), partial: Box::new(partial) }
     }
 
     pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {

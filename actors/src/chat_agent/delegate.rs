@@ -107,6 +107,16 @@ impl Handoff {
         let spec = Arc::new(ToolSpec { name, description, parameters });
         Self { spec, host: agent.host.clone() }
     }
+
+    /// What the agent that goes on is told.
+    pub(super) fn words(&self) -> String {
+        format!("you are {} from here on: go on with the conversation", self.host.name)
+    }
+
+    /// What all others are told of it: those who go on after the next handoff, and those who are asked later in the session.
+    pub(super) fn to_others(&self) -> String {
+        format!("this question was handed over to {}", self.host.name)
+    }
 }
 
 fn tool_name(name: &str) -> String {

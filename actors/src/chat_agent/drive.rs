@@ -7,7 +7,7 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, ChatAgentError, Ended};
+use super::answer::{Answer, AskLimit, ChatAgentError, Ended};
 use super::behalf::Behalf;
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
@@ -126,6 +126,9 @@ pub(super) struct Asking {
 impl Asking {
     /// The end, with what only the shell knows.
     fn noted(&self, mut ended: Ended) -> Ended {
+        if let Err(ChatAgentError::Limit { limit: AskLimit::Time, most, .. }) = &mut ended {
+            *most = format!("{:?}", self.until - self.asked);
+        }
         let answer = match &mut ended {
             Ok(answer) => Some(&mut **answer),
             Err(error) => error.partial_mut(),
@@ -143,10 +146,11 @@ impl Asking {
         let Some(session) = self.session().map(Arc::<str>::from) else { return Ok(()) };
         let (said, summarised) = recall(self, &session).await?;
         turns.recall(said);
-        match summarised {
-            Some(Ok(completed)) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
-            Some(Err(failed)) => turns.not_answered(failed.times, self.began.elapsed()),
-            None => {}
+        for called in summarised {
+            match called {
+                Ok(completed) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
+                Err(failed) => turns.not_answered(failed.times, self.began.elapsed()),
+            }
         }
         Ok(())
     }
@@ -326,11 +330,12 @@ impl Asking {
         if let Some((first, to)) = handoff {
             let answer = match &refused {
                 Some(refused) => format!("error: {refused}"),
-                None => format!("you are {} from here on: go on with the conversation", to.host.name),
+                None => to.words(),
             };
-            outcomes.extend(taken.into_iter().map(|call| Outcome {
-                text: if call.id == first { answer.clone() } else { "error: one handoff at a time".to_owned() },
-                id: call.id,
+            let to_others = || refused.is_none().then(|| to.to_others());
+            outcomes.extend(taken.into_iter().map(|call| match call.id == first {
+                true => Outcome { id: call.id, text: answer.clone(), to_others: to_others() },
+                false => Outcome { id: call.id, text: "error: one handoff at a time".to_owned(), to_others: None },
             }));
             if refused.is_none() {
                 self.hand_over(&to, turns).await;
@@ -478,6 +483,6 @@ fn called(call: &ToolCall) -> AskEvent {
 }
 
 fn answered(outcome: &Outcome) -> AskEvent {
-    let Outcome { id, text } = outcome.clone();
+    let Outcome { id, text, .. } = outcome.clone();
     AskEvent::ToolAnswered { id, text }
 }

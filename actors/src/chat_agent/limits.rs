@@ -21,7 +21,7 @@ pub struct AskLimits {
     /// Tool calls of one turn at the same time: 1 to 1,000. The default is 8.
     pub tools_at_once: usize,
     /// What is shown of a session that the question belongs to, in tokens, roughly: its newest exchanges, and a summary of those before if
-    /// the agent [summarises](super::ChatAgentSpec::summarise). The default is 8,000.
+    /// the agent [summarises](super::ChatAgentSpec::summarise), for which it has to be at least 200. The default is 8,000.
     pub history_tokens: u64,
     /// The longest reply of one turn, in tokens: at least 1. The default is 2,048; a model that thinks first needs more.
     pub output_tokens: u32,

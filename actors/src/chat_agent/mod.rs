@@ -158,7 +158,7 @@ impl AskTurn {
         partial.agent = self.agent.clone();
         partial.metrics.total = total;
         partial.metrics.in_line = if waited_for.is_some() { total } else { Duration::ZERO };
-        ChatAgentError::Limit { limit: AskLimit::Time, waited_for, partial: Box::new(partial) }
+        ChatAgentError::Limit { limit: AskLimit::Time, waited_for, most: String::new(), partial: Box::new(partial) }
     }
 }
 

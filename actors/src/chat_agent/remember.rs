@@ -9,63 +9,102 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, ChatAgentError, Ended};
 use super::drive::Asking;
 use super::sessions::{MOST_TURNS, fitting};
-use super::summary::{Recalled, Work, recalled};
+use super::summary::{ROUNDS, Recalled, Work, recalled};
 use super::waits::AskWait;
 use crate::chat::{ChatRequest, Turn};
 use crate::error::StoreError;
 use crate::gateway::{CallFailed, Completed, Priority};
-use crate::ports::{History, SessionStore};
+use crate::ports::{History, SessionStore, Summary};
 
 /// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
 /// itself may take beyond that time.
 const STORE: Duration = Duration::from_millis(500);
 
-/// What was said in a session before, as far as there is room, and the call that was to summarise it, if there was one.
-pub(super) async fn recall(asking: &Asking, session: &Arc<str>) -> Result<(Vec<Turn>, Summarised), ChatAgentError> {
+/// What was said in a session before, as far as there is room, and the calls that were to summarise it.
+pub(super) async fn recall(
+    asking: &Asking,
+    session: &Arc<str>,
+) -> Result<(Vec<Turn>, Vec<Summarised>), ChatAgentError> {
     let plan = asking.plan();
     let partial = || Box::new(Answer::unasked());
     let Some(sessions) = &plan.sessions else {
-        let error =
-            StoreError::Options("the agent has none: give it some by `.sessions(store)` when it is started".to_owned());
-        return Err(ChatAgentError::Session { error, partial: partial() });
+        return Err(ChatAgentError::Session { error: StoreError::NotGiven, partial: partial() });
     };
-    let limits = &plan.limits;
     let loading = async {
         if plan.summaries.is_some()
             && let Some(history) = sessions.history(session.clone(), MOST_TURNS).await?
         {
-            return Ok(recalled(history, limits.history_tokens, limits.output_tokens));
+            return Ok(Said::History(history));
         }
-        let turns = sessions.load(session.clone(), MOST_TURNS).await?;
-        Ok(Recalled { shown: fitting(turns, limits.history_tokens), work: None })
+        sessions.load(session.clone(), MOST_TURNS).await.map(Said::Turns)
     };
     match timeout_at(asking.until(), loading).await {
-        Ok(Ok(Recalled { shown, work: Some(work) })) if !plan.rests.has(session, Instant::now()) => {
-            // In a box: few asks do so, and all would hold the room for it.
-            Ok(Box::pin(summarise(asking, sessions, session, shown, work)).await)
-        }
-        Ok(Ok(Recalled { shown, .. })) => Ok((shown, None)),
+        // In a box: few asks do so, and all would hold the room for it.
+        Ok(Ok(Said::History(history))) => Ok(Box::pin(summarised(asking, sessions, session, history)).await),
+        Ok(Ok(Said::Turns(turns))) => Ok((fitting(turns, plan.limits.history_tokens), Vec::new())),
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
         Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::unasked())),
     }
 }
 
-/// What became of the call that was to summarise a session.
-pub(super) type Summarised = Option<Result<Completed, CallFailed>>;
+/// What a store has of a session.
+enum Said {
+    History(History),
+    Turns(Vec<Turn>),
+}
 
-/// What is shown with a new summary, which is kept for the asks to come; what there was without it when that fails.
-async fn summarise(
+/// What became of a call that was to summarise a session.
+pub(super) type Summarised = Result<Completed, CallFailed>;
+
+/// What is shown of a session when it is summarised as far as it must be and the rounds reach; when one fails, what there is without
+/// it. Each summary is kept for the asks to come, and what no round came to is left to them.
+async fn summarised(
     asking: &Asking,
     sessions: &Arc<dyn SessionStore>,
     session: &Arc<str>,
-    shown: Vec<Turn>,
+    mut history: History,
+) -> (Vec<Turn>, Vec<Summarised>) {
+    let plan = asking.plan();
+    let look = |history: &History| recalled(history, MOST_TURNS, plan.limits.history_tokens, plan.limits.output_tokens);
+    let (mut calls, now) = (Vec::new(), Instant::now());
+    let Recalled { mut shown, mut work } = look(&history);
+    // All rounds together may take half of the time that is left.
+    let until = now + asking.until().saturating_duration_since(now) / 2;
+    while let Some(next) = work.take()
+        && calls.len() < ROUNDS
+        && !plan.rests.has(session, Instant::now())
+    {
+        let Some(summary) = round(asking, session, next, until, &mut calls).await else { break };
+        let is_kept = keep_summary(asking, sessions, session, summary.clone()).await;
+        history.summary = Some(summary);
+        let seen = look(&history);
+        shown = seen.shown;
+        work = seen.work.filter(|_| is_kept);
+    }
+    (shown, calls)
+}
+
+/// One call, and the summary that came of it.
+async fn round(
+    asking: &Asking,
+    session: &Arc<str>,
     work: Work,
-) -> (Vec<Turn>, Summarised) {
+    until: Instant,
+    calls: &mut Vec<Summarised>,
+) -> Option<Summary> {
     let agent = asking.name();
     // What was paid for in vain is not paid for again with the next ask.
     let rest = || asking.plan().rests.begin(session, Instant::now());
-    let completed = match call(asking, work.request.clone()).await {
-        Ok(completed) => completed,
+    let called = call(asking, work.request.clone(), until).await;
+    let summary = match &called {
+        Ok(completed) => {
+            let summary = work.done(&completed.reply.text);
+            if summary.is_none() {
+                rest();
+                tracing::warn!(%agent, code = "empty", "a session was not summarised: its oldest exchanges are left out");
+            }
+            summary
+        }
         Err(failed) => {
             let code = failed.error.code();
             // One that was refused at once cost nothing, neither money nor time, and may be answered the next time.
@@ -73,17 +112,20 @@ async fn summarise(
                 rest();
             }
             tracing::warn!(%agent, code, "a session was not summarised: its oldest exchanges are left out");
-            return (shown, Some(Err(failed)));
+            None
         }
     };
-    let Some((summary, with)) = work.done(&completed.reply.text) else {
-        rest();
-        tracing::warn!(%agent, code = "empty", "a session was not summarised: its oldest exchanges are left out");
-        return (shown, Some(Ok(completed)));
-    };
-    let (through, until) = (summary.through, asking.until().min(Instant::now() + STORE));
+    calls.push(called);
+    summary
+}
+
+/// Keeps a summary, and says whether another one may go on from it.
+async fn keep_summary(asking: &Asking, sessions: &Arc<dyn SessionStore>, session: &Arc<str>, summary: Summary) -> bool {
+    let (agent, through) = (asking.name(), summary.through);
+    let rest = || asking.plan().rests.begin(session, Instant::now());
+    let until = asking.until().min(Instant::now() + STORE);
     match timeout_at(until, sessions.keep_summary(session.clone(), summary)).await {
-        Ok(Ok(true)) => {}
+        Ok(Ok(true)) => return true,
         // Another ask may have been faster, or the session was forgotten. Otherwise the store keeps none.
         Ok(Ok(false)) => match timeout_at(until, sessions.history(session.clone(), 1)).await {
             Ok(Ok(Some(History { summary: Some(kept), .. }))) if kept.through >= through => {}
@@ -101,19 +143,19 @@ async fn summarise(
             rest();
         }
     }
-    (with, Some(Ok(completed)))
+    false
 }
 
-/// The call of the model: after those of its kind that somebody waits for, and within half of the time that is left.
-async fn call(asking: &Asking, request: ChatRequest) -> Result<Completed, CallFailed> {
+/// The call of the model: after those of its kind that somebody waits for.
+async fn call(asking: &Asking, request: ChatRequest, until: Instant) -> Summarised {
     let plan = asking.plan();
     let model = plan.summaries.as_deref().unwrap_or(&plan.model);
     let priority = match asking.priority() {
         Priority::Urgent => Priority::Normal,
         Priority::Normal | Priority::Background => Priority::Background,
     };
-    let left = asking.until().saturating_duration_since(Instant::now());
-    let call = plan.gateway.call(model, request).within(left / 2).priority(priority);
+    let left = until.saturating_duration_since(Instant::now());
+    let call = plan.gateway.call(model, request).within(left).priority(priority);
     asking.on_behalf(call).send_timed().await
 }
 

@@ -17,8 +17,17 @@ const FRAME: u64 = 8;
 /// The newest exchanges that have together at most so many tokens, roughly. An exchange begins with what a person said, and stays whole:
 /// no tool's answer is without its call.
 pub(super) fn fitting(mut turns: Vec<Turn>, most: u64) -> Vec<Turn> {
+    turns.drain(..first_fitting(turns.iter(), most));
+    turns
+}
+
+/// Where those begin, among the turns.
+pub(super) fn first_fitting<'a>(
+    turns: impl DoubleEndedIterator<Item = &'a Turn> + ExactSizeIterator,
+    most: u64,
+) -> usize {
     let (mut from, mut sum) = (turns.len(), 0);
-    for (number, turn) in turns.iter().enumerate().rev() {
+    for (number, turn) in turns.enumerate().rev() {
         sum += about_tokens(turn);
         if sum > most {
             break;
@@ -27,8 +36,7 @@ pub(super) fn fitting(mut turns: Vec<Turn>, most: u64) -> Vec<Turn> {
             from = number;
         }
     }
-    turns.drain(..from);
-    turns
+    from
 }
 
 /// Four bytes are about a token.

@@ -10,6 +10,7 @@ use super::host::Host;
 use super::limits::AskLimits;
 use super::question::Question;
 use super::rests::Rests;
+use super::summary::LEAST;
 use super::tools::Tools;
 use crate::chat::{ToolSpec, Turn};
 use crate::error::StartError;
@@ -93,8 +94,9 @@ impl ChatAgentSpec {
     }
 
     /// The model may hand the conversation over to this agent, which goes on with it, with its own instructions, tools and model, until
-    /// the answer or another handoff. `description` tells the model when to. The limits are those of the agent that was asked. May be said
-    /// several times.
+    /// the answer or another handoff. `description` tells the model when to. The limits are those of the agent that was asked, and so is
+    /// the session: it keeps that the question was handed over, and its next question is answered by the agent that is asked then. May
+    /// be said several times.
     pub fn handoff(mut self, to: &ChatAgent, description: impl Into<String>) -> Self {
         self.handoffs.push(Arc::new(Handoff::to(to, description.into())));
         self
@@ -115,15 +117,27 @@ impl ChatAgentSpec {
     }
 
     /// What of a session does not fit into [`AskLimits::history_tokens`] is summarised, and not just left out: by a call of its model,
-    /// before the ask that finds it so and within that ask's time and budget. The summary is kept in the session's store for the asks to
-    /// come. When the call fails, the oldest exchanges are left out; when it was paid for, or tried several times, and came to nothing, the next one is made five
-    /// minutes later at the earliest. By default nothing is summarised.
+    /// before the ask that finds it so. By default nothing is summarised.
+    ///
+    /// - **What is kept.** The newest exchanges that fill half of the bound stay word for word. Those before are shown as one summary, a
+    ///   quarter of the bound at most, as a question that the word "Noted." answers. It is kept in the session's store for the asks to
+    ///   come, and the next one goes on from it. It is about nothing that its model has not read.
+    /// - **What is cut.** Of a turn the model reads the first 3,000 bytes and the last 1,000, and is told how many are left out. Of a
+    ///   session the newest 1,000 turns are read. A summary that is longer than its room ends with "...".
+    /// - **What it costs.** A call reads four times the bound, 2,000 tokens at least, and writes a quarter of it. One is made each time the
+    ///   session has outgrown the bound, which is every few exchanges; four at most for one ask, and what these do not come to is
+    ///   read by the next ask's. They are at the expense of the ask: its budget, its [`AskLimits::tokens`], and half of its time at most.
+    /// - **When it fails,** the oldest exchanges are left out of what is shown, as without it. When the call was paid for, or tried
+    ///   several times, and came to nothing, the next one is made five minutes later at the earliest.
+    ///
+    /// [`start`](Self::start) refuses an [`AskLimits::history_tokens`] below 200, which has no room for a summary.
     pub fn summarise(mut self) -> Self {
         self.summarises = true;
         self
     }
 
-    /// The same, by a call of this model, which may be a cheaper one.
+    /// The same, by a call of this model, which may be a cheaper one. It has to take a text of four times
+    /// [`AskLimits::history_tokens`]. Its calls are counted with those of the ask, at its own price; there are no fall-backs.
     pub fn summarise_by(mut self, model: impl Into<String>) -> Self {
         self.summary_model = Some(model.into());
         self.rests = Arc::default();
@@ -208,6 +222,11 @@ impl ChatAgentSpec {
             return Err(StartError::Invalid("capacity is 0; it must be at least 1".to_owned()));
         }
         limits.validate()?;
+        if summarises && limits.history_tokens < LEAST {
+            let few = limits.history_tokens;
+            let broken = format!("history_tokens is {few}; of an agent that summarises it must be at least {LEAST}");
+            return Err(StartError::Invalid(broken));
+        }
         let gateway = gateway?;
         for model in std::iter::once(&model).chain(&fallbacks).chain(&summary_model) {
             gateway.check(model)?;

@@ -129,7 +129,7 @@ impl Tools {
             tracing::debug!(tool = %name, code = error.code(), "a tool call failed");
             format!("error: {error}")
         });
-        Outcome { id, text }
+        Outcome { id, text, to_others: None }
     }
 
     fn unknown(&self, name: &str) -> ToolError {

@@ -30,6 +30,8 @@ pub(super) enum Next {
 pub(super) struct Outcome {
     pub(super) id: String,
     pub(super) text: String,
+    /// What is said in its place to agents that it is not for; `None` when it is for all.
+    pub(super) to_others: Option<String>,
 }
 
 /// An ask under way.
@@ -45,12 +47,15 @@ pub(super) struct Turns {
     /// What the model said last.
     text: String,
     metrics: AskMetrics,
+    /// Calls among them that are none of its turns.
+    extra: u32,
     /// How often each call was made: a tool with its arguments.
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,
-    /// Where the answers that were not, and the words that asked again, are among the turns from the question on.
-    repairs: Vec<usize>,
+    /// What of the turns from the question on is kept otherwise than it was said: not at all, such as the answers that were not and the
+    /// words that asked again, or in other words, such as those of a handoff.
+    edits: Vec<(usize, Option<String>)>,
     /// Whether a reply without a word was asked for again.
     has_been_silent: bool,
 }
@@ -79,9 +84,10 @@ impl Turns {
             has_instructions,
             text: String::new(),
             metrics,
+            extra: 0,
             made: BTreeMap::new(),
             form: form.map(|form| Box::new((form, 0))),
-            repairs: Vec::new(),
+            edits: Vec::new(),
             has_been_silent: false,
         }
     }
@@ -101,7 +107,7 @@ impl Turns {
     /// A call that is paid for like those of its own, and none of its turns: a summary of its session, a reply that nobody may see.
     pub(super) fn paid_for(&mut self, completed: &Completed, price: Option<Price>) {
         self.count(completed, price);
-        self.limits.turns = self.limits.turns.saturating_add(1);
+        self.extra += 1;
     }
 
     /// A call failed, of its own or for its session: what was tried is counted. Without times nobody knows how far it came, but that it
@@ -152,7 +158,7 @@ impl Turns {
             }
             _ if !self.has_been_silent => {
                 self.has_been_silent = true;
-                self.repairs.push(self.request.turns.len().saturating_sub(self.before));
+                self.edits.push((self.request.turns.len().saturating_sub(self.before), None));
                 self.request().turns.push(Turn::user("Your reply was empty. Answer."));
                 return self.again();
             }
@@ -178,14 +184,14 @@ impl Turns {
         let again =
             format!("That cannot be used: {problem}. Answer again with nothing but JSON that satisfies the schema.");
         let at = self.request.turns.len().saturating_sub(self.before);
-        self.repairs.extend([at.saturating_sub(1), at]);
+        self.edits.extend([(at.saturating_sub(1), None), (at, None)]);
         self.request().turns.push(Turn::user(again));
         self.again()
     }
 
     /// The model is called, if it may be.
     pub(super) fn again(&mut self) -> Next {
-        if self.metrics.model_calls >= self.limits.turns {
+        if self.metrics.model_calls.saturating_sub(self.extra) >= self.limits.turns {
             return self.ended_by(AskLimit::Turns);
         }
         if self.limits.tokens.is_some_and(|most| self.tokens() >= most) {
@@ -203,12 +209,24 @@ impl Turns {
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
         self.count_tools(u32::try_from(outcomes.len()).unwrap_or(u32::MAX), took);
-        self.request().turns.extend(outcomes.into_iter().map(|Outcome { id, text }| Turn::tool(id, text)));
+        for Outcome { id, text, to_others } in outcomes {
+            if to_others.is_some() {
+                self.edits.push((self.request.turns.len().saturating_sub(self.before), to_others));
+            }
+            self.request().turns.push(Turn::tool(id, text));
+        }
         self.again()
     }
 
-    /// Another agent goes on: with its instructions in place of those before, and its tools.
+    /// Another agent goes on: with its instructions in place of those before, and its tools. What a handoff before said was not for it.
     pub(super) fn hand_over(&mut self, instructions: Option<Turn>, tools: Vec<Arc<ToolSpec>>) {
+        let (before, edits) = (self.before, std::mem::take(&mut self.edits));
+        for (at, words) in edits.iter().filter_map(|(at, words)| words.as_ref().map(|words| (at, words))) {
+            if let Some(turn) = self.request().turns.get_mut(before + at) {
+                turn.text.clone_from(words);
+            }
+        }
+        self.edits = edits;
         if std::mem::replace(&mut self.has_instructions, instructions.is_some()) {
             self.request().turns.remove(0);
             self.before -= 1;
@@ -241,7 +259,15 @@ impl Turns {
 
     /// A limit ends it.
     fn ended_by(&mut self, limit: AskLimit) -> Next {
-        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, partial: Box::new(self.answer()) }))
+        let AskLimits { turns, tool_calls, tokens, time, repeats, .. } = &self.limits;
+        let most = match limit {
+            AskLimit::Turns => turns.to_string(),
+            AskLimit::ToolCalls => tool_calls.to_string(),
+            AskLimit::Tokens => tokens.map(|most| most.to_string()).unwrap_or_default(),
+            AskLimit::Time => format!("{time:?}"),
+            AskLimit::Repeats => repeats.to_string(),
+        };
+        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, most, partial: Box::new(self.answer()) }))
     }
 
     /// Its time is over.
@@ -295,11 +321,16 @@ impl Turns {
         None
     }
 
-    /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again. Those are
-    /// no exchange with whoever asked, and would be shown, and paid for, with every ask to come.
+    /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again, which are
+    /// no exchange with whoever asked, and would be shown, and paid for, with every ask to come. Of a handoff it keeps that there was
+    /// one: whoever is asked next is not the agent that it was for.
     pub(super) fn kept(&self, turns: &[Turn]) -> Vec<Turn> {
-        let said = turns.iter().enumerate().filter(|(number, _)| !self.repairs.contains(number));
-        said.map(|(_, turn)| turn.clone()).collect()
+        let kept = |(number, turn): (usize, &Turn)| match self.edits.iter().find(|(at, _)| *at == number) {
+            None => Some(turn.clone()),
+            Some((_, None)) => None,
+            Some((_, Some(words))) => Some(Turn { text: words.clone(), ..turn.clone() }),
+        };
+        turns.iter().enumerate().filter_map(kept).collect()
     }
 
     /// What there is.

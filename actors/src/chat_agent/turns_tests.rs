@@ -25,7 +25,7 @@ fn turns(limits: AskLimits) -> Turns {
 }
 
 fn outcome(id: &str, text: &str) -> Outcome {
-    Outcome { id: id.to_owned(), text: text.to_owned() }
+    Outcome { id: id.to_owned(), text: text.to_owned(), to_others: None }
 }
 
 fn limit_of(next: Next) -> (AskLimit, Answer) {
@@ -173,6 +173,25 @@ fn what_was_said_before_comes_after_the_instructions_and_stays_at_a_handoff() {
         let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
         assert_eq!(answer.turns, [Turn::user("how warm?"), Turn::assistant("warm")], "only what is new");
     }
+}
+
+#[test]
+fn the_words_of_a_handoff_are_for_one_agent() {
+    let mut asked = turns(AskLimits::default());
+    let hand_over = |asked: &mut Turns, to: &str| {
+        asked.replied(said("", &[("transfer", &format!("\"{to}\""))]), PRICE);
+        asked.hand_over(Some(Turn::system(to)), Vec::new());
+        let handed =
+            Outcome { to_others: Some(format!("it went to {to}")), ..outcome("call-0", &format!("you are {to}")) };
+        let Next::Model(request) = asked.used(vec![handed], Duration::ZERO) else { panic!("it goes on") };
+        let told = request.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| turn.text.clone());
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(hand_over(&mut asked, "sales"), ["you are sales"]);
+    assert_eq!(hand_over(&mut asked, "support"), ["it went to sales", "you are support"]);
+    let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
+    let kept: Vec<_> = asked.kept(&answer.turns).into_iter().map(|turn| turn.text).collect();
+    assert_eq!(kept, ["how warm?", "", "it went to sales", "", "it went to support", "warm"]);
 }
 
 #[test]

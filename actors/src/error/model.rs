@@ -35,11 +35,13 @@ impl Waiting {
 
     fn hint(self) -> &'static str {
         match self {
-            Self::Queue => "allow more time, or more calls at once",
-            Self::Connection => "see whether the server can be reached from here, and whether the address is right",
-            Self::FirstToken => "allow more time to the first token, or try again later",
-            Self::NextToken => "allow more time between tokens, or try again later",
-            Self::Total => "allow more time, or a shorter reply",
+            Self::Queue => "try again later, or allow more time, or more calls at once",
+            Self::Connection => {
+                "see whether the server can be reached from here, and whether the address is right; then try again"
+            }
+            Self::FirstToken => "try again later, or allow more time to the first token",
+            Self::NextToken => "try again later, or allow more time between tokens",
+            Self::Total => "try again later, or allow more time, or a shorter reply",
         }
     }
 }
@@ -78,6 +80,10 @@ fn in_seconds(time: Duration) -> String {
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
+
+/// In what a budget of tokens says when it is exhausted, and in what a budget of money says of a model without a price.
+pub(crate) const TOKENS_LEFT: &str = "tokens left";
+pub(crate) const NO_PRICE: &str = "nobody knows what";
 
 /// A model call did not work. What is shown says what happened; [`ModelError::hint`] says what to do.
 #[derive(Debug, Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +230,8 @@ impl ModelError {
         }
     }
 
-    /// What to do about it: a fragment that names no flag, as a program has none.
+    /// What to do about it: a fragment that names no flag, as a program has none. It says to try again where
+    /// [`is_retryable`](Self::is_retryable) says that this may help, and nowhere else.
     pub fn hint(&self) -> String {
         let hint = match self {
             Self::Overloaded { retry_after } => {
@@ -236,8 +243,16 @@ impl ModelError {
             }
             Self::Timeout(waiting) => waiting.hint(),
             Self::Stopped => "start another runtime",
+            // What is short stands in the budget's own words.
+            Self::BudgetExhausted(what) if what.contains(TOKENS_LEFT) => {
+                "raise the budget of tokens that is named (`BudgetLimits::tokens`, model.max_tokens), or ask for less: a shorter text, \
+                 or a lower `AskLimits::output_tokens`, which is set aside for each reply"
+            }
+            Self::BudgetExhausted(what) if what.contains(NO_PRICE) => {
+                "add the price of the model ([prices] in the configuration, `ServedModel::price` in code), or limit tokens in place of money"
+            }
             Self::BudgetExhausted(_) => {
-                "raise the budget that is named; where a price is unknown, add it to the configuration, or drop the budget of money"
+                "raise the budget of money that is named (`BudgetLimits::micros`, model.max_cost), or choose a cheaper model"
             }
             Self::Unauthorized { .. } => {
                 "see whether the variable that is named is set, and its key is right and still valid and may use this model"
@@ -249,27 +264,38 @@ impl ModelError {
             Self::RateLimited { .. } => "try again later, or make fewer calls",
             Self::Unavailable { .. } => "try again later: the server has trouble of its own; or name another model",
             Self::Network { sent: false, .. } => {
-                "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, or \
-                 providers.NAME.base_url"
+                "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, \
+                 providers.NAME.base_url, or what the provider is made with in code; then try again"
             }
             Self::Network { sent: true, .. } => {
                 "try again; if it breaks again, look at the server and at the way to it"
             }
             Self::Untrusted(_) => "look at the address, or install the server's certificate",
             Self::Malformed(_) => {
-                "see whether the server speaks as the chosen provider does, and whether the address is right: it usually ends with /v1"
+                "try again; if it fails again, see whether the server speaks as the chosen provider does, and whether the address is \
+                 right: it usually ends with /v1"
             }
             Self::Broken { .. } => "ask again",
-            Self::Provider(_) => "look at what the provider's adapter says; ask again, or another model",
-            Self::NoLanguageModel(_) => "choose a language model",
+            Self::Provider(_) => "look at what the provider's adapter says, or ask another model",
+            Self::NoLanguageModel(_) => {
+                "choose a language model, as PROVIDER/NAME in CALLBOARD_MODEL_NAME or model.name; in code, start the runtime with one: \
+                 `Runtime::with` or `Runtime::with_model`"
+            }
             Self::NotRecorded(_) => "ask as it was asked then, or record anew",
             Self::NetworkBlocked(_) => "use a server on this machine, or allow the network",
         };
         hint.to_owned()
     }
 
-    /// Whether the same call may work later. One whose text has begun to come is not made again behind its reader's back.
+    /// Whether the same call may work when whoever made it makes it again. What broke off was paid for as far as it came, and the next
+    /// one is paid for, too.
     pub fn is_retryable(&self) -> bool {
+        self.may_be_repeated() || matches!(self, Self::Timeout(_) | Self::Broken { .. })
+    }
+
+    /// Whether the gateway may make the same call again by itself: not one whose time is over, and not one whose text has begun to come,
+    /// behind its reader's back.
+    pub(crate) fn may_be_repeated(&self) -> bool {
         match self {
             Self::Overloaded { .. }
             | Self::BreakerOpen { .. }

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// A value of its options breaks a rule.
     #[error("invalid options of a store: {0}")]
     Options(String),
+    /// A question names a session, and the agent has no store.
+    #[error("the agent has no store for sessions")]
+    NotGiven,
     /// More was asked of it at a time than may wait.
     #[error("too much waits for `{0}`")]
     Busy(String),
@@ -45,6 +48,9 @@ pub enum StoreError {
         /// What the system said.
         message: String,
     },
+    /// It was deleted or moved, or another one has its place, while it was open: what is written is not kept.
+    #[error("`{0}` was deleted, moved or replaced while it was open")]
+    Moved(String),
     /// It was closed.
     #[error("`{0}` is closed")]
     Closed(String),
@@ -55,6 +61,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Options(_) => "store_options",
+            Self::NotGiven => "store_not_given",
             Self::Busy(_) => "store_busy",
             Self::Locked(_) => "store_locked",
             Self::ReadOnly(_) => "store_read_only",
@@ -63,6 +70,7 @@ impl StoreError {
             Self::Foreign(_) => "store_foreign",
             Self::Full(_) => "disk_full",
             Self::Unusable { .. } => "store_unusable",
+            Self::Moved(_) => "store_moved",
             Self::Closed(_) => "store_closed",
         }
     }
@@ -72,18 +80,30 @@ impl StoreError {
         matches!(self, Self::Busy(_) | Self::Locked(_) | Self::Full(_))
     }
 
-    /// What to do about it.
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Busy(_) => "try again, or make fewer calls at a time",
+            Self::Locked(_) => "try again when the other program is done, end it, or name another file",
+            Self::Full(_) => "make room on the disk and try again, or name a file on another one",
+            other => other.remedy(),
+        }
+    }
+
+    /// The same for whom nothing is to be tried again.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
             Self::Options(_) => "correct the value that is named",
+            Self::NotGiven => "give it one by `.sessions(store)` when it is started, or ask without a session",
             Self::Busy(_) => "make fewer calls at a time",
             Self::Locked(_) => "wait for the other program, end it, or name another file",
             Self::ReadOnly(_) => "make the file and its folder writable, or name another file",
-            Self::Damaged(_) => "put a copy of it in its place, or move it away: a new one is made",
+            Self::Damaged(_) => "put a backup of it in its place, or move it away: a new one is made",
             Self::Newer { .. } => "use the newer program, or name another file",
             Self::Foreign(_) => "name another file: this one is not touched",
             Self::Full(_) => "make room on the disk, or name a file on another one",
             Self::Unusable { .. } => "check the path and its permissions, or name another file on a local disk",
+            Self::Moved(_) => "put it back in its place, or open the store anew: a new file is made if none is there",
             Self::Closed(_) => "open it again",
         }
     }

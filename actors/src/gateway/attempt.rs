@@ -91,7 +91,7 @@ fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>
     // What its reader has seen is not made again behind his back.
     let error = match received {
         0 => error,
-        received if error.is_retryable() => ModelError::Broken { received, message: error.to_string() },
+        received if error.may_be_repeated() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
     };
     Ended { used: used_nothing.then(TokenUsage::default), outcome: Some((call, Err(error))), ..Ended::default() }

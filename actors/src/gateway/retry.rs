@@ -30,7 +30,7 @@ impl RetryPolicy {
     /// `share` is the part of the bound that is waited, 0 to 1. A wait that would not leave any of the time that is
     /// `left` is not begun: the caller learns at once what happened.
     pub(super) fn next(&self, error: &ModelError, made: u32, share: f64, left: Duration) -> Option<Duration> {
-        if made >= self.attempts || !error.is_retryable() {
+        if made >= self.attempts || !error.may_be_repeated() {
             return None;
         }
         let doubled = 2_u32.checked_pow(made.saturating_sub(1)).and_then(|times| self.first.checked_mul(times));

@@ -3,6 +3,7 @@
 //! A [`Runtime`] owns its threads: one for each shard, each with an actix system of its own. It works from a plain
 //! `main`, inside either flavour of tokio, and several times in one process.
 
+mod beside;
 mod block_on;
 mod chance;
 mod clock;
@@ -19,6 +20,7 @@ mod wheel;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use beside::WorkBeside;
 pub use simulated::simulated;
 pub use stop::{Abandoned, StopReport, StuckThread};
 pub use watchdog::{Blockage, ShardInfo};

@@ -1,6 +1,7 @@
 //! What does a shard do right now? Written by the shard at each turn, in a few writes that ask no other core and no clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::mailbox::AgentId;
 
@@ -11,6 +12,8 @@ pub(super) struct Pulse {
     /// 0 when nobody has the shard.
     agent: AtomicU64,
     turns: AtomicU64,
+    /// Whose work goes on elsewhere, the oldest first; there is as much as there are threads for it.
+    beside: Mutex<Vec<AgentId>>,
 }
 
 /// What somebody else sees of a shard.
@@ -36,6 +39,28 @@ impl Pulse {
         self.agent.store(0, Ordering::Release);
     }
 
+    /// Work of the agent goes on elsewhere.
+    pub(super) fn begin_beside(&self, agent: AgentId) {
+        self.lock().push(agent);
+    }
+
+    /// It is over.
+    pub(super) fn end_beside(&self, agent: AgentId) {
+        let mut beside = self.lock();
+        if let Some(at) = beside.iter().position(|other| *other == agent) {
+            beside.remove(at);
+        }
+    }
+
+    /// Whose work has gone on elsewhere for longest.
+    pub(super) fn oldest_beside(&self) -> Option<AgentId> {
+        self.lock().first().copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<AgentId>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn look(&self) -> Look {
         let turn = self.turns.load(Ordering::Acquire);
         let agent = self.agent.load(Ordering::Acquire);
@@ -59,5 +84,17 @@ mod tests {
         assert_eq!(pulse.look(), Look { agent: None, turn: 1 });
         pulse.begin(AgentId(7));
         assert_eq!(pulse.look().turn, 2);
+    }
+
+    #[test]
+    fn work_that_goes_on_elsewhere_is_known_until_it_is_over() {
+        let pulse = Pulse::default();
+        for agent in [7, 8, 7] {
+            pulse.begin_beside(AgentId(agent));
+        }
+        for (over, oldest) in [(7, Some(AgentId(8))), (8, Some(AgentId(7))), (9, Some(AgentId(7))), (7, None)] {
+            pulse.end_beside(AgentId(over));
+            assert_eq!(pulse.oldest_beside(), oldest);
+        }
     }
 }

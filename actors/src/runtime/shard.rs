@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::deadlines;
 use super::pulse::Pulse;
+use super::{beside, deadlines};
 use crate::error::StartError;
 use crate::mailbox::{ShardLedger, contain, drop_contained, mark_shard_ending};
 
@@ -56,7 +56,7 @@ pub(super) struct ShardDoor {
     /// Whether everything happens on its thread, and no jobs are taken.
     is_alone: bool,
     pub(super) ledger: Arc<ShardLedger>,
-    pub(super) pulse: Pulse,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl ShardDoor {
@@ -145,9 +145,12 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
     let (has_ended, ended) = oneshot::channel();
     let end = CancellationToken::new();
     let token = end.clone();
+    let pulse = Arc::<Pulse>::default();
+    let own = pulse.clone();
     let body = move || {
         let _has_ended = has_ended;
         HERE.set(number);
+        beside::is_here(own);
         let system = actix::System::new();
         system.block_on(async move {
             tokio::task::spawn_local(deadlines::keep_here());
@@ -165,7 +168,7 @@ pub(super) fn start(index: usize, number: u64) -> Result<(ShardDoor, ShardThread
     let thread = std::thread::Builder::new().name(name).spawn(body);
     let thread = thread.map_err(|error| StartError::Thread(error.to_string()))?;
     is_up.recv_timeout(START_LIMIT).map_err(|_| StartError::Thread("it did not come up in time".to_owned()))?;
-    let door = ShardDoor { number, jobs, is_alone: false, ledger, pulse: Pulse::default() };
+    let door = ShardDoor { number, jobs, is_alone: false, ledger, pulse };
     Ok((door, ShardThread { end, ended: Some(ended), thread: Some(thread) }))
 }
 
@@ -184,7 +187,7 @@ pub(super) fn on_this_thread() -> (ShardDoor, Presence) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let before = Presence(HERE.replace(number));
     let (jobs, _closed) = mpsc::channel(1);
-    (ShardDoor { number, jobs, is_alone: true, ledger, pulse: Pulse::default() }, before)
+    (ShardDoor { number, jobs, is_alone: true, ledger, pulse: Arc::default() }, before)
 }
 
 async fn serve(mut inbox: mpsc::Receiver<Job>, end: CancellationToken) {

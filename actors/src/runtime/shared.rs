@@ -220,6 +220,11 @@ impl Shared {
         self.shards.iter().map(|shard| shard.pulse.look())
     }
 
+    /// Whose work has gone on beside a shard for longest.
+    pub(super) fn oldest_beside(&self, shard: usize) -> Option<AgentId> {
+        self.shards.get(shard)?.pulse.oldest_beside()
+    }
+
     /// Those that the clock keeps.
     pub(super) fn deadlines(&self) -> &ClockDeadlines {
         &self.deadlines

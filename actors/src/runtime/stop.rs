@@ -56,7 +56,9 @@ pub struct StopReport {
 pub struct StuckThread {
     /// The number of the shard.
     pub shard: usize,
-    /// The agent whose turn it was, its own code or work of its, by id and name; `None` when nobody's was seen at that moment.
+    /// The agent whose turn it was, its own code or work of its, by id and name; when it was nobody's, the one whose work on a thread of
+    /// its own ([`WorkBeside`](super::WorkBeside)), such as a plain function that is a tool, has lasted longest. `None` when neither was seen
+    /// at that moment.
     pub agent: Option<(AgentId, String)>,
 }
 
@@ -183,7 +185,8 @@ async fn cut_short(shared: &Shared, late: Vec<Arc<dyn AnyAgent>>, report: &mut S
 
 /// What is known of a thread that is stuck. An agent that is in no directory any more has its name in the report.
 fn stuck(shared: &Shared, shard: usize, report: &StopReport) -> StuckThread {
-    let agent = shared.looks().nth(shard).and_then(|look| look.agent).map(|id| {
+    let has_turn = shared.looks().nth(shard).and_then(|look| look.agent);
+    let agent = has_turn.or_else(|| shared.oldest_beside(shard)).map(|id| {
         let abandoned = report.abandoned.iter().find(|agent| agent.id == id).map(|agent| agent.name.clone());
         (id, abandoned.unwrap_or_else(|| shared.directory().name_of(id)))
     });

@@ -170,10 +170,12 @@ mod tests {
             "not an address",
         ] {
             let message = refused(base);
-            assert!(message.starts_with("OPENAI_BASE_URL is `") && !message.contains("secret"), "{message}");
+            assert!(message.starts_with("the provider's address is `") && !message.contains("secret"), "{message}");
         }
         let key = OpenAi::new("m", Some("a\nb".into()), None).unwrap_err().to_string();
-        assert!(key.starts_with("OPENAI_API_KEY cannot be sent"), "{key}");
+        assert!(key.starts_with("the provider's key cannot be sent"), "{key}");
+        let hint = OpenAi::new("m", None, Some("x")).unwrap_err().hint();
+        assert!(hint.contains("OPENAI_BASE_URL") && hint.contains("in code, it is the `base_url`"), "{hint}");
         let shown = format!("{:?}", OpenAi::new("m", Some("sk-secret".into()), Some("http://localhost:1/v1")).unwrap());
         assert_eq!(shown, "OpenAi(m at http://localhost:1)");
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{BudgetLimits, Spent};
-use crate::error::ModelError;
+use crate::error::{ModelError, NO_PRICE, TOKENS_LEFT};
 
 /// Tokens and millionths of a US dollar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -191,12 +191,12 @@ impl Level<'_> {
                     Wish::Call { model, .. } => format!("a call of {model} may use {}", asked.tokens),
                     Wish::Part => format!("{} are to be set aside for a part", asked.tokens),
                 };
-                return self.refuse(&format!("has {left} of its {limit} tokens left, and {wish}"));
+                return self.refuse(&format!("has {left} of its {limit} {TOKENS_LEFT}, and {wish}"));
             }
         }
         let Some(limit) = micros else { return Ok(()) };
         if let Wish::Call { model, has_price: false } = wish {
-            let what = format!("nobody knows what {model} costs, and the {} has a budget of money", self.name());
+            let what = format!("{NO_PRICE} {model} costs, and the {} has a budget of money", self.name());
             return Err(ModelError::BudgetExhausted(what));
         }
         let left = self.left(limit, spent.micros, spent.reserved_micros);
