@@ -82,6 +82,7 @@ mod tests {
             cancelled,
             failure: None,
             notes: Vec::new(),
+            rules_instead: Vec::new(),
             generator: Generator::extractive(),
             struck: 0,
             usage: Usage::default(),

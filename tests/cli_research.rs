@@ -43,6 +43,7 @@ fn the_json_has_the_documented_shape() {
         "citations",
         "not_found",
         "notes",
+        "rules_instead",
         "skipped",
         "usage",
         "timing_ms",

@@ -105,6 +105,9 @@ pub enum Event {
         role: String,
         /// The researcher's task.
         task: Option<TaskId>,
+        /// The model that was asked, by its whole name; of a list the first.
+        #[serde(default)]
+        model: String,
         /// Why, for people.
         reason: String,
     },

@@ -8,7 +8,7 @@ use callboard_actors::chat::ReplyForm;
 use callboard_actors::error::ModelError;
 use callboard_actors::event::{CancelReason, Event, RunEvent};
 use callboard_actors::gateway::{BudgetLimits, Source};
-use callboard_actors::research::{FailureCause, Status, TaskId, Usage};
+use callboard_actors::research::{FailureCause, RunStep, Status, TaskId, Usage};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervisor::{Collect, RunOptions};
 use callboard_actors::testkit::explore;
@@ -173,6 +173,15 @@ fn a_reply_that_is_no_use_is_repaired_once_and_then_the_rules_decide() {
         assert!(notes.iter().zip(begins).all(|(note, begin)| note.starts_with(begin)), "{notes:?}");
         let told = played.log.iter().filter(|event| matches!(event.event, Event::RulesInstead { .. })).count();
         assert_eq!(told, 4);
+        let steps = [RunStep::Plan, RunStep::Research, RunStep::LookBack, RunStep::Write];
+        let instead = &played.outcome.rules_instead;
+        assert_eq!(instead.iter().map(|instead| instead.step).collect::<Vec<_>>(), steps);
+        assert!(
+            instead.iter().all(|instead| instead.model == "played/one" && instead.reason.contains("no JSON object")
+                || instead.step == RunStep::Write),
+            "{instead:?}"
+        );
+        assert_eq!((instead[1].task, instead[3].task), (Some(TaskId(1)), None));
     });
 }
 

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use callboard::actors::research::Generator;
+use callboard::actors::research::{Generator, Report};
+use callboard::actors::text::count;
 use callboard::compose;
 use callboard::config::keys::Name;
 use callboard::config::{BUILTIN, Config, Loaded, Origin, Settings};
@@ -39,6 +40,9 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Ok(described) => described,
         Err(error) => return failed(args.output, &error),
     };
+    if args.require_model && loaded.config.model.name == BUILTIN {
+        return output::failure(args.output, no_model(), ExitStatus::Usage);
+    }
     if args.plan_only {
         let planned = runtime.block_on(plan(&args, described, &loaded.config.model.name));
         runtime.shutdown_background();
@@ -222,18 +226,44 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     let Finished { report, sources, exit, .. } = finished;
     let written = args.out.as_deref().map_or(Ok(()), |folder: &Path| finished.write(folder));
     let (error, status) = match written {
-        Ok(()) => (ended_early(*exit, !report.findings.is_empty()), *exit),
+        Ok(()) => match unused(args, report, *exit) {
+            Some(error) => (Some(error), ExitStatus::Provider),
+            None => (ended_early(*exit, !report.findings.is_empty()), *exit),
+        },
         Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
     };
     error.iter().for_each(output::complain);
     if status == ExitStatus::NoEvidence && !args.quiet {
-        output::line(&format!("hint: {}", nothing_found(&report.generator)));
+        output::line(&format!("hint: {}", nothing_found(report)));
     }
     let answer = match layout(args.output) {
         Some(layout) => json::report(report, error, layout),
         None => text(report, sources, output::style()),
     };
     output::answer(&answer, status)
+}
+
+/// The flag that wants a model where none is named, which is no slip: somebody relies on it.
+fn no_model() -> ErrorEntry {
+    let message = "--require-model is given, and no language model is named";
+    let hint = "add --model openai/NAME, or leave --require-model out";
+    ErrorEntry { code: "model_missing".into(), cause: None, message: message.into(), hint: hint.into() }
+}
+
+/// What is wrong with a report that a model should have made, when the rules did a step of it. A run that was cut short, or of which
+/// nothing is left, says that instead.
+fn unused(args: &ResearchArgs, report: &Report, exit: ExitStatus) -> Option<ErrorEntry> {
+    let ended = matches!(exit, ExitStatus::Complete | ExitStatus::Partial | ExitStatus::NoEvidence);
+    let first = report.rules_instead.first().filter(|_| args.require_model && ended)?;
+    let (steps, model) = (count(report.rules_instead.len(), "step"), &first.model);
+    Some(ErrorEntry {
+        code: "model_unused".into(),
+        cause: None,
+        message: format!("the rules did {steps} in place of {model}: {}", first.reason.trim_end_matches('.')),
+        hint:
+            "rules_instead in the report has every step with its reason; leave --require-model out to take the report"
+                .into(),
+    })
 }
 
 /// What programs and people are told beside a report that is not what was asked for.
@@ -257,8 +287,8 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
 }
 
 /// What to do when every part was looked for and nothing was found, which is no error.
-fn nothing_found(generator: &Generator) -> &'static str {
-    match generator.kind == "extractive" {
+fn nothing_found(report: &Report) -> &'static str {
+    match report.usage.model_calls == 0 && report.rules_instead.is_empty() {
         true => {
             "rules look for the question's own words: ask in those of the documents, or name a language model with --model"
         }

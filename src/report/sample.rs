@@ -41,6 +41,7 @@ pub(super) fn report() -> (Report, Sources) {
         citations,
         not_found: vec!["No evidence was found for “what is a dead letter?”.".into()],
         notes: Vec::new(),
+        rules_instead: Vec::new(),
         skipped: vec![SkippedFile { file: "logo.png".into(), reason: "binary".into() }],
         usage: Usage::default(),
         timing_ms: Timing { index: 204, total: 1234 },

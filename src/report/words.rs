@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use callboard_actors::research::{Report, SkippedFile, Status, Usage};
+use callboard_actors::research::{Report, RunStep, SkippedFile, Status, Usage};
 use callboard_actors::text::count;
 
 pub(super) const NOT_FOUND: &str = "What was not found";
@@ -21,8 +21,40 @@ pub(super) fn status(status: Status) -> &'static str {
     }
 }
 
-/// Who made the text, in one sentence.
+/// Who made the text, and which language model was asked and not used, in a sentence each.
 pub(super) fn generator(report: &Report) -> String {
+    let unused = unused(report).into_iter().map(|sentence| format!(" {sentence}"));
+    std::iter::once(made_by(report)).chain(unused).collect()
+}
+
+/// For each model the steps that the rules did in its place; why is among the notes.
+fn unused(report: &Report) -> Vec<String> {
+    let mut of_models = BTreeMap::<&str, BTreeMap<RunStep, usize>>::new();
+    for instead in &report.rules_instead {
+        *of_models.entry(&instead.model).or_default().entry(instead.step).or_default() += 1;
+    }
+    let sentence = |(model, steps): (&str, BTreeMap<RunStep, usize>)| {
+        let steps: Vec<_> = steps.into_iter().map(|(step, times)| named(step, times)).collect();
+        let all = match steps.split_last() {
+            Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+            _ => steps.concat(),
+        };
+        format!("The language model {model} was no use for {all}: the rules did that.")
+    };
+    of_models.into_iter().map(sentence).collect()
+}
+
+fn named(step: RunStep, times: usize) -> String {
+    match step {
+        RunStep::Plan => "the plan".to_owned(),
+        RunStep::Research => format!("{} of the question", count(times, "part")),
+        RunStep::LookBack => "what is missing".to_owned(),
+        RunStep::Write => "the answer".to_owned(),
+        _ => count(times, "step"),
+    }
+}
+
+fn made_by(report: &Report) -> String {
     match report.generator.kind.as_str() {
         "extractive" if report.usage.model_calls == 0 => {
             "Extractive: quotes and arranges sentences; no language model was called.".into()
@@ -98,6 +130,8 @@ fn kind(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use callboard_actors::research::{RulesInstead, TaskId};
+
     use super::*;
 
     #[test]
@@ -119,6 +153,29 @@ mod tests {
         (report.usage.cost_usd, report.usage.calls_without_usage) = (None, 1);
         let untold = "without 1 of them that did not say, at a cost that nobody knows.";
         assert_eq!(generator(&report), format!("{said}, {untold}"));
+    }
+
+    #[test]
+    fn a_model_that_was_asked_and_not_used_is_named_with_its_steps() {
+        let (mut report, _) = super::super::sample::report();
+        let instead = |step, task: Option<u32>, model: &str| RulesInstead {
+            step,
+            task: task.map(TaskId),
+            model: model.to_owned(),
+            reason: "it is silent".to_owned(),
+        };
+        report.rules_instead = vec![instead(RunStep::Write, None, "a/one")];
+        let ends = |report: &Report, end: &str| assert!(generator(report).ends_with(end), "{}", generator(report));
+        ends(&report, ". The language model a/one was no use for the answer: the rules did that.");
+        for (step, task) in [(RunStep::Plan, None), (RunStep::Research, Some(1)), (RunStep::Research, Some(2))] {
+            report.rules_instead.push(instead(step, task, "a/one"));
+        }
+        report.rules_instead.push(instead(RunStep::LookBack, None, "b/two"));
+        ends(
+            &report,
+            " The language model a/one was no use for the plan, 2 parts of the question and the answer: \
+             the rules did that. The language model b/two was no use for what is missing: the rules did that.",
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::event::CancelReason;
 /// rest on them. Quotes and claims are taken over as they are.
 pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> Report {
     let not_found = not_found(&outcome);
-    let Outcome { run_id, question, plan, draft, status, usage, notes, generator, .. } = outcome;
+    let Outcome { run_id, question, plan, draft, status, usage, notes, rules_instead, generator, .. } = outcome;
     let (findings, citations) = number(draft);
     let plan: Vec<PlanEntry> =
         plan.tasks.into_iter().map(|task| PlanEntry { id: task.id, question: task.question }).collect();
@@ -35,6 +35,7 @@ pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> 
         citations,
         not_found,
         notes,
+        rules_instead,
         skipped,
         usage,
         timing_ms: timing,

@@ -1,6 +1,6 @@
 //! How did a run end? What the supervisor hands back; the facade makes the [`Report`](super::Report) of it.
 
-use super::{Draft, Generator, Plan, Status, TaskId, Usage};
+use super::{Draft, Generator, Plan, RulesInstead, Status, TaskId, Usage};
 use crate::error::ModelError;
 use crate::event::CancelReason;
 
@@ -81,6 +81,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What was not done as it was asked for, in sentences for people.
     pub notes: Vec<String>,
+    /// The steps that the rules did because the model that was asked was no use, as they came.
+    pub rules_instead: Vec<RulesInstead>,
     /// Who made the text.
     pub generator: Generator,
     /// Claims that the verifier struck.

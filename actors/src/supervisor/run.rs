@@ -142,6 +142,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
             false => Duration::ZERO,
         },
         looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
+        planner: crew.planner.wanted().to_owned(),
         on_reply: options.on_reply,
     };
     let (budgets, crew) = (crew.budgets(), crew.of_run(&id));
@@ -226,6 +227,7 @@ impl Run {
             cancelled: self.log.cancelled_because(),
             failure: Some(Failure::internal("the run's supervisor did not come to its end")),
             notes: Vec::new(),
+            rules_instead: Vec::new(),
             generator: Generator::extractive(),
             struck: 0,
             usage: Usage::of(&self.budgets),

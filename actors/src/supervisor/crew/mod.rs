@@ -43,6 +43,11 @@ impl Strategy {
         self.model().is_some()
     }
 
+    /// The name of the model that is wanted; of a list the first.
+    pub(super) fn wanted(&self) -> &str {
+        self.model().map_or("", |model| &model.name)
+    }
+
     pub(super) fn model(&self) -> Option<&Arc<CrewModel>> {
         match self {
             Self::Rules => None,
@@ -67,8 +72,13 @@ pub(super) enum By {
         name: Arc<str>,
         instead_of: Option<String>,
     },
-    /// The rules, because the model was no use; the text is for people.
-    RulesInstead(String),
+    /// The rules, because the model that was wanted was no use.
+    RulesInstead {
+        /// Its whole name; of a list the first.
+        model: String,
+        /// For people.
+        reason: String,
+    },
 }
 
 impl<T> Made<T> {
@@ -81,8 +91,9 @@ impl<T> Made<T> {
         Self { value, by: By::Model { name, instead_of } }
     }
 
-    pub(super) fn by_rules_instead(value: T, reason: String) -> Self {
-        Self { value, by: By::RulesInstead(reason) }
+    /// In place of `model`.
+    pub(super) fn by_rules_instead(value: T, model: &str, reason: String) -> Self {
+        Self { value, by: By::RulesInstead { model: model.to_owned(), reason } }
     }
 }
 

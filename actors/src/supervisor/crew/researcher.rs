@@ -150,7 +150,7 @@ impl Agent for Researcher {
                     Err(error) => error.to_string(),
                 };
                 let findings = rules::find::find(&current.task, &retrieved);
-                current.reply.send(Ok(Made::by_rules_instead(findings, reason)));
+                current.reply.send(Ok(Made::by_rules_instead(findings, self.strategy.wanted(), reason)));
             }
         }
     }

@@ -38,6 +38,7 @@ impl Machine {
             failure: self.lost.clone(),
             struck: self.struck,
             notes: std::mem::take(&mut self.notes),
+            rules_instead: std::mem::take(&mut self.instead),
             generator,
             usage: Usage::default(),
         })));
