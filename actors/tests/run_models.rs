@@ -14,7 +14,7 @@ use callboard_actors::supervisor::{Collect, RunOptions};
 use callboard_actors::testkit::explore;
 use common::chance::{Dice, seeds};
 use common::crew::*;
-use common::library::{library, question, sentence};
+use common::library::{Behaviour, library, question, sentence};
 use tokio::time::Instant;
 
 #[test]
@@ -182,6 +182,21 @@ fn a_reply_that_is_no_use_is_repaired_once_and_then_the_rules_decide() {
             "{instead:?}"
         );
         assert_eq!((instead[1].task, instead[3].task), (Some(TaskId(1)), None));
+    });
+}
+
+#[test]
+fn a_model_that_has_nothing_to_choose_from_is_not_asked_and_the_report_says_so() {
+    simulated(1, |runtime| async move {
+        let library = library(&[("alder", Behaviour::Nothing)]);
+        let played = play(&runtime, &library, "What is alder about?", options(), |role, _, _| good(role)).await;
+        assert_eq!(played.roles(), [Role::Planner, Role::LooksBack], "nobody asks it about nothing");
+        let note = "played/one was not asked about “What is the alder protocol?”: no passage was retrieved for it.";
+        assert_eq!((played.outcome.status, &*played.outcome.notes), (Status::NoEvidence, &[note.to_owned()][..]));
+        assert_eq!(played.outcome.rules_instead, [], "it is not the model's fault");
+        let said = |note: &str| matches!(note, "played/one is not asked");
+        let told = |event: &RunEvent| matches!(&event.event, Event::TaskProgress { note, .. } if said(note));
+        assert!(played.log.iter().any(told));
     });
 }
 

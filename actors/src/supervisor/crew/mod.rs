@@ -72,6 +72,11 @@ pub(super) enum By {
         name: Arc<str>,
         instead_of: Option<String>,
     },
+    /// The rules, as there was nothing that the model could have been asked about.
+    Unasked {
+        /// Its whole name; of a list the first.
+        model: String,
+    },
     /// The rules, because the model that was wanted was no use.
     RulesInstead {
         /// Its whole name; of a list the first.
@@ -89,6 +94,11 @@ impl<T> Made<T> {
     pub(super) fn by_model(value: T, name: Arc<str>, asked: &str) -> Self {
         let instead_of = (&*name != asked).then(|| asked.to_owned());
         Self { value, by: By::Model { name, instead_of } }
+    }
+
+    /// With nothing to ask `model` about.
+    pub(super) fn by_rules_unasked(value: T, model: &str) -> Self {
+        Self { value, by: By::Unasked { model: model.to_owned() } }
     }
 
     /// In place of `model`.

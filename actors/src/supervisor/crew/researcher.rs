@@ -82,7 +82,9 @@ impl Researcher {
         };
         if retrieved.passages.is_empty() {
             // There is nothing that a model could choose from.
-            return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
+            (current.progress)(format!("{} is not asked", model.name));
+            let findings = rules::find::find(&current.task, &retrieved);
+            return current.reply.send(Ok(Made::by_rules_unasked(findings, &model.name)));
         }
         (current.progress)("asking the model".to_owned());
         let retrieved = Arc::new(retrieved);

@@ -1,6 +1,6 @@
 //! Who decided a step, and what is told of it when it is not who was asked?
 
-use super::Machine;
+use super::{Machine, number};
 use crate::event::Event;
 use crate::research::{RulesInstead, RunStep, TaskId};
 use crate::supervisor::crew::By;
@@ -22,6 +22,11 @@ impl Machine {
                 if matches!(step, RunStep::Research | RunStep::Write) {
                     self.written_by = Some(name.to_string());
                 }
+            }
+            By::Unasked { model } => {
+                let part = task.and_then(|task| self.fan_out.task(number(task)));
+                let part = part.map(|task| task.question.clone()).unwrap_or_default();
+                self.notes.push(format!("{model} was not asked about “{part}”: no passage was retrieved for it."));
             }
             By::Rules => {}
         }
