@@ -78,6 +78,7 @@ mod tests {
             plan: Plan { question: "q".into(), tasks: Vec::new() },
             draft: Draft::default(),
             missing: missing.into_iter().collect(),
+            unread: Vec::new(),
             status,
             cancelled,
             failure: None,

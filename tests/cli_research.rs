@@ -45,6 +45,7 @@ fn the_json_has_the_documented_shape() {
         "notes",
         "rules_instead",
         "skipped",
+        "unread",
         "usage",
         "timing_ms",
     ];

@@ -66,7 +66,7 @@ pub enum Event {
     TaskProgress {
         /// Which task.
         task: TaskId,
-        /// A short phrase for people, such as `read 24 passages`. Never text of a document.
+        /// A short phrase for people, such as `retrieved 24 passages`. Never text of a document.
         note: String,
     },
     /// A researcher replied.

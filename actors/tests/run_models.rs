@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use callboard_actors::chat::ReplyForm;
+use callboard_actors::chat::{ChatRequest, ReplyForm};
 use callboard_actors::error::ModelError;
 use callboard_actors::event::{CancelReason, Event, RunEvent};
 use callboard_actors::gateway::{BudgetLimits, Source};
@@ -346,6 +346,28 @@ fn who_interrupts_the_writing_still_gets_what_was_found() {
             (Some(CancelReason::Interrupted), 1),
             "{outcome:?}"
         );
+    });
+}
+
+#[test]
+fn what_was_retrieved_for_parts_that_are_cut_short_is_in_the_outcome() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let script = |role, request: &ChatRequest, _| match role {
+            Role::Planner => says(r#"{"tasks": ["What is the alder protocol?", "What is the birch protocol?"]}"#),
+            Role::Researcher if request.turns[1].text.contains("The birch protocol is") => Does::Hangs,
+            _ => good(role),
+        };
+        let stage = stage(&runtime, &library, BudgetLimits::default(), Box::new(script));
+        let mut run = runtime.research(&question(&["alder", "birch"]), stage.crew, options()).unwrap();
+        let mut events = run.events();
+        while !matches!(events.next().await.unwrap().event, Event::TaskFinished { .. }) {}
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        run.cancel(CancelReason::Interrupted);
+        let outcome = run.outcome().await;
+        assert_eq!((outcome.status, outcome.draft.sections.len()), (Status::Partial, 1), "{outcome:?}");
+        let unread: Vec<_> = outcome.unread.iter().map(|unread| (unread.task, &*unread.passages[0].text)).collect();
+        assert_eq!(unread, [(TaskId(2), &*sentence("birch"))], "and none of what was read");
     });
 }
 

@@ -228,7 +228,7 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     let (error, status) = match written {
         Ok(()) => match unused(args, report, *exit) {
             Some(error) => (Some(error), ExitStatus::Provider),
-            None => (ended_early(*exit, !report.findings.is_empty()), *exit),
+            None => (ended_early(*exit, left(report)), *exit),
         },
         Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
     };
@@ -266,19 +266,46 @@ fn unused(args: &ResearchArgs, report: &Report, exit: ExitStatus) -> Option<Erro
     })
 }
 
+/// What is left of a run that ended early.
+#[derive(Clone, Copy)]
+enum Left {
+    Nothing,
+    /// Passages that nobody read.
+    Retrieved,
+    Found,
+}
+
+fn left(report: &Report) -> Left {
+    match (report.findings.is_empty(), report.unread.is_empty()) {
+        (false, _) => Left::Found,
+        (true, false) => Left::Retrieved,
+        (true, true) => Left::Nothing,
+    }
+}
+
 /// What programs and people are told beside a report that is not what was asked for.
-fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
-    let (code, message, hint) = match exit {
-        ExitStatus::Limit => {
+fn ended_early(exit: ExitStatus, left: Left) -> Option<ErrorEntry> {
+    let (code, message, hint) = match (exit, left) {
+        (ExitStatus::Limit, Left::Retrieved) => (
+            "deadline",
+            "the deadline passed before what was retrieved was read",
+            "allow more time with --deadline; the report lists the passages",
+        ),
+        (ExitStatus::Limit, _) => {
             ("deadline", "the deadline passed before anything was found", "allow more time with --deadline")
         }
-        ExitStatus::Interrupted if !found => {
+        (ExitStatus::Interrupted, Left::Nothing) => {
             ("interrupted", "the run was interrupted before anything was found", "run the command again")
         }
-        ExitStatus::Interrupted => {
+        (ExitStatus::Interrupted, Left::Retrieved) => (
+            "interrupted",
+            "the run was interrupted before what was retrieved was read",
+            "the report lists the passages; run the command again to have them read",
+        ),
+        (ExitStatus::Interrupted, Left::Found) => {
             ("interrupted", "the run was interrupted", "the report holds what was found until then")
         }
-        ExitStatus::Internal => {
+        (ExitStatus::Internal, _) => {
             ("run_failed", "no part of the run came to its end", "not_found in the report says why")
         }
         _ => return None,
@@ -306,9 +333,13 @@ mod tests {
 
     #[test]
     fn only_a_report_with_findings_is_praised_for_them() {
-        let hint = |found| ended_early(ExitStatus::Interrupted, found).map(|error| error.hint);
-        assert_eq!(hint(true).as_deref(), Some("the report holds what was found until then"));
-        assert_eq!(hint(false).as_deref(), Some("run the command again"));
-        assert!(ended_early(ExitStatus::Complete, true).is_none());
+        let hint = |left| ended_early(ExitStatus::Interrupted, left).map(|error| error.hint);
+        assert_eq!(hint(Left::Found).as_deref(), Some("the report holds what was found until then"));
+        assert_eq!(hint(Left::Nothing).as_deref(), Some("run the command again"));
+        for exit in [ExitStatus::Interrupted, ExitStatus::Limit] {
+            let told = ended_early(exit, Left::Retrieved).unwrap();
+            assert!(told.message.ends_with("before what was retrieved was read"), "{told:?}");
+        }
+        assert!(ended_early(ExitStatus::Complete, Left::Found).is_none());
     }
 }

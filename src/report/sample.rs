@@ -39,6 +39,7 @@ pub(super) fn report() -> (Report, Sources) {
         answer_markdown: String::new(),
         findings: vec![FindingEntry { task: TaskId(1), text: quote.into(), citations: vec![1, 2] }],
         citations,
+        unread: Vec::new(),
         not_found: vec!["No evidence was found for “what is a dead letter?”.".into()],
         notes: Vec::new(),
         rules_instead: Vec::new(),

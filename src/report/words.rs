@@ -9,7 +9,7 @@ pub(super) const NOT_FOUND: &str = "What was not found";
 pub(super) const NOTES: &str = "What was done otherwise";
 pub(super) const SKIPPED: &str = "Skipped files";
 pub(super) const SOURCES: &str = "Sources";
-pub(super) const NOTHING: &str = "No passage was found that answers the question.";
+pub(super) const UNREAD: &str = "Retrieved and not read";
 
 /// The status for people.
 pub(super) fn status(status: Status) -> &'static str {

@@ -125,6 +125,16 @@ pub struct Citation {
     pub end: usize,
 }
 
+/// A passage that was retrieved for a part, and that nobody read before the part was cut short. No claim rests on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadPassage {
+    /// The part it was retrieved for.
+    pub task: TaskId,
+    /// Where it stands; its quote is the whole passage. Its id goes on after those of the citations.
+    #[serde(flatten)]
+    pub passage: Citation,
+}
+
 /// A file that was not read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedFile {
@@ -180,6 +190,9 @@ pub struct Report {
     pub findings: Vec<FindingEntry>,
     /// The sources of the claims.
     pub citations: Vec<Citation>,
+    /// What was retrieved and not read before the run was cut short: part by part, the best first.
+    #[serde(default)]
+    pub unread: Vec<UnreadPassage>,
     /// One sentence for each part that is missing, with its cause.
     pub not_found: Vec<String>,
     /// What was not done as it was asked for, in sentences; empty with the rules.

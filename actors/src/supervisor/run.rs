@@ -223,6 +223,7 @@ impl Run {
             plan: Plan { question: self.question.clone(), tasks: Vec::new() },
             draft: Draft::default(),
             missing: Vec::new(),
+            unread: Vec::new(),
             status: Status::Failed,
             cancelled: self.log.cancelled_because(),
             failure: Some(Failure::internal("the run's supervisor did not come to its end")),

@@ -13,7 +13,7 @@ use super::crew::{Made, Written};
 use super::fan_out::{FanOut, FanOutLimits, Step, TaskState};
 use crate::event::{CancelReason, Event};
 use crate::research::rules::verify::Verified;
-use crate::research::{Draft, Failure, Findings, Outcome, Plan, RulesInstead, RunStep, Task, TaskId};
+use crate::research::{Draft, Failure, Findings, Outcome, Plan, Retrieved, RulesInstead, RunStep, Task, TaskId};
 use crate::text::count;
 
 mod credit;
@@ -118,6 +118,8 @@ pub(super) struct Machine {
     asked_for: usize,
     /// What was not done as it was asked for.
     notes: Vec<String>,
+    /// What was retrieved for tasks that are not over.
+    retrieved: BTreeMap<TaskId, Arc<Retrieved>>,
     /// Steps that the rules did in place of a model.
     instead: Vec<RulesInstead>,
     /// The model whose words or choices the text is.
@@ -154,6 +156,7 @@ impl Machine {
             is_enough: false,
             asked_for: usize::MAX,
             notes: Vec::new(),
+            retrieved: BTreeMap::new(),
             instead: Vec::new(),
             written_by: None,
             left_out: 0,
@@ -208,6 +211,13 @@ impl Machine {
             _ => {}
         }
         std::mem::take(&mut self.commands)
+    }
+
+    /// Keeps what was retrieved for a task, for a report of a run that is cut short before it is read.
+    pub(super) fn retrieved(&mut self, task: TaskId, retrieved: Arc<Retrieved>) {
+        if self.phase == Phase::Collecting && self.fan_out.task(number(task)).is_some() {
+            self.retrieved.insert(task, retrieved);
+        }
     }
 
     /// When to send [`Input::Tick`] next.
@@ -267,6 +277,7 @@ impl Machine {
         if !self.fan_out.record(number(task), attempt, findings) {
             return;
         }
+        self.retrieved.remove(&task);
         let question = self.fan_out.task(number(task)).map(|task| task.question.clone()).unwrap_or_default();
         self.credit(by, RunStep::Research, Some(task), format!("“{question}” was answered by rules"));
         self.emit(Event::TaskFinished { task, claims });
