@@ -328,6 +328,38 @@ fn a_slow_model_is_not_waited_for_beyond_the_deadline() {
 }
 
 #[test]
+fn a_silent_model_is_waited_for_twice_and_then_no_more() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let began = Instant::now();
+        let played = play(&runtime, &library, &question(&["alder"]), options(), |_, _, _| Does::Hangs).await;
+        assert_eq!(played.roles(), [Role::Planner, Role::Researcher], "nobody waits for it a third time");
+        // A third of the 80 seconds before the writing, and nine tenths of the rest.
+        assert!(began.elapsed() < Duration::from_secs(76), "{:?}", began.elapsed());
+        assert_eq!((played.outcome.status, played.said()), (Status::Complete, vec![&*sentence("alder")]));
+        let why: Vec<_> = played.outcome.rules_instead.iter().map(|instead| &*instead.reason).collect();
+        assert!(why[..2].iter().all(|why| *why == "it did not answer in the time that it had"), "{why:?}");
+        assert!(why.len() == 4 && why[2..].iter().all(|why| why.ends_with("not asked again in this run")), "{why:?}");
+        assert!(played.outcome.notes[3].ends_with("not asked again in this run."), "{:?}", played.outcome.notes);
+    });
+}
+
+#[test]
+fn an_answer_and_the_runs_own_end_are_no_silence() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let all = [Role::Planner, Role::Researcher, Role::LooksBack, Role::Writer];
+        let hangs = |role, _: &_, _| if role == Role::Researcher { good(role) } else { Does::Hangs };
+        let played = play(&runtime, &library, &question(&["alder"]), options(), hangs).await;
+        assert_eq!(played.roles(), all, "an answer in between begins the count anew");
+        // The planner has 3 s, and the look back what is left: only the researcher was waited for long.
+        let short = RunOptions { deadline: Duration::from_secs(12), ..options() };
+        let played = play(&runtime, &library, &question(&["alder"]), short, |_, _, _| Does::Hangs).await;
+        assert_eq!(played.roles(), all);
+    });
+}
+
+#[test]
 fn who_interrupts_the_writing_still_gets_what_was_found() {
     simulated(1, |runtime| async move {
         let library = library(&SUBJECTS);

@@ -4,15 +4,19 @@
 //! asked and what its reply must be is pure as well, in `crate::research::model`; when it is no use, the rules decide instead,
 //! and the report says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::gateway::Budget;
 use crate::ports::{Retriever, SourceStore};
 
+use silence::Silence;
+
 mod caller;
 mod consult;
 mod planner;
 mod researcher;
+mod silence;
 mod verifier;
 mod watch;
 mod writer;
@@ -140,9 +144,12 @@ impl Crew {
 
     /// The same crew for one run: the gateway knows whose its calls are.
     pub(super) fn of_run(mut self, run: &Arc<str>) -> Self {
+        // What one role learns of a model's silence the others know.
+        let mut silences = BTreeMap::<String, Arc<Silence>>::new();
         for role in [&mut self.planner, &mut self.researcher, &mut self.writer] {
             if let Strategy::Model(model) = role {
-                *model = Arc::new(model.of_run(run));
+                let silence = silences.entry(model.name.clone()).or_default().clone();
+                *model = Arc::new(model.of_run(run, silence));
             }
         }
         self

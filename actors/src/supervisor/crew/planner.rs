@@ -113,7 +113,7 @@ fn failure(declined: Declined) -> Failure {
     let message = declined.to_string();
     let error = match declined {
         Declined::Model { error, .. } => Some(error),
-        Declined::Unfit(_) | Declined::TooLong => None,
+        Declined::Unfit(_) | Declined::TooLong | Declined::Silent => None,
     };
     Failure { cause, message, error }
 }
@@ -123,7 +123,7 @@ fn failure(declined: Declined) -> Failure {
 /// # Errors
 /// [`Failure`] when the model cannot be reached, or its replies are no use.
 pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
-    let planned = plan_by_model(Arc::new(model), question.to_owned(), within, Caller::planner(None)).await;
+    let planned = plan_by_model(Arc::new(model.alone()), question.to_owned(), within, Caller::planner(None)).await;
     planned.map(|made| made.value).map_err(failure)
 }
 
