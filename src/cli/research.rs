@@ -234,7 +234,7 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     };
     error.iter().for_each(output::complain);
     if status == ExitStatus::NoEvidence && !args.quiet {
-        output::line(&format!("hint: {}", nothing_found(report)));
+        output::hint(nothing_found(report));
     }
     let answer = match layout(args.output) {
         Some(layout) => json::report(report, error, layout),

@@ -73,19 +73,19 @@ fn made_by(report: &Report) -> String {
     }
 }
 
-/// `7 model calls, retries included, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
+/// `7 model calls, retries included, 1,200 tokens sent and 300 received, cost $0.01`; what nobody knows is said to be unknown.
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
     let retried = if *model_calls == 1 { "" } else { ", retries included" };
     let calls = format!("{}{retried}", count(*model_calls, "model call"));
     if *model_calls > 0 && calls_without_usage == model_calls {
-        return format!("{calls}, whose tokens and cost nobody told");
+        return format!("{calls}, tokens and cost unknown");
     }
     let untold = match calls_without_usage {
         0 => String::new(),
-        n => format!(", without {n} of them that did not say"),
+        n => format!(" ({} not counted, whose tokens are unknown)", count(*n, "call")),
     };
-    let cost = cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), dollars);
+    let cost = cost_usd.map_or_else(|| "cost unknown".to_owned(), |cost| format!("cost {}", dollars(cost)));
     format!("{calls}, {} sent and {output_tokens} received{untold}, {cost}", count(*input_tokens, "token"))
 }
 
@@ -145,14 +145,16 @@ mod tests {
         );
         report.generator = callboard_actors::research::Generator::llm("openai/x");
         let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, retries included, 900 tokens sent and 80 received";
-        assert_eq!(generator(&report), format!("{said}, at a cost that nobody knows."));
+        assert_eq!(generator(&report), format!("{said}, cost unknown."));
         for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00"), (0.0, "$0.00")] {
             report.usage.cost_usd = Some(cost);
-            assert_eq!(generator(&report), format!("{said}, {told}."));
+            assert_eq!(generator(&report), format!("{said}, cost {told}."));
         }
         (report.usage.cost_usd, report.usage.calls_without_usage) = (None, 1);
-        let untold = "without 1 of them that did not say, at a cost that nobody knows.";
-        assert_eq!(generator(&report), format!("{said}, {untold}"));
+        let untold = " (1 call not counted, whose tokens are unknown), cost unknown.";
+        assert_eq!(generator(&report), format!("{said}{untold}"));
+        report.usage.calls_without_usage = 3;
+        assert!(generator(&report).ends_with(". 3 model calls, retries included, tokens and cost unknown."));
     }
 
     #[test]
