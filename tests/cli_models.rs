@@ -86,6 +86,61 @@ fn events_hold_the_numbers_of_each_call_that_add_up_to_the_usage() {
     assert!(!ran.err.contains("in flight"), "the numbers are one line that changes, on terminals only: {}", ran.err);
 }
 
+/// A model of whose replies only the plan is any use.
+const PLANS_ONLY: &str = r###"[
+  {"match": {"contains": "<passage"}, "replies": ["I cannot tell."]},
+  {"match": {"contains": "This reply cannot be used"}, "replies": ["I cannot tell."]},
+  {"match": {"contains": "Part: "}, "replies": ["{\"tasks\": []}"]},
+  {"match": {"contains": "<finding"}, "replies": ["A message that was dropped is a dead letter [1]."]},
+  {"replies": ["{\"tasks\": [\"What is a dead letter?\"]}"]}
+]"###;
+
+#[test]
+fn a_model_that_was_asked_and_not_used_is_named_in_every_form_of_the_report() {
+    let script = Some(Script::parse(PLANS_ONLY).unwrap());
+    let server = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
+    let place = place();
+    let ran = research(&place, &server.base_url(), &["--output", "jsonl", "--out", "report"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines = ran.lines();
+    let instead = &lines.last().unwrap()["rules_instead"];
+    let only = (instead.as_array().map(Vec::len), &instead[0]["step"], &instead[0]["task"], &instead[0]["model"]);
+    assert_eq!(only, (Some(1), &"research".into(), &"t1".into(), &"openai/mock".into()), "{instead}");
+    assert!(instead[0]["reason"].as_str().unwrap().contains("could not be used"), "{instead}");
+    let event = lines.iter().find(|line| line["type"] == "rules_instead").unwrap();
+    assert_eq!((&event["role"], &event["model"]), (&"researcher".into(), &"openai/mock".into()));
+    assert!(ran.err.contains("t1: goes on without openai/mock: its reply could not be used"), "{}", ran.err);
+    let said = "The language model openai/mock was no use for 1 part of the question: the rules did that.";
+    let why = "answered by rules, as the language model openai/mock was no use: its reply could not be used";
+    let read = |name: &str| std::fs::read_to_string(place.path("report").join(name)).unwrap();
+    let text = research(&place, &server.base_url(), &[]).out;
+    for form in [text, read("report.md"), read("report.html")] {
+        assert!(form.contains(said) && form.contains(why), "{form}");
+    }
+}
+
+#[test]
+fn a_model_that_is_required_and_not_used_ends_with_4_after_the_report() {
+    let script = Some(Script::parse(PLANS_ONLY).unwrap());
+    let lame = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
+    let place = place();
+    let required =
+        |server: &MockLlm, more: &[&str]| research(&place, &server.base_url(), &[&["--require-model"], more].concat());
+    let ran = required(&lame, &["--output", "json"]);
+    assert_eq!((ran.code, &*error_code(&ran)), (4, "model_unused"), "{}", ran.err);
+    assert_eq!(ran.json()["status"], "complete", "the report is there");
+    let text = required(&lame, &[]);
+    assert!(text.code == 4 && text.out.contains("dead letter is a message that was dropped"), "{text:?}");
+    assert!(
+        text.err.contains("error: the rules did 1 step in place of openai/mock: its reply could not"),
+        "{}",
+        text.err
+    );
+    assert_eq!(required(&server(MockConfig::default()), &[]).code, 0, "all of it is the model's");
+    let ran = place.run([QUESTION, "--corpus", "docs", "--require-model", "--output", "json"]);
+    assert_eq!((ran.code, &*error_code(&ran)), (2, "model_missing"), "{}", ran.err);
+}
+
 #[test]
 fn a_plan_alone_is_the_models_too() {
     let server = server(MockConfig::default());

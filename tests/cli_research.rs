@@ -43,7 +43,9 @@ fn the_json_has_the_documented_shape() {
         "citations",
         "not_found",
         "notes",
+        "rules_instead",
         "skipped",
+        "unread",
         "usage",
         "timing_ms",
     ];

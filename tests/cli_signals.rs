@@ -14,6 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use callboard::mock_llm::{MockConfig, MockLlm, Script};
 use cli_support::{Place, QUESTION, wait_for};
 use serde_json::Value;
 
@@ -50,10 +51,18 @@ struct Held {
 impl Held {
     /// Starts the binary. Our own ends of its streams are closed when this returns, so that a reader sees its end.
     fn start(place: &Place, out: UnixStream, output: &str) -> Self {
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output]);
+        command.stdout(OwnedFd::from(out));
+        Self::spawn(&mut command)
+    }
+
+    /// Starts this command, and reads its standard error.
+    fn spawn(command: &mut Command) -> Self {
         let (errors, child_errors) = UnixStream::pair().unwrap();
         errors.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut command = place.command([QUESTION, "--corpus", "docs", "--output", output]);
-        let child = command.stdout(OwnedFd::from(out)).stderr(OwnedFd::from(child_errors)).spawn().unwrap();
+        let child = command.stderr(OwnedFd::from(child_errors)).spawn().unwrap();
+        // The command holds our ends of the child's streams.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         Self { child, errors: BufReader::new(errors) }
     }
 
@@ -100,6 +109,55 @@ fn the_first_signal_ends_the_run_in_order() {
         assert_eq!((report["type"].as_str(), report["error"]["code"].as_str()), (Some("report"), Some("interrupted")));
         assert_eq!(events.last().unwrap()["type"], "run_finished");
         assert_eq!(held.ended().code(), Some(130));
+    }
+}
+
+/// A model that plans, and is silent about what was retrieved.
+const SILENT: &str = r#"[
+  {"match": {"contains": "<passage"}, "replies": [{"fault": "hang"}]},
+  {"replies": ["{\"tasks\": [\"How does a supervisor learn that an agent died?\"]}"]}
+]"#;
+
+#[test]
+fn what_was_retrieved_is_in_the_report_of_a_run_that_is_interrupted_before_it_is_read() {
+    let script = Some(Script::parse(SILENT).unwrap());
+    let server = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
+    let place = Place::with_docs();
+    for output in ["json", "text"] {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        reader.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/mock", "--output", output]);
+        command.args(["--out", "report"]).env("OPENAI_BASE_URL", server.base_url()).stdout(OwnedFd::from(writer));
+        let mut held = Held::spawn(&mut command);
+        held.says("t1: asking the model");
+        held.signal("INT");
+        held.says(HEARD);
+        let mut out = String::new();
+        reader.read_to_string(&mut out).unwrap();
+        assert_eq!(held.ended().code(), Some(130));
+        assert!(!out.contains("No passage was found"), "{out}");
+        assert!(out.contains("There is no answer: the run ended before what it had retrieved was read."), "{out}");
+        if output == "text" {
+            assert!(out.contains("Retrieved and not read\n  [1] docs/core.md\n"), "{out}");
+            continue;
+        }
+        let report: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&report["status"], &report["error"]["code"]), (&"failed".into(), &"interrupted".into()));
+        assert!(
+            report["error"]["message"].as_str().unwrap().ends_with("before what was retrieved was read"),
+            "{report}"
+        );
+        let unread = report["unread"].as_array().unwrap();
+        let missing = report["not_found"][0].as_str().unwrap();
+        assert!(missing.contains("the run was interrupted;") && missing.ends_with("for it and not read."), "{missing}");
+        assert!(!unread.is_empty() && unread.iter().all(|passage| passage["task"] == "t1"), "{report}");
+        for passage in unread {
+            let text =
+                std::fs::read(place.path(&format!("report/sources/{}.txt", passage["source"].as_str().unwrap())));
+            let at = |name: &str| passage[name].as_u64().unwrap() as usize;
+            let stored = String::from_utf8(text.unwrap()[at("start")..at("end")].to_vec()).unwrap();
+            assert_eq!(stored.split_whitespace().collect::<Vec<_>>().join(" "), passage["quote"].as_str().unwrap());
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub enum Event {
     TaskProgress {
         /// Which task.
         task: TaskId,
-        /// A short phrase for people, such as `read 24 passages`. Never text of a document.
+        /// A short phrase for people, such as `retrieved 24 passages`. Never text of a document.
         note: String,
     },
     /// A researcher replied.
@@ -105,6 +105,9 @@ pub enum Event {
         role: String,
         /// The researcher's task.
         task: Option<TaskId>,
+        /// The model that was asked, by its whole name; of a list the first.
+        #[serde(default)]
+        model: String,
         /// Why, for people.
         reason: String,
     },

@@ -4,17 +4,17 @@ mod common;
 
 use std::time::Duration;
 
-use callboard_actors::chat::ReplyForm;
+use callboard_actors::chat::{ChatRequest, ReplyForm};
 use callboard_actors::error::ModelError;
 use callboard_actors::event::{CancelReason, Event, RunEvent};
 use callboard_actors::gateway::{BudgetLimits, Source};
-use callboard_actors::research::{FailureCause, Status, TaskId, Usage};
+use callboard_actors::research::{FailureCause, RunStep, Status, TaskId, Usage};
 use callboard_actors::runtime::simulated;
 use callboard_actors::supervisor::{Collect, RunOptions};
 use callboard_actors::testkit::explore;
 use common::chance::{Dice, seeds};
 use common::crew::*;
-use common::library::{library, question, sentence};
+use common::library::{Behaviour, library, question, sentence};
 use tokio::time::Instant;
 
 #[test]
@@ -173,6 +173,30 @@ fn a_reply_that_is_no_use_is_repaired_once_and_then_the_rules_decide() {
         assert!(notes.iter().zip(begins).all(|(note, begin)| note.starts_with(begin)), "{notes:?}");
         let told = played.log.iter().filter(|event| matches!(event.event, Event::RulesInstead { .. })).count();
         assert_eq!(told, 4);
+        let steps = [RunStep::Plan, RunStep::Research, RunStep::LookBack, RunStep::Write];
+        let instead = &played.outcome.rules_instead;
+        assert_eq!(instead.iter().map(|instead| instead.step).collect::<Vec<_>>(), steps);
+        assert!(
+            instead.iter().all(|instead| instead.model == "played/one" && instead.reason.contains("no JSON object")
+                || instead.step == RunStep::Write),
+            "{instead:?}"
+        );
+        assert_eq!((instead[1].task, instead[3].task), (Some(TaskId(1)), None));
+    });
+}
+
+#[test]
+fn a_model_that_has_nothing_to_choose_from_is_not_asked_and_the_report_says_so() {
+    simulated(1, |runtime| async move {
+        let library = library(&[("alder", Behaviour::Nothing)]);
+        let played = play(&runtime, &library, "What is alder about?", options(), |role, _, _| good(role)).await;
+        assert_eq!(played.roles(), [Role::Planner, Role::LooksBack], "nobody asks it about nothing");
+        let note = "played/one was not asked about “What is the alder protocol?”: no passage was retrieved for it.";
+        assert_eq!((played.outcome.status, &*played.outcome.notes), (Status::NoEvidence, &[note.to_owned()][..]));
+        assert_eq!(played.outcome.rules_instead, [], "it is not the model's fault");
+        let said = |note: &str| matches!(note, "played/one is not asked");
+        let told = |event: &RunEvent| matches!(&event.event, Event::TaskProgress { note, .. } if said(note));
+        assert!(played.log.iter().any(told));
     });
 }
 
@@ -304,6 +328,38 @@ fn a_slow_model_is_not_waited_for_beyond_the_deadline() {
 }
 
 #[test]
+fn a_silent_model_is_waited_for_twice_and_then_no_more() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let began = Instant::now();
+        let played = play(&runtime, &library, &question(&["alder"]), options(), |_, _, _| Does::Hangs).await;
+        assert_eq!(played.roles(), [Role::Planner, Role::Researcher], "nobody waits for it a third time");
+        // A third of the 80 seconds before the writing, and nine tenths of the rest.
+        assert!(began.elapsed() < Duration::from_secs(76), "{:?}", began.elapsed());
+        assert_eq!((played.outcome.status, played.said()), (Status::Complete, vec![&*sentence("alder")]));
+        let why: Vec<_> = played.outcome.rules_instead.iter().map(|instead| &*instead.reason).collect();
+        assert!(why[..2].iter().all(|why| *why == "it did not answer in the time that it had"), "{why:?}");
+        assert!(why.len() == 4 && why[2..].iter().all(|why| why.ends_with("not asked again in this run")), "{why:?}");
+        assert!(played.outcome.notes[3].ends_with("not asked again in this run."), "{:?}", played.outcome.notes);
+    });
+}
+
+#[test]
+fn an_answer_and_the_runs_own_end_are_no_silence() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let all = [Role::Planner, Role::Researcher, Role::LooksBack, Role::Writer];
+        let hangs = |role, _: &_, _| if role == Role::Researcher { good(role) } else { Does::Hangs };
+        let played = play(&runtime, &library, &question(&["alder"]), options(), hangs).await;
+        assert_eq!(played.roles(), all, "an answer in between begins the count anew");
+        // The planner has 3 s, and the look back what is left: only the researcher was waited for long.
+        let short = RunOptions { deadline: Duration::from_secs(12), ..options() };
+        let played = play(&runtime, &library, &question(&["alder"]), short, |_, _, _| Does::Hangs).await;
+        assert_eq!(played.roles(), all);
+    });
+}
+
+#[test]
 fn who_interrupts_the_writing_still_gets_what_was_found() {
     simulated(1, |runtime| async move {
         let library = library(&SUBJECTS);
@@ -322,6 +378,28 @@ fn who_interrupts_the_writing_still_gets_what_was_found() {
             (Some(CancelReason::Interrupted), 1),
             "{outcome:?}"
         );
+    });
+}
+
+#[test]
+fn what_was_retrieved_for_parts_that_are_cut_short_is_in_the_outcome() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let script = |role, request: &ChatRequest, _| match role {
+            Role::Planner => says(r#"{"tasks": ["What is the alder protocol?", "What is the birch protocol?"]}"#),
+            Role::Researcher if request.turns[1].text.contains("The birch protocol is") => Does::Hangs,
+            _ => good(role),
+        };
+        let stage = stage(&runtime, &library, BudgetLimits::default(), Box::new(script));
+        let mut run = runtime.research(&question(&["alder", "birch"]), stage.crew, options()).unwrap();
+        let mut events = run.events();
+        while !matches!(events.next().await.unwrap().event, Event::TaskFinished { .. }) {}
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        run.cancel(CancelReason::Interrupted);
+        let outcome = run.outcome().await;
+        assert_eq!((outcome.status, outcome.draft.sections.len()), (Status::Partial, 1), "{outcome:?}");
+        let unread: Vec<_> = outcome.unread.iter().map(|unread| (unread.task, &*unread.passages[0].text)).collect();
+        assert_eq!(unread, [(TaskId(2), &*sentence("birch"))], "and none of what was read");
     });
 }
 

@@ -32,7 +32,8 @@ Exit codes:
   2    usage: an unknown flag, an empty question, no corpus named
   3    configuration or input: a bad file, an unknown model, a missing or empty corpus,
        an --out that cannot be written
-  4    a language model's provider or its key
+  4    a language model's provider or its key; with --require-model also a report of which the rules
+       did a step in place of the model
   5    the deadline passed, or the budget allows no call of the model, and nothing was found
   6    a report with a part missing, whatever the cause
   7    every part was worked on to its end, and nothing was found
@@ -87,6 +88,10 @@ pub(super) struct ResearchArgs {
 
     #[command(flatten)]
     pub(super) settings: SettingArgs,
+
+    /// End with exit code 4, after the report, when the rules did a step because the model was no use.
+    #[arg(long, overrides_with = "require_model")]
+    pub(super) require_model: bool,
 
     /// Show how the question is split into parts, and stop. Needs no corpus.
     #[arg(long, conflicts_with = "out", overrides_with = "plan_only")]

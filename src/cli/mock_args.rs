@@ -8,6 +8,7 @@ use callboard::mock_llm::Fault;
 use clap::Args;
 
 use super::duration;
+use super::settings::TIME;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +42,7 @@ pub(super) struct MockArgs {
     pub(super) host: IpAddr,
 
     /// How long each reply waits, such as 200ms.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = TIME, allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
     pub(super) latency: Duration,
 
     /// Makes all waits log-normal: the times are their medians, this the deviation of their logarithm. 0.5 is lively.
@@ -49,11 +50,11 @@ pub(super) struct MockArgs {
     pub(super) latency_sigma: f64,
 
     /// In streams, the time between the head of a reply and its first token.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = TIME, allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
     pub(super) first_token: Duration,
 
     /// In streams, the time between two tokens.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
+    #[arg(long, value_name = TIME, allow_negative_numbers = true, default_value = "0s", value_parser = wait)]
     pub(super) between_tokens: Duration,
 
     /// Decides waits, faults and words: the same seed and the same calls in the same order give the same replies.
@@ -81,7 +82,7 @@ pub(super) struct MockArgs {
     pub(super) fault: Vec<(Fault, f64)>,
 
     /// The time between two bytes of the faults slow_headers and slow_body.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, default_value = "1s", value_parser = wait)]
+    #[arg(long, value_name = TIME, allow_negative_numbers = true, default_value = "1s", value_parser = wait)]
     pub(super) slow_byte: Duration,
 
     /// Fixed replies from a JSON file, such as ["one", {"text": "two", "delay_ms": 50}, {"fault": "cut"}].

@@ -5,9 +5,10 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use callboard::actors::research::inert::plain;
-use callboard::report::TextStyle;
 use callboard::report::json::{self, ErrorEntry, Layout};
+use callboard::report::{TextStyle, wrap};
 use callboard::{Error, ExitStatus};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use super::args::Output;
 use super::hints;
@@ -34,8 +35,8 @@ pub(super) fn answer(text: &str, status: ExitStatus) -> ExitStatus {
     match data(text) {
         Ok(()) => status,
         Err(error) => {
-            line(&format!("error: cannot write to standard output: {error}"));
-            line("hint: free some space, or send the output elsewhere");
+            labelled("error: ", &format!("cannot write to standard output: {error}"));
+            hint("free some space, or send the output elsewhere");
             ExitStatus::Internal
         }
     }
@@ -59,8 +60,28 @@ pub(super) fn failed(output: Output, error: &Error) -> ExitStatus {
 
 /// Says an error to people: what happened, and what to do.
 pub(super) fn complain(error: &ErrorEntry) {
-    line(&format!("error: {}", error.message));
-    line(&format!("hint: {}", error.hint));
+    labelled("error: ", &error.message);
+    hint(&error.hint);
+}
+
+/// Says what to do.
+pub(super) fn hint(text: &str) {
+    labelled("hint: ", text);
+}
+
+/// On a terminal in lines of its width.
+fn labelled(label: &str, text: &str) {
+    let columns = io::stderr().is_terminal().then(|| columns(terminal_size_of(io::stderr())));
+    let _ = io::stderr().lock().write_all(laid_out(label, text, columns).as_bytes());
+}
+
+/// A terminal that is narrower than this has no room for an indent.
+const NARROW: usize = 40;
+
+/// The lines after the first begin below the text, where there is room for that.
+fn laid_out(label: &str, text: &str, columns: Option<usize>) -> String {
+    let indent = if columns.is_some_and(|columns| columns < NARROW) { 0 } else { label.len() };
+    wrap(plain(text).trim(), columns, label, &" ".repeat(indent))
 }
 
 /// One line on standard error. That it may be closed is nobody's loss. Names of files may hold anything: it is inert.
@@ -82,8 +103,12 @@ pub(super) fn style() -> TextStyle {
     if !io::stdout().is_terminal() {
         return TextStyle::default();
     }
-    let columns = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0));
-    TextStyle { width: Some(columns.clamp(20, WIDEST)), bold: has_escapes() }
+    TextStyle { width: Some(columns(terminal_size_of(io::stdout()))), bold: has_escapes() }
+}
+
+/// How wide text on a terminal of this size is.
+fn columns(size: Option<(Width, Height)>) -> usize {
+    size.map_or(80, |(width, _)| usize::from(width.0)).clamp(20, WIDEST)
 }
 
 /// Whether a terminal may get escapes of our own: the user does not forbid them, and the terminal can more than print.
@@ -98,6 +123,19 @@ fn allows_escapes(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_and_hints_fit_a_narrow_terminal_and_are_one_line_in_a_pipe() {
+        let text = "the corpus docs/a-folder-that-is-not-there cannot be read\u{1b}[2J, as it is not there";
+        assert_eq!(laid_out("error: ", "a b ", None), "error: a b\n");
+        for (columns, begins) in [(20, "the"), (39, "the"), (40, "       "), (80, "       ")] {
+            let told = laid_out("error: ", text, Some(columns));
+            assert!(told.lines().all(|line| line.chars().count() <= columns), "{columns}: {told}");
+            assert!(told.starts_with("error: ") && told.lines().count() > 1 && !told.contains('\u{1b}'), "{told}");
+            let is_indented = told.lines().nth(1).is_some_and(|line| line.starts_with("       "));
+            assert_eq!(is_indented, begins == "       ", "{told}");
+        }
+    }
 
     #[test]
     fn no_color_and_a_dumb_terminal_forbid_escapes() {

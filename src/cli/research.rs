@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use callboard::actors::research::Generator;
+use callboard::actors::research::{Generator, Report};
+use callboard::actors::text::count;
 use callboard::compose;
 use callboard::config::keys::Name;
 use callboard::config::{BUILTIN, Config, Loaded, Origin, Settings};
@@ -39,6 +40,9 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Ok(described) => described,
         Err(error) => return failed(args.output, &error),
     };
+    if args.require_model && loaded.config.model.name == BUILTIN {
+        return output::failure(args.output, no_model(), ExitStatus::Usage);
+    }
     if args.plan_only {
         let planned = runtime.block_on(plan(&args, described, &loaded.config.model.name));
         runtime.shutdown_background();
@@ -222,12 +226,15 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     let Finished { report, sources, exit, .. } = finished;
     let written = args.out.as_deref().map_or(Ok(()), |folder: &Path| finished.write(folder));
     let (error, status) = match written {
-        Ok(()) => (ended_early(*exit, !report.findings.is_empty()), *exit),
+        Ok(()) => match unused(args, report, *exit) {
+            Some(error) => (Some(error), ExitStatus::Provider),
+            None => (ended_early(*exit, left(report)), *exit),
+        },
         Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
     };
     error.iter().for_each(output::complain);
     if status == ExitStatus::NoEvidence && !args.quiet {
-        output::line(&format!("hint: {}", nothing_found(&report.generator)));
+        output::hint(nothing_found(report));
     }
     let answer = match layout(args.output) {
         Some(layout) => json::report(report, error, layout),
@@ -236,19 +243,69 @@ fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
     output::answer(&answer, status)
 }
 
+/// The flag that wants a model where none is named, which is no slip: somebody relies on it.
+fn no_model() -> ErrorEntry {
+    let message = "--require-model is given, and no language model is named";
+    let hint = "add --model openai/NAME, or leave --require-model out";
+    ErrorEntry { code: "model_missing".into(), cause: None, message: message.into(), hint: hint.into() }
+}
+
+/// What is wrong with a report that a model should have made, when the rules did a step of it. A run that was cut short, or of which
+/// nothing is left, says that instead.
+fn unused(args: &ResearchArgs, report: &Report, exit: ExitStatus) -> Option<ErrorEntry> {
+    let ended = matches!(exit, ExitStatus::Complete | ExitStatus::Partial | ExitStatus::NoEvidence);
+    let first = report.rules_instead.first().filter(|_| args.require_model && ended)?;
+    let (steps, model) = (count(report.rules_instead.len(), "step"), &first.model);
+    Some(ErrorEntry {
+        code: "model_unused".into(),
+        cause: None,
+        message: format!("the rules did {steps} in place of {model}: {}", first.reason.trim_end_matches('.')),
+        hint:
+            "rules_instead in the report has every step with its reason; leave --require-model out to take the report"
+                .into(),
+    })
+}
+
+/// What is left of a run that ended early.
+#[derive(Clone, Copy)]
+enum Left {
+    Nothing,
+    /// Passages that nobody read.
+    Retrieved,
+    Found,
+}
+
+fn left(report: &Report) -> Left {
+    match (report.findings.is_empty(), report.unread.is_empty()) {
+        (false, _) => Left::Found,
+        (true, false) => Left::Retrieved,
+        (true, true) => Left::Nothing,
+    }
+}
+
 /// What programs and people are told beside a report that is not what was asked for.
-fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
-    let (code, message, hint) = match exit {
-        ExitStatus::Limit => {
+fn ended_early(exit: ExitStatus, left: Left) -> Option<ErrorEntry> {
+    let (code, message, hint) = match (exit, left) {
+        (ExitStatus::Limit, Left::Retrieved) => (
+            "deadline",
+            "the deadline passed before what was retrieved was read",
+            "allow more time with --deadline; the report lists the passages",
+        ),
+        (ExitStatus::Limit, _) => {
             ("deadline", "the deadline passed before anything was found", "allow more time with --deadline")
         }
-        ExitStatus::Interrupted if !found => {
+        (ExitStatus::Interrupted, Left::Nothing) => {
             ("interrupted", "the run was interrupted before anything was found", "run the command again")
         }
-        ExitStatus::Interrupted => {
+        (ExitStatus::Interrupted, Left::Retrieved) => (
+            "interrupted",
+            "the run was interrupted before what was retrieved was read",
+            "the report lists the passages; run the command again to have them read",
+        ),
+        (ExitStatus::Interrupted, Left::Found) => {
             ("interrupted", "the run was interrupted", "the report holds what was found until then")
         }
-        ExitStatus::Internal => {
+        (ExitStatus::Internal, _) => {
             ("run_failed", "no part of the run came to its end", "not_found in the report says why")
         }
         _ => return None,
@@ -257,8 +314,8 @@ fn ended_early(exit: ExitStatus, found: bool) -> Option<ErrorEntry> {
 }
 
 /// What to do when every part was looked for and nothing was found, which is no error.
-fn nothing_found(generator: &Generator) -> &'static str {
-    match generator.kind == "extractive" {
+fn nothing_found(report: &Report) -> &'static str {
+    match report.usage.model_calls == 0 && report.rules_instead.is_empty() {
         true => {
             "rules look for the question's own words: ask in those of the documents, or name a language model with --model"
         }
@@ -276,9 +333,13 @@ mod tests {
 
     #[test]
     fn only_a_report_with_findings_is_praised_for_them() {
-        let hint = |found| ended_early(ExitStatus::Interrupted, found).map(|error| error.hint);
-        assert_eq!(hint(true).as_deref(), Some("the report holds what was found until then"));
-        assert_eq!(hint(false).as_deref(), Some("run the command again"));
-        assert!(ended_early(ExitStatus::Complete, true).is_none());
+        let hint = |left| ended_early(ExitStatus::Interrupted, left).map(|error| error.hint);
+        assert_eq!(hint(Left::Found).as_deref(), Some("the report holds what was found until then"));
+        assert_eq!(hint(Left::Nothing).as_deref(), Some("run the command again"));
+        for exit in [ExitStatus::Interrupted, ExitStatus::Limit] {
+            let told = ended_early(exit, Left::Retrieved).unwrap();
+            assert!(told.message.ends_with("before what was retrieved was read"), "{told:?}");
+        }
+        assert!(ended_early(ExitStatus::Complete, Left::Found).is_none());
     }
 }

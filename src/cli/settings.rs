@@ -7,6 +7,9 @@ use callboard::config::keys::Key;
 use callboard::config::{Entry, Loaded, Surroundings, Value, load};
 use clap::Args;
 
+/// What the value of a flag that takes a time is called, in all commands: by it such flags are known.
+pub(super) const TIME: &str = "TIME";
+
 /// The flags that are settings. Their ranges are those of their keys. A number takes `-3` for its value, so that what is told is the range
 /// and not that there is no flag `-3`; `-3s` is joined to the flag of a time before (`words.rs`).
 #[derive(Debug, Args)]
@@ -46,7 +49,7 @@ pub(super) struct SettingArgs {
 
     /// The time for everything, such as 90s, 2m or 1500ms; then what was found is reported. 60s by default, 5m
     /// with a model.
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = of("research.deadline"))]
+    #[arg(long, value_name = TIME, allow_negative_numbers = true, value_parser = of("research.deadline"))]
     deadline: Option<Value>,
 }
 

@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Output;
 use super::output;
+use super::settings::TIME;
 
 /// Answers what clap made of `words`.
 pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
@@ -42,11 +43,12 @@ fn without_a_value(error: &clap::Error) -> Option<String> {
     }
     // It is called `--deadline <TIME>` here.
     let (flag, what) = arg.split_once(' ').unwrap_or((arg, ""));
+    let what = what.trim_matches(['<', '>']);
     let example = match (error.get(ContextKind::ValidValue), what) {
         (Some(ContextValue::Strings(values)), _) if !values.is_empty() => format!(": one of {}", values.join(", ")),
-        (_, "<TIME>") => ", such as 90s".to_owned(),
-        (_, "<USD>") => ", such as 0.50".to_owned(),
-        (_, "<PATH>") => ", such as docs".to_owned(),
+        (_, TIME) => ", such as 90s".to_owned(),
+        (_, "USD") => ", such as 0.50".to_owned(),
+        (_, "PATH") => ", such as docs".to_owned(),
         _ => String::new(),
     };
     Some(format!("the flag {flag} needs a value{example}"))

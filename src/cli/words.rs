@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::{Command, CommandFactory};
 
 use super::args::Cli;
+use super::settings::TIME;
 
 /// The words as they are parsed: `--deadline -5s` is `--deadline=-5s`. clap takes `-5` for a number, and `-5s` for a flag.
 pub(super) fn joined(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -27,7 +28,7 @@ pub(super) fn joined(words: impl IntoIterator<Item = OsString>) -> Vec<OsString>
 /// The flags of all commands that take a time.
 fn times(command: &Command) -> Vec<String> {
     let takes_time =
-        |arg: &&clap::Arg| arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "TIME"));
+        |arg: &&clap::Arg| arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == TIME));
     let own = command.get_arguments().filter(takes_time).filter_map(clap::Arg::get_long);
     let own = own.map(|long| format!("--{long}"));
     own.chain(command.get_subcommands().flat_map(times)).collect()

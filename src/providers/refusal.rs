@@ -69,19 +69,48 @@ pub(super) fn of_status(
     })
 }
 
-/// What cannot be read; `what` it should have been.
-pub(super) fn unreadable(json: &[u8], error: &serde_json::Error, what: &str) -> ModelError {
-    if json.iter().all(u8::is_ascii_whitespace) {
-        return ModelError::Malformed("it is empty".to_owned());
+/// What cannot be read; `what` it should have been. Only of what kind it is: its text may be a document's, or anything that a server says.
+pub(super) fn unreadable(text: &[u8], error: &serde_json::Error, what: &str) -> ModelError {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    ModelError::Malformed(match (first, error.classify()) {
+        (None, _) => "it is empty".to_owned(),
+        (Some(b'{' | b'['), Category::Data) => format!("it is JSON, and not that of {what}"),
+        (Some(b'{' | b'['), Category::Eof) => format!("it is the beginning of JSON, and not {what}"),
+        (Some(b'{' | b'['), _) => format!("it is damaged JSON, and not {what}"),
+        (Some(b'<'), _) => format!("it is HTML or XML, and not {what}"),
+        _ => format!("it is plain text, and not {what}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_cannot_be_read_only_its_kind_is_said() {
+        for (text, kind) in [
+            (" \n", "it is empty"),
+            ("{\"secret\": [1, 2", "it is the beginning of JSON, and not a reply"),
+            ("{\"secret\": oops}", "it is damaged JSON, and not a reply"),
+            ("{\"id\": \"secret\"}", "it is JSON, and not that of a reply"),
+            ("\"secret\"", "it is plain text, and not a reply"),
+            ("<html>secret</html>", "it is HTML or XML, and not a reply"),
+            ("502: secret", "it is plain text, and not a reply"),
+            ("secret", "it is plain text, and not a reply"),
+        ] {
+            #[derive(Debug, serde::Deserialize)]
+            struct Reply {
+                #[serde(rename = "id")]
+                _id: u32,
+            }
+            let error = serde_json::from_str::<Reply>(text).unwrap_err();
+            assert_eq!(
+                unreadable(text.as_bytes(), &error, "a reply"),
+                ModelError::Malformed(kind.to_owned()),
+                "{text}"
+            );
+        }
     }
-    // Without a word of it: its text may be a document's, and as long as a reply may be.
-    let why = match error.classify() {
-        Category::Data => "a field of another type, or none",
-        Category::Eof => "an end before its end",
-        Category::Syntax | Category::Io => "no JSON",
-    };
-    let (line, column) = (error.line(), error.column());
-    ModelError::Malformed(format!("it is not the JSON of {what}: {why}, at line {line} and column {column}"))
 }
 
 #[cfg(test)]

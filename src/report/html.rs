@@ -5,12 +5,13 @@
 
 use std::fmt::Write as _;
 
-use callboard_actors::research::assemble::{Block, Headings, blocks, sections};
+use callboard_actors::research::assemble::{Block, Headings, blocks, nothing, sections};
 use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, FindingEntry, Report, SkippedFile, Status};
 use sha2::{Digest, Sha256};
 
 use super::sources::{Sources, path, trail};
+use super::unread::{self, Shown};
 use super::words;
 
 const STYLE: &str = include_str!("report.css");
@@ -27,6 +28,7 @@ pub fn html(report: &Report, sources: &Sources) -> String {
     list(&mut page, "missing", words::NOT_FOUND, report.not_found.iter().map(|sentence| escape(sentence)));
     list(&mut page, "notes", words::NOTES, report.notes.iter().map(|sentence| escape(sentence)));
     citations(&mut page, report, sources);
+    not_read(&mut page, report, sources);
     skipped(&mut page, &report.skipped);
     let (time, run) = (escape(&words::time(report)), escape(&report.run_id));
     let _ = writeln!(page, "</main>\n<footer>Made by Callboard in {time}. Run <code>{run}</code>.</footer>");
@@ -52,7 +54,7 @@ fn head(report: &Report) -> String {
 fn answer(page: &mut String, report: &Report) {
     let sections = sections(report, Headings::UnlessAlone);
     if sections.is_empty() {
-        let _ = writeln!(page, "<section class=\"answer\">\n<p>{}</p>\n</section>", words::NOTHING);
+        let _ = writeln!(page, "<section class=\"answer\">\n<p>{}</p>\n</section>", nothing(report));
     }
     for (heading, findings) in sections {
         page.push_str("<section class=\"answer\">\n");
@@ -96,6 +98,19 @@ fn citations(page: &mut String, report: &Report, sources: &Sources) {
         source(page, citation, sources);
     }
     page.push_str("</ol>\n</section>\n");
+}
+
+fn not_read(page: &mut String, report: &Report, sources: &Sources) {
+    let Some(Shown { passages, more }) = unread::shown(report) else { return };
+    let _ = writeln!(page, "<section class=\"sources\">\n<h2>{}</h2>\n<ol>", words::UNREAD);
+    for passage in &passages {
+        source(page, passage, sources);
+    }
+    page.push_str("</ol>\n");
+    if let Some(more) = more {
+        let _ = writeln!(page, "<p>{}</p>", escape(&more));
+    }
+    page.push_str("</section>\n");
 }
 
 fn source(page: &mut String, citation: &Citation, sources: &Sources) {

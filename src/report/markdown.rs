@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use callboard_actors::research::assemble::{Headings, answer_markdown};
 use callboard_actors::research::inert::markdown as inert;
-use callboard_actors::research::{Report, SkippedFile};
+use callboard_actors::research::{Citation, Report, SkippedFile};
 
 use super::sources::{Sources, path, trail};
+use super::unread::{self, Shown};
 use super::words;
 
 /// The report as CommonMark.
@@ -18,16 +19,28 @@ pub fn markdown(report: &Report, sources: &Sources) -> String {
     if !report.citations.is_empty() {
         let _ = writeln!(page, "\n## {}", words::SOURCES);
     }
-    for citation in &report.citations {
-        let line = sources.line(citation).map_or(String::new(), |line| format!(", line {line}"));
-        let (path, trail) = (inert(&path(citation)), inert(&trail(citation)));
-        let _ = writeln!(page, "\n**[{}]** {path}{line}  \n{trail}\n\n> {}", citation.id, inert(&citation.quote));
-    }
+    report.citations.iter().for_each(|citation| source(&mut page, citation, sources));
+    not_read(&mut page, report, sources);
     skipped(&mut page, &report.skipped);
     let _ = writeln!(page, "\n---\n\n{}", words::generator(report));
     let (status, time) = (words::status(report.status), words::time(report));
     let _ = writeln!(page, "{status}, in {time}. Run {}.", inert(&report.run_id));
     page
+}
+
+fn source(page: &mut String, citation: &Citation, sources: &Sources) {
+    let line = sources.line(citation).map_or(String::new(), |line| format!(", line {line}"));
+    let (path, trail) = (inert(&path(citation)), inert(&trail(citation)));
+    let _ = writeln!(page, "\n**[{}]** {path}{line}  \n{trail}\n\n> {}", citation.id, inert(&citation.quote));
+}
+
+fn not_read(page: &mut String, report: &Report, sources: &Sources) {
+    let Some(Shown { passages, more }) = unread::shown(report) else { return };
+    let _ = writeln!(page, "\n## {}", words::UNREAD);
+    passages.iter().for_each(|passage| source(page, passage, sources));
+    if let Some(more) = more {
+        let _ = writeln!(page, "\n{more}");
+    }
 }
 
 fn list(page: &mut String, heading: &str, sentences: &[String]) {

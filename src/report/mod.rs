@@ -11,6 +11,7 @@ mod markdown;
 mod sample;
 mod sources;
 mod text;
+mod unread;
 mod words;
 mod wrap;
 

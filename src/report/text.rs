@@ -1,10 +1,11 @@
 //! How does a report look on a terminal? Question, answer, what was not found, sources, and who made it.
 
-use callboard_actors::research::assemble::{Block, Headings, blocks, markers, sections};
+use callboard_actors::research::assemble::{Block, Headings, blocks, markers, nothing, sections};
 use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, FindingEntry, Plan, Report};
 
 use super::sources::{Sources, path, trail};
+use super::unread::{self, Shown};
 use super::{words, wrap};
 
 /// How text is laid out.
@@ -24,6 +25,7 @@ pub fn text(report: &Report, sources: &Sources, style: TextStyle) -> String {
     page.list(words::NOT_FOUND, &report.not_found);
     page.list(words::NOTES, &report.notes);
     page.sources(report, sources);
+    page.unread(report, sources);
     page.footer(report);
     page.out
 }
@@ -68,7 +70,7 @@ impl Page {
         let sections = sections(report, Headings::UnlessAlone);
         if sections.is_empty() {
             self.out.push('\n');
-            self.paragraph(words::NOTHING, "  ", "  ");
+            self.paragraph(nothing(report), "  ", "  ");
         }
         for (heading, findings) in sections {
             match heading {
@@ -108,6 +110,17 @@ impl Page {
         self.heading(words::SOURCES);
         for citation in &report.citations {
             self.source(citation, sources);
+        }
+    }
+
+    fn unread(&mut self, report: &Report, sources: &Sources) {
+        let Some(Shown { passages, more }) = unread::shown(report) else { return };
+        self.heading(words::UNREAD);
+        for passage in &passages {
+            self.source(passage, sources);
+        }
+        if let Some(more) = more {
+            self.paragraph(&more, "  ", "  ");
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use callboard_actors::research::{Report, SkippedFile, Status, Usage};
+use callboard_actors::research::{Report, RunStep, SkippedFile, Status, Usage};
 use callboard_actors::text::count;
 
 pub(super) const NOT_FOUND: &str = "What was not found";
 pub(super) const NOTES: &str = "What was done otherwise";
 pub(super) const SKIPPED: &str = "Skipped files";
 pub(super) const SOURCES: &str = "Sources";
-pub(super) const NOTHING: &str = "No passage was found that answers the question.";
+pub(super) const UNREAD: &str = "Retrieved and not read";
 
 /// The status for people.
 pub(super) fn status(status: Status) -> &'static str {
@@ -21,8 +21,40 @@ pub(super) fn status(status: Status) -> &'static str {
     }
 }
 
-/// Who made the text, in one sentence.
+/// Who made the text, and which language model was asked and not used, in a sentence each.
 pub(super) fn generator(report: &Report) -> String {
+    let unused = unused(report).into_iter().map(|sentence| format!(" {sentence}"));
+    std::iter::once(made_by(report)).chain(unused).collect()
+}
+
+/// For each model the steps that the rules did in its place; why is among the notes.
+fn unused(report: &Report) -> Vec<String> {
+    let mut of_models = BTreeMap::<&str, BTreeMap<RunStep, usize>>::new();
+    for instead in &report.rules_instead {
+        *of_models.entry(&instead.model).or_default().entry(instead.step).or_default() += 1;
+    }
+    let sentence = |(model, steps): (&str, BTreeMap<RunStep, usize>)| {
+        let steps: Vec<_> = steps.into_iter().map(|(step, times)| named(step, times)).collect();
+        let all = match steps.split_last() {
+            Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+            _ => steps.concat(),
+        };
+        format!("The language model {model} was no use for {all}: the rules did that.")
+    };
+    of_models.into_iter().map(sentence).collect()
+}
+
+fn named(step: RunStep, times: usize) -> String {
+    match step {
+        RunStep::Plan => "the plan".to_owned(),
+        RunStep::Research => format!("{} of the question", count(times, "part")),
+        RunStep::LookBack => "what is missing".to_owned(),
+        RunStep::Write => "the answer".to_owned(),
+        _ => count(times, "step"),
+    }
+}
+
+fn made_by(report: &Report) -> String {
     match report.generator.kind.as_str() {
         "extractive" if report.usage.model_calls == 0 => {
             "Extractive: quotes and arranges sentences; no language model was called.".into()
@@ -41,19 +73,19 @@ pub(super) fn generator(report: &Report) -> String {
     }
 }
 
-/// `7 model calls, retries included, 1,200 tokens sent and 300 received, $0.012`; what nobody knows is said to be unknown.
+/// `7 model calls, retries included, 1,200 tokens sent and 300 received, cost $0.01`; what nobody knows is said to be unknown.
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
     let retried = if *model_calls == 1 { "" } else { ", retries included" };
     let calls = format!("{}{retried}", count(*model_calls, "model call"));
     if *model_calls > 0 && calls_without_usage == model_calls {
-        return format!("{calls}, whose tokens and cost nobody told");
+        return format!("{calls}, tokens and cost unknown");
     }
     let untold = match calls_without_usage {
         0 => String::new(),
-        n => format!(", without {n} of them that did not say"),
+        n => format!(" ({} not counted, whose tokens are unknown)", count(*n, "call")),
     };
-    let cost = cost_usd.map_or_else(|| "at a cost that nobody knows".to_owned(), dollars);
+    let cost = cost_usd.map_or_else(|| "cost unknown".to_owned(), |cost| format!("cost {}", dollars(cost)));
     format!("{calls}, {} sent and {output_tokens} received{untold}, {cost}", count(*input_tokens, "token"))
 }
 
@@ -98,6 +130,8 @@ fn kind(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use callboard_actors::research::{RulesInstead, TaskId};
+
     use super::*;
 
     #[test]
@@ -111,14 +145,39 @@ mod tests {
         );
         report.generator = callboard_actors::research::Generator::llm("openai/x");
         let said = "Made with the language model openai/x; what stands between quotation marks is quoted. 3 model calls, retries included, 900 tokens sent and 80 received";
-        assert_eq!(generator(&report), format!("{said}, at a cost that nobody knows."));
+        assert_eq!(generator(&report), format!("{said}, cost unknown."));
         for (cost, told) in [(0.0123, "$0.01"), (0.00004, "$0.000040"), (12.0, "$12.00"), (0.0, "$0.00")] {
             report.usage.cost_usd = Some(cost);
-            assert_eq!(generator(&report), format!("{said}, {told}."));
+            assert_eq!(generator(&report), format!("{said}, cost {told}."));
         }
         (report.usage.cost_usd, report.usage.calls_without_usage) = (None, 1);
-        let untold = "without 1 of them that did not say, at a cost that nobody knows.";
-        assert_eq!(generator(&report), format!("{said}, {untold}"));
+        let untold = " (1 call not counted, whose tokens are unknown), cost unknown.";
+        assert_eq!(generator(&report), format!("{said}{untold}"));
+        report.usage.calls_without_usage = 3;
+        assert!(generator(&report).ends_with(". 3 model calls, retries included, tokens and cost unknown."));
+    }
+
+    #[test]
+    fn a_model_that_was_asked_and_not_used_is_named_with_its_steps() {
+        let (mut report, _) = super::super::sample::report();
+        let instead = |step, task: Option<u32>, model: &str| RulesInstead {
+            step,
+            task: task.map(TaskId),
+            model: model.to_owned(),
+            reason: "it is silent".to_owned(),
+        };
+        report.rules_instead = vec![instead(RunStep::Write, None, "a/one")];
+        let ends = |report: &Report, end: &str| assert!(generator(report).ends_with(end), "{}", generator(report));
+        ends(&report, ". The language model a/one was no use for the answer: the rules did that.");
+        for (step, task) in [(RunStep::Plan, None), (RunStep::Research, Some(1)), (RunStep::Research, Some(2))] {
+            report.rules_instead.push(instead(step, task, "a/one"));
+        }
+        report.rules_instead.push(instead(RunStep::LookBack, None, "b/two"));
+        ends(
+            &report,
+            " The language model a/one was no use for the plan, 2 parts of the question and the answer: \
+             the rules did that. The language model b/two was no use for what is missing: the rules did that.",
+        );
     }
 
     #[test]

@@ -183,13 +183,21 @@ impl Research {
     /// Checks every value without reading anything. [`start`](Research::start) does so too.
     ///
     /// # Errors
-    /// [`Error::EmptyQuestion`], [`Error::QuestionTooLong`], [`Error::NoCorpus`] and [`Error::OutOfRange`].
+    /// [`Error::EmptyQuestion`], [`Error::QuestionTooLong`], [`Error::NoCorpus`], [`Error::OutOfRange`], and [`Error::UnknownPrice`] of a
+    /// model that may be asked, with a limit on costs.
     pub fn validate(&self) -> Result<()> {
         check(&self.question)?;
         if self.corpus.is_empty() {
             return Err(Error::NoCorpus);
         }
         self.in_range()
+    }
+
+    /// A limit on costs can be kept only where every model that may be asked has a price.
+    fn priced(&self) -> Result<()> {
+        let Some(choice) = self.model.as_ref().filter(|choice| choice.budget.micros.is_some()) else { return Ok(()) };
+        let unknown = std::iter::once(&choice.model).chain(&choice.fallbacks).find(|model| model.price.is_none());
+        unknown.map_or(Ok(()), |model| Err(Error::UnknownPrice { model: model.name.clone() }))
     }
 
     fn in_range(&self) -> Result<()> {
@@ -205,7 +213,7 @@ impl Research {
             let message = format!("a deadline of {:?}; choose 1 ms to 24 h", self.time());
             return Err(Error::OutOfRange(message));
         }
-        Ok(())
+        self.priced()
     }
 }
 
@@ -316,5 +324,33 @@ fn check(question: &str) -> Result<()> {
     match question.len() {
         ..=MAX_QUESTION_BYTES => Ok(()),
         bytes => Err(Error::QuestionTooLong { bytes }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callboard_actors::gateway::{BudgetLimits, Price, ServedModel};
+
+    use super::*;
+    use crate::testkit::ScriptedModel;
+
+    #[tokio::test]
+    async fn a_limit_on_costs_without_a_price_is_refused_before_anything_is_done() {
+        let model = Arc::new(ScriptedModel::new());
+        let served = |name: &str, price| ServedModel { price, ..ServedModel::new(name, model.clone()) };
+        let known = Some(Price { input: 1, output: 1 });
+        let asked = |fallback: ServedModel, micros| {
+            let budget = BudgetLimits { micros, tokens: None };
+            let choice = ModelChoice::new(served("played/one", known));
+            research("What is it?").corpus("nowhere").model(ModelChoice { fallbacks: vec![fallback], budget, ..choice })
+        };
+        let unpriced = || asked(served("played/two", None), Some(1));
+        for error in [unpriced().validate().unwrap_err(), unpriced().plan().await.unwrap_err()] {
+            assert_eq!((error.code(), error.exit_status()), ("unknown_price", ExitStatus::Input));
+            assert!(error.to_string().contains("played/two"), "{error}");
+        }
+        assert!(asked(served("played/two", None), None).validate().is_ok(), "without a limit nobody needs a price");
+        assert!(asked(served("played/two", known), Some(1)).validate().is_ok());
+        assert_eq!(model.asked().len(), 0);
     }
 }

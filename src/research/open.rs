@@ -58,10 +58,12 @@ impl Drop for Abandon {
     }
 }
 
-/// The stored text of every source that the outcome cites.
+/// The stored text of every source that the outcome cites, and of what was retrieved and not read.
 pub(super) async fn sources(outcome: &Outcome, store: &dyn SourceStore) -> Result<Sources> {
     let claims = outcome.draft.sections.iter().flat_map(|section| &section.claims);
-    let cited: BTreeSet<&str> = claims.flat_map(|claim| &claim.evidence).map(|evidence| &*evidence.source).collect();
+    let cited = claims.flat_map(|claim| &claim.evidence).map(|evidence| &*evidence.source);
+    let unread = outcome.unread.iter().flat_map(|unread| &unread.passages).map(|passage| &*passage.source);
+    let cited: BTreeSet<&str> = cited.chain(unread).collect();
     let mut texts = Vec::with_capacity(cited.len());
     for source in cited {
         if let Some(text) = store.text(source).await? {

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 
 use super::inert::{line_of_markdown, markdown};
 use super::{
-    Citation, Draft, Evidence, FindingEntry, MissingCause, Outcome, PlanEntry, Report, SCHEMA_VERSION, SkippedFile,
-    Timing,
+    Citation, Draft, Evidence, FindingEntry, Missing, MissingCause, Outcome, Passage, PlanEntry, Report,
+    SCHEMA_VERSION, SkippedFile, Status, Timing, Unread, UnreadPassage,
 };
 use crate::event::CancelReason;
+use crate::text::normalise;
 
 /// The report of a run that ended as `outcome` says, over a corpus whose files `skipped` were not read.
 ///
@@ -19,8 +20,9 @@ use crate::event::CancelReason;
 /// rest on them. Quotes and claims are taken over as they are.
 pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> Report {
     let not_found = not_found(&outcome);
-    let Outcome { run_id, question, plan, draft, status, usage, notes, generator, .. } = outcome;
+    let Outcome { run_id, question, plan, draft, status, unread, usage, notes, rules_instead, generator, .. } = outcome;
     let (findings, citations) = number(draft);
+    let unread = unread_passages(unread, citations.len());
     let plan: Vec<PlanEntry> =
         plan.tasks.into_iter().map(|task| PlanEntry { id: task.id, question: task.question }).collect();
     let mut report = Report {
@@ -33,8 +35,10 @@ pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> 
         answer_markdown: String::new(),
         findings,
         citations,
+        unread,
         not_found,
         notes,
+        rules_instead,
         skipped,
         usage,
         timing_ms: timing,
@@ -76,9 +80,20 @@ pub fn answer_markdown(report: &Report, headings: Headings) -> String {
         }
     }
     if answer.is_empty() {
-        answer.push_str("No passage was found that answers the question.\n");
+        let _ = writeln!(answer, "{}", nothing(report));
     }
     answer
+}
+
+/// What is said in place of an answer: nothing was found, or nobody came to look.
+pub fn nothing(report: &Report) -> &'static str {
+    match report.status {
+        Status::Failed if !report.unread.is_empty() => {
+            "There is no answer: the run ended before what it had retrieved was read."
+        }
+        Status::Failed => "There is no answer: the question was not worked on to its end.",
+        _ => "No passage was found that answers the question.",
+    }
 }
 
 /// The findings under the headings of the plan, in its order; a part without findings is left out.
@@ -150,6 +165,21 @@ fn number_of(evidence: Evidence, numbers: &mut BTreeMap<Place, u32>, citations: 
     })
 }
 
+/// The passages with ids that go on after those of the citations.
+fn unread_passages(unread: Vec<Unread>, citations: usize) -> Vec<UnreadPassage> {
+    let of_tasks =
+        unread.into_iter().flat_map(|Unread { task, passages }| passages.into_iter().map(move |p| (task, p)));
+    let first = u32::try_from(citations).unwrap_or(u32::MAX).saturating_add(1);
+    let entry = |((task, passage), id)| UnreadPassage { task, passage: citation(id, whole(passage)) };
+    of_tasks.zip(first..).map(entry).collect()
+}
+
+/// A passage as evidence whose quote is all of it.
+fn whole(passage: Passage) -> Evidence {
+    let Passage { source, corpus, file, title, headings, start, end, text, .. } = passage;
+    Evidence { source, corpus, file, title, headings, start, end, quote: normalise(&text) }
+}
+
 fn citation(id: u32, evidence: Evidence) -> Citation {
     Citation {
         id,
@@ -173,14 +203,23 @@ fn not_found(outcome: &Outcome) -> Vec<String> {
             .unwrap_or_else(|| "planning failed".to_owned());
         return vec![format!("“{}” was not worked on: {why}.", outcome.question.trim())];
     }
-    outcome.missing.iter().map(|missing| sentence(missing.question.trim(), &missing.cause)).collect()
+    let unread =
+        |task| outcome.unread.iter().find(|unread| unread.task == task).map_or(0, |unread| unread.passages.len());
+    let sentence = |Missing { task, question, cause }: &Missing| sentence(question.trim(), cause, unread(*task));
+    outcome.missing.iter().map(sentence).collect()
 }
 
-fn sentence(question: &str, cause: &MissingCause) -> String {
+/// Why a part is missing, for which so many passages were retrieved and not read.
+fn sentence(question: &str, cause: &MissingCause, unread: usize) -> String {
+    let kept = match unread {
+        0 => String::new(),
+        1 => "; 1 passage was retrieved for it and not read".to_owned(),
+        n => format!("; {n} passages were retrieved for it and not read"),
+    };
     match cause {
         MissingCause::NoEvidence => format!("No evidence was found for “{question}”."),
-        MissingCause::Failed(reason) => format!("“{question}” was not answered: its researcher failed ({reason})."),
-        MissingCause::Cancelled(reason) => format!("“{question}” was not finished: {}.", cut_short(*reason)),
+        MissingCause::Failed(why) => format!("“{question}” was not answered: its researcher failed ({why}){kept}."),
+        MissingCause::Cancelled(reason) => format!("“{question}” was not finished: {}{kept}.", cut_short(*reason)),
         MissingCause::NoRoom => format!("Something was found for “{question}”, and the report has no room for it."),
         MissingCause::Struck => {
             format!("What was found for “{question}” was struck: its quotes do not stand in the stored text.")

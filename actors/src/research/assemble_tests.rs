@@ -38,10 +38,12 @@ fn outcome(tasks: &[&str], sections: Vec<(u32, Vec<Claim>)>, missing: Vec<(u32, 
         plan: Plan { question: "the whole question".into(), tasks },
         draft: Draft { sections },
         missing,
+        unread: Vec::new(),
         status: Status::Partial,
         cancelled: None,
         failure: None,
         notes: Vec::new(),
+        rules_instead: Vec::new(),
         generator: Generator::extractive(),
         struck: 0,
         usage: Usage::default(),
@@ -129,10 +131,48 @@ fn each_cause_has_its_sentence() {
 #[test]
 fn a_run_without_a_plan_says_why() {
     let mut ended = outcome(&[], Vec::new(), Vec::new());
-    ended.cancelled = Some(CancelReason::Deadline);
+    (ended.cancelled, ended.status) = (Some(CancelReason::Deadline), Status::Failed);
     let report = report(ended);
     assert_eq!(report.not_found, ["“the whole question” was not worked on: the deadline passed."]);
-    assert!(report.findings.is_empty() && report.answer_markdown.contains("No passage was found"));
+    assert!(report.findings.is_empty());
+    assert_eq!(report.answer_markdown, "There is no answer: the question was not worked on to its end.\n");
+}
+
+#[test]
+fn what_was_retrieved_and_not_read_is_listed_and_told_from_nothing() {
+    let passage = |file: &str, text: &str| Passage {
+        source: "ab12".into(),
+        corpus: "docs".into(),
+        file: file.into(),
+        title: "Title".into(),
+        headings: Vec::new(),
+        start: 7,
+        end: 7 + text.len(),
+        text: text.into(),
+        score: 1.0,
+    };
+    let late = |status, sections| {
+        let cause = MissingCause::Cancelled(CancelReason::Interrupted);
+        let mut ended = outcome(&["first?", "second?"], sections, vec![(2, cause)]);
+        let passages = vec![passage("a.md", "One\n two."), passage("b.md", "Three.")];
+        (ended.status, ended.unread) = (status, vec![Unread { task: TaskId(2), passages }]);
+        report(ended)
+    };
+    let alone = late(Status::Failed, Vec::new());
+    let said = "There is no answer: the run ended before what it had retrieved was read.\n";
+    assert_eq!(alone.answer_markdown, said);
+    let missing = "“second?” was not finished: the run was interrupted; 2 passages were retrieved for it and not read.";
+    assert_eq!(alone.not_found, [missing]);
+    let beside = late(Status::Partial, vec![(1, vec![claim(vec![evidence("a.md", 0, "One.")])])]);
+    assert!(!beside.answer_markdown.contains("no answer"), "{}", beside.answer_markdown);
+    let places = beside.unread.iter().map(|UnreadPassage { task, passage }| {
+        (task.0, passage.id, passage.file.as_str(), passage.quote.as_str(), passage.start, passage.end)
+    });
+    let expected = [(2, 2, "a.md", "One two.", 7, 16), (2, 3, "b.md", "Three.", 7, 13)];
+    assert_eq!(places.collect::<Vec<_>>(), expected, "ids go on after those of the citations");
+    let mut nothing = outcome(&["why?"], Vec::new(), vec![(1, MissingCause::NoEvidence)]);
+    nothing.status = Status::NoEvidence;
+    assert!(report(nothing).answer_markdown.starts_with("No passage was found"));
 }
 
 #[test]

@@ -13,9 +13,10 @@ pub mod rules;
 mod values;
 
 pub use assemble::assemble;
-pub use outcome::{Failure, FailureCause, Missing, MissingCause, Outcome};
+pub use outcome::{Failure, FailureCause, Missing, MissingCause, Outcome, Unread};
 pub use report::{
-    Citation, FindingEntry, Generator, PlanEntry, Report, SCHEMA_VERSION, SkippedFile, Status, Timing, Usage,
+    Citation, FindingEntry, Generator, PlanEntry, Report, RulesInstead, RunStep, SCHEMA_VERSION, SkippedFile, Status,
+    Timing, UnreadPassage, Usage,
 };
 pub use values::{
     Claim, Draft, Evidence, Findings, Passage, Plan, Query, Related, Retrieved, Section, Task, TaskId, Term,

@@ -1,6 +1,6 @@
 //! How did a run end? What the supervisor hands back; the facade makes the [`Report`](super::Report) of it.
 
-use super::{Draft, Generator, Plan, Status, TaskId, Usage};
+use super::{Draft, Generator, Passage, Plan, RulesInstead, Status, TaskId, Usage};
 use crate::error::ModelError;
 use crate::event::CancelReason;
 
@@ -29,6 +29,15 @@ pub struct Missing {
     pub question: String,
     /// Why.
     pub cause: MissingCause,
+}
+
+/// What was retrieved for a part of the plan, and not read before the part was cut short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unread {
+    /// Which task.
+    pub task: TaskId,
+    /// Best first, as the retriever found them; the verifier has not looked at them.
+    pub passages: Vec<Passage>,
 }
 
 /// Whose fault it is that a run did not come to its end.
@@ -73,6 +82,8 @@ pub struct Outcome {
     pub draft: Draft,
     /// In the order of the plan.
     pub missing: Vec<Missing>,
+    /// What was retrieved for those of them that were cut short before it was read, in the order of the plan.
+    pub unread: Vec<Unread>,
     /// How it ended.
     pub status: Status,
     /// Set when it was cut short.
@@ -81,6 +92,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What was not done as it was asked for, in sentences for people.
     pub notes: Vec<String>,
+    /// The steps that the rules did because the model that was asked was no use, as they came.
+    pub rules_instead: Vec<RulesInstead>,
     /// Who made the text.
     pub generator: Generator,
     /// Claims that the verifier struck.

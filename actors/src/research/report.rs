@@ -43,6 +43,45 @@ impl Generator {
     }
 }
 
+/// A step of a run that a language model may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunStep {
+    /// Dividing the question into parts.
+    Plan,
+    /// Choosing evidence for one part.
+    Research,
+    /// Looking at what was found for what is missing.
+    LookBack,
+    /// Writing the answer.
+    Write,
+}
+
+impl RunStep {
+    /// Who of the crew does it, as the events say it.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Plan | Self::LookBack => "planner",
+            Self::Research => "researcher",
+            Self::Write => "writer",
+        }
+    }
+}
+
+/// A step that the rules did because the language model that was asked was no use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesInstead {
+    /// Which step.
+    pub step: RunStep,
+    /// The part of the question, for [`RunStep::Research`].
+    pub task: Option<TaskId>,
+    /// The model that was asked, by its whole name; of a list the first.
+    pub model: String,
+    /// Why its answer was not used, or why there was none; for people.
+    pub reason: String,
+}
+
 /// A task as the report lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEntry {
@@ -84,6 +123,16 @@ pub struct Citation {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+}
+
+/// A passage that was retrieved for a part, and that nobody read before the part was cut short. No claim rests on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadPassage {
+    /// The part it was retrieved for.
+    pub task: TaskId,
+    /// Where it stands; its quote is the whole passage. Its id goes on after those of the citations.
+    #[serde(flatten)]
+    pub passage: Citation,
 }
 
 /// A file that was not read, and why.
@@ -141,11 +190,17 @@ pub struct Report {
     pub findings: Vec<FindingEntry>,
     /// The sources of the claims.
     pub citations: Vec<Citation>,
+    /// What was retrieved and not read before the run was cut short: part by part, the best first.
+    #[serde(default)]
+    pub unread: Vec<UnreadPassage>,
     /// One sentence for each part that is missing, with its cause.
     pub not_found: Vec<String>,
     /// What was not done as it was asked for, in sentences; empty with the rules.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The steps that the rules did because the model that was asked was no use; empty with the rules.
+    #[serde(default)]
+    pub rules_instead: Vec<RulesInstead>,
     /// Files of the corpus that were not read.
     pub skipped: Vec<SkippedFile>,
     /// What language models cost.

@@ -17,7 +17,7 @@ use crate::error::{AskError, StartError};
 use crate::event::{CancelReason, Event};
 use crate::mailbox::{AgentRef, AgentSpec, Reply};
 use crate::research::rules::verify::Verified;
-use crate::research::{Draft, Failure, Findings, Outcome, Plan, Task, TaskId, Usage};
+use crate::research::{Draft, Failure, Findings, Outcome, Plan, Retrieved, Task, TaskId, Usage};
 use crate::scope::Scope;
 use crate::supervision::{Backoff, RestartPolicy};
 
@@ -27,6 +27,11 @@ pub(super) enum RunMessage {
     Progress {
         task: TaskId,
         note: String,
+    },
+    /// A search is over, and a model is asked about what it found.
+    Retrieved {
+        task: TaskId,
+        retrieved: Arc<Retrieved>,
     },
     /// A piece of the answer, while a model writes it.
     Text(String),
@@ -215,6 +220,11 @@ impl Supervisor {
             // A note on progress is not worth waiting for a place in the mailbox.
             let _left_out = me.tell(RunMessage::Progress { task: id, note });
         });
+        let me = turn.me();
+        let on_retrieved = Box::new(move |retrieved| {
+            // Without it a report that is cut short says less.
+            let _left_out = me.tell(RunMessage::Retrieved { task: id, retrieved });
+        });
         // Below the run's span, which this turn is inside of.
         let span = tracing::info_span!("task", task = %id, attempt);
         let patience = self.patience();
@@ -225,6 +235,7 @@ impl Supervisor {
             whole,
             within,
             progress,
+            on_retrieved,
             on_call,
             span,
             reply,
@@ -320,6 +331,7 @@ impl Agent for Supervisor {
                     self.emit(Event::TaskProgress { task, note });
                 }
             }
+            RunMessage::Retrieved { task, retrieved } => self.machine.retrieved(task, retrieved),
             RunMessage::Text(text) => self.emit(Event::AnswerText { text }),
             RunMessage::Called(event) => self.emit(event),
             RunMessage::ModelNews => {}

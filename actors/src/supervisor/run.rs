@@ -143,6 +143,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
             false => Duration::ZERO,
         },
         looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
+        planner: crew.planner.wanted().to_owned(),
         on_reply: options.on_reply,
     };
     let (budgets, crew) = (crew.budgets(), crew.of_run(&id));
@@ -223,10 +224,12 @@ impl Run {
             plan: Plan { question: self.question.clone(), tasks: Vec::new() },
             draft: Draft::default(),
             missing: Vec::new(),
+            unread: Vec::new(),
             status: Status::Failed,
             cancelled: self.log.cancelled_because(),
             failure: Some(Failure::internal("the run's supervisor did not come to its end")),
             notes: Vec::new(),
+            rules_instead: Vec::new(),
             generator: Generator::extractive(),
             struck: 0,
             usage: Usage::of(&self.budgets),

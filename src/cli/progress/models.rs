@@ -26,11 +26,14 @@ pub(super) fn event(event: &Event) -> Option<String> {
             format!("{model} is paused for {}: the limit of its rate is reached", time(*pause_ms))
         }
         Event::ModelCallRetried { model, error_code, attempt, delay_ms } => {
-            format!("{model}: a call failed ({error_code}); attempt {} in {}", attempt + 1, time(*delay_ms))
+            format!(
+                "{model}: a call failed ({error_code}) and is made again in {}, after {}",
+                time(*delay_ms),
+                count(*attempt, "attempt")
+            )
         }
         Event::ModelLimitChanged { model, limit, before } => {
-            let more = if limit > before { "more" } else { "fewer" };
-            format!("{model} holds {more}: {} at a time, {before} before", count(*limit, "call"))
+            format!("{model} gets up to {} at a time from now on, {before} before", count(*limit, "call"))
         }
         Event::ModelChangesMissed { changes } => {
             let changes = usize::try_from(*changes).unwrap_or(usize::MAX);
@@ -67,10 +70,10 @@ mod tests {
             (Event::ModelPaused { model: model(), pause_ms: 20_000 }, "openai/x refuses calls; paused for 20 s"),
             (
                 Event::ModelCallRetried { model: model(), error_code: "unavailable".into(), attempt: 1, delay_ms: 320 },
-                "openai/x: a call failed (unavailable); attempt 2 in 0.4 s",
+                "openai/x: a call failed (unavailable) and is made again in 0.4 s, after 1 attempt",
             ),
-            (limit(16, 8), "openai/x holds more: 16 calls at a time, 8 before"),
-            (limit(1, 2), "openai/x holds fewer: 1 call at a time, 2 before"),
+            (limit(16, 8), "openai/x gets up to 16 calls at a time from now on, 8 before"),
+            (limit(1, 2), "openai/x gets up to 1 call at a time from now on, 2 before"),
             (Event::ModelChangesMissed { changes: 1 }, "1 earlier change of models not told"),
         ] {
             assert_eq!(event(&change).as_deref(), Some(line));

@@ -53,9 +53,9 @@ pub(super) fn event(event: &Event) -> Option<String> {
             format!("{task}: {}", phrase(event)?)
         }
         Event::LookBackStarted => "looking for what is missing".into(),
-        Event::RulesInstead { role, task, reason } => {
+        Event::RulesInstead { role, task, model, reason } => {
             let who = task.map_or_else(|| role.clone(), |task| task.to_string());
-            format!("{who}: goes on without the language model: {reason}")
+            format!("{who}: goes on without {model}: {reason}")
         }
         Event::ModelFellBack { role, task, .. } => {
             let who = task.map_or_else(|| role.clone(), |task| task.to_string());

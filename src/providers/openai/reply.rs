@@ -269,8 +269,8 @@ mod tests {
         let table = [
             ("", "it is empty"),
             ("{\"choices\":[]}", "it holds no choice"),
-            ("{\"object\":\"secret\"", "it is not the JSON of a chat completion: an end before its end"),
-            ("{\"choices\":\"secret\"}", "it is not the JSON of a chat completion: a field of another type"),
+            ("{\"object\":\"secret\"", "it is the beginning of JSON, and not a chat completion"),
+            ("{\"choices\":\"secret\"}", "it is JSON, and not that of a chat completion"),
             (r#"{"error":{"message":"Broken","code":"odd"}}"#, "it holds an error: Broken"),
         ];
         for (json, message) in table {

@@ -1,5 +1,7 @@
 //! Which parts does a question have, in a model's eyes, and what is missing when they were researched?
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::json::{object, texts};
@@ -8,7 +10,7 @@ use crate::chat::{ChatRequest, ReplyForm, Turn};
 use crate::research::grounding::is_asked_for;
 use crate::research::inert::plain;
 use crate::research::{Findings, Plan, Task, TaskId};
-use crate::text::normalise;
+use crate::text::{content_stems, grams, is_foreign_stop_word, is_stop_word, language, normalise};
 
 /// A plan has at most this many parts.
 const MAX_TASKS: usize = 6;
@@ -34,7 +36,8 @@ pub(crate) fn request(question: &str, output_tokens: u32) -> ChatRequest {
     ChatRequest { form, ..ChatRequest::new(turns, output_tokens) }
 }
 
-/// The plan in a reply: parts that are there, differ, and hold no number, address or odd term that the person did not write.
+/// The plan in a reply: parts that are there, differ, hold no number, address or odd term that the person did not write, and of which
+/// one at least has to do with the question.
 pub(crate) fn read(question: &str, reply: &str) -> Result<Plan, Unfit> {
     let Tasks { tasks } = object(reply)?;
     let tasks = chosen(tasks, MAX_TASKS, question, &[], None);
@@ -42,8 +45,38 @@ pub(crate) fn read(question: &str, reply: &str) -> Result<Plan, Unfit> {
         let why = "its list of tasks holds no question that can be researched, or only such as add a number, an address or a term";
         return Err(Unfit(why.to_owned()));
     }
+    if !is_about(&tasks, question) {
+        return Err(Unfit("none of its tasks has a word of the question, which is about something else".to_owned()));
+    }
     let numbered = tasks.into_iter().zip(1..).map(|(question, id)| Task { id: TaskId(id), question });
     Ok(Plan { question: question.to_owned(), tasks: numbered.collect() })
+}
+
+/// Whether the parts can be those of this question: one of them has a word of it, in whatever form. What cannot be compared is
+/// accepted: a question of function words, one in letters that are not Latin, and parts in another language than the question's.
+fn is_about(tasks: &[String], question: &str) -> bool {
+    let planned = tasks.join("\n");
+    let (asked, parts) = (kin(question), kin(&planned));
+    let is_comparable = is_latin(question) && language(question) == language(&planned) && !asked.is_empty();
+    !is_comparable || !asked.is_disjoint(&parts)
+}
+
+/// What the content words of a text have in common with their other forms: pieces of five characters, without those at the end.
+fn kin(text: &str) -> BTreeSet<String> {
+    let words = content_stems(text, language(text)).into_iter();
+    let says_something = words.filter(|word| {
+        let written = text[word.range.clone()].to_lowercase();
+        !is_stop_word(&written) && !is_foreign_stop_word(&written)
+    });
+    let pieces = says_something.flat_map(|word| grams(&word.stem));
+    pieces.filter(|piece| piece.starts_with(' ') || !piece.ends_with(' ')).collect()
+}
+
+/// Whether most letters are Latin.
+fn is_latin(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic());
+    let (latin, others): (Vec<char>, Vec<char>) = letters.partition(|c| *c < '\u{250}');
+    latin.len() >= others.len()
 }
 
 /// "What is missing?"
@@ -124,7 +157,7 @@ mod tests {
                 r#"{"tasks":["See http://a.example/","See http://b.example/","Ask x@b.example"]}"#,
                 vec!["See http://a.example/"],
             ),
-            (r#"{"tasks":["a","b","c","d","e","f","g","h"]}"#, vec!["a", "b", "c", "d", "e", "f"]),
+            (r#"{"tasks":["a view","b","c","d","e","f","g","h"]}"#, vec!["a view", "b", "c", "d", "e", "f"]),
         ] {
             assert_eq!(parts(reply).unwrap(), plan, "{reply}");
         }
@@ -133,6 +166,32 @@ mod tests {
         }
         let long = format!(r#"{{"tasks":["{}"]}}"#, "x".repeat(MAX_TASK + 1));
         assert!(parts(&long).is_err());
+    }
+
+    #[test]
+    fn a_plan_has_to_do_with_its_question_as_far_as_that_can_be_seen() {
+        let (backup, german) = ("How do I back up a database?", "Wie sichert man Datenbanken?");
+        for (question, part, is_about) in [
+            (backup, "How are databases copied?", true),
+            (backup, "What is the capital of France?", false),
+            (backup, "Wie sichert man eine Datenbank?", true),
+            ("Where does postgres log?", "Where are the messages of PostgreSQL?", true),
+            (german, "Wie wird eine Datenbank gesichert?", true),
+            (german, "Was kostet eine Reise nach Rom?", false),
+            (german, "How is a database backed up?", true),
+            // Nothing to compare.
+            ("What is it?", "What is a view?", true),
+            ("数据库怎么备份?", "天气如何?", true),
+            ("Как сделать резервную копию?", "Какая погода?", true),
+        ] {
+            let planned = |tasks: &[&str]| read(question, &serde_json::json!({ "tasks": tasks }).to_string());
+            let unfit = planned(&[part]).err().map(|Unfit(why)| why);
+            let why = "none of its tasks has a word of the question";
+            assert_eq!(unfit.is_none(), is_about, "{question} {part}: {unfit:?}");
+            assert!(unfit.is_none_or(|unfit| unfit.starts_with(why)));
+            let beside = planned(&[part, question]).map(|plan| plan.tasks.len());
+            assert_eq!(beside, Ok(2), "one part is enough: {question} {part}");
+        }
     }
 
     #[test]

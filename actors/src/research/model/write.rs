@@ -70,9 +70,11 @@ pub(crate) fn read(plan: &Plan, findings: &[Findings], step: usize, reply: &str)
         }
     }
     if written == 0 {
-        let numbers = shown.len();
-        let why = "none of its sentences is short and ends with the number of a finding, such as [1]";
-        return Err(Unfit(format!("{why}; there are {numbers}")));
+        let why = format!("it has no sentence of at most {MAX_STATEMENT} bytes that ends with the number of a finding");
+        return Err(Unfit(match shown.len() {
+            1 => format!("{why}; the only one is [1]"),
+            last => format!("{why}; they are [1] to [{last}]"),
+        }));
     }
     for task in &plan.tasks {
         // What was found for a part that the text forgets is shown as it was found.

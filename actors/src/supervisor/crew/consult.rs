@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Made;
 use super::caller::Caller;
+use super::silence::Silence;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, StartError, Waiting};
 use crate::gateway::{Budget, ChunkStream, Completed, Gateway, Priority};
@@ -35,6 +36,8 @@ pub struct CrewModel {
     run: Option<Arc<str>>,
     /// Its server refuses requests for JSON by a schema.
     knows_no_schemas: Arc<AtomicBool>,
+    /// Whether it answers in a run.
+    silence: Arc<Silence>,
 }
 
 impl CrewModel {
@@ -49,6 +52,7 @@ impl CrewModel {
             output_tokens: 2_048,
             run: None,
             knows_no_schemas: Arc::default(),
+            silence: Arc::default(),
         }
     }
 
@@ -64,9 +68,14 @@ impl CrewModel {
         }
     }
 
-    /// The same model for the calls of this run.
-    pub(super) fn of_run(&self, run: &Arc<str>) -> Self {
-        Self { run: Some(run.clone()), ..self.clone() }
+    /// The same model for the calls of this run, and what its roles know of its silence.
+    pub(super) fn of_run(&self, run: &Arc<str>, silence: Arc<Silence>) -> Self {
+        Self { run: Some(run.clone()), silence, ..self.clone() }
+    }
+
+    /// The same model for one question outside of a run.
+    pub(super) fn alone(self) -> Self {
+        Self { silence: Arc::default(), ..self }
     }
 }
 
@@ -79,6 +88,8 @@ pub(in crate::supervisor) enum Declined {
     Unfit(String),
     /// Nothing of the evidence is short enough for the model.
     TooLong,
+    /// It was not asked: it let earlier calls of the run wait for nothing.
+    Silent,
 }
 
 impl std::fmt::Display for Declined {
@@ -89,6 +100,12 @@ impl std::fmt::Display for Declined {
             }
             Self::Model { error, .. } => write!(f, "{error}"),
             Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
+            Self::Silent => {
+                write!(
+                    f,
+                    "it did not answer two calls in a row in the time that they had, and is not asked again in this run"
+                )
+            }
             Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
         }
     }
@@ -138,6 +155,9 @@ impl CrewModel {
         // The refusal of a budget that no step got around.
         let mut too_dear = None;
         loop {
+            if self.silence.is_certain() {
+                return Err(Declined::Silent);
+            }
             let request = match repaired.clone() {
                 Some(request) => request,
                 None => ask(step).ok_or_else(|| too_dear.take().unwrap_or(Declined::TooLong))?,
@@ -148,11 +168,13 @@ impl CrewModel {
             }
             let request = if self.knows_no_schemas.load(Ordering::Relaxed) { plain(request) } else { request };
             let settled = self.budget.settled();
+            let left = until.saturating_duration_since(Instant::now());
             let error = match self
                 .call(request.clone(), until, priority, &caller, listener.as_ref().map(|heard| (heard, step)))
                 .await
             {
                 Ok(completed) => {
+                    self.silence.answered();
                     caller.answered(&completed);
                     let reply = clipped(completed.reply);
                     match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
@@ -168,6 +190,7 @@ impl CrewModel {
                 }
                 Err(error) => error,
             };
+            self.silence.failed(&error, left, Instant::now() >= until);
             // What others reserved may come back; what is set aside for a part is not waited for.
             let is_worth_waiting = matches!(error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
             if is_worth_waiting && tokio::time::timeout_at(until, settled).await.is_ok() {

@@ -4,16 +4,20 @@
 //! asked and what its reply must be is pure as well, in `crate::research::model`; when it is no use, the rules decide instead,
 //! and the report says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::StartError;
 use crate::gateway::Budget;
 use crate::ports::{Retriever, SourceStore};
 
+use silence::Silence;
+
 mod caller;
 mod consult;
 mod planner;
 mod researcher;
+mod silence;
 mod verifier;
 mod watch;
 mod writer;
@@ -44,6 +48,11 @@ impl Strategy {
         self.model().is_some()
     }
 
+    /// The name of the model that is wanted; of a list the first.
+    pub(super) fn wanted(&self) -> &str {
+        self.model().map_or("", |model| &model.name)
+    }
+
     pub(super) fn model(&self) -> Option<&Arc<CrewModel>> {
         match self {
             Self::Rules => None,
@@ -68,8 +77,18 @@ pub(super) enum By {
         name: Arc<str>,
         instead_of: Option<String>,
     },
-    /// The rules, because the model was no use; the text is for people.
-    RulesInstead(String),
+    /// The rules, as there was nothing that the model could have been asked about.
+    Unasked {
+        /// Its whole name; of a list the first.
+        model: String,
+    },
+    /// The rules, because the model that was wanted was no use.
+    RulesInstead {
+        /// Its whole name; of a list the first.
+        model: String,
+        /// For people.
+        reason: String,
+    },
 }
 
 impl<T> Made<T> {
@@ -82,8 +101,14 @@ impl<T> Made<T> {
         Self { value, by: By::Model { name, instead_of } }
     }
 
-    pub(super) fn by_rules_instead(value: T, reason: String) -> Self {
-        Self { value, by: By::RulesInstead(reason) }
+    /// With nothing to ask `model` about.
+    pub(super) fn by_rules_unasked(value: T, model: &str) -> Self {
+        Self { value, by: By::Unasked { model: model.to_owned() } }
+    }
+
+    /// In place of `model`.
+    pub(super) fn by_rules_instead(value: T, model: &str, reason: String) -> Self {
+        Self { value, by: By::RulesInstead { model: model.to_owned(), reason } }
     }
 }
 
@@ -120,9 +145,12 @@ impl Crew {
 
     /// The same crew for one run: the gateway knows whose its calls are.
     pub(super) fn of_run(mut self, run: &Arc<str>) -> Self {
+        // What one role learns of a model's silence the others know.
+        let mut silences = BTreeMap::<String, Arc<Silence>>::new();
         for role in [&mut self.planner, &mut self.researcher, &mut self.writer] {
             if let Strategy::Model(model) = role {
-                *model = Arc::new(model.of_run(run));
+                let silence = silences.entry(model.name.clone()).or_default().clone();
+                *model = Arc::new(model.of_run(run, silence));
             }
         }
         self

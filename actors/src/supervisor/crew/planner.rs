@@ -61,12 +61,15 @@ impl Agent for Planner {
                 let work = look_back(model.clone(), question, tasks, findings, within, caller);
                 turn.start(work, |answer| PlanQuestion::LookedBack { answer, reply })
             }
-            (PlanQuestion::Planned { question, answer, reply }, _) => return reply.send(planned(&question, answer)),
-            (PlanQuestion::LookedBack { answer, reply }, _) => {
+            (PlanQuestion::Planned { question, answer, reply }, strategy) => {
+                return reply.send(planned(&question, strategy.wanted(), answer));
+            }
+            (PlanQuestion::LookedBack { answer, reply }, strategy) => {
+                let instead = |reason| Made::by_rules_instead(Vec::new(), strategy.wanted(), reason);
                 return reply.send(match answer {
                     Ok(Ok(more)) => more,
-                    Ok(Err(declined)) => Made::by_rules_instead(Vec::new(), declined.to_string()),
-                    Err(error) => Made::by_rules_instead(Vec::new(), error.to_string()),
+                    Ok(Err(declined)) => instead(declined.to_string()),
+                    Err(error) => instead(error.to_string()),
                 });
             }
         };
@@ -77,8 +80,8 @@ impl Agent for Planner {
 }
 
 /// A model that only a person can put right ends the run here, before anything else is done; one that fails or is no use does not.
-fn planned(question: &str, answer: Result<Result<Made<Plan>, Declined>, WorkError>) -> Planned {
-    let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), reason));
+fn planned(question: &str, wanted: &str, answer: Result<Result<Made<Plan>, Declined>, WorkError>) -> Planned {
+    let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), wanted, reason));
     match answer {
         Ok(Ok(plan)) => Ok(plan),
         Ok(Err(declined)) if is_for_a_person(&declined) => Err(failure(declined)),
@@ -111,7 +114,7 @@ fn failure(declined: Declined) -> Failure {
     let message = declined.to_string();
     let error = match declined {
         Declined::Model { error, .. } => Some(error),
-        Declined::Unfit(_) | Declined::TooLong => None,
+        Declined::Unfit(_) | Declined::TooLong | Declined::Silent => None,
     };
     Failure { cause, message, error }
 }
@@ -121,7 +124,7 @@ fn failure(declined: Declined) -> Failure {
 /// # Errors
 /// [`Failure`] when the model cannot be reached, or its replies are no use.
 pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
-    let planned = plan_by_model(Arc::new(model), question.to_owned(), within, Caller::planner(None)).await;
+    let planned = plan_by_model(Arc::new(model.alone()), question.to_owned(), within, Caller::planner(None)).await;
     planned.map(|made| made.value).map_err(failure)
 }
 

@@ -16,6 +16,7 @@ use crate::mailbox::Reply;
 use crate::ports::Retriever;
 use crate::research::model::find;
 use crate::research::{Findings, Query, Retrieved, Task, rules};
+use crate::text::count;
 
 /// Why a task has no findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub(in crate::supervisor) struct TaskFailure {
 /// Says how far a researcher is: a short phrase for people.
 pub(in crate::supervisor) type Progress = Box<dyn Fn(String) + Send>;
 
+/// Takes what the search found before a model is asked about it, which may take long.
+pub(in crate::supervisor) type OnRetrieved = Box<dyn Fn(Arc<Retrieved>) + Send>;
+
 /// What a researcher understands.
 pub(in crate::supervisor) enum ResearchTask {
     /// "Find this out."
@@ -39,6 +43,7 @@ pub(in crate::supervisor) enum ResearchTask {
         /// How long it may take with a model; then the rules decide.
         within: Duration,
         progress: Progress,
+        on_retrieved: OnRetrieved,
         on_call: OnCall,
         /// The task's span: what the researcher does is recorded below it.
         span: tracing::Span,
@@ -56,6 +61,7 @@ struct Current {
     whole: String,
     until: Instant,
     progress: Progress,
+    on_retrieved: OnRetrieved,
     on_call: OnCall,
     span: tracing::Span,
     reply: Reply<Result<Made<Findings>, TaskFailure>>,
@@ -76,16 +82,19 @@ impl Researcher {
     /// The passages are there: decides, or asks the model to.
     fn read(&mut self, current: Current, retrieved: Retrieved, turn: &mut Turn<'_, ResearchTask>) {
         let passages = retrieved.passages.len();
-        (current.progress)(format!("read {passages} passage{}", if passages == 1 { "" } else { "s" }));
+        (current.progress)(format!("retrieved {}", count(passages, "passage")));
         let Strategy::Model(model) = &self.strategy else {
             return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
         };
         if retrieved.passages.is_empty() {
             // There is nothing that a model could choose from.
-            return current.reply.send(Ok(Made::by_rules(rules::find::find(&current.task, &retrieved))));
+            (current.progress)(format!("{} is not asked", model.name));
+            let findings = rules::find::find(&current.task, &retrieved);
+            return current.reply.send(Ok(Made::by_rules_unasked(findings, &model.name)));
         }
-        (current.progress)("asking the model".to_owned());
         let retrieved = Arc::new(retrieved);
+        (current.on_retrieved)(retrieved.clone());
+        (current.progress)("asking the model".to_owned());
         let within = current.until.saturating_duration_since(Instant::now());
         let (task, whole) = (current.task.clone(), current.whole.clone());
         let caller = Caller::researcher(task.id, current.on_call.clone());
@@ -116,14 +125,14 @@ impl Agent for Researcher {
 
     fn handle(&mut self, message: ResearchTask, turn: &mut Turn<'_, ResearchTask>) {
         match message {
-            ResearchTask::Begin { task, whole, within, progress, on_call, span, reply } => {
+            ResearchTask::Begin { task, whole, within, progress, on_retrieved, on_call, span, reply } => {
                 let inside = span.clone();
                 let _inside = inside.enter();
                 progress("searching".to_owned());
                 let query = Query { text: task.question.clone(), whole: whole.clone(), limit: rules::find::PASSAGES };
                 let search = self.retriever.search(query).instrument(tracing::info_span!("retrieval"));
                 let until = Instant::now() + within;
-                self.current = Some(Current { task, whole, until, progress, on_call, span, reply });
+                self.current = Some(Current { task, whole, until, progress, on_retrieved, on_call, span, reply });
                 if let Err(refused) = turn.start(search, ResearchTask::Retrieved) {
                     self.handle(refused, turn);
                 }
@@ -150,7 +159,7 @@ impl Agent for Researcher {
                     Err(error) => error.to_string(),
                 };
                 let findings = rules::find::find(&current.task, &retrieved);
-                current.reply.send(Ok(Made::by_rules_instead(findings, reason)));
+                current.reply.send(Ok(Made::by_rules_instead(findings, self.strategy.wanted(), reason)));
             }
         }
     }

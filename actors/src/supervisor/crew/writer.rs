@@ -64,13 +64,14 @@ impl Agent for Writer {
                     self.handle(refused, turn);
                 }
             }
-            (WriteDraft::Written { answer, plan, findings, reply }, _) => {
+            (WriteDraft::Written { answer, plan, findings, reply }, strategy) => {
                 let reason = match answer {
                     Ok(Ok(written)) => return reply.send(written),
                     Ok(Err(declined)) => declined.to_string(),
                     Err(error) => error.to_string(),
                 };
-                reply.send(Made::by_rules_instead((rules::write::write(&plan, &findings), 0), reason));
+                let draft = rules::write::write(&plan, &findings);
+                reply.send(Made::by_rules_instead((draft, 0), strategy.wanted(), reason));
             }
         }
     }

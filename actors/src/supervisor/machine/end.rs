@@ -2,17 +2,17 @@
 
 use super::{Command, Machine, Phase};
 use crate::event::CancelReason;
-use crate::research::{Findings, Generator, Missing, MissingCause, Outcome, Plan, Status, Task, TaskId, Usage};
+use crate::research::{Findings, Generator, Missing, MissingCause, Outcome, Plan, Status, Task, TaskId, Unread, Usage};
 use crate::supervisor::fan_out::TaskState;
 
 impl Machine {
     pub(super) fn finish(&mut self) {
         self.phase = Phase::Finished;
-        if self.cancelled == Some(CancelReason::Interrupted) {
-            self.notes.push("The run was interrupted: what was found until then was arranged by rules.".to_owned());
-        }
         let missing = self.missing();
         let found = !self.draft.sections.is_empty();
+        if self.cancelled == Some(CancelReason::Interrupted) && found {
+            self.notes.push("The run was interrupted: what was found until then was arranged by rules.".to_owned());
+        }
         let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);
         // A part that the planner added and that has no answer is not missed by the person.
         let added = |missing: &&Missing| missing.task.0 as usize > self.asked_for;
@@ -32,12 +32,14 @@ impl Machine {
             question: self.made_of.question.clone(),
             plan: self.plan(),
             draft: std::mem::take(&mut self.draft),
+            unread: self.unread(&missing),
             missing,
             status,
             cancelled: self.cancelled,
             failure: self.lost.clone(),
             struck: self.struck,
             notes: std::mem::take(&mut self.notes),
+            rules_instead: std::mem::take(&mut self.instead),
             generator,
             usage: Usage::default(),
         })));
@@ -65,6 +67,14 @@ impl Machine {
             Some(Missing { task: task.id, question: task.question.clone(), cause })
         };
         self.fan_out.tasks().filter_map(missing).collect()
+    }
+
+    /// What was retrieved for the parts that nobody came to read: those that were cut short, and those whose researcher failed.
+    fn unread(&self, missing: &[Missing]) -> Vec<Unread> {
+        let is_unread = |cause: &MissingCause| matches!(cause, MissingCause::Cancelled(_) | MissingCause::Failed(_));
+        let tasks = missing.iter().filter(|missing| is_unread(&missing.cause)).map(|missing| missing.task);
+        let unread = tasks.filter_map(|task| Some((task, self.retrieved.get(&task)?)));
+        unread.map(|(task, retrieved)| Unread { task, passages: retrieved.passages.clone() }).collect()
     }
 
     fn why_left_out(&self, task: TaskId) -> MissingCause {

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::collect::Collect;
-use super::crew::{By, Made, Written};
+use super::crew::{Made, Written};
 use super::fan_out::{FanOut, FanOutLimits, Step, TaskState};
 use crate::event::{CancelReason, Event};
 use crate::research::rules::verify::Verified;
-use crate::research::{Draft, Failure, Findings, Outcome, Plan, Task, TaskId};
+use crate::research::{Draft, Failure, Findings, Outcome, Plan, Retrieved, RulesInstead, RunStep, Task, TaskId};
 use crate::text::count;
 
+mod credit;
 mod end;
 
 /// How long writing and verifying may take after the deadline: a run ends within its deadline plus one second.
@@ -62,6 +63,8 @@ pub(super) struct MachinePlan {
     pub(super) writing: Duration,
     /// How often the planner looks back at what was found and may add tasks.
     pub(super) looks_back: u32,
+    /// The name of the planner's model; empty without one.
+    pub(super) planner: String,
     pub(super) on_reply: Option<OnReply>,
 }
 
@@ -115,6 +118,10 @@ pub(super) struct Machine {
     asked_for: usize,
     /// What was not done as it was asked for.
     notes: Vec<String>,
+    /// What was retrieved for tasks that are not over.
+    retrieved: BTreeMap<TaskId, Arc<Retrieved>>,
+    /// Steps that the rules did in place of a model.
+    instead: Vec<RulesInstead>,
     /// The model whose words or choices the text is.
     written_by: Option<String>,
     /// Sentences of a model that rest on nothing.
@@ -149,6 +156,8 @@ impl Machine {
             is_enough: false,
             asked_for: usize::MAX,
             notes: Vec::new(),
+            retrieved: BTreeMap::new(),
+            instead: Vec::new(),
             written_by: None,
             left_out: 0,
             unwritten,
@@ -204,6 +213,13 @@ impl Machine {
         std::mem::take(&mut self.commands)
     }
 
+    /// Keeps what was retrieved for a task, for a report of a run that is cut short before it is read.
+    pub(super) fn retrieved(&mut self, task: TaskId, retrieved: Arc<Retrieved>) {
+        if self.phase == Phase::Collecting && self.fan_out.task(number(task)).is_some() {
+            self.retrieved.insert(task, retrieved);
+        }
+    }
+
     /// When to send [`Input::Tick`] next.
     pub(super) fn next_wake(&self) -> Option<Instant> {
         match self.phase {
@@ -239,32 +255,13 @@ impl Machine {
         self.made_of.deadline.checked_sub(self.made_of.writing).unwrap_or(self.made_of.deadline)
     }
 
-    /// Notes who decided, and says so when it is not who was asked.
-    fn credit(&mut self, by: By, role: &str, task: Option<TaskId>, what: String) {
-        match by {
-            By::RulesInstead(reason) => {
-                let why = reason.trim_end_matches('.');
-                self.notes.push(format!("{what}, as the language model was no use: {why}."));
-                self.emit(Event::RulesInstead { role: role.to_owned(), task, reason });
-            }
-            By::Model { name, instead_of } => {
-                let note = instead_of.map(|asked| format!("{name} answered in place of {asked}, which could not."));
-                self.notes.extend(note.filter(|note| !self.notes.contains(note)));
-                if role != "planner" {
-                    self.written_by = Some(name.to_string());
-                }
-            }
-            By::Rules => {}
-        }
-    }
-
     fn emit(&mut self, event: Event) {
         self.commands.push(Command::Emit(event));
     }
 
     fn planned(&mut self, Made { value: plan, by }: Made<Plan>, now: Instant) {
         self.phase = Phase::Collecting;
-        self.credit(by, "planner", None, "The question was planned by rules".to_owned());
+        self.credit(by, RunStep::Plan, None, "The question was planned by rules".to_owned());
         // The machine numbers the tasks itself, whatever the planner wrote.
         let numbered = plan.tasks.into_iter().enumerate().map(|(number, task)| Task { id: id(number), ..task });
         let tasks: Vec<Task> = numbered.collect();
@@ -280,8 +277,9 @@ impl Machine {
         if !self.fan_out.record(number(task), attempt, findings) {
             return;
         }
+        self.retrieved.remove(&task);
         let question = self.fan_out.task(number(task)).map(|task| task.question.clone()).unwrap_or_default();
-        self.credit(by, "researcher", Some(task), format!("“{question}” was answered by rules"));
+        self.credit(by, RunStep::Research, Some(task), format!("“{question}” was answered by rules"));
         self.emit(Event::TaskFinished { task, claims });
         for follow_up in self.follow_ups(task) {
             self.follow(follow_up, now);
@@ -365,8 +363,9 @@ impl Machine {
     }
 
     fn looked_back(&mut self, answer: Result<Made<Vec<String>>, String>, now: Instant) {
-        let Made { value: more, by } = answer.unwrap_or_else(|reason| Made::by_rules_instead(Vec::new(), reason));
-        self.credit(by, "planner", None, "Nobody looked back for what is missing".to_owned());
+        let instead = |reason| Made::by_rules_instead(Vec::new(), &self.made_of.planner, reason);
+        let Made { value: more, by } = answer.unwrap_or_else(instead);
+        self.credit(by, RunStep::LookBack, None, "Nobody looked back for what is missing".to_owned());
         if more.is_empty() {
             return self.collected(now);
         }
@@ -409,7 +408,7 @@ impl Machine {
     }
 
     fn has_written(&mut self, Made { value: (draft, left_out), by }: Written) {
-        self.credit(by, "writer", None, "The answer was written by rules".to_owned());
+        self.credit(by, RunStep::Write, None, "The answer was written by rules".to_owned());
         self.left_out = left_out;
         self.written = draft.sections.iter().map(|section| (section.task, section.claims.len())).collect();
         self.phase = Phase::Verifying;

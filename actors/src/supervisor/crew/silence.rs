@@ -1,0 +1,70 @@
+//! Is a model silent in this run? Then its further steps are left to the rules at once, and do not each wait for nothing.
+//!
+//! The rule: two calls in a row that came to the end of their time without an answer. One may be an accident, such as a model that is
+//! being loaded; a third would cost as much again and tell nothing new. An answer, to whatever role, begins the count anew. What
+//! does not count: a call that had less than [`FAIR`] before its step was over, as that is the run's own end and not the model's
+//! silence; the wait for a place in the gateway's line, which is ours; and every other error, which comes soon and is told as it is.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::error::{ModelError, Waiting};
+
+/// So many calls in a row are enough.
+const ENOUGH: u32 = 2;
+
+/// With less time than this for a call, that none came in it says nothing of the model: replies of some seconds are usual.
+const FAIR: Duration = Duration::from_secs(5);
+
+/// What the roles of a run know of the silence of one model.
+#[derive(Debug, Default)]
+pub(super) struct Silence(AtomicU32);
+
+impl Silence {
+    /// Whether nobody of the run needs to ask it any more.
+    pub(super) fn is_certain(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= ENOUGH
+    }
+
+    pub(super) fn answered(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// A call failed that had so much time when it began; whether that time is over.
+    pub(super) fn failed(&self, error: &ModelError, had: Duration, is_over: bool) {
+        let is_silent = matches!(error, ModelError::Timeout(waiting) if *waiting != Waiting::Queue);
+        let is_ours = is_over && had < FAIR;
+        if is_silent && !is_ours {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_in_a_row_are_silence_and_what_is_ours_does_not_count() {
+        let (long, short) = (FAIR, FAIR - Duration::from_millis(1));
+        let late = |waiting| (ModelError::Timeout(waiting), long, true);
+        let total = || late(Waiting::Total);
+        let refused = (ModelError::ContentRefused(String::new()), long, true);
+        for (calls, silent) in [
+            (vec![total()], false),
+            (vec![total(), total()], true),
+            (vec![late(Waiting::FirstToken), late(Waiting::NextToken)], true),
+            (vec![total(), refused, total()], true),
+            (vec![total(), late(Waiting::Queue)], false),
+            (vec![total(), (ModelError::Timeout(Waiting::Total), short, true)], false),
+            // The configured time of a call is the model's own.
+            (vec![total(), (ModelError::Timeout(Waiting::Total), short, false)], true),
+        ] {
+            let silence = Silence::default();
+            calls.iter().for_each(|(error, had, is_over)| silence.failed(error, *had, *is_over));
+            assert_eq!(silence.is_certain(), silent, "{calls:?}");
+            silence.answered();
+            assert!(!silence.is_certain());
+        }
+    }
+}
