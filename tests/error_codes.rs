@@ -62,6 +62,7 @@ fn of_models() -> Vec<Row> {
     let price = || "nobody knows what a/b costs, and the run has a budget of money".to_owned();
     hinted! {
         ModelError::Overloaded { retry_after: second } => "overloaded", AGAIN, "try again in 1 s";
+        ModelError::Paused { retry_after: second } => "paused", AGAIN, "try again in 1 s";
         ModelError::BreakerOpen { retry_after: second, last: Box::new(network()) } => "breaker_open", AGAIN, "see whether the server runs";
         ModelError::Timeout(Waiting::Queue) => "timeout", AGAIN, "try again later, or allow more time, or more calls";
         ModelError::Timeout(Waiting::Connection) => "timeout", AGAIN, "see whether the server can be reached";
@@ -106,6 +107,7 @@ fn of_asks() -> Vec<Row> {
         limit(AskLimit::Tokens, "", None) => "limit_tokens", IN_VAIN, "raise `AskLimits::tokens`, or use";
         limit(AskLimit::Time, "5s", Some(AskWait::Model)) => "limit_time", AGAIN, "ask again, or raise `AskLimits::time`";
         limit(AskLimit::Repeats, "2", None) => "limit_repeats", IN_VAIN, "raise `AskLimits::repeats`, which is 2";
+        ChatAgentError::Question { problem: x(), hint: "name it" } => "invalid_question", IN_VAIN, "name it";
         ChatAgentError::Unfit { problem: x(), partial: partial() } => "answer_unfit", AGAIN, "ask again or otherwise";
         ChatAgentError::Blocked { guardrail: x(), reason: x(), partial: partial() } => "blocked", IN_VAIN, "ask otherwise";
     }
@@ -139,6 +141,7 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
             "callboard::actors::error::ToolError",
             plain! {
                 ToolError::Arguments(x()) => "tool_arguments", IN_VAIN;
+                ToolError::Schema(x()) => "tool_schema", IN_VAIN;
                 ToolError::Failed(x()) => "tool_failed", IN_VAIN;
                 ToolError::Unavailable(x()) => "tool_unavailable", AGAIN;
             },
@@ -273,6 +276,7 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
             hinted! {
                 ProviderError::Address { variable: "OPENAI_BASE_URL".to_owned(), address: x(), what: x() } =>
                     "provider_address", IN_VAIN, "mend the address: it stands in OPENAI_BASE_URL or in providers.openai.base_url; in code, it is";
+                ProviderError::Model { provider: x() } => "provider_model", IN_VAIN, "name the model as x calls it";
                 ProviderError::Key { variable: x() } => "provider_key", IN_VAIN, "copy the key as one line";
                 ProviderError::Tls(x()) => "provider_tls", IN_VAIN, "install the certificates";
             },

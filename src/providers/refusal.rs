@@ -111,11 +111,6 @@ mod tests {
             );
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_limit_of_a_model_is_known_by_its_name() {
