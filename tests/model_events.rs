@@ -52,7 +52,7 @@ fn fell_back(role: &str, task: Option<&str>, code: &str) -> Value {
 
 #[test]
 fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
-    let body = json!({ "error": { "message": format!("{CANARY} says later"), "type": "requests", "code": "rate_limit_exceeded" } });
+    let body = json!({ "error": { "message": format!("{CANARY} says later to first"), "type": "requests", "code": "rate_limit_exceeded" } });
     let server = server(&json!({ "status": 429, "body": body, "headers": { "retry-after": "120" } }));
     let place = place();
     let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/first", "--output", "jsonl"]);
@@ -75,7 +75,7 @@ fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
     assert_eq!(paused, 1, "nobody asks it again: {told:?}");
     assert!(!ran.out.contains(CANARY), "{}", ran.out);
     for line in [
-        "openai/first refuses calls; paused for 120 s\n",
+        "openai/first is paused for 120 s: the limit of its rate is reached\n",
         "planner: openai/first could not answer (rate_limited); openai/other is asked instead\n",
     ] {
         assert!(ran.err.contains(line), "{}", ran.err);

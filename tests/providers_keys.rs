@@ -17,7 +17,9 @@ const WAIT: Duration = Duration::from_secs(200);
 #[tokio::test]
 async fn a_429_makes_all_models_of_its_key_wait_unless_it_names_the_model() {
     for provider in &PROVIDERS {
-        for (words, limited) in [("Slow down", Limited::Rate), ("The limit of m is reached", Limited::ModelRate)] {
+        for (words, limited) in
+            [("Slow down", Limited::Rate), ("The limit of m, of claude-sonnet-4-5, is reached", Limited::ModelRate)]
+        {
             let refusal = provider.format.error(Refusal::Rate, words).to_string();
             let busy = Sent::json_with(429, &format!("retry-after: {}\r\n", WAIT.as_secs_f64()), &refusal);
             let works = provider.answer(&Said::text(&["It works."]), false);

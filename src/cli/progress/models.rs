@@ -67,7 +67,10 @@ mod tests {
             (breaker(BreakerState::Open, Some(2_000)), "openai/x fails; not called for 2 s"),
             (breaker(BreakerState::HalfOpen, None), "openai/x failed; one call tries it again"),
             (breaker(BreakerState::Closed, None), "openai/x works again"),
-            (Event::ModelPaused { model: model(), pause_ms: 20_000 }, "openai/x refuses calls; paused for 20 s"),
+            (
+                Event::ModelPaused { model: model(), pause_ms: 20_000 },
+                "openai/x is paused for 20 s: the limit of its rate is reached",
+            ),
             (
                 Event::ModelCallRetried { model: model(), error_code: "unavailable".into(), attempt: 1, delay_ms: 320 },
                 "openai/x: a call failed (unavailable) and is made again in 0.4 s, after 1 attempt",
