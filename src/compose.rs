@@ -97,6 +97,7 @@ pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
 }
 
 /// An adapter of one of the formats.
+#[derive(Debug)]
 enum Adapter {
     OpenAi(OpenAi),
     OpenAiResponses(OpenAiResponses),
@@ -177,6 +178,7 @@ mod tests {
     use callboard_actors::gateway::{CacheMode, Price};
 
     use super::*;
+    use crate::config::{Surroundings, load};
     use crate::exit::ExitStatus;
 
     fn named(name: &str) -> Config {
@@ -223,6 +225,55 @@ mod tests {
         assert!(error.to_string().contains("OTHER"), "{error}");
         let error = model_with(&named("openai/x"), |_| Some("sk-canary\nx".to_owned())).unwrap_err();
         assert!(error.exit_status() == ExitStatus::Provider && !error.to_string().contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn each_vendor_has_an_address_and_a_key_of_its_own() {
+        // With the place of each in the list as the port of its address.
+        let vendors = [
+            ("openai", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+            ("anthropic", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+            ("gemini", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
+            ("ollama", "OLLAMA_BASE_URL", "OLLAMA_API_KEY"),
+        ];
+        assert_eq!(vendors.map(|(name, ..)| name), PROVIDERS);
+        let folder = tempfile::tempdir().unwrap();
+        let configured = |variables: Vec<(String, String)>| {
+            let variables = variables.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let around = Surroundings { folder: folder.path().to_owned(), variables, ..Surroundings::default() };
+            load(&around, Vec::new()).unwrap().config
+        };
+        // The variables that an adapter reads, and what it is.
+        let made = |config: &Config, name: &str| {
+            let read = std::cell::RefCell::new(Vec::new());
+            let adapter = adapter(config, &format!("{name}/x"), |variable| {
+                read.borrow_mut().push(variable.to_owned());
+                None
+            });
+            (read.into_inner(), adapter.map(|adapter| format!("{:?}", adapter.unwrap())))
+        };
+        let bases = vendors.iter().zip(1..).map(|((_, base, _), port)| (base, format!("http://localhost:{port}/v1")));
+        let elsewhere = configured(bases.map(|(base, url)| ((*base).to_owned(), url)).collect());
+        let other = |name: &str| format!("KEY_OF_{}", name.to_uppercase());
+        let renames = |name: &str| (format!("CALLBOARD_PROVIDERS_{}_KEY_ENV", name.to_uppercase()), other(name));
+        let renamed = configured(vendors.iter().map(|(name, ..)| renames(name)).collect());
+        for ((name, _, key), port) in vendors.iter().zip(1..) {
+            let (read, adapter) = made(&elsewhere, name);
+            assert_eq!(read, [*key]);
+            let adapter = adapter.unwrap();
+            assert!(adapter.contains(&format!("x at http://localhost:{port})")), "{name}: {adapter}");
+            for (config, key) in [(&Config::default(), (*key).to_owned()), (&renamed, other(name))] {
+                let (read, adapter) = made(config, name);
+                assert_eq!(read, [key.as_str()]);
+                match adapter {
+                    Ok(_) => assert_eq!(*name, "ollama", "a server on one's own machine wants none"),
+                    Err(Error::MissingKey { model, variable }) => {
+                        assert_eq!((model, variable), (format!("{name}/x"), key))
+                    }
+                    Err(error) => panic!("{name}: {error}"),
+                }
+            }
+        }
     }
 
     #[cfg(not(feature = "store"))]

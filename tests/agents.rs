@@ -288,6 +288,20 @@ async fn of_many_questions_one_that_may_yet_be_answered_is_asked_again_up_to_its
     let calls: Vec<_> = calls.lock().unwrap().iter().map(|(asked, calls)| (asked.clone(), *calls)).collect();
     let expected = [("good", 1), ("later", 3), ("never", 6), ("refused", 1)];
     assert_eq!(calls, expected.map(|(asked, calls)| (asked.to_owned(), calls)));
+    // One that was asked again comes last, and is collected where its question was.
+    let texts = |all: Vec<Result<Answer, ChatAgentError>>| all.into_iter().map(|answer| answer.unwrap().text).collect();
+    let again = Runtime::with_model("function/model", silent_at_first(&Arc::default())).unwrap();
+    let asks = again.agent("assistant").start().unwrap().ask_all(["later", "good"]).limit(1).attempts(2);
+    let collected: Vec<String> = texts(asks.collect().await);
+    assert_eq!(collected, ["later!", "good!"]);
+    let blocks = std::thread::spawn(move || {
+        let again =
+            callboard::blocking::Runtime::with_model("function/model", silent_at_first(&Arc::default())).unwrap();
+        let asks = again.agent("assistant").start().unwrap().ask_all(["later", "good"]).limit(1).attempts(2);
+        asks.collect_in_order().unwrap()
+    });
+    let collected: Vec<String> = texts(blocks.join().unwrap());
+    assert_eq!(collected, ["later!", "good!"], "on a thread that blocks, too");
     let once = agent.ask_all(["never"]).collect().await;
     assert_eq!(once[0].as_ref().unwrap_err().code(), "answer_unfit", "without attempts it is asked once");
 }

@@ -66,6 +66,13 @@ fn only_the_command_line_prints() {
 }
 
 #[test]
+fn the_prelude_is_small() {
+    let prelude = read("src/prelude.rs");
+    assert!(prelude.matches("pub use ").count() > 5, "its names were not found");
+    hold(prelude_is_small(&Source { path: "src/prelude.rs".into(), text: prelude }));
+}
+
+#[test]
 fn every_queue_has_a_bound() {
     hold(rust("actors/src").iter().chain(&rust("src")).flat_map(queues_have_a_bound));
 }
@@ -132,6 +139,13 @@ fn it_is_said_of_every_provider_whether_it_was_tried() {
     for document in ["README.md", "docs/providers.md"] {
         hold(tried::providers_are_told(&folders, document, &read(document)));
     }
+}
+
+#[test]
+fn every_provider_is_in_the_contract_suite() {
+    let (folders, suite) = (below("src/providers", &Path::is_dir), "tests/contract_support/mod.rs");
+    assert!(folders.len() >= 5, "the providers were not found: {folders:?}");
+    hold(tried::providers_have_a_contract(&folders, suite, &read(suite)));
 }
 
 #[test]

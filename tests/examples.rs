@@ -34,7 +34,7 @@ const PATH: [(&str, &[&str]); 15] = [
     ("10_blocking", &["An actor has a mailbox.", "0: Rain.", "1: Sun."]),
     ("11_axum", &["HTTP/1.1 200 OK", "2 turns were shown"]),
     ("12_actix_web", &["HTTP/1.1 200 OK", "2 turns were shown"]),
-    ("13_actor", &["There are 12 umbrellas."]),
+    ("13_actor", &["There are 12 umbrellas.", "Order thirty."]),
     ("14_test", &["Do you have umbrellas?"]),
     ("15_provider", &["Why do you say \"I dream of actors.\"?", "2 attempts"]),
 ];

@@ -246,6 +246,38 @@ async fn silent(provider: &Provider) {
     assert_eq!(seen.error(), &ModelError::Timeout(Waiting::NextToken), "{}", provider.name);
 }
 
+#[tokio::test]
+async fn a_call_that_is_dropped_closes_its_connection() {
+    for provider in &PROVIDERS {
+        for is_streamed in BOTH {
+            let case = format!("{}, streamed: {is_streamed}", provider.name);
+            let begun = Sent::stream(begin(&provider.format.events(&Said::text(&["It ", "rains."])))).stays_open();
+            let mut server = Server::start(vec![if is_streamed { begun } else { Sent::silence() }]).await;
+            let (runtime, gateway) = gateway(provider, &server, How::once(is_streamed));
+            let call = gateway.call("m", question()).within(LONG);
+            if is_streamed {
+                let (call, mut pieces) = call.streamed();
+                let call = tokio::spawn(call.send());
+                assert_eq!(pieces.next().await, Some(ChatChunk::Text("It ".to_owned())), "{case}");
+                call.abort();
+            } else {
+                let call = tokio::spawn(call.send());
+                let asked = async {
+                    while server.requests().is_empty() {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(LONG, asked).await.unwrap_or_else(|_| panic!("nothing is sent: {case}"));
+                call.abort();
+            }
+            // The runtime, and its pool, go on.
+            let left = tokio::time::timeout(LONG, server.is_left()).await;
+            assert!(left.is_ok(), "the connection stays open: {case}");
+            assert!(runtime.stop(LONG).await.is_clean(), "{case}");
+        }
+    }
+}
+
 /// The forecast of a city.
 #[tool]
 async fn weather(city: String) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use callboard::actors::ports::{SessionStore, Summary};
 use callboard::prelude::*;
 use callboard::store::Sessions;
 use callboard::testkit::{self, FunctionModel, ScriptedModel};
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use rusqlite::Connection;
 
 fn open(path: &Path) -> Result<Sessions, StoreError> {
@@ -25,6 +27,88 @@ async fn both_stores_do_what_every_store_must() {
     testkit::sessions(Arc::new(MemorySessions::default())).await;
     let dir = tempfile::tempdir().unwrap();
     testkit::sessions(Arc::new(open(&dir.path().join("new/sessions.sqlite")).unwrap())).await;
+}
+
+/// How a store keeps what is added to a session.
+type Adds = fn(MemorySessions, Arc<str>, Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+/// A store that does not do its duty: how it adds turns to those in memory, and what it takes a name for.
+struct Bad {
+    kept: MemorySessions,
+    adds: Adds,
+    names: fn(&str) -> String,
+}
+
+impl SessionStore for Bad {
+    fn load(&self, session: Arc<str>, most: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
+        self.kept.load((self.names)(&session).into(), most)
+    }
+
+    fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
+        (self.adds)(self.kept.clone(), (self.names)(&session).into(), turns)
+    }
+
+    fn forget(&self, session: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.kept.forget((self.names)(&session).into())
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_do_its_duty_is_refused() {
+    let good = || Bad {
+        kept: MemorySessions::default(),
+        adds: |kept, session, turns| kept.append(session, turns),
+        names: str::to_owned,
+    };
+    let rows = [
+        ("it does", good(), None),
+        (
+            "loses a turn",
+            Bad { adds: |kept, session, turns| kept.append(session, turns.into_iter().skip(1).collect()), ..good() },
+            Some("turns come back as they were"),
+        ),
+        (
+            "splits an exchange",
+            Bad {
+                adds: |kept, session, turns| {
+                    Box::pin(async move {
+                        for turn in turns {
+                            kept.append(session.clone(), vec![turn]).await?;
+                            tokio::task::yield_now().await;
+                        }
+                        Ok(())
+                    })
+                },
+                ..good()
+            },
+            Some("each adds in one piece"),
+        ),
+        (
+            "begins when it is polled",
+            Bad { adds: |kept, session, turns| Box::pin(async move { kept.append(session, turns).await }), ..good() },
+            Some("under way all the same"),
+        ),
+        (
+            "mixes sessions",
+            Bad { names: |name| name.trim().to_owned(), ..good() },
+            Some("names are compared sign by sign"),
+        ),
+        (
+            "mixes large and small letters",
+            Bad { names: str::to_lowercase, ..good() },
+            Some("names are compared sign by sign"),
+        ),
+    ];
+    for (what, bad, expected) in rows {
+        let refused = AssertUnwindSafe(testkit::sessions(Arc::new(bad))).catch_unwind().await.err();
+        let said = refused.map(|panic| match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(panic) => panic.downcast::<&str>().map_or_else(|_| String::new(), |text| (*text).to_owned()),
+        });
+        assert_eq!(said.is_some(), expected.is_some(), "{what}: {said:?}");
+        let (said, expected) = (said.unwrap_or_default(), expected.unwrap_or_default());
+        assert!(said.contains(expected), "{what} is refused for another reason: {said}");
+    }
 }
 
 /// Says how many turns it was shown.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::ModelError;
+
 /// Who speaks in a [`Turn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -130,7 +132,8 @@ pub struct ChatRequest {
     /// What the reply has to be.
     #[serde(default)]
     pub form: ReplyForm,
-    /// How much chance there is in the reply; the provider's default when it is `None`.
+    /// How much chance there is in the reply: 0 to 2, or less, as the provider says; its default when it is `None`. A gateway refuses a
+    /// call with another one: [`ModelError::Rejected`], and nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
 }
@@ -139,6 +142,9 @@ pub struct ChatRequest {
 const FRAME: u64 = 16;
 /// The same of a tool and of a schema: a template may wrap them in sentences.
 const WRAPPING: u64 = 64;
+
+/// The highest temperature that any of the vendors' references allows: OpenAI's and Gemini's.
+const HOTTEST: f32 = 2.0;
 
 impl ChatRequest {
     /// A request for text, without tools.
@@ -150,6 +156,21 @@ impl ChatRequest {
             tool_choice: ToolChoice::Auto,
             form: ReplyForm::Text,
             temperature: None,
+        }
+    }
+
+    /// Checks what has a range whatever the provider is.
+    ///
+    /// # Errors
+    /// [`ModelError::Rejected`] names the value and its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        match self.temperature {
+            // Not a number is in no range.
+            Some(temperature) if !(0.0..=HOTTEST).contains(&temperature) => Err(ModelError::Rejected {
+                status: 400,
+                message: format!("temperature is {temperature}; it must be between 0 and 2. Nothing was sent"),
+            }),
+            _ => Ok(()),
         }
     }
 

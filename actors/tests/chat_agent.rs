@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callboard_actors::chat::{ChatReply, ChatRequest, Turn};
+use callboard_actors::chat::{ChatReply, ChatRequest, Role, Turn};
 use callboard_actors::chat_agent::{
     Answer, AnswerForm, AskEvent, AskLimit, AskLimits, ChatAgent, ChatAgentError, ChatAgentSpec, Question,
 };
@@ -369,4 +369,30 @@ impl Approver for Nobody {
     fn decide(&self, _: Approval) -> BoxFuture<'static, Decision> {
         Box::pin(std::future::pending())
     }
+}
+
+/// Works for three seconds on the question `slow`, and for one on any other.
+fn dawdles(request: &ChatRequest) -> Result<ChatReply, ModelError> {
+    let asked = request.turns.iter().find(|turn| turn.role == Role::User).unwrap();
+    Ok(match (asked.text.as_str(), told(request).is_empty()) {
+        ("slow", true) => calls(&[("look", json!({}))]),
+        (text, _) => ChatReply::text(format!("{text}!")),
+    })
+}
+
+#[test]
+fn many_answers_come_in_the_order_in_which_they_are_ready_and_are_collected_in_that_of_their_questions() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, dawdles);
+        let agent = spec(&gateway).tool(slow("look", ToolPolicy::default())).start().unwrap();
+        let mut asks = agent.ask_all(["slow", "second", "third"]);
+        let mut came = Vec::new();
+        while let Some((number, answer)) = asks.next().await {
+            came.push((number, answer.unwrap().text));
+        }
+        assert_eq!((came.len(), &came[2]), (3, &(0, "slow!".to_owned())), "{came:?}");
+        let collected = agent.ask_all(["slow", "second", "third"]).collect().await;
+        let texts: Vec<_> = collected.into_iter().map(|answer| answer.unwrap().text).collect();
+        assert_eq!(texts, ["slow!", "second!", "third!"]);
+    });
 }

@@ -241,3 +241,49 @@ fn a_tool_waits_for_a_person_whose_decision_is_of_this_very_call() {
         assert!(other.ask("x").await.unwrap().text.contains("another call than this one"));
     });
 }
+
+#[test]
+fn a_tool_waits_until_its_question_has_passed_and_is_not_called_for_one_that_has_not() {
+    // The model, which takes a second, wants the tool in its first reply; the look takes longer.
+    for (question, is_streamed, began) in [
+        ("plain", false, Some(3 * SECOND)),
+        ("plain", true, Some(3 * SECOND)),
+        ("a secret", false, None),
+        ("a secret", true, None),
+    ] {
+        simulated(1, |runtime| async move {
+            let (gateway, function) = model(&runtime, |request| {
+                Ok(match told(request)[..] {
+                    [] => calls(&[("write", json!({}))]),
+                    _ => ChatReply::text("done"),
+                })
+            });
+            let (rail, looks) = Rail::new(3 * SECOND, no_secrets);
+            let (asked, called) = (Instant::now(), Arc::new(Mutex::new(None)));
+            let noted = called.clone();
+            let tool = quick("write", move |_| {
+                *noted.lock().unwrap() = Some(asked.elapsed());
+                Ok("written".to_owned())
+            });
+            let agent = spec(&gateway).tool(tool).guard_input(rail).start().unwrap();
+            let answer = match is_streamed {
+                false => agent.ask(question).await,
+                true => {
+                    let mut stream = agent.ask_stream(question);
+                    let first = stream.next().await;
+                    assert_eq!(first.is_some(), began.is_some(), "{question}: {first:?}");
+                    stream.answer().await
+                }
+            };
+            match began {
+                Some(_) => assert_eq!(answer.unwrap().text, "done"),
+                None => assert_eq!(blocked(answer.unwrap_err()).1, "it is secret"),
+            }
+            // Nor does it begin later.
+            tokio::time::sleep(10 * SECOND).await;
+            let (called, first) = (*called.lock().unwrap(), function.asked.lock().unwrap().len());
+            assert_eq!((called, looks.load(Ordering::SeqCst)), (began, 1), "{question}, streamed: {is_streamed}");
+            assert_eq!(first, if began.is_some() { 2 } else { 1 }, "the first reply had come");
+        });
+    }
+}

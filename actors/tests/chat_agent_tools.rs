@@ -157,3 +157,28 @@ fn a_tool_learns_that_nobody_waits_for_it() {
         assert!(scopes[0].ended(tokio::time::Instant::now()).is_some());
     });
 }
+
+#[test]
+fn a_tools_deadline_is_its_own_or_that_of_the_ask_whichever_is_earlier() {
+    // Each from the begin of the call, a second after the ask: the time of its model.
+    for (own, asks, expected) in [(2 * SECOND, 60 * SECOND, 2 * SECOND), (60 * SECOND, 5 * SECOND, 4 * SECOND)] {
+        simulated(1, |runtime| async move {
+            let seen = Arc::new(std::sync::Mutex::new(None));
+            let noted = seen.clone();
+            let does = move |_, context: callboard_actors::ports::ToolContext| {
+                let now = tokio::time::Instant::now();
+                let is_over = |at| context.scope.ended(at).is_some();
+                let end = (is_over(context.deadline - SECOND / 1000), is_over(context.deadline));
+                *noted.lock().unwrap() = Some((context.deadline - now, end));
+                Box::pin(async { Ok("done".to_owned()) }) as futures_util::future::BoxFuture<'static, _>
+            };
+            let policy = ToolPolicy { timeout: own, ..ToolPolicy::default() };
+            let tool = FunctionTool { name: "a", policy, does: Box::new(does) };
+            let (gateway, _) = model(&runtime, calls_once("a", "{}"));
+            let agent = spec(&gateway).tool(tool).start().unwrap();
+            agent.ask(Question::new("x").within(asks)).await.unwrap();
+            let seen = *seen.lock().unwrap();
+            assert_eq!(seen, Some((expected, (false, true))), "its scope ends then, too: {own:?} {asks:?}");
+        });
+    }
+}

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_actors::error::ModelError;
+use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::gateway::{
     BreakerState, ChatCall, Completed, FIRST_IN_FLIGHT, Gateway, GatewayLimits, ModelLimits, Priority, RetryPolicy,
 };
@@ -180,4 +180,35 @@ fn after_an_outage_the_limit_grows_as_in_the_beginning() {
         assert_eq!(first(&gateway).await.limit, 8);
         assert!(began.elapsed() <= 12 * SECOND, "two of cool-down, four to grow, and the rest eight at a time");
     });
+}
+
+#[test]
+fn what_may_mean_one_too_many_lowers_the_limit_and_other_failures_do_not() {
+    let status = |status| ModelError::Unavailable { status, retry_after: None, message: String::new() };
+    let limited =
+        |limited| ModelError::RateLimited { limited, retry_after: Some(Duration::ZERO), message: String::new() };
+    let rows = [
+        (status(503), true),
+        (status(529), true),
+        (limited(Limited::Concurrency), true),
+        (status(500), false),
+        (status(502), false),
+        (limited(Limited::Rate), false),
+        (ModelError::Rejected { status: 400, message: String::new() }, false),
+        (ModelError::Network { sent: true, message: String::new() }, false),
+    ];
+    for (error, lowers) in rows {
+        simulated(1, |runtime| async move {
+            let provider = Provider::new(SECOND);
+            provider.fails(error.clone());
+            let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+            let bounds = GatewayLimits { retry, ..limits(1_000) };
+            let gateway = Gateway::start(&runtime, vec![provider.served(ONE, places(8))], bounds).unwrap();
+            for _ in 0..2 {
+                gateway.call(ONE, request("x")).send().await.unwrap_err();
+            }
+            let limit = first(&gateway).await.limit;
+            assert_eq!(limit < 8, lowers, "{error:?}: {limit}");
+        });
+    }
 }

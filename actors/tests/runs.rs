@@ -239,8 +239,15 @@ fn options_out_of_range_name_the_value_and_the_range() {
     };
     let researchers = RunOptions { max_researchers: 0, ..RunOptions::default() };
     assert_eq!(message(researchers), "max_researchers is 0; it must be between 1 and 1000");
-    let deadline = RunOptions { deadline: Duration::ZERO, ..RunOptions::default() };
-    assert_eq!(message(deadline), "deadline is 0ns; it must be above zero and at most 24 hours");
+    let longest = Duration::from_secs(24 * 3600);
+    for wrong in [Duration::ZERO, longest + Duration::from_secs(1)] {
+        let deadline = RunOptions { deadline: wrong, ..RunOptions::default() };
+        assert_eq!(message(deadline), format!("deadline is {wrong:?}; it must be above zero and at most 24 hours"));
+        let task = RunOptions { task_deadline: Some(wrong), ..RunOptions::default() };
+        assert_eq!(message(task), format!("task_deadline is {wrong:?}; it must be above zero and at most 24 hours"));
+    }
+    let right = RunOptions { deadline: longest, task_deadline: Some(longest), ..RunOptions::default() };
+    assert_eq!(right.validate(), Ok(()));
     for iterations in [0, 11] {
         let wrong = message(RunOptions { iterations, ..RunOptions::default() });
         assert_eq!(wrong, format!("iterations is {iterations}; it must be between 1 and 10"));

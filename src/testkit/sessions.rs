@@ -62,7 +62,12 @@ pub async fn sessions(store: Arc<dyn SessionStore>) {
     // Its future is dropped at once: it is under way all the same.
     drop(store.append("contract three".into(), vec![Turn::user("dropped")]));
     append("contract three", vec![Turn::user("awaited")]).await;
-    assert_eq!(load("contract three", 9).await, [Turn::user("dropped"), Turn::user("awaited")]);
+    let both = [Turn::user("dropped"), Turn::user("awaited")];
+    assert_eq!(
+        load("contract three", 9).await,
+        both,
+        "what is added is under way all the same when its future is dropped"
+    );
     summaries(&*store).await;
     for name in ["contract one", "contract two", "contract three"] {
         store.forget(name.into()).await.unwrap_or_else(|error| panic!("a session cannot be forgotten: {error}"));

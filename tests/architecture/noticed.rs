@@ -102,6 +102,20 @@ fn a_queue_without_a_bound_is_noticed() {
 }
 
 #[test]
+fn a_prelude_that_grows_is_noticed() {
+    let names = |count: usize| (0..count).map(|number| format!("N{number}, ")).collect::<String>();
+    for bad in [
+        "pub use crate::a::*;".to_owned(),
+        format!("pub use crate::a::{{{}}};", names(PRELUDE + 1)),
+        format!("/// One.\npub use crate::b;\n#[cfg(x)]\npub use crate::a::{{\n    {}\n}};", names(PRELUDE)),
+    ] {
+        assert_eq!(prelude_is_small(&sample("src/prelude.rs", &bad)).len(), 1, "{bad}");
+    }
+    let good = format!("//! pub use crate::a::*;\npub use crate::b;\npub use crate::a::{{{}}};", names(PRELUDE - 1));
+    assert!(prelude_is_small(&sample("src/prelude.rs", &good)).is_empty());
+}
+
+#[test]
 fn a_bad_file_is_noticed() {
     assert_eq!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE + 1))).len(), 1);
     assert!(not_too_long(&sample("src/a.rs", &"x\n".repeat(LONGEST_FILE))).is_empty());

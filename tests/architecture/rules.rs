@@ -216,6 +216,29 @@ pub(crate) fn starts_with_its_question(source: &Source) -> Vec<String> {
     )]
 }
 
+/// The prelude holds more names than it may, or all of a module.
+pub(crate) fn prelude_is_small(source: &Source) -> Vec<String> {
+    let code = code_of(&source.text);
+    let uses: Vec<&str> = code.split("pub use ").skip(1).map(|rest| rest.split(';').next().unwrap_or(rest)).collect();
+    let names = |of: &&str| match of.split_once('{') {
+        Some((_, list)) => {
+            list.trim_end().trim_end_matches('}').split(',').filter(|name| !name.trim().is_empty()).count()
+        }
+        None => 1,
+    };
+    let (count, path) = (uses.iter().map(names).sum::<usize>(), &source.path);
+    let mut complaints = Vec::new();
+    if uses.iter().any(|of| of.contains('*')) {
+        complaints.push(format!("{path}: takes in all of a module. Name what a program names"));
+    }
+    if count > PRELUDE {
+        complaints.push(format!(
+            "{path}: {count} names, and {PRELUDE} are the most. Leave the new one to be imported by its path, or take another out"
+        ));
+    }
+    complaints
+}
+
 /// A path of somebody's machine.
 pub(crate) fn no_homes(source: &Source) -> Vec<String> {
     let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!(r"C:\Us", "ers")];

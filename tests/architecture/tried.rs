@@ -27,6 +27,24 @@ pub(crate) fn providers_are_told(folders: &[String], path: &str, document: &str)
     complaints
 }
 
+/// Providers that are not among those of the contract suite, and entries of providers that are not there. A folder in a provider's
+/// folder is another of its interfaces: `openai/responses` is `openai by Responses`.
+pub(crate) fn providers_have_a_contract(folders: &[String], path: &str, suite: &str) -> Vec<String> {
+    let entries: Vec<_> = suite
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("name: \"")?.strip_suffix("\","))
+        .map(str::to_lowercase)
+        .collect();
+    let names: Vec<_> =
+        folders.iter().map(|folder| folder.trim_start_matches("src/providers/").replace('/', " by ")).collect();
+    let missing = names.iter().filter(|name| !entries.contains(name));
+    let gone = entries.iter().filter(|entry| !names.contains(entry));
+    missing
+        .map(|name| format!("{path}: no `{name}` in PROVIDERS. Add it: every provider passes the contract suite"))
+        .chain(gone.map(|entry| format!("{path}: there is no provider `{entry}`. Take it out of PROVIDERS")))
+        .collect()
+}
+
 /// Files of a folder of fixtures that its README does not tell the origin and the date of.
 pub(crate) fn fixtures_have_an_origin(folder: &str, files: &[String], readme: &str) -> Vec<String> {
     let rows: Vec<Vec<&str>> = readme.lines().filter(|line| line.starts_with("| ")).skip(1).map(cells).collect();
@@ -97,6 +115,21 @@ fn a_provider_of_which_nobody_knows_whether_it_was_tried_is_noticed() {
         assert_eq!(told(rows).len(), 1, "{rows}");
     }
     assert_eq!(told("").len(), 2, "both are missing");
+}
+
+#[test]
+fn a_provider_without_a_contract_is_noticed() {
+    let folders = ["src/providers/a", "src/providers/a/fast", "src/providers/b"].map(String::from);
+    let told = |names: &[&str]| {
+        let entries: String =
+            names.iter().map(|name| format!("    Provider {{\n        name: \"{name}\",\n")).collect();
+        providers_have_a_contract(&folders, "mod.rs", &entries)
+    };
+    assert_eq!(told(&["a", "a by Fast", "b"]), Vec::<String>::new());
+    for names in [&["a", "b"][..], &["a", "a by Fast"], &["a", "a by Fast", "b", "c"]] {
+        assert_eq!(told(names).len(), 1, "{names:?}");
+    }
+    assert_eq!(told(&[]).len(), 3, "all are missing");
 }
 
 #[test]

@@ -153,14 +153,29 @@ impl How {
     }
 }
 
-/// A call to a server that answers so, through a gateway of its own of which nothing is left.
-pub(crate) async fn call(provider: &Provider, answers: Vec<Sent>, how: How) -> Seen {
-    let mut server = Server::start(answers).await;
+/// A gateway in front of a server, on a runtime of its own.
+pub(crate) fn gateway(
+    provider: &Provider,
+    server: &Server,
+    how: How,
+) -> (callboard::actors::runtime::Runtime, Gateway) {
     let runtime = callboard::actors::runtime::Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() });
     let runtime = runtime.unwrap();
     let models = vec![provider.served(&server.base_url)];
     let gateway = Gateway::start(&runtime, models, limits(how.attempts, how.timeouts)).unwrap();
-    let call = gateway.call("m", ChatRequest::new(vec![Turn::user("Say something.")], 200)).within(how.within);
+    (runtime, gateway)
+}
+
+/// What is asked.
+pub(crate) fn question() -> ChatRequest {
+    ChatRequest::new(vec![Turn::user("Say something.")], 200)
+}
+
+/// A call to a server that answers so, through a gateway of its own of which nothing is left.
+pub(crate) async fn call(provider: &Provider, answers: Vec<Sent>, how: How) -> Seen {
+    let mut server = Server::start(answers).await;
+    let (runtime, gateway) = gateway(provider, &server, how);
+    let call = gateway.call("m", question()).within(how.within);
     let mut pieces = Vec::new();
     let answer = if how.is_streamed {
         let (call, mut chunks) = call.streamed();

@@ -107,6 +107,11 @@ impl Server {
         Self { base_url, requests, serves }
     }
 
+    /// Ends when each answer was given, and the last client has closed its connection.
+    pub(crate) async fn is_left(&mut self) {
+        (&mut self.serves).await.unwrap();
+    }
+
     /// What came since the last time.
     pub(crate) fn requests(&mut self) -> Vec<Request> {
         std::mem::take(&mut *self.requests.lock().unwrap())

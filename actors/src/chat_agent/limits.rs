@@ -86,6 +86,7 @@ mod tests {
             ("time", AskLimits { time: Duration::MAX, ..limits() }),
             ("repeats", AskLimits { repeats: 0, ..limits() }),
             ("tools_at_once", AskLimits { tools_at_once: 0, ..limits() }),
+            ("tools_at_once", AskLimits { tools_at_once: 1_001, ..limits() }),
             ("output_tokens", AskLimits { output_tokens: 0, ..limits() }),
         ];
         for (name, limits) in wrong {

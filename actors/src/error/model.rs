@@ -132,12 +132,12 @@ pub enum ModelError {
     /// There is no such model, or no such address.
     #[error("no such model or address (404): {0}")]
     NotFound(String),
-    /// The request is not what the provider takes.
-    #[error("the provider rejects the request ({status}): {message}")]
+    /// The request is not what the provider takes, or what any of them takes: then the gateway says so, and nothing was sent.
+    #[error("the request is rejected ({status}): {message}")]
     Rejected {
         /// 400, 422 or another code that the caller is to blame for.
         status: u16,
-        /// The provider's words.
+        /// The provider's words, or the gateway's.
         message: String,
     },
     /// More text than the model takes.
@@ -258,7 +258,7 @@ impl ModelError {
                 "see whether the variable that is named is set, and its key is right and still valid and may use this model"
             }
             Self::NotFound(_) => "look at the model's name, and at the address, which usually ends with /v1",
-            Self::Rejected { .. } => "change what the provider names",
+            Self::Rejected { .. } => "change what is named",
             Self::ContextTooLong(_) => "send less, or choose a model that takes more",
             Self::ContentRefused(_) => "ask otherwise, or another model",
             Self::RateLimited { .. } => "try again later, or make fewer calls",

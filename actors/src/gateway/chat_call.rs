@@ -157,14 +157,15 @@ impl<'a> ChatCall<'a> {
     pub(crate) fn send_timed(self) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
         let Self { gateway, lane, deadline, cache, wish } = self;
         let (desk, began) = (gateway.desk.clone(), Instant::now());
-        let draft = lane.map_err(|name| gateway.unknown(&name)).map(|lane| {
+        let draft = lane.map_err(|name| gateway.unknown(&name)).and_then(|lane| {
+            wish.request.validate()?;
             let mode = cache.unwrap_or(desk.models()[lane].cache.mode);
             let saving = saving(&desk, lane, mode, &wish.request);
             let deadline = began + deadline;
-            Draft { lane, deadline, saving, wish }
+            Ok(Draft { lane, deadline, saving, wish })
         });
         match draft {
-            Err(unknown) => Sending::Refused(Some(unknown.into())),
+            Err(error) => Sending::Refused(Some(error.into())),
             Ok(draft) if draft.reads() && desk.models()[draft.lane].store.is_some() => {
                 Sending::Beside(Box::pin(after_the_store(draft, desk, began)))
             }
@@ -196,7 +197,7 @@ fn until_its_deadline(
 
 /// The wait for a call, of which there are many: most of them hold no more than a question. What few of them do is in a box.
 enum Sending {
-    /// There is no such model.
+    /// There is no such model, or no model takes such a request.
     Refused(Option<CallFailed>),
     Asked {
         answer: Answer,

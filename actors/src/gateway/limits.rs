@@ -167,6 +167,7 @@ mod tests {
         let retry = |retry| GatewayLimits { retry, ..gateway() };
         let wrong = [
             ("max_in_flight", GatewayLimits { max_in_flight: 0, ..gateway() }),
+            ("max_in_flight", GatewayLimits { max_in_flight: 100_001, ..gateway() }),
             ("max_waiting", GatewayLimits { max_waiting: 1_000_001, ..gateway() }),
             ("deadline", GatewayLimits { deadline: Duration::ZERO, ..gateway() }),
             ("timeouts.connect", time(Timeouts { connect: Duration::MAX, ..Timeouts::default() })),
@@ -182,8 +183,19 @@ mod tests {
             assert!(message.contains(&format!("{name} is ")), "{name}: {message}");
         }
         assert_eq!(gateway().validate(), Ok(()));
-        let model = ModelLimits { tokens_per_minute: Some(0), ..ModelLimits::default() };
-        assert!(model.validate().unwrap_err().to_string().contains("tokens_per_minute is 0"));
-        assert_eq!(ModelLimits::default().validate(), Ok(()));
+        let model = ModelLimits::default;
+        let wrong = [
+            ("max_in_flight is 0", ModelLimits { max_in_flight: Some(0), ..model() }),
+            ("max_in_flight is 100001", ModelLimits { max_in_flight: Some(100_001), ..model() }),
+            ("requests_per_minute is 0", ModelLimits { requests_per_minute: Some(0), ..model() }),
+            ("tokens_per_minute is 0", ModelLimits { tokens_per_minute: Some(0), ..model() }),
+        ];
+        for (expected, limits) in wrong {
+            let message = limits.validate().unwrap_err().to_string();
+            assert!(message.contains(expected), "{expected}: {message}");
+        }
+        let largest =
+            ModelLimits { max_in_flight: Some(100_000), requests_per_minute: Some(1), tokens_per_minute: Some(1) };
+        assert_eq!((model().validate(), largest.validate()), (Ok(()), Ok(())));
     }
 }

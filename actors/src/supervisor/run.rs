@@ -25,10 +25,10 @@ use crate::supervision::{Next, RestartPolicy};
 pub struct RunOptions {
     /// At most this many researchers work at a time: 1 to 1,000. More tasks wait. The default is 4.
     pub max_researchers: usize,
-    /// When the research ends, counted from the start. Writing and checking what is there takes at most one second
-    /// more. The default is 60 seconds.
+    /// When the research ends, counted from the start: above zero, at most 24 hours. Writing and checking what is there takes at
+    /// most one second more. The default is 60 seconds.
     pub deadline: Duration,
-    /// When one task ends, counted from its start. The default is the run's deadline.
+    /// When one task ends, counted from its start: above zero, at most 24 hours. The default is the run's deadline.
     pub task_deadline: Option<Duration>,
     /// How often a task is tried: 1 to 100. The default is 2.
     pub attempts: u32,
@@ -75,8 +75,8 @@ impl RunOptions {
         if self.deadline.is_zero() || self.deadline > LONGEST {
             return invalid(format!("deadline is {:?}; it must be above zero and at most 24 hours", self.deadline));
         }
-        if self.task_deadline.is_some_and(|deadline| deadline.is_zero()) {
-            return invalid("task_deadline is zero; it must be above zero".to_owned());
+        if let Some(deadline) = self.task_deadline.filter(|deadline| deadline.is_zero() || *deadline > LONGEST) {
+            return invalid(format!("task_deadline is {deadline:?}; it must be above zero and at most 24 hours"));
         }
         Ok(())
     }
