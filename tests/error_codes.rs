@@ -75,7 +75,7 @@ fn of_models() -> Vec<Row> {
         ModelError::BudgetExhausted(x()) => "budget_exhausted", IN_VAIN, "raise the budget of money";
         ModelError::Unauthorized { status: 401, message: x() } => "unauthorized", IN_VAIN, "see whether the variable that is named";
         ModelError::NotFound(x()) => "not_found", IN_VAIN, "look at the model's name";
-        ModelError::Rejected { status: 400, message: x() } => "rejected", IN_VAIN, "change what the provider names";
+        ModelError::Rejected { status: 400, message: x() } => "rejected", IN_VAIN, "change what is named";
         ModelError::ContextTooLong(x()) => "context_too_long", IN_VAIN, "send less";
         ModelError::ContentRefused(x()) => "content_refused", IN_VAIN, "ask otherwise";
         ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: x() } => "rate_limited", AGAIN, "try again later";
