@@ -16,6 +16,7 @@ pub mod loops;
 pub mod measures;
 pub mod options;
 pub mod ours;
+mod plain;
 pub mod row;
 pub mod runs;
 pub mod same;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::load::Took;
 use super::loops::Loop;
 use super::options::Options;
+use super::plain::MADE_BY_ACTIX;
 use super::row::Row;
 use super::server::Server;
 use super::waiting;
@@ -210,8 +211,8 @@ async fn few_files_are_open() {
     }
 }
 
-/// What it takes to make an agent with a tool, in time and in bytes. Its actor starts with its first ask, so bytes are told before
-/// and after one.
+/// What it takes to make an agent with a tool, in time and in bytes, beside an actor of plain actix with one. Our actor starts with its
+/// first ask, so bytes are told before and after one.
 fn construction(options: &Options) -> [Row; 3] {
     let agents = 100_000 / options.divisor;
     let of = |what: &str| format!("{agents} agents with a tool, {what} of each");
@@ -219,11 +220,12 @@ fn construction(options: &Options) -> [Row; 3] {
     let mut bytes = Row::new(of("resident bytes"), "at most 1,536");
     let mut asked = Row::new(of("the same after an answer, resident bytes"), "");
     for round in 0..=options.rounds {
-        let figures = waiting::figures(&[MADE, "0", &agents.to_string()]);
+        let of = |side: &str| waiting::figures(&[side, "0", &agents.to_string()]);
+        let (ours, actix) = (of(MADE), of(MADE_BY_ACTIX));
         if round > 0 {
-            took.push_ours(figures[0]);
-            bytes.push_ours(figures[1]);
-            asked.push_ours(figures[2]);
+            for (number, row) in [&mut took, &mut bytes, &mut asked].into_iter().enumerate() {
+                row.push(ours[number], actix[number]);
+            }
         }
     }
     [took, bytes, asked]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::direct::Direct;
 use super::loops::Loop;
 use super::ours::Ours;
+use super::plain::{MADE_BY_ACTIX, made_by_actix};
 use super::runs::{Agents, MADE, made};
 use super::server::Server;
 use super::{Answered, Side};
@@ -63,6 +64,7 @@ pub async fn child(mut arguments: impl Iterator<Item = String>) {
         Agents::NAME => vec![resident::<Agents>(limit, calls).await],
         Loop::NAME => vec![resident::<Loop>(limit, calls).await],
         MADE => made(calls).await.into(),
+        MADE_BY_ACTIX => std::thread::spawn(move || made_by_actix(calls)).join().expect("it does not panic").into(),
         _ => panic!("there is no side called {side}"),
     };
     for figure in figures {
