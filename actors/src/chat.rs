@@ -340,6 +340,19 @@ mod tests {
     }
 
     #[test]
+    fn a_temperature_is_in_its_range_or_left_to_the_provider() {
+        let hot = |temperature| ChatRequest { temperature, ..ChatRequest::new(vec![Turn::user("x")], 10) }.validate();
+        for right in [None, Some(0.0), Some(-0.0), Some(0.7), Some(2.0)] {
+            assert_eq!(hot(right), Ok(()), "{right:?}");
+        }
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.1, 2.1] {
+            let error = hot(Some(wrong)).unwrap_err();
+            let is_told = error.to_string().contains(&format!("temperature is {wrong}; it must be between 0 and 2"));
+            assert!(is_told && error.code() == "rejected" && !error.is_retryable(), "{error}");
+        }
+    }
+
+    #[test]
     fn a_request_of_before_is_still_read() {
         let json = r#"{"turns":[{"role":"user","text":"hello"}],"max_output_tokens":16}"#;
         assert_eq!(serde_json::from_str::<ChatRequest>(json).unwrap(), ChatRequest::new(vec![Turn::user("hello")], 16));

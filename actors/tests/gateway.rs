@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use callboard_actors::chat::ChatRequest;
 use callboard_actors::error::{ModelError, StartError, Waiting};
-use callboard_actors::gateway::{Gateway, GatewayLimits, ModelLimits, ServedModel};
+use callboard_actors::gateway::{CacheMode, Gateway, GatewayLimits, ModelLimits, ServedModel};
 use callboard_actors::runtime::simulated;
 use common::model::{MODEL, SECOND, Scripted, assert_idle, gateway, limits, request, served};
 use futures_util::future::join_all;
@@ -28,6 +29,28 @@ fn never_more_in_flight_than_the_limit_and_the_rest_waits_in_order() {
         assert_eq!(gateway.info().await.unwrap().peak_in_flight, 3);
         let times = answers[9].as_ref().unwrap().times;
         assert_eq!((times.queue, times.provider, times.overhead), (3 * SECOND, SECOND, Duration::ZERO));
+        assert_idle(&gateway, &model).await;
+    });
+}
+
+#[test]
+fn what_no_model_takes_is_refused_before_anything_is_sent() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let gateway = gateway(&runtime, &model, 3, 100);
+        for temperature in [f32::NAN, -1.0, 3.0] {
+            let request = ChatRequest { temperature: Some(temperature), ..request("x") };
+            let whole = gateway.call(MODEL, request.clone()).cache(CacheMode::On).send().await.unwrap_err();
+            let (call, mut pieces) = gateway.call(MODEL, request).streamed();
+            let streamed = call.send().await.unwrap_err();
+            for error in [whole, streamed] {
+                assert!(matches!(error, ModelError::Rejected { status: 400, .. }), "{temperature}: {error:?}");
+            }
+            assert_eq!(pieces.next().await, None, "nobody waits for what does not come");
+        }
+        assert_eq!(model.attempts.load(Ordering::SeqCst), 0);
+        let warm = ChatRequest { temperature: Some(2.0), ..request("x") };
+        assert_eq!(gateway.call(MODEL, warm).send().await.unwrap().reply.text, "x");
         assert_idle(&gateway, &model).await;
     });
 }

@@ -21,7 +21,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Holds so many calls at a time, and lies.
 struct Liar {
-    holds: usize,
+    /// How many, after so many attempts.
+    holds: fn(usize) -> usize,
+    /// By so many hundredths an answer takes longer, at most.
+    noise: u64,
     /// What it says of a lie's number.
     says: fn(u64) -> Lie,
     /// One of so many answers is a lie.
@@ -57,14 +60,15 @@ impl ChatModel for Door {
             Some(Lie::Left(headroom)) => headroom,
             None => Headroom::default(),
         };
-        if seen.now >= liar.holds {
+        if seen.now >= (liar.holds)(seen.begun.len()) {
             seen.refused += 1;
             return Box::pin(async move { Err(refusal(Limited::Concurrency, None)) });
         }
         seen.now += 1;
+        let noise = if liar.noise == 0 { 0 } else { seen.dice.roll(liar.noise) };
         drop(seen);
         Box::pin(async move {
-            tokio::time::sleep(TAKES).await;
+            tokio::time::sleep(TAKES * u32::try_from(100 + noise).unwrap() / 100).await;
             liar.seen.lock().unwrap().now -= 1;
             Ok(ChatReply { headroom, ..ChatReply::text("so") })
         })
@@ -74,7 +78,7 @@ impl ChatModel for Door {
 impl Liar {
     fn new(seed: u64, one_of: u64, says: fn(u64) -> Lie) -> Self {
         let seen = Seen { dice: Dice(seed), now: 0, refused: 0, begun: Vec::new() };
-        Self { holds: 16, says, one_of, seen: Mutex::new(seen) }
+        Self { holds: |_| 16, noise: 0, says, one_of, seen: Mutex::new(seen) }
     }
 }
 
@@ -86,10 +90,21 @@ fn all_succeed(
     one_of: u64,
     says: fn(u64) -> Lie,
 ) -> (Duration, Arc<Liar>) {
-    let liar = Arc::new(Liar::new(seed, one_of, says));
+    let (took, _, liar) = all_of_succeed(Liar::new(seed, one_of, says), seed, calls, requests_per_minute);
+    (took, liar)
+}
+
+/// The same of this liar; with the limit that the gateway has found.
+fn all_of_succeed(
+    liar: Liar,
+    seed: u64,
+    calls: usize,
+    requests_per_minute: Option<u64>,
+) -> (Duration, usize, Arc<Liar>) {
+    let liar = Arc::new(liar);
     let served = liar.clone();
-    let took = Arc::new(Mutex::new(Duration::ZERO));
-    let noted = took.clone();
+    let ended = Arc::new(Mutex::new((Duration::ZERO, 0)));
+    let noted = ended.clone();
     simulated(seed, |runtime| async move {
         let limits = ModelLimits { requests_per_minute, ..ModelLimits::default() };
         let model = ServedModel { limits, ..ServedModel::new(MODEL, Arc::new(Door(served))) };
@@ -98,15 +113,17 @@ fn all_succeed(
         let gateway = Gateway::start(&runtime, vec![model], bounds).unwrap();
         let began = Instant::now();
         let answers = join_all((0..calls).map(|_| gateway.call(MODEL, request("x")).send())).await;
-        *noted.lock().unwrap() = began.elapsed();
+        let took = began.elapsed();
         for answer in answers {
             answer.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
         }
-        assert_eq!(gateway.info().await.unwrap().waiting, 0);
+        let info = gateway.info().await.unwrap();
+        assert_eq!(info.waiting, 0);
+        *noted.lock().unwrap() = (took, info.models[0].limit);
     });
-    let took = *took.lock().unwrap();
+    let (took, limit) = *ended.lock().unwrap();
     assert!(took > Duration::ZERO);
-    (took, liar)
+    (took, limit, liar)
 }
 
 /// Nothing is left, for hours, for ever, or until a moment ago.
@@ -171,4 +188,36 @@ fn a_wait_that_no_clock_can_tell_ends_its_call_and_everybody_elses_pause_after_f
             assert_eq!(began.elapsed(), pause);
         }
     });
+}
+
+/// Every kind of nonsense: about what is left, about a rate, and about calls at the same time.
+fn anything(number: u64) -> Lie {
+    match number % 4 {
+        0 => nothing_left(number / 4),
+        1 => {
+            let all = Some(u64::MAX);
+            Lie::Left(Headroom { requests: all, tokens: all, requests_reset: None, tokens_reset: Some(Duration::MAX) })
+        }
+        2 => Lie::Refuses(Limited::Rate, [None, Some(Duration::ZERO), Some(SECOND)][number as usize % 3]),
+        _ => Lie::Refuses(Limited::Concurrency, [None, Some(Duration::ZERO)][number as usize % 2]),
+    }
+}
+
+#[test]
+fn a_capacity_that_steps_down_and_up_is_followed_through_noise_and_lies() {
+    // What it holds after so many attempts, and what the limit may have come to at the end.
+    let rows: [(fn(usize) -> usize, std::ops::RangeInclusive<usize>); 3] = [
+        (|_| 16, 14..=18),
+        (|begun| [16, 4, 24][(begun / 250).min(2)], 20..=28),
+        (|begun| [4, 24, 6][(begun / 250).min(2)], 4..=8),
+    ];
+    for (row, (holds, expected)) in rows.into_iter().enumerate() {
+        for seed in 0..8 {
+            let liar = Liar { holds, noise: 100, ..Liar::new(seed, 40, anything) };
+            let (took, limit, liar) = all_of_succeed(liar, seed, 1_000, None);
+            let refused = liar.seen.lock().unwrap().refused;
+            assert!(expected.contains(&limit), "row {row}, seed {seed}: {limit}");
+            assert!(took <= 90 * SECOND && refused <= 200, "row {row}, seed {seed}: {took:?}, {refused} refused");
+        }
+    }
 }
