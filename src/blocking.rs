@@ -119,6 +119,11 @@ impl ChatAgentSpec {
         Self(self.0.sessions(store))
     }
 
+    /// How much chance there is in what it says: 0 to 2.
+    pub fn temperature(self, temperature: f32) -> Self {
+        Self(self.0.temperature(temperature))
+    }
+
     /// What of a session does not fit is summarised.
     pub fn summarise(self) -> Self {
         Self(self.0.summarise())

@@ -121,7 +121,8 @@ pub enum ReplyForm {
 pub struct ChatRequest {
     /// Oldest first.
     pub turns: Vec<Turn>,
-    /// The largest reply in tokens; always sent, because a budget reserves it.
+    /// The largest reply in tokens, at least 1; always sent, because a budget reserves it. A gateway refuses a call with 0:
+    /// [`ModelError::Rejected`], and nothing is sent.
     pub max_output_tokens: u32,
     /// Tools that the model may call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +147,15 @@ const WRAPPING: u64 = 64;
 /// The highest temperature that any of the vendors' references allows: OpenAI's and Gemini's.
 const HOTTEST: f32 = 2.0;
 
+/// Whether any provider may take it, or else the rule that it breaks.
+pub(crate) fn is_a_temperature(temperature: f32) -> Result<(), String> {
+    // Not a number is in no range.
+    match (0.0..=HOTTEST).contains(&temperature) {
+        true => Ok(()),
+        false => Err(format!("temperature is {temperature}; it must be between 0 and 2")),
+    }
+}
+
 impl ChatRequest {
     /// A request for text, without tools.
     pub fn new(turns: Vec<Turn>, max_output_tokens: u32) -> Self {
@@ -164,14 +174,12 @@ impl ChatRequest {
     /// # Errors
     /// [`ModelError::Rejected`] names the value and its range.
     pub fn validate(&self) -> Result<(), ModelError> {
-        match self.temperature {
-            // Not a number is in no range.
-            Some(temperature) if !(0.0..=HOTTEST).contains(&temperature) => Err(ModelError::Rejected {
-                status: 400,
-                message: format!("temperature is {temperature}; it must be between 0 and 2. Nothing was sent"),
-            }),
-            _ => Ok(()),
-        }
+        let broken = match self.temperature.map(is_a_temperature) {
+            Some(Err(broken)) => broken,
+            _ if self.max_output_tokens == 0 => "max_output_tokens is 0; it must be at least 1".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(ModelError::Rejected { status: 400, message: format!("{broken}. Nothing was sent") })
     }
 
     /// An upper bound of what the call can use: no tokenizer makes more tokens of a text than it has bytes.
@@ -350,6 +358,12 @@ mod tests {
             let is_told = error.to_string().contains(&format!("temperature is {wrong}; it must be between 0 and 2"));
             assert!(is_told && error.code() == "rejected" && !error.is_retryable(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_reply_of_no_tokens_is_asked_of_nobody() {
+        let error = ChatRequest::new(vec![Turn::user("x")], 0).validate().unwrap_err();
+        assert!(error.to_string().contains("max_output_tokens is 0; it must be at least 1"), "{error}");
     }
 
     #[test]

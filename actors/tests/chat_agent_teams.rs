@@ -133,10 +133,12 @@ fn a_conversation_is_handed_over_and_the_other_one_answers() {
         let (gateway, function) = model(&runtime, desk);
         let sales = ChatAgentSpec::new("sales team", &gateway, MODEL)
             .instructions("sales")
+            .temperature(1.5)
             .tool(quick("price", |_| Ok("5 euros".to_owned())))
             .start()
             .unwrap();
         let desk = named("desk", &gateway)
+            .temperature(0.0)
             .tool(quick("note", |_| Ok("noted".to_owned())))
             .handoff(&sales, "Sells things.")
             .start()
@@ -152,6 +154,8 @@ fn a_conversation_is_handed_over_and_the_other_one_answers() {
         assert_eq!((answer.text.as_str(), &*answer.agent), ("It costs 5 euros.", "sales team"));
         assert_eq!((handed_over.len(), answer.metrics.model_calls, answer.metrics.tool_calls), (1, 3, 4));
         let asked = function.asked.lock().unwrap();
+        let temperatures: Vec<_> = asked.iter().map(|request| request.temperature).collect();
+        assert_eq!(temperatures, [Some(0.0), Some(1.5), Some(1.5)], "each agent has its own");
         let second = &asked[1];
         assert_eq!(second.turns[..2], [Turn::system("sales"), Turn::user("What does it cost?")]);
         let said: Vec<_> = second.turns[3..].iter().map(|turn| turn.text.as_str()).collect();
@@ -160,6 +164,8 @@ fn a_conversation_is_handed_over_and_the_other_one_answers() {
         let ids: Vec<_> = second.turns[3..].iter().filter_map(|turn| turn.answers.as_deref()).collect();
         assert_eq!(ids.len(), 3, "every call has its answer");
 
+        let too_hot = named("desk", &gateway).temperature(2.1).start().unwrap_err();
+        assert!(matches!(too_hot, StartError::Invalid(why) if why == "temperature is 2.1; it must be between 0 and 2"));
         let twice = named("desk", &gateway).handoff(&sales, "a").handoff(&sales, "b").start().unwrap_err();
         assert!(matches!(twice, StartError::Invalid(why) if why.contains("transfer_to_sales_team")));
     });

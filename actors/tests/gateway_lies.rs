@@ -206,12 +206,9 @@ fn anything(number: u64) -> Lie {
 #[test]
 fn a_capacity_that_steps_down_and_up_is_followed_through_noise_and_lies() {
     // What it holds after so many attempts, and what the limit may have come to at the end.
-    let rows: [(fn(usize) -> usize, std::ops::RangeInclusive<usize>); 3] = [
-        (|_| 16, 14..=18),
-        (|begun| [16, 4, 24][(begun / 250).min(2)], 20..=28),
-        (|begun| [4, 24, 6][(begun / 250).min(2)], 4..=8),
-    ];
-    for (row, (holds, expected)) in rows.into_iter().enumerate() {
+    let holds: [fn(usize) -> usize; 3] =
+        [|_| 16, |begun| [16, 4, 24][(begun / 250).min(2)], |begun| [4, 24, 6][(begun / 250).min(2)]];
+    for (row, (holds, expected)) in holds.into_iter().zip([14..=18, 20..=28, 4..=8]).enumerate() {
         for seed in 0..8 {
             let liar = Liar { holds, noise: 100, ..Liar::new(seed, 40, anything) };
             let (took, limit, liar) = all_of_succeed(liar, seed, 1_000, None);

@@ -49,7 +49,8 @@ pub(super) fn carry_out(
     let until = asked + plan.time_of(&question);
     let Question { text, within: _, budget, session, run, user, priority, form, callers } = *question;
     let mut input = plan.guards.look_at_input(&text);
-    let mut turns = Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form);
+    let mut turns =
+        Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form).at(plan.temperature);
     let behalf = Behalf { run, user, session, budget, callers };
     let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
     let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
@@ -356,7 +357,8 @@ impl Asking {
         if let Some(id) = to.host.starts() {
             self.agent.id = id;
         }
-        turns.hand_over(to.host.plan.instructions(), to.host.plan.specs.clone());
+        let plan = &to.host.plan;
+        turns.hand_over(plan.instructions(), plan.specs.clone(), plan.temperature);
         self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
     }
 

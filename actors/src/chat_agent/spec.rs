@@ -12,7 +12,7 @@ use super::question::Question;
 use super::rests::Rests;
 use super::summary::LEAST;
 use super::tools::Tools;
-use crate::chat::{ToolSpec, Turn};
+use crate::chat::{ToolSpec, Turn, is_a_temperature};
 use crate::error::StartError;
 use crate::gateway::{Budget, Gateway};
 use crate::mailbox::is_a_name;
@@ -31,6 +31,7 @@ pub struct ChatAgentSpec {
     model: String,
     fallbacks: Vec<String>,
     instructions: Option<String>,
+    temperature: Option<f32>,
     tools: Vec<Arc<dyn Tool>>,
     handoffs: Vec<Arc<Handoff>>,
     sessions: Option<Arc<dyn SessionStore>>,
@@ -63,6 +64,7 @@ impl ChatAgentSpec {
             model: model.into(),
             fallbacks: Vec::new(),
             instructions: None,
+            temperature: None,
             tools: Vec::new(),
             handoffs: Vec::new(),
             sessions: None,
@@ -79,6 +81,13 @@ impl ChatAgentSpec {
     /// Who it is and how it answers. By default nothing is said.
     pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
         self.instructions = Some(instructions.into());
+        self
+    }
+
+    /// How much chance there is in what it says: 0 to 2, or less, as the provider says, whose default it is when nothing is said. Not every
+    /// model takes one. It is the agent's own: who goes on after a handoff has another. A summary of a session is made without.
+    pub fn temperature(mut self, temperature: f32) -> Self {
+        self.temperature = Some(temperature);
         self
     }
 
@@ -198,7 +207,8 @@ impl ChatAgentSpec {
     /// Starts the agent, on the runtime of its gateway. Its actor begins to live with the first ask.
     ///
     /// # Errors
-    /// [`StartError`] for a name, a capacity, limits or tools that break a rule, or for a model that the gateway does not serve.
+    /// [`StartError`] for a name, a capacity, a temperature, limits or tools that break a rule, or for a model that the gateway does not
+    /// serve.
     pub fn start(self) -> Result<ChatAgent, StartError> {
         let Self {
             name,
@@ -206,6 +216,7 @@ impl ChatAgentSpec {
             model,
             fallbacks,
             instructions,
+            temperature,
             tools,
             handoffs,
             sessions,
@@ -221,6 +232,7 @@ impl ChatAgentSpec {
         if capacity == 0 {
             return Err(StartError::Invalid("capacity is 0; it must be at least 1".to_owned()));
         }
+        temperature.map_or(Ok(()), is_a_temperature).map_err(StartError::Invalid)?;
         limits.validate()?;
         if summarises && limits.history_tokens < LEAST {
             let few = limits.history_tokens;
@@ -246,6 +258,7 @@ impl ChatAgentSpec {
             model,
             fallbacks,
             instructions,
+            temperature,
             tools,
             specs,
             handoffs,
@@ -268,6 +281,7 @@ pub(super) struct Plan {
     pub(super) model: String,
     pub(super) fallbacks: Vec<String>,
     pub(super) instructions: Option<String>,
+    pub(super) temperature: Option<f32>,
     pub(super) tools: Tools,
     /// What the model is told of tools and handoffs.
     pub(super) specs: Vec<Arc<ToolSpec>>,

@@ -92,6 +92,12 @@ impl Turns {
         }
     }
 
+    /// Its calls are made with this temperature.
+    pub(super) fn at(mut self, temperature: Option<f32>) -> Self {
+        self.request().temperature = temperature;
+        self
+    }
+
     /// This was said before, in its session.
     pub(super) fn recall(&mut self, said: Vec<Turn>) {
         let at = self.before;
@@ -158,14 +164,33 @@ impl Turns {
             }
             _ if !self.has_been_silent => {
                 self.has_been_silent = true;
-                self.edits.push((self.request.turns.len().saturating_sub(self.before), None));
-                self.request().turns.push(Turn::user("Your reply was empty. Answer."));
+                self.ask_again("Your reply was empty. Answer.");
                 return self.again();
             }
             Finish::Other(why) => format!("the model said nothing, twice; it ended with `{why}`"),
             _ => "the model said nothing, twice".to_owned(),
         };
         Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }))
+    }
+
+    /// Says these words behind what was said last, and keeps them out of the session. Two turns of a user in a row are refused by the
+    /// templates of some models, so that a question has the words at its end.
+    fn ask_again(&mut self, words: &str) {
+        let at = self.request.turns.len().saturating_sub(self.before);
+        match self.request().turns.last_mut().filter(|last| last.role == Role::User) {
+            None => {
+                self.edits.push((at, None));
+                self.request().turns.push(Turn::user(words));
+            }
+            Some(question) => {
+                let longer = format!("{}\n\n{words}", question.text);
+                let asked = std::mem::replace(&mut question.text, longer);
+                // Words that asked again are not kept, whatever stands behind them.
+                if !self.edits.iter().any(|(edit, _)| *edit + 1 == at) {
+                    self.edits.push((at.saturating_sub(1), Some(asked)));
+                }
+            }
+        }
     }
 
     /// The model has said its last. If that is not what it has to be, it is told so and asked again.
@@ -218,8 +243,14 @@ impl Turns {
         self.again()
     }
 
-    /// Another agent goes on: with its instructions in place of those before, and its tools. What a handoff before said was not for it.
-    pub(super) fn hand_over(&mut self, instructions: Option<Turn>, tools: Vec<Arc<ToolSpec>>) {
+    /// Another agent goes on: with its instructions in place of those before, its tools and its temperature. What a handoff before said
+    /// was not for it.
+    pub(super) fn hand_over(
+        &mut self,
+        instructions: Option<Turn>,
+        tools: Vec<Arc<ToolSpec>>,
+        temperature: Option<f32>,
+    ) {
         let (before, edits) = (self.before, std::mem::take(&mut self.edits));
         for (at, words) in edits.iter().filter_map(|(at, words)| words.as_ref().map(|words| (at, words))) {
             if let Some(turn) = self.request().turns.get_mut(before + at) {
@@ -235,7 +266,8 @@ impl Turns {
             self.request().turns.insert(0, instructions);
             self.before += 1;
         }
-        self.request().tools = tools;
+        let request = self.request();
+        (request.tools, request.temperature) = (tools, temperature);
     }
 
     /// The model could not be called. A server that takes no schemas is told in words.

@@ -146,7 +146,7 @@ fn a_schema_that_was_told_in_words_stays_after_a_handoff() {
     let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(1)));
     asked.failed(refused);
     for instructions in [Some("sell"), None] {
-        asked.hand_over(instructions.map(Turn::system), Vec::new());
+        asked.hand_over(instructions.map(Turn::system), Vec::new(), None);
         let Next::Model(request) = asked.begin() else { panic!("it goes on") };
         let at = usize::from(instructions.is_some());
         assert!(request.turns[at].text.contains("{\"type\":\"integer\"}"), "{:?}", request.turns);
@@ -168,7 +168,7 @@ fn what_was_said_before_comes_after_the_instructions_and_stays_at_a_handoff() {
             assert_eq!(request.turns, all);
         };
         shown(&asked, instructions.as_ref());
-        asked.hand_over(Some(Turn::system("sell")), Vec::new());
+        asked.hand_over(Some(Turn::system("sell")), Vec::new(), None);
         shown(&asked, Some(&Turn::system("sell")));
         let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
         assert_eq!(answer.turns, [Turn::user("how warm?"), Turn::assistant("warm")], "only what is new");
@@ -180,7 +180,7 @@ fn the_words_of_a_handoff_are_for_one_agent() {
     let mut asked = turns(AskLimits::default());
     let hand_over = |asked: &mut Turns, to: &str| {
         asked.replied(said("", &[("transfer", &format!("\"{to}\""))]), PRICE);
-        asked.hand_over(Some(Turn::system(to)), Vec::new());
+        asked.hand_over(Some(Turn::system(to)), Vec::new(), None);
         let handed =
             Outcome { to_others: Some(format!("it went to {to}")), ..outcome("call-0", &format!("you are {to}")) };
         let Next::Model(request) = asked.used(vec![handed], Duration::ZERO) else { panic!("it goes on") };
@@ -232,11 +232,31 @@ fn what_was_tried_in_vain_is_counted_and_its_unknown_cost_is_no_zero() {
 }
 
 #[test]
+fn words_that_ask_again_twice_are_kept_out_of_the_session() {
+    let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(1)));
+    asked.replied(said("warm", &[]), PRICE);
+    let Next::Model(request) = asked.replied(said(" ", &[]), PRICE) else { panic!("it is asked again") };
+    let roles: Vec<_> = request.turns.iter().map(|turn| turn.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+    assert!(
+        request.turns[2].text.starts_with("That cannot be used") && request.turns[2].text.ends_with("empty. Answer.")
+    );
+    drop(request);
+    let Next::End(Ok(answer)) = asked.replied(said("7", &[]), PRICE) else { panic!("it is answered") };
+    assert_eq!(asked.kept(&answer.turns), [Turn::user("how?"), Turn::assistant("7")]);
+}
+
+#[test]
 fn a_reply_without_a_word_is_no_answer() {
     let empty = |finish| Completed { reply: ChatReply { finish, ..said(" ", &[]).reply }, ..said("", &[]) };
     let mut asked = turns(AskLimits::default());
     let Next::Model(request) = asked.replied(empty(Finish::Done), PRICE) else { panic!("it is asked again") };
-    assert_eq!(request.turns[2..], [Turn::user("Your reply was empty. Answer.")]);
+    assert_eq!(
+        request.turns[1..],
+        [Turn::user("how warm?\n\nYour reply was empty. Answer.")],
+        "no two turns of a user"
+    );
+    drop(request);
     let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
     assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
     assert_eq!(asked.kept(&answer.turns), [Turn::user("how warm?"), Turn::assistant("warm")]);
@@ -249,6 +269,9 @@ fn a_reply_without_a_word_is_no_answer() {
     asked.replied(said("wait", &[("a", "1")]), PRICE);
     asked.used(vec![outcome("call-0", "x")], Duration::ZERO);
     asked.replied(empty(Finish::Done), PRICE);
+    let Next::Model(request) = asked.again() else { panic!("it goes on") };
+    assert_eq!(request.turns.last(), Some(&Turn::user("Your reply was empty. Answer.")));
+    drop(request);
     let told = unfit(asked.replied(empty(Finish::Other("safety".to_owned())), PRICE));
     assert!(told.ends_with("said nothing, twice; it ended with `safety`"), "{told}");
 
