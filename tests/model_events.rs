@@ -82,6 +82,52 @@ fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
     }
 }
 
+#[test]
+fn the_next_model_answers_within_the_step_of_a_silent_one() {
+    let server = server(&json!({ "fault": "hang" }));
+    let place = place();
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/first", "--output", "jsonl"]);
+    command.args(["--fallbacks", "openai/other", "--deadline", "6s", "--iterations", "1"]);
+    let ran = Ran::of(command.env("OPENAI_BASE_URL", server.base_url()).output().expect("the binary runs"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines = ran.lines();
+    let told = of(&lines, &["model_fell_back", "model_called"]);
+    let called = |role: &str| json!({ "type": "model_called", "role": role, "model": "openai/other" });
+    let steps = [("planner", None), ("researcher", Some("t1")), ("writer", None)];
+    let expected: Vec<_> =
+        steps.iter().flat_map(|(role, task)| [fell_back(role, *task, "timeout"), called(role)]).collect();
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    assert!(told.iter().zip(&expected).all(|(line, fields)| has(line, fields)), "{told:?}");
+    let report = lines.last().unwrap();
+    assert_eq!((&report["generator"]["model"], &report["rules_instead"]), (&"openai/other".into(), &json!([])));
+}
+
+#[test]
+fn at_its_limit_a_model_is_not_waited_for_and_each_is_named_with_its_own_reason() {
+    let body = json!({ "error": { "message": "first is busy", "type": "requests", "code": "rate_limit_exceeded" } });
+    let limited = json!({ "status": 429, "body": body, "headers": { "retry-after": "120" } });
+    let script = json!([{ "match": { "model": "first" }, "replies": [limited] }, { "replies": ["I cannot tell."] }]);
+    let script = Some(Script::parse(&script.to_string()).unwrap());
+    let server = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
+    let place = place();
+    let busy = "the provider's limit is reached (429): first is busy; it may be asked again in 120 s";
+    let waits = "the provider has asked all calls to wait for another 1";
+    for (fallbacks, other) in [(&[][..], ""), (&["--fallbacks", "openai/other"], "; and openai/other: its reply could")]
+    {
+        let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/first", "--output", "json"]);
+        let ran = Ran::of(command.args(fallbacks).env("OPENAI_BASE_URL", server.base_url()).output().unwrap());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let report = ran.json();
+        let instead = report["rules_instead"].as_array().unwrap();
+        let reasons: Vec<_> = instead.iter().map(|instead| instead["reason"].as_str().unwrap()).collect();
+        assert!(instead.len() == 4 && instead.iter().all(|instead| instead["model"] == "openai/first"), "{report}");
+        assert!(reasons[0].starts_with(&format!("{busy}{other}")), "{reasons:?}");
+        assert!(reasons[1..].iter().all(|why| why.starts_with(waits) && why.contains(other)), "{reasons:?}");
+        let line = format!("planner: goes on without openai/first: {busy}{other}");
+        assert!(ran.err.contains(&line), "{}", ran.err);
+    }
+}
+
 #[tokio::test]
 async fn a_breaker_that_opens_and_each_call_behind_it_are_lines_of_json() {
     only_loopback();

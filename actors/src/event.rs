@@ -108,7 +108,7 @@ pub enum Event {
         /// The model that was asked, by its whole name; of a list the first.
         #[serde(default)]
         model: String,
-        /// Why, for people.
+        /// Why, for people. Behind that each other model of a list that was asked, with its own reason.
         reason: String,
     },
     /// A call of a language model was answered. Whether the answer is any use is seen after it.
@@ -140,7 +140,7 @@ pub enum Event {
         role: String,
         /// The researcher's task.
         task: Option<TaskId>,
-        /// The model that was asked, by its whole name.
+        /// The model that was asked, by its whole name; of a list the last.
         model: String,
         /// The code of the error, such as `timeout`. Never what a provider wrote.
         error_code: String,

@@ -179,7 +179,7 @@ fn when_the_last_model_fails_too_the_fall_back_is_told_before_the_failure() {
         let fails = |_, _: &_, _| Does::Fails(ModelError::NotFound("no such model".to_owned()));
         let gateway = gateway(&runtime, [served(ONE, fails), served(TWO, fails)], 10);
         let log = play(&runtime, crew(&gateway, &[ONE, TWO])).await;
-        let [role, model, error_code] = ["planner", ONE, "not_found"].map(str::to_owned);
+        let [role, model, error_code] = ["planner", TWO, "not_found"].map(str::to_owned);
         let failed = Event::ModelCallFailed { role, task: None, model, error_code };
         assert_eq!(told(&log), [fell_back("planner", None, "not_found"), failed]);
     });

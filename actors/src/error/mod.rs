@@ -8,7 +8,7 @@ mod tool;
 use thiserror::Error;
 
 pub use model::{Limited, ModelError, Waiting};
-pub(crate) use model::{NO_PRICE, TOKENS_LEFT};
+pub(crate) use model::{NO_PRICE, TOKENS_LEFT, in_seconds};
 pub use store::StoreError;
 pub use tool::ToolError;
 

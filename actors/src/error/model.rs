@@ -68,7 +68,7 @@ impl Limited {
 }
 
 /// `1.5 s`, a tenth up, so that nobody comes back too early.
-fn in_seconds(time: Duration) -> String {
+pub(crate) fn in_seconds(time: Duration) -> String {
     let tenths = time.as_millis().div_ceil(100);
     match (tenths / 10, tenths % 10) {
         (seconds, 0) => format!("{seconds} s"),

@@ -37,15 +37,25 @@ impl Attempt {
         async move {
             let began = Instant::now();
             // Of a flight only its leader's time is over at his deadline: he leaves, and the attempt goes on for the others.
-            let until = if call.flight().is_some() { began + total } else { call.deadline.min(began + total) };
+            let latest = if call.flight().is_some() { began + total } else { call.deadline.min(began + total) };
+            let mut until = if call.shares_its_time() { latest.min(call.until) } else { latest };
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
-            let answer = tokio::time::timeout_at(until, ask(&desk, &call, asked));
-            let answer = tokio::select! {
-                biased;
-                // What it used nobody knows: place and reservation come back as for a call that was made.
-                () = call.left() => return Box::default(),
-                answer = answer => answer.unwrap_or(Err(ModelError::Timeout(Waiting::Total))),
+            let mut asking = ask(&desk, &call, asked);
+            let answer = loop {
+                let answer = tokio::select! {
+                    biased;
+                    // What it used nobody knows: place and reservation come back as for a call that was made.
+                    () = call.left() => return Box::default(),
+                    answer = tokio::time::timeout_at(until, &mut asking) => answer,
+                };
+                match answer {
+                    Ok(answer) => break answer,
+                    // No other model takes over what somebody reads already.
+                    Err(_) if until < latest && call.is_read() => until = latest,
+                    Err(_) => break Err(ModelError::Timeout(Waiting::Total)),
+                }
             };
+            drop(asking);
             call.times.provider += began.elapsed();
             Box::new(match answer {
                 Ok(reply) => succeed(call, reply, &desk, reservation),

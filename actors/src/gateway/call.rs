@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::Flow;
 use super::budget::Budget;
 use super::chunks::Chunks;
-use super::fallback::OnFallBack;
+use super::fallback::{OnFallBack, patience, share};
 use super::saving::FlightId;
 use super::sharing::Saving;
 use super::values::Completed;
@@ -39,7 +39,8 @@ pub(super) struct Call {
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
     pub(super) others: Vec<usize>,
-    /// Its caller has something else to do: behind an open breaker it waits for the first try only.
+    /// Its caller has something else to do: behind an open breaker it waits for the first try only, for a pause not long, and its
+    /// models share its time.
     pub(super) fails_fast: bool,
     /// Who is told when one of those is asked.
     pub(super) on_fall_back: Option<OnFallBack>,
@@ -50,6 +51,8 @@ pub(super) struct Call {
     /// What it can use at most.
     pub(super) most: TokenUsage,
     pub(super) deadline: Instant,
+    /// Its turn at its model is over by then, and it goes to the next one: before the deadline when its models share its time.
+    pub(super) until: Instant,
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
     pub(super) saving: Option<Box<Saving>>,
@@ -66,6 +69,38 @@ impl Call {
             Some(token) => token.is_cancelled(),
             None => self.reply.is_abandoned(),
         }
+    }
+
+    /// It comes to its model: its turn there begins.
+    pub(super) fn takes_its_turn(&mut self, now: Instant) {
+        let left = self.deadline.saturating_duration_since(now);
+        self.until = match self.fails_fast {
+            true => now + share(left, self.others.len()),
+            false => self.deadline,
+        };
+    }
+
+    /// Whether it does not wait for so long, which its provider asks for, however much time it has.
+    pub(super) fn has_no_patience_for(&self, pause: Duration) -> bool {
+        self.fails_fast && pause > patience(!self.others.is_empty())
+    }
+
+    /// A pause that lasts until then is too long for it.
+    pub(super) fn waits_until(&self, now: Instant) -> Instant {
+        match self.fails_fast {
+            true => self.until.min(now + patience(!self.others.is_empty())),
+            false => self.until,
+        }
+    }
+
+    /// Whether the next model has a share of its time that this one may not take.
+    pub(super) fn shares_its_time(&self) -> bool {
+        self.until < self.deadline
+    }
+
+    /// Whether its reader has seen something of a reply.
+    pub(super) fn is_read(&self) -> bool {
+        self.chunks.as_ref().is_some_and(|chunks| chunks.sent() > 0)
     }
 
     /// Ends when nobody waits for it.

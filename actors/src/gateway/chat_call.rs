@@ -90,13 +90,20 @@ impl<'a> ChatCall<'a> {
     /// Is told when the call turns to a [next](Self::or) model: before that one is asked, once for each, whatever becomes of the
     /// call. A call that shares the attempt of an identical one is told when that is over. It may be called on any thread and
     /// should be brief; a panic of it is logged and ends nothing.
-    pub fn on_fall_back(mut self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
+    pub fn on_fall_back(self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
+        self.on_error(move |fell_back, _| on_fall_back(fell_back))
+    }
+
+    /// The same with the whole error of the model that could not answer, which may hold what its provider wrote.
+    pub(crate) fn on_error(mut self, on_fall_back: impl Fn(&FallBack, &ModelError) + Send + Sync + 'static) -> Self {
         self.wish.on_fall_back = Some(OnFallBack::new(on_fall_back));
         self
     }
 
-    /// Its caller has something else to do than to wait, such as rules that decide instead: behind an open breaker of a model that
-    /// fails it waits for the first try only, as everybody does where nobody is there.
+    /// Its caller has something else to do than to wait, such as rules that decide instead. Behind an open breaker of a model that
+    /// fails it waits for the first try only, as everybody does where nobody is there; for a pause that a provider asks for only as
+    /// long as its [patience](super::fallback::patience) lasts; and each model of its list has its [share](super::fallback::share) of
+    /// the time, but one whose reply has a reader goes on with it.
     pub(crate) fn fail_fast(mut self) -> Self {
         self.wish.fails_fast = true;
         self
@@ -307,6 +314,7 @@ impl Draft {
                 request,
                 most,
                 deadline,
+                until: deadline,
                 budget,
                 chunks,
                 saving,

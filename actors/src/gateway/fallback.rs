@@ -4,6 +4,9 @@
 //! it may do what the one before did not, after the retries of that one; and never when the error is about the call itself,
 //! or when a reader has begun to read. After the fall-backs of Ben Christensen, "Fault Tolerance in a High Volume, Distributed
 //! System" (Netflix, 2012): behind an open breaker there is no wait when there is a next model.
+//!
+//! A caller with something else to do, such as rules that decide instead, has little time and wants an answer in it. So the models of
+//! its list [share] that time, and a pause that a provider asks for is waited for as long as its [patience] lasts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,19 +26,26 @@ pub struct FallBack {
     pub error_code: &'static str,
 }
 
+/// A fall-back, and the whole error of the first one, which is for who made the call and for nobody else.
+#[derive(Debug, Clone)]
+pub(super) struct FellBack {
+    pub(super) told: FallBack,
+    pub(super) error: ModelError,
+}
+
 /// Takes what is told of the fall-backs of a call, where no lock is held.
 #[derive(Clone)]
-pub(super) struct OnFallBack(Arc<dyn Fn(&FallBack) + Send + Sync>);
+pub(super) struct OnFallBack(Arc<dyn Fn(&FallBack, &ModelError) + Send + Sync>);
 
 impl OnFallBack {
-    pub(super) fn new(on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(on_fall_back: impl Fn(&FallBack, &ModelError) + Send + Sync + 'static) -> Self {
         Self(Arc::new(on_fall_back))
     }
 
     /// Tells of one. A panic is logged and goes no further.
-    pub(super) fn tell(self, fell_back: &FallBack) {
+    pub(super) fn tell(self, fell_back: &FellBack) {
         let told = contain(|| {
-            (self.0)(fell_back);
+            (self.0)(&fell_back.told, &fell_back.error);
             drop(self);
         });
         if let Err(panic) = told {
@@ -48,6 +58,19 @@ impl std::fmt::Debug for OnFallBack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "OnFallBack")
     }
+}
+
+/// How much of the time that is `left` a model may take when so many `others` come after it: as much as each of them. What it does not
+/// take, as it fails at once, is theirs.
+pub(crate) fn share(left: Duration, others: usize) -> Duration {
+    let models = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
+    left / models
+}
+
+/// How long a wait that a provider asks for is worth it to a caller with something else to do. The answer of another model is worth as
+/// much as that of the first, so that few seconds are enough; what a program decides by rules is worth less.
+pub(super) fn patience(has_others: bool) -> Duration {
+    Duration::from_secs(if has_others { 5 } else { 30 })
 }
 
 /// Whether the next model may be asked. `received` is how much of the reply its reader has seen, `left` the time until the
@@ -89,6 +112,14 @@ mod tests {
     use crate::error::{Limited, Waiting};
 
     const LEFT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn each_model_has_as_much_of_the_time_as_those_after_it() {
+        let left = Duration::from_secs(60);
+        let shares = [0, 1, 2, 3].map(|others| share(left, others).as_secs());
+        assert_eq!((shares, share(left, usize::MAX) < LEFT), ([60, 30, 20, 15], true));
+        assert!(patience(true) < patience(false), "of rules less is to be had than of another model");
+    }
 
     #[test]
     fn the_next_model_is_asked_when_it_may_do_better() {

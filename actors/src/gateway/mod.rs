@@ -33,6 +33,7 @@ mod sharing;
 mod slow;
 mod state;
 mod telling;
+mod turning;
 mod values;
 mod watch;
 
@@ -54,6 +55,7 @@ pub use budget::{Budget, BudgetLimits, Spent};
 pub use chat_call::ChatCall;
 pub use chunks::{ChunkStream, Chunks};
 pub use fallback::FallBack;
+pub(crate) use fallback::share;
 pub use info::{GatewayInfo, ModelInfo};
 pub use limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits, Timeouts};
 pub(crate) use notices::ModelChange;

@@ -12,8 +12,7 @@ use super::admission::{Admission, Claim, Ticket, Verdict};
 use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
-use super::chunks::Chunks;
-use super::fallback::{FallBack, OnFallBack, may_fall_back};
+use super::fallback::{FellBack, OnFallBack};
 use super::lane::Lane;
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notes::Note;
@@ -87,7 +86,7 @@ pub(super) struct Steps {
     /// Models that there is something new of.
     pub(super) changed: Vec<usize>,
     /// Callers who are to be told that their call falls back.
-    pub(super) told: Vec<(OnFallBack, FallBack)>,
+    pub(super) told: Vec<(OnFallBack, FellBack)>,
 }
 
 /// How an attempt ended, as far as it matters to others.
@@ -151,7 +150,7 @@ impl State {
     }
 
     /// A call comes: it starts, stands in line, or learns at once why not.
-    pub(super) fn arrive(&mut self, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    pub(super) fn arrive(&mut self, mut call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         if !self.is_open() {
             return self.tell(call, ModelError::Stopped, now, steps);
         }
@@ -159,22 +158,26 @@ impl State {
             self.counts[call.lane].failed += 1;
             return self.tell(call, ModelError::Timeout(Waiting::Queue), now, steps);
         }
+        call.takes_its_turn(now);
         let lane = call.lane;
-        // Behind an open breaker there is no wait when there is another model, nor when it is given up.
+        // Behind an open breaker there is no wait when there is another model, nor when it is given up; nor a long one for a pause.
         let model = self.admission.lane(lane);
-        if model.is_given_up(call.fails_fast, now) || !call.others.is_empty() && model.is_broken(now) {
+        if model.is_given_up(call.fails_fast, now)
+            || !call.others.is_empty() && model.is_broken(now)
+            || call.has_no_patience_for(model.paused_for(now))
+        {
             let retry_after = model.wait(0, now);
-            let refusal = model.refusal(retry_after, call.deadline, now);
+            let refusal = model.refusal(retry_after, call.waits_until(now), now);
             self.counts[lane].refused += u64::from(call.others.is_empty());
             return self.fail(call, refusal, now, rules, steps);
         }
-        let claim = Claim { lane, flow: call.flow, deadline: call.deadline, tokens: call.most.total() };
+        let claim = Claim { lane, flow: call.flow, deadline: call.until, tokens: call.most.total() };
         match self.admission.arrive(call, claim, now, is_abandoned) {
             Verdict::Start(ticket, call) => self.begin(ticket, call, now, rules, steps),
             Verdict::Wait => {}
             Verdict::Refuse(call, retry_after) => {
                 self.counts[lane].refused += u64::from(call.others.is_empty());
-                let refusal = self.admission.lane(lane).refusal(retry_after, call.deadline, now);
+                let refusal = self.admission.lane(lane).refusal(retry_after, call.until, now);
                 self.fail(call, refusal, now, rules, steps);
             }
         }
@@ -198,7 +201,7 @@ impl State {
             Some((_, error, _)) => self.refused_for(lane, error, now, rules, steps),
             None => Vec::new(),
         };
-        let is_silent = after.call.as_ref().is_some_and(|(call, ..)| call.chunks.is_none() && now < call.deadline);
+        let is_silent = after.call.as_ref().is_some_and(|(call, ..)| call.chunks.is_none() && now < call.until);
         self.admission.ended(ticket, how, is_silent, now);
         self.note_changes(lane, now, steps);
         if made == 1 {
@@ -222,7 +225,7 @@ impl State {
         }
         for (lane, until) in paused {
             if !self.admission.lane(lane).is_broken(now) {
-                self.turn_away(lane, now, rules, steps, |call| call.deadline <= until);
+                self.turn_away(lane, now, rules, steps, |call| call.waits_until(now) <= until);
             }
         }
     }
@@ -261,7 +264,11 @@ impl State {
         if is_broken && has_others || self.admission.lane(lane).is_given_up(call.fails_fast, now) {
             return None;
         }
-        let left = call.deadline.saturating_duration_since(now);
+        let asked = error.retry_after().unwrap_or_default().max(self.admission.lane(lane).paused_for(now));
+        if call.has_no_patience_for(asked) {
+            return None;
+        }
+        let left = call.until.saturating_duration_since(now);
         let wait = self.limits.retry.next(error, made, chance, left).filter(|_| self.is_open())?;
         // Nor is there a wait behind a pause that is longer than its time.
         if has_others && self.admission.lane(lane).wait(0, now).max(wait) >= left {
@@ -279,9 +286,8 @@ impl State {
         let model = call.lane;
         match self.next_model(&call, &error, now) {
             Some(next) => {
-                let code = error.code();
-                steps.notes.push(Note::FallsBack { model, instead: next, error });
-                self.fall_back(call, (next, code), now, rules, steps);
+                steps.notes.push(Note::FallsBack { model, instead: next, error: error.clone() });
+                self.fall_back(call, (next, error), now, rules, steps);
             }
             None => {
                 self.counts[model].failed += u64::from(!error.was_refused_here());
@@ -290,80 +296,9 @@ impl State {
         }
     }
 
-    /// The next model that may do better with this call.
-    fn next_model(&self, call: &Call, error: &ModelError, now: Instant) -> Option<usize> {
-        let received = call.chunks.as_ref().map_or(0, Chunks::sent);
-        let left = call.deadline.saturating_duration_since(now);
-        call.others.first().copied().filter(|_| self.is_open() && may_fall_back(error, received, left))
-    }
-
-    fn fall_back(
-        &mut self,
-        mut call: Box<Call>,
-        (next, code): (usize, &'static str),
-        now: Instant,
-        rules: &Rules<'_>,
-        steps: &mut Steps,
-    ) {
-        self.note_fall_back(&mut call, next, code, rules, steps);
-        call.others.remove(0);
-        self.counts[call.lane].fell_back += 1;
-        call.lane = next;
-        call.tries = 0;
-        call.times.lined_up = now;
-        self.arrive(call, now, rules, steps);
-    }
-
-    /// Those that wait for a model need not wait any longer: they turn to their next one, and learn why if they have none.
-    fn turn_away(
-        &mut self,
-        lane: usize,
-        now: Instant,
-        rules: &Rules<'_>,
-        steps: &mut Steps,
-        which: impl Fn(&Call) -> bool,
-    ) {
-        let retry_after = self.admission.lane(lane).wait(0, now);
-        let mut calls = 0;
-        for mut call in self.admission.take_of(lane, |call| which(call)) {
-            self.has_waited(&mut call, now);
-            let error = self.admission.lane_of(lane).refusal(retry_after, call.deadline, now);
-            match self.next_model(&call, &error, now) {
-                _ if call.is_left() => steps.gone.push(call),
-                Some(next) => {
-                    calls += 1;
-                    self.fall_back(call, (next, error.code()), now, rules, steps);
-                }
-                None => {
-                    let is_late = call.deadline <= now;
-                    let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error };
-                    // Without an attempt it is refused.
-                    let has_failed = is_late || call.tries > 0;
-                    self.counts[lane].failed += u64::from(has_failed);
-                    self.counts[lane].refused += u64::from(!has_failed);
-                    self.tell(call, error, now, steps);
-                }
-            }
-        }
-        if calls > 0 {
-            steps.notes.push(Note::TurnAway { model: lane, calls });
-        }
-    }
-
     /// Whose time is over, who may start, and when the leaf with this number has to look again.
     pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
-        for call in self.admission.expire(now) {
-            let counts = &mut self.counts[call.lane];
-            counts.failed += 1;
-            counts.queue += now.saturating_duration_since(call.times.lined_up);
-            let lane = self.admission.lane(call.lane);
-            // What it waited for is nothing that more calls at once would help.
-            let why = match lane.wait(0, now) {
-                wait if lane.is_broken(now) || !lane.paused_for(now).is_zero() => lane.refusal(wait, now, now),
-                _ => ModelError::Timeout(Waiting::Queue),
-            };
-            self.tell(call, why, now, steps);
-        }
+        self.expire(now, rules, steps);
         self.expire_followers(now, steps);
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
             self.begin(ticket, call, now, rules, steps);
@@ -407,7 +342,7 @@ impl State {
     }
 
     /// A call comes out of the line.
-    fn has_waited(&mut self, call: &mut Call, now: Instant) {
+    pub(super) fn has_waited(&mut self, call: &mut Call, now: Instant) {
         let waited = now.saturating_duration_since(call.times.lined_up);
         call.times.queued += waited;
         self.counts[call.lane].queue += waited;

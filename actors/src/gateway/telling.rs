@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::breaker::BreakerState;
 use super::call::Call;
-use super::fallback::FallBack;
+use super::fallback::{FallBack, FellBack};
 use super::notices::{Cursor, Heard, ModelChange};
 use super::state::{Rules, State, Steps};
 use crate::error::ModelError;
@@ -84,13 +84,14 @@ impl State {
         &self,
         call: &mut Call,
         next: usize,
-        error_code: &'static str,
+        error: ModelError,
         rules: &Rules<'_>,
         steps: &mut Steps,
     ) {
         let names = [call.lane, next].map(|model| rules.names[model].clone());
         let [from, to] = names;
-        let fell_back = FallBack { from, to, error_code };
+        let told = FallBack { from, to, error_code: error.code() };
+        let fell_back = FellBack { told, error };
         let is_followed = call.flight().is_some();
         tell(call, std::slice::from_ref(&fell_back), steps);
         if let Some(saving) = call.saving.as_mut().filter(|_| is_followed) {
@@ -100,7 +101,7 @@ impl State {
 }
 
 /// A caller is to be told of these.
-pub(super) fn tell(call: &Call, fell_back: &[FallBack], steps: &mut Steps) {
+pub(super) fn tell(call: &Call, fell_back: &[FellBack], steps: &mut Steps) {
     if let Some(on_fall_back) = &call.on_fall_back {
         steps.told.extend(fell_back.iter().map(|fell_back| (on_fall_back.clone(), fell_back.clone())));
     }

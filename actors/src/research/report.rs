@@ -78,7 +78,8 @@ pub struct RulesInstead {
     pub task: Option<TaskId>,
     /// The model that was asked, by its whole name; of a list the first.
     pub model: String,
-    /// Why its answer was not used, or why there was none; for people.
+    /// Why its answer was not used, or why there was none; for people. Behind that each other model of a list that was asked, with its
+    /// own reason.
     pub reason: String,
 }
 

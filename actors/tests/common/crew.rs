@@ -30,6 +30,8 @@ pub(crate) enum Role {
 pub(crate) enum Does {
     Says(String),
     SaysAfter(Duration, String),
+    /// Says it, with so much time before each word.
+    SaysSlowly(Duration, String),
     /// Says this and not what it used.
     SaysUncounted(String),
     /// Says this, and would say more if it might.
@@ -75,10 +77,11 @@ impl ChatModel for Player {
         drop(asked);
         let does = (self.script)(role, &call.request, before);
         Box::pin(async move {
+            let between = if let Does::SaysSlowly(wait, _) = does { wait } else { Duration::ZERO };
             let finish = if matches!(does, Does::IsCut(_)) { Finish::Length } else { Finish::Done };
             let usage = if matches!(does, Does::SaysUncounted(_)) { None } else { Some(USED) };
             let text = match does {
-                Does::Says(text) | Does::SaysUncounted(text) | Does::IsCut(text) => text,
+                Does::SaysSlowly(_, text) | Does::Says(text) | Does::SaysUncounted(text) | Does::IsCut(text) => text,
                 Does::SaysAfter(wait, text) => {
                     tokio::time::sleep(wait).await;
                     text
@@ -89,6 +92,7 @@ impl ChatModel for Player {
             };
             if let Some(chunks) = &call.chunks {
                 for word in text.split_inclusive(' ') {
+                    tokio::time::sleep(between).await;
                     chunks.send(ChatChunk::Text(word.to_owned())).await;
                 }
             }

@@ -52,11 +52,6 @@ impl Caller {
         self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code });
     }
 
-    /// Whether anybody watches.
-    pub(super) fn is_watched(&self) -> bool {
-        self.on_call.is_some()
-    }
-
     pub(super) fn fell_back(&self, FallBack { from, to, error_code }: &FallBack) {
         let (from, to, error_code) = (from.to_string(), to.to_string(), (*error_code).to_owned());
         self.tell(|role, task| Event::ModelFellBack { role, task, from, to, error_code });

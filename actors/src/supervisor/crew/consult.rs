@@ -1,5 +1,5 @@
-//! How does one of the crew ask its language model? Through the gateway, with less text when it is too much, with one repair,
-//! and never longer than it may take.
+//! How does one of the crew ask its language model, and the next ones of its list? Through the gateway, with less text when it is too much,
+//! with one repair, and never longer than it may take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,9 @@ use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use super::Made;
+use super::asked::{Asked, NoUse, Turns};
 use super::caller::Caller;
+use super::declined::{Declined, unfit_once};
 use super::silence::Silence;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, StartError, Waiting};
@@ -36,7 +38,7 @@ pub struct CrewModel {
     run: Option<Arc<str>>,
     /// Its server refuses requests for JSON by a schema.
     knows_no_schemas: Arc<AtomicBool>,
-    /// Whether it answers in a run.
+    /// Which of its models answer in a run.
     silence: Arc<Silence>,
 }
 
@@ -77,37 +79,18 @@ impl CrewModel {
     pub(super) fn alone(self) -> Self {
         Self { silence: Arc::default(), ..self }
     }
-}
 
-/// Why there is no usable reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::supervisor) enum Declined {
-    /// A call did not work; whether an earlier one was answered.
-    Model { error: ModelError, was_answered: bool },
-    /// The reply was no use, twice.
-    Unfit(String),
-    /// Nothing of the evidence is short enough for the model.
-    TooLong,
-    /// It was not asked: it let earlier calls of the run wait for nothing.
-    Silent,
-}
+    /// Its whole name, and those of the next ones.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.fallbacks)
+    }
 
-impl std::fmt::Display for Declined {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Model { error: error @ ModelError::Timeout(_), .. } if !error.is_unreachable() => {
-                write!(f, "it did not answer in the time that it had")
-            }
-            Self::Model { error, .. } => write!(f, "{error}"),
-            Self::Unfit(reason) => write!(f, "its reply could not be used, and neither could a second one: {reason}"),
-            Self::Silent => {
-                write!(
-                    f,
-                    "it did not answer two calls in a row in the time that they had, and is not asked again in this run"
-                )
-            }
-            Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
-        }
+    /// Those that a call may ask, from this one of the list on: each but those that are silent, of which that is noted.
+    fn answering(&self, from: usize, asked: &mut Asked) -> Vec<String> {
+        let (silent, answering): (Vec<_>, Vec<_>) =
+            self.names().skip(from).partition(|name| self.silence.is_certain(name));
+        silent.into_iter().for_each(|name| asked.note(name, Declined::Silent.to_string()));
+        answering.into_iter().cloned().collect()
     }
 }
 
@@ -148,18 +131,33 @@ impl CrewModel {
     pub(in crate::supervisor) async fn consult<T>(
         &self,
         question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
+    ) -> Result<Made<T>, NoUse> {
+        let mut asked = Asked::of(self.names().cloned());
+        match self.ask(question, &mut asked).await {
+            Ok(made) => Ok(made),
+            Err(declined) => Err(asked.no_use(declined)),
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        question: Question<impl Fn(usize) -> Option<ChatRequest>, impl Fn(usize, &str) -> Result<T, Unfit>>,
+        asked: &mut Asked,
     ) -> Result<Made<T>, Declined> {
         let Question { ask, read, within, priority, listener, caller } = question;
         let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_DAY);
         let (mut step, mut was_answered, mut repaired) = (0, false, None);
+        // Whoever before this one in the list has let the question wait need not do so once more.
+        let mut from = 0;
         // The refusal of a budget that no step got around.
         let mut too_dear = None;
         loop {
-            if self.silence.is_certain() {
+            let models = self.answering(from, asked);
+            if models.is_empty() {
                 return Err(Declined::Silent);
             }
             let request = match repaired.clone() {
-                Some(request) => request,
+                Some((request, _)) => request,
                 None => ask(step).ok_or_else(|| too_dear.take().unwrap_or(Declined::TooLong))?,
             };
             if repaired.is_none() && about_tokens(&request) > self.input_tokens {
@@ -168,40 +166,50 @@ impl CrewModel {
             }
             let request = if self.knows_no_schemas.load(Ordering::Relaxed) { plain(request) } else { request };
             let settled = self.budget.settled();
-            let left = until.saturating_duration_since(Instant::now());
-            let error = match self
-                .call(request.clone(), until, priority, &caller, listener.as_ref().map(|heard| (heard, step)))
-                .await
-            {
+            let turns = Turns::begin(models, until, self.silence.clone());
+            let heard = listener.as_ref().map(|heard| (heard, step));
+            let error = match self.call(request.clone(), (until, &turns), priority, &caller, heard).await {
                 Ok(completed) => {
-                    self.silence.answered();
+                    turns.end(None, asked);
+                    self.silence.answered(&completed.model);
                     caller.answered(&completed);
-                    let reply = clipped(completed.reply);
+                    let (reply, model) = (clipped(completed.reply), completed.model);
                     match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
-                        Ok(value) => return Ok(Made::by_model(value, completed.model, &self.name)),
-                        Err(Unfit(reason)) if repaired.is_some() => return Err(Declined::Unfit(reason)),
-                        Err(unfit) => {
-                            tracing::debug!(reason = unfit.0, "a reply is asked for again");
+                        Ok(value) => return Ok(Made::by_model(value, model, &self.name)),
+                        Err(Unfit(reason)) => {
+                            let declined = Declined::Unfit(reason.clone());
+                            match &repaired {
+                                Some((_, before)) if *before == model => asked.note(&model, declined.to_string()),
+                                _ => asked.note(&model, unfit_once(&reason)),
+                            }
+                            if repaired.is_some() {
+                                return Err(declined);
+                            }
+                            tracing::debug!(reason, "a reply is asked for again");
                             was_answered = true;
-                            repaired = Some(repair(&request, &reply.text, &unfit));
+                            from = self.place_of(&model);
+                            repaired = Some((repair(&request, &reply.text, &Unfit(reason)), model));
                             continue;
                         }
                     }
                 }
                 Err(error) => error,
             };
-            self.silence.failed(&error, left, Instant::now() >= until);
+            let model = turns.current();
             // What others reserved may come back; what is set aside for a part is not waited for.
             let is_worth_waiting = matches!(error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
             if is_worth_waiting && tokio::time::timeout_at(until, settled).await.is_ok() {
+                turns.end(None, asked);
                 continue;
             }
-            caller.failed(&self.name, &error);
+            turns.end(Some(&error), asked);
+            caller.failed(&model, &error);
             match error {
                 ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
                 // The prompt asks for JSON as well.
                 ModelError::Rejected { status: 400 | 422, .. } if request.form != ReplyForm::Text => {
                     self.knows_no_schemas.store(true, Ordering::Relaxed);
+                    from = self.place_of(&model);
                 }
                 // Less text costs less.
                 ModelError::BudgetExhausted(_) if repaired.is_none() && !is_worth_waiting => {
@@ -213,25 +221,34 @@ impl CrewModel {
         }
     }
 
+    /// Where in the list this one stands.
+    fn place_of(&self, model: &str) -> usize {
+        self.names().position(|name| name == model).unwrap_or_default()
+    }
+
     async fn call(
         &self,
         request: ChatRequest,
-        until: Instant,
+        (until, turns): (Instant, &Turns),
         priority: Priority,
         caller: &Caller,
         listener: Option<(&Listener, usize)>,
     ) -> Result<Completed, ModelError> {
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let models = turns.models();
+        let Some((first, others)) = models.split_first().filter(|_| !left.is_zero()) else {
             return Err(ModelError::Timeout(Waiting::Total));
-        }
-        let call = self.gateway.call(&self.name, request).budget(&self.budget);
+        };
+        let call = self.gateway.call(first, request).budget(&self.budget);
         // The rules go on at once, rather than that a run waits behind an open breaker for most of its time.
         let mut call = call.within(left).priority(priority).fail_fast();
-        call = self.fallbacks.iter().fold(call, |call, other| call.or(other));
-        if caller.is_watched() && !self.fallbacks.is_empty() {
-            let caller = caller.clone();
-            call = call.on_fall_back(move |fell_back| caller.fell_back(fell_back));
+        call = others.iter().fold(call, |call, other| call.or(other));
+        if !others.is_empty() {
+            let (turns, caller) = (turns.clone(), caller.clone());
+            call = call.on_error(move |fell_back, error| {
+                turns.fell_back(fell_back, error);
+                caller.fell_back(fell_back);
+            });
         }
         if let Some(run) = &self.run {
             call = call.run(run);

@@ -4,7 +4,6 @@
 //! asked and what its reply must be is pure as well, in `crate::research::model`; when it is no use, the rules decide instead,
 //! and the report says so.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::StartError;
@@ -13,8 +12,10 @@ use crate::ports::{Retriever, SourceStore};
 
 use silence::Silence;
 
+mod asked;
 mod caller;
 mod consult;
+mod declined;
 mod planner;
 mod researcher;
 mod silence;
@@ -84,9 +85,9 @@ pub(super) enum By {
     },
     /// The rules, because the model that was wanted was no use.
     RulesInstead {
-        /// Its whole name; of a list the first.
+        /// Its whole name; of a list the first that was asked.
         model: String,
-        /// For people.
+        /// Why it was no use, and behind that each other one of a list that was asked with its own reason; for people.
         reason: String,
     },
 }
@@ -146,11 +147,10 @@ impl Crew {
     /// The same crew for one run: the gateway knows whose its calls are.
     pub(super) fn of_run(mut self, run: &Arc<str>) -> Self {
         // What one role learns of a model's silence the others know.
-        let mut silences = BTreeMap::<String, Arc<Silence>>::new();
+        let silence = Arc::<Silence>::default();
         for role in [&mut self.planner, &mut self.researcher, &mut self.writer] {
             if let Strategy::Model(model) = role {
-                let silence = silences.entry(model.name.clone()).or_default().clone();
-                *model = Arc::new(model.of_run(run, silence));
+                *model = Arc::new(model.of_run(run, silence.clone()));
             }
         }
         self

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::NoUse;
 use super::caller::{Caller, OnCall};
-use super::consult::{CrewModel, Declined, Question};
+use super::consult::{CrewModel, Question};
+use super::declined::Declined;
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::ModelError;
@@ -35,9 +37,9 @@ pub(in crate::supervisor) enum PlanQuestion {
         reply: Reply<More>,
     },
     /// The model planned, or did not.
-    Planned { question: String, answer: Result<Result<Made<Plan>, Declined>, WorkError>, reply: Reply<Planned> },
+    Planned { question: String, answer: Result<Result<Made<Plan>, NoUse>, WorkError>, reply: Reply<Planned> },
     /// The model looked back, or did not.
-    LookedBack { answer: Result<Result<More, Declined>, WorkError>, reply: Reply<More> },
+    LookedBack { answer: Result<Result<More, NoUse>, WorkError>, reply: Reply<More> },
 }
 
 impl Agent for Planner {
@@ -65,11 +67,10 @@ impl Agent for Planner {
                 return reply.send(planned(&question, strategy.wanted(), answer));
             }
             (PlanQuestion::LookedBack { answer, reply }, strategy) => {
-                let instead = |reason| Made::by_rules_instead(Vec::new(), strategy.wanted(), reason);
                 return reply.send(match answer {
                     Ok(Ok(more)) => more,
-                    Ok(Err(declined)) => instead(declined.to_string()),
-                    Err(error) => instead(error.to_string()),
+                    Ok(Err(no_use)) => no_use.rules_made(Vec::new()),
+                    Err(error) => Made::by_rules_instead(Vec::new(), strategy.wanted(), error.to_string()),
                 });
             }
         };
@@ -80,13 +81,12 @@ impl Agent for Planner {
 }
 
 /// A model that only a person can put right ends the run here, before anything else is done; one that fails or is no use does not.
-fn planned(question: &str, wanted: &str, answer: Result<Result<Made<Plan>, Declined>, WorkError>) -> Planned {
-    let instead = |reason: String| Ok(Made::by_rules_instead(rules::plan::plan(question), wanted, reason));
+fn planned(question: &str, wanted: &str, answer: Result<Result<Made<Plan>, NoUse>, WorkError>) -> Planned {
     match answer {
         Ok(Ok(plan)) => Ok(plan),
-        Ok(Err(declined)) if is_for_a_person(&declined) => Err(failure(declined)),
-        Ok(Err(declined)) => instead(declined.to_string()),
-        Err(error) => instead(error.to_string()),
+        Ok(Err(no_use)) if is_for_a_person(&no_use.declined) => Err(failure(no_use)),
+        Ok(Err(no_use)) => Ok(no_use.rules_made(rules::plan::plan(question))),
+        Err(error) => Ok(Made::by_rules_instead(rules::plan::plan(question), wanted, error.to_string())),
     }
 }
 
@@ -106,12 +106,13 @@ fn is_for_a_person(declined: &Declined) -> bool {
     }
 }
 
-fn failure(declined: Declined) -> Failure {
+fn failure(no_use: NoUse) -> Failure {
+    let message = no_use.named();
+    let declined = no_use.declined;
     let cause = match &declined {
         Declined::Model { error: ModelError::BudgetExhausted(_), .. } => FailureCause::Budget,
         _ => FailureCause::Provider,
     };
-    let message = declined.to_string();
     let error = match declined {
         Declined::Model { error, .. } => Some(error),
         Declined::Unfit(_) | Declined::TooLong | Declined::Silent => None,
@@ -133,7 +134,7 @@ async fn plan_by_model(
     question: String,
     within: Duration,
     caller: Caller,
-) -> Result<Made<Plan>, Declined> {
+) -> Result<Made<Plan>, NoUse> {
     let ask = |step| (step == 0).then(|| plan::request(&question, model.output_tokens));
     let read = |_, reply: &str| plan::read(&question, reply);
     model.consult(Question { ask, read, within, priority: Priority::Urgent, listener: None, caller }).await
@@ -149,7 +150,7 @@ async fn look_back(
     findings: Vec<Findings>,
     within: Duration,
     caller: Caller,
-) -> Result<More, Declined> {
+) -> Result<More, NoUse> {
     let ask = |step: usize| {
         let most = *SHOWN.get(step)?;
         let mut shown = findings.clone();

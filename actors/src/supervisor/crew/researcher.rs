@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::asked::NoUse;
 use super::caller::{Caller, OnCall};
-use super::consult::{CrewModel, Declined, Question};
+use super::consult::{CrewModel, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::RetrieveError;
@@ -52,7 +53,7 @@ pub(in crate::supervisor) enum ResearchTask {
     /// The search is over.
     Retrieved(Result<Result<Retrieved, RetrieveError>, WorkError>),
     /// The model chose, or did not.
-    Chosen(Result<Result<Made<Findings>, Declined>, WorkError>, Arc<Retrieved>),
+    Chosen(Result<Result<Made<Findings>, NoUse>, WorkError>, Arc<Retrieved>),
 }
 
 /// The task in hand.
@@ -114,7 +115,7 @@ async fn choose(
     retrieved: Arc<Retrieved>,
     within: Duration,
     caller: Caller,
-) -> Result<Made<Findings>, Declined> {
+) -> Result<Made<Findings>, NoUse> {
     let ask = |step| find::request(&task, &whole, &retrieved, step, model.output_tokens);
     let read = |step, reply: &str| find::read(&task, &retrieved, step, reply);
     model.consult(Question { ask, read, within, priority: Priority::Normal, listener: None, caller }).await
@@ -153,13 +154,13 @@ impl Agent for Researcher {
             }
             ResearchTask::Chosen(chosen, retrieved) => {
                 let Some(current) = self.current.take() else { return };
-                let reason = match chosen {
-                    Ok(Ok(findings)) => return current.reply.send(Ok(findings)),
-                    Ok(Err(declined)) => declined.to_string(),
-                    Err(error) => error.to_string(),
+                let by_rules = || rules::find::find(&current.task, &retrieved);
+                let made = match chosen {
+                    Ok(Ok(findings)) => findings,
+                    Ok(Err(no_use)) => no_use.rules_made(by_rules()),
+                    Err(error) => Made::by_rules_instead(by_rules(), self.strategy.wanted(), error.to_string()),
                 };
-                let findings = rules::find::find(&current.task, &retrieved);
-                current.reply.send(Ok(Made::by_rules_instead(findings, self.strategy.wanted(), reason)));
+                current.reply.send(Ok(made));
             }
         }
     }

@@ -1,11 +1,13 @@
-//! Is a model silent in this run? Then its further steps are left to the rules at once, and do not each wait for nothing.
+//! Which models are silent in this run? Its further steps do not ask them, and do not each wait for nothing: the next model of the list is
+//! asked at once, and where none is left the rules go on.
 //!
-//! The rule: two calls in a row that came to the end of their time without an answer. One may be an accident, such as a model that is
-//! being loaded; a third would cost as much again and tell nothing new. An answer, to whatever role, begins the count anew. What
-//! does not count: a call that had less than [`FAIR`] before its step was over, as that is the run's own end and not the model's
-//! silence; the wait for a place in the gateway's line, which is ours; and every other error, which comes soon and is told as it is.
+//! The rule: two calls in a row that came to the end of their time without an answer of this model. One may be an accident, such as a model
+//! that is being loaded; a third would cost as much again and tell nothing new. An answer, to whatever role, begins the model's count anew.
+//! What does not count: a call that had less than [`FAIR`] before its share of a step was over, as that is the run's own doing and not the
+//! model's silence; the wait for a place in the gateway's line, which is ours; and every other error, which comes soon and is told as it is.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::{ModelError, Waiting};
@@ -16,26 +18,30 @@ const ENOUGH: u32 = 2;
 /// With less time than this for a call, that none came in it says nothing of the model: replies of some seconds are usual.
 const FAIR: Duration = Duration::from_secs(5);
 
-/// What the roles of a run know of the silence of one model.
+/// What the roles of a run know of the silence of its models: for each of their names how many calls in a row there were.
 #[derive(Debug, Default)]
-pub(super) struct Silence(AtomicU32);
+pub(super) struct Silence(Mutex<BTreeMap<String, u32>>);
 
 impl Silence {
-    /// Whether nobody of the run needs to ask it any more.
-    pub(super) fn is_certain(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= ENOUGH
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn answered(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    /// Whether nobody of the run needs to ask this model any more.
+    pub(super) fn is_certain(&self, model: &str) -> bool {
+        self.counts().get(model).is_some_and(|calls| *calls >= ENOUGH)
     }
 
-    /// A call failed that had so much time when it began; whether that time is over.
-    pub(super) fn failed(&self, error: &ModelError, had: Duration, is_over: bool) {
+    pub(super) fn answered(&self, model: &str) {
+        self.counts().remove(model);
+    }
+
+    /// A call of this model failed that had so much time when it began; whether that time is over.
+    pub(super) fn failed(&self, model: &str, error: &ModelError, had: Duration, is_over: bool) {
         let is_silent = matches!(error, ModelError::Timeout(waiting) if *waiting != Waiting::Queue);
         let is_ours = is_over && had < FAIR;
         if is_silent && !is_ours {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            *self.counts().entry(model.to_owned()).or_default() += 1;
         }
     }
 }
@@ -61,10 +67,13 @@ mod tests {
             (vec![total(), (ModelError::Timeout(Waiting::Total), short, false)], true),
         ] {
             let silence = Silence::default();
-            calls.iter().for_each(|(error, had, is_over)| silence.failed(error, *had, *is_over));
-            assert_eq!(silence.is_certain(), silent, "{calls:?}");
-            silence.answered();
-            assert!(!silence.is_certain());
+            calls.iter().for_each(|(error, had, is_over)| silence.failed("a", error, *had, *is_over));
+            assert_eq!(silence.is_certain("a"), silent, "{calls:?}");
+            assert!(!silence.is_certain("b"), "each model is silent for itself");
+            silence.answered("b");
+            assert_eq!(silence.is_certain("a"), silent, "nor does one answer for another");
+            silence.answered("a");
+            assert!(!silence.is_certain("a"));
         }
     }
 }

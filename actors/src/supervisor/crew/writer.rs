@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::NoUse;
 use super::caller::{Caller, OnCall};
-use super::consult::{CrewModel, Declined, Listener, Question};
+use super::consult::{CrewModel, Listener, Question};
 use super::{Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::gateway::Priority;
@@ -37,7 +38,7 @@ pub(in crate::supervisor) enum WriteDraft {
     },
     /// The model wrote, or did not.
     Written {
-        answer: Result<Result<Written, Declined>, WorkError>,
+        answer: Result<Result<Written, NoUse>, WorkError>,
         plan: Arc<Plan>,
         findings: Arc<[Findings]>,
         reply: Reply<Written>,
@@ -65,13 +66,12 @@ impl Agent for Writer {
                 }
             }
             (WriteDraft::Written { answer, plan, findings, reply }, strategy) => {
-                let reason = match answer {
-                    Ok(Ok(written)) => return reply.send(written),
-                    Ok(Err(declined)) => declined.to_string(),
-                    Err(error) => error.to_string(),
-                };
-                let draft = rules::write::write(&plan, &findings);
-                reply.send(Made::by_rules_instead((draft, 0), strategy.wanted(), reason));
+                let by_rules = || (rules::write::write(&plan, &findings), 0);
+                reply.send(match answer {
+                    Ok(Ok(written)) => written,
+                    Ok(Err(no_use)) => no_use.rules_made(by_rules()),
+                    Err(error) => Made::by_rules_instead(by_rules(), strategy.wanted(), error.to_string()),
+                });
             }
         }
     }
@@ -84,7 +84,7 @@ async fn write_by_model(
     within: Duration,
     on_text: OnText,
     caller: Caller,
-) -> Result<Written, Declined> {
+) -> Result<Written, NoUse> {
     let ask = |step| write::request(&plan, &findings, step, model.output_tokens);
     let read = |step, reply: &str| write::read(&plan, &findings, step, reply);
     let (its_plan, its_findings) = (plan.clone(), findings.clone());
