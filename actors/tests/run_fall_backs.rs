@@ -104,7 +104,8 @@ fn limited_always<const SECONDS: u64>(_: Role, _: usize) -> Does {
 #[test]
 fn the_next_model_is_asked_within_the_step_and_a_silent_one_no_more_after_two() {
     // The models, how often each is asked, who writes, and after how many seconds at the most.
-    let table: [(&str, &[Plays], &[usize], usize, u64); 6] = [
+    type Row<'a> = (&'a str, &'a [Plays], &'a [usize], usize, u64);
+    let table: [Row<'_>; 6] = [
         ("the first is silent", &[hangs, plays], &[2, 4], 1, 50),
         ("so is the second", &[hangs, hangs, plays], &[2, 2, 4], 2, 60),
         ("each is silent for itself", &[hangs, down, plays], &[2, 8, 4], 2, 50),
@@ -157,7 +158,8 @@ fn whoever_waits_in_the_line_of_a_silent_model_turns_to_the_next_one_too() {
 fn a_long_pause_is_not_waited_for() {
     let at_once = Duration::from_millis(1_500);
     // The models, how often each is asked, and how long it may take. A call is made again after up to half a second.
-    let table: [(&str, &[Plays], &[usize], std::ops::Range<Duration>); 5] = [
+    type Row<'a> = (&'a str, &'a [Plays], &'a [usize], std::ops::Range<Duration>);
+    let table: [Row<'_>; 5] = [
         (
             "the next model is asked, and the first no more",
             &[limited_always::<120>, plays],

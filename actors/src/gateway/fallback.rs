@@ -35,7 +35,10 @@ pub(super) struct FellBack {
 
 /// Takes what is told of the fall-backs of a call, where no lock is held.
 #[derive(Clone)]
-pub(super) struct OnFallBack(Arc<dyn Fn(&FallBack, &ModelError) + Send + Sync>);
+pub(super) struct OnFallBack(Arc<Listens>);
+
+/// Is told of a fall-back, and of the error of the first model.
+type Listens = dyn Fn(&FallBack, &ModelError) + Send + Sync;
 
 impl OnFallBack {
     pub(super) fn new(on_fall_back: impl Fn(&FallBack, &ModelError) + Send + Sync + 'static) -> Self {

@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn each_model_that_was_asked_is_named_with_its_own_reason() {
         let unfit = || Declined::Unfit("no JSON".to_owned());
-        let table: [(&[(&str, &str)], Declined, &str, &str); 5] = [
+        type Noted = &'static [(&'static str, &'static str)];
+        let table: [(Noted, Declined, &str, &str); 5] = [
             (&[], Declined::Silent, "a", "it did not answer two calls in a row"),
             (&[("a", "it is silent.")], unfit(), "a", "it is silent"),
             (&[("a", "one"), ("b", "two."), ("c", "three.")], unfit(), "a", "one; and b: two; and c: three"),
