@@ -336,3 +336,22 @@ async fn a_typed_answer_is_asked_for_with_its_schema() {
         assert!(asked.tools.is_empty(), "{}", provider.name);
     }
 }
+
+#[tokio::test]
+async fn a_number_and_a_list_are_asked_for_in_an_object_which_is_all_that_providers_take() {
+    for provider in &PROVIDERS {
+        let in_field = Said { is_form: true, ..Said::text(&["{\"answer\":", "7}"]) };
+        for said in [in_field, Said::text(&["7"])] {
+            let mut server = Server::start(vec![provider.answer(&said, false)]).await;
+            let runtime = provider.runtime(&server);
+            let agent = runtime.agent("assistant").start().unwrap();
+            let degrees = agent.ask_as::<i8>("How warm?").await.map(|degrees| degrees.value);
+            assert_eq!(degrees.ok(), Some(7), "{}", provider.name);
+            let requests = server.requests();
+            let schema = provider.format.asked(&requests[0].body).form.unwrap();
+            assert_eq!((&schema["type"], &schema["required"]), (&json!("object"), &json!(["answer"])), "{schema}");
+            assert_eq!(schema["properties"]["answer"]["type"], "integer", "{}", provider.name);
+            assert_eq!(requests.len(), 1, "{}: it is not asked again", provider.name);
+        }
+    }
+}

@@ -92,6 +92,7 @@ async fn documented_replies_are_read_whole_and_streamed() {
     are_read(vec![
         (CHAT, json(documented!("openai-chat.json")), false, hello, Finish::Done, usage(19, 10)),
         (RESPONSES, streamed, true, "Hi there! How can I assist you today?", Finish::Done, usage(37, 11)),
+        (ANTHROPIC, json(documented!("anthropic-messages.json")), false, "Hello!", Finish::Done, usage(12, 6)),
         (ANTHROPIC, Sent::stream(documented!("anthropic-streamed.sse")), true, "Hello!", Finish::Done, usage(25, 15)),
         (ANTHROPIC, thinks, true, gcd, Finish::Done, None),
     ])

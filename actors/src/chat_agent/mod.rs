@@ -19,6 +19,7 @@ mod answer;
 mod behalf;
 mod delegate;
 mod drive;
+mod form;
 mod guard;
 mod host;
 mod limits;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, ChatAgentError};
+use super::form;
 use super::question::{AnswerForm, Question};
 use super::{Asking, ChatAgent};
 use crate::schema::{self, Rules};
@@ -36,40 +37,44 @@ impl<T> std::ops::Deref for Typed<T> {
 
 impl ChatAgent {
     /// Asks for a value: the answer must satisfy the JSON schema of `T`, ranges, patterns and lengths included. One that does not is asked
-    /// for again, twice at most, in words that say what is wrong. Otherwise as [`ChatAgent::ask`].
+    /// for again, twice at most, in words that say what is wrong. A `T` that is no object, such as a number, a list or an enum, is asked for
+    /// as the field `answer` of one, because providers take nothing else; the text of the answer has it, and a reply without it is taken,
+    /// too. Otherwise as [`ChatAgent::ask`].
     ///
     /// # Errors
     /// [`ChatAgentError::Unfit`] when no answer fits; [`ChatAgentError::Question`], before anything is asked, when the schema of `T` is none:
     /// a `pattern` that is no regular expression. Otherwise as [`ChatAgent::ask`].
     pub fn ask_as<T: DeserializeOwned + JsonSchema>(&self, question: impl Into<Question>) -> AskingAs<T> {
-        let asking = match form_of::<T>() {
-            Ok(form) => self.ask(question.into().form(form)),
-            Err(refused) => Asking::refused(refused),
-        };
-        AskingAs { asking, of: PhantomData }
+        match form_of::<T>() {
+            Ok((form, is_in_field)) => {
+                AskingAs { asking: self.ask(question.into().form(form)), is_in_field, of: PhantomData }
+            }
+            Err(refused) => AskingAs { asking: Asking::refused(refused), is_in_field: false, of: PhantomData },
+        }
     }
 }
 
-/// What an answer has to be. The schema is made ready here, on the asker's thread, and not where asks are carried out: each reply is checked
-/// against it.
-fn form_of<T: DeserializeOwned + JsonSchema>() -> Result<AnswerForm, ChatAgentError> {
-    let (name, schema) = (name_of::<T>(), schema::of::<T>());
+/// What an answer has to be, and whether it is asked for as a field of an object. The schema is made ready here, on the asker's thread, and
+/// not where asks are carried out: each reply is checked against it.
+fn form_of<T: DeserializeOwned + JsonSchema>() -> Result<(AnswerForm, bool), ChatAgentError> {
+    let (name, (schema, is_in_field)) = (name_of::<T>(), form::asked_for(schema::of::<T>()));
     let rules = Rules::of(&schema).map_err(|wrong| ChatAgentError::Question {
         problem: format!("the JSON schema of its answer, {name}, is none: {wrong}"),
         hint: "mend the type's `schemars` attributes; nothing was asked",
     })?;
     let check = move |text: &str| {
-        rules.check(&read(text)?)?;
+        rules.check(&form::as_asked_for(text, is_in_field)?)?;
         // Not everything that a type refuses is in its schema.
-        read::<T>(text).map(drop)
+        form::read::<T>(text, is_in_field).map(drop)
     };
-    Ok(AnswerForm { name, schema, check: Arc::new(check), repairs: REPAIRS })
+    Ok((AnswerForm { name, schema, check: Arc::new(check), repairs: REPAIRS }, is_in_field))
 }
 
 /// The value, when it comes. Dropping it ends the ask.
 #[must_use = "the answer is in the future: await it"]
 pub struct AskingAs<T> {
     asking: Asking,
+    is_in_field: bool,
     of: PhantomData<fn() -> T>,
 }
 
@@ -78,19 +83,11 @@ impl<T: DeserializeOwned> Future for AskingAs<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(Pin::new(&mut self.asking).poll(cx))?;
-        Poll::Ready(match read(&answer.text) {
+        Poll::Ready(match form::read(&answer.text, self.is_in_field) {
             Ok(value) => Ok(Typed { value, answer }),
             Err(problem) => Err(ChatAgentError::Unfit { problem, partial: Box::new(answer) }),
         })
     }
-}
-
-/// The value in a text. Models without schemas like to put JSON between fences.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let text = text.trim();
-    let bare =
-        text.strip_prefix("```json").or_else(|| text.strip_prefix("```")).and_then(|rest| rest.strip_suffix("```"));
-    serde_json::from_str(bare.unwrap_or(text)).map_err(|error| error.to_string())
 }
 
 /// Of the signs that providers take.
@@ -104,11 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_read_with_and_without_fences() {
-        for text in ["[1]", " [1]\n", "```json\n[1]\n```", "```\n[1]```"] {
-            assert_eq!(read::<Vec<u8>>(text), Ok(vec![1]), "{text}");
-        }
-        assert!(read::<Vec<u8>>("It is [1].").is_err());
+    fn the_name_of_a_type_is_one_that_providers_take() {
         assert_eq!(name_of::<Vec<Option<u8>>>(), "Array_of_Nullable_uint8");
     }
 }
