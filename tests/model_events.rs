@@ -83,6 +83,27 @@ fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
 }
 
 #[test]
+fn a_part_that_waits_for_a_pause_says_so_and_that_it_goes_on() {
+    let body = json!({ "error": { "message": format!("{CANARY} says later"), "type": "requests", "code": "rate_limit_exceeded" } });
+    let later = json!({ "status": 429, "body": body, "headers": { "retry-after": "1" } });
+    let script = json!([{ "replies": [later, "{\"tasks\": [\"What is a dead letter?\"]}", "I cannot tell."] }]);
+    let script = Some(Script::parse(&script.to_string()).unwrap());
+    let server = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
+    let place = place();
+    let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/first", "--output", "jsonl"]);
+    let ran = Ran::of(command.env("OPENAI_BASE_URL", server.base_url()).output().expect("the binary runs"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines = ran.lines();
+    let told = of(&lines, &["model_call_paused", "model_call_resumed"]);
+    let of_planner = json!({ "role": "planner", "task": null, "model": "openai/first" });
+    assert!(told.len() == 2 && told.iter().all(|line| has(line, &of_planner)), "{told:?}");
+    let paused = json!({ "type": "model_call_paused", "refused_model": "openai/first", "pause_ms": 1_000 });
+    assert!(has(told[0], &paused) && told[1]["type"] == "model_call_resumed", "{told:?}");
+    let said = "planner: waiting 1 s, as openai/first asked for\nplanner: asking openai/first now\n";
+    assert!(ran.err.contains(said) && !ran.err.contains(CANARY) && !ran.out.contains(CANARY), "{}", ran.err);
+}
+
+#[test]
 fn the_next_model_answers_within_the_step_of_a_silent_one() {
     let server = server(&json!({ "fault": "hang" }));
     let place = place();

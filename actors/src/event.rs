@@ -145,6 +145,30 @@ pub enum Event {
         /// The code of the error, such as `timeout`. Never what a provider wrote.
         error_code: String,
     },
+    /// A call of a language model is held back, as a provider asked for that. Told of a second or more; again when it becomes at least
+    /// twice as long.
+    ModelCallPaused {
+        /// Who asked: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// The model that waits, by its whole name.
+        model: String,
+        /// The model whose call was refused, by its whole name: the same, or another one with its key.
+        refused_model: String,
+        /// Milliseconds from now on. The call may have to wait for its place after that.
+        pause_ms: u64,
+    },
+    /// A call that was held back is held back no longer: its model is asked. A call that turns to another model, or ends, while it is held
+    /// back has the events for that instead.
+    ModelCallResumed {
+        /// Who asked: `planner`, `researcher` or `writer`.
+        role: String,
+        /// The researcher's task.
+        task: Option<TaskId>,
+        /// The model that is asked, by its whole name.
+        model: String,
+    },
     /// A call of a language model turned to the next model of its list, which is about to be asked. What became of it is told
     /// after it, by the events above.
     ModelFellBack {

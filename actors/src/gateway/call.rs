@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Flow;
 use super::budget::Budget;
+use super::call_news::OnNews;
 use super::chunks::Chunks;
-use super::fallback::{OnFallBack, patience, share};
+use super::fallback::{patience, share};
 use super::saving::FlightId;
 use super::sharing::Saving;
 use super::values::Completed;
@@ -42,8 +43,10 @@ pub(super) struct Call {
     /// Its caller has something else to do: behind an open breaker it waits for the first try only, for a pause not long, and its
     /// models share its time.
     pub(super) fails_fast: bool,
-    /// Who is told when one of those is asked.
-    pub(super) on_fall_back: Option<OnFallBack>,
+    /// Who is told when one of those is asked, and when it waits as a provider asked for that.
+    pub(super) on_news: Option<OnNews>,
+    /// Whether its caller was told that it waits, and not yet that it goes on.
+    pub(super) is_held: bool,
     /// How often its model made it.
     pub(super) tries: u32,
     pub(super) flow: Flow,

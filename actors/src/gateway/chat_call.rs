@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::admission::{Flow, Priority};
 use super::budget::Budget;
 use super::call::{Call, Home, Progress, Told};
+use super::call_news::{CallNews, OnNews};
 use super::chunks::{self, ChunkStream, Chunks};
 use super::desk::{Desk, Inline};
-use super::fallback::{FallBack, OnFallBack};
+use super::fallback::FallBack;
 use super::leaf::LeafMessage;
 use super::saving::{CacheMode, Key, WaiterId, stable_hash};
 use super::sharing::Saving;
@@ -41,7 +42,7 @@ struct Wish {
     others: Vec<usize>,
     fails_fast: bool,
     is_polled: bool,
-    on_fall_back: Option<OnFallBack>,
+    on_news: Option<OnNews>,
     flow: Flow,
     request: Arc<ChatRequest>,
     budget: Option<Budget>,
@@ -55,7 +56,7 @@ impl<'a> ChatCall<'a> {
             others: Vec::new(),
             fails_fast: false,
             is_polled: false,
-            on_fall_back: None,
+            on_news: None,
             flow: Flow::default(),
             request,
             budget: None,
@@ -91,12 +92,16 @@ impl<'a> ChatCall<'a> {
     /// call. A call that shares the attempt of an identical one is told when that is over. It may be called on any thread and
     /// should be brief; a panic of it is logged and ends nothing.
     pub fn on_fall_back(self, on_fall_back: impl Fn(&FallBack) + Send + Sync + 'static) -> Self {
-        self.on_error(move |fell_back, _| on_fall_back(fell_back))
+        self.on_news(move |news| {
+            if let CallNews::FellBack(fell_back, _) = news {
+                on_fall_back(fell_back);
+            }
+        })
     }
 
-    /// The same with the whole error of the model that could not answer, which may hold what its provider wrote.
-    pub(crate) fn on_error(mut self, on_fall_back: impl Fn(&FallBack, &ModelError) + Send + Sync + 'static) -> Self {
-        self.wish.on_fall_back = Some(OnFallBack::new(on_fall_back));
+    /// The same for all that is told of a call on its way.
+    pub(crate) fn on_news(mut self, on_news: impl Fn(&CallNews) + Send + Sync + 'static) -> Self {
+        self.wish.on_news = Some(OnNews::new(on_news));
         self
     }
 
@@ -290,7 +295,7 @@ impl Draft {
 
     fn make(self, desk: &Arc<Desk>, began: Instant) -> Answer {
         let Self { lane, deadline, saving, wish } = self;
-        let Wish { others, fails_fast, is_polled, on_fall_back, flow, request, budget, chunks } = wish;
+        let Wish { others, fails_fast, is_polled, on_news, flow, request, budget, chunks } = wish;
         let is_polled = is_polled && saving.is_none() && chunks.is_none();
         let times = Progress {
             lined_up: began,
@@ -308,7 +313,8 @@ impl Draft {
                 lane,
                 others,
                 fails_fast,
-                on_fall_back,
+                on_news,
+                is_held: false,
                 tries,
                 flow,
                 request,

@@ -348,7 +348,7 @@ impl Desk {
             steps;
         // Before what follows from it.
         self.listeners.wake(&changed);
-        told.into_iter().for_each(|(on_fall_back, fell_back)| on_fall_back.tell(&fell_back));
+        told.into_iter().for_each(|(on_news, news)| on_news.tell(&news));
         gone.into_iter().for_each(drop_contained);
         cancel.iter().for_each(CancellationToken::cancel);
         for (lane, key, reply) in keep {

@@ -1,4 +1,4 @@
-//! May the next model of an ordered list be asked after this error? Pure. And what is its caller told of it?
+//! May the next model of an ordered list be asked after this error? Pure.
 //!
 //! A list of models is a program's wish to have an answer of the second rather than none. So the next one is asked whenever
 //! it may do what the one before did not, after the retries of that one; and never when the error is about the call itself,
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::ModelError;
-use crate::mailbox::contain;
 
 /// A call that one model could not answer and that the next one of its list is asked for instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,43 +23,6 @@ pub struct FallBack {
     /// The code of the error of the first one, such as `timeout`; `breaker_open`, `paused` or `overloaded` when it was not asked: as
     /// its breaker is open, as its provider asked to wait, or as its line is too long. Never what a provider wrote.
     pub error_code: &'static str,
-}
-
-/// A fall-back, and the whole error of the first one, which is for who made the call and for nobody else.
-#[derive(Debug, Clone)]
-pub(super) struct FellBack {
-    pub(super) told: FallBack,
-    pub(super) error: ModelError,
-}
-
-/// Takes what is told of the fall-backs of a call, where no lock is held.
-#[derive(Clone)]
-pub(super) struct OnFallBack(Arc<Listens>);
-
-/// Is told of a fall-back, and of the error of the first model.
-type Listens = dyn Fn(&FallBack, &ModelError) + Send + Sync;
-
-impl OnFallBack {
-    pub(super) fn new(on_fall_back: impl Fn(&FallBack, &ModelError) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(on_fall_back))
-    }
-
-    /// Tells of one. A panic is logged and goes no further.
-    pub(super) fn tell(self, fell_back: &FellBack) {
-        let told = contain(|| {
-            (self.0)(&fell_back.told, &fell_back.error);
-            drop(self);
-        });
-        if let Err(panic) = told {
-            tracing::warn!(%panic, "a caller was not told that his call falls back");
-        }
-    }
-}
-
-impl std::fmt::Debug for OnFallBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "OnFallBack")
-    }
 }
 
 /// How much of the time that is `left` a model may take when so many `others` come after it: as much as each of them. What it does not

@@ -1,6 +1,7 @@
 //! May another call of this model start now, and if not, when? One lane for each model: its places, its rates, its pauses,
 //! how many its provider holds, and whether it works at all. Pure: time is an argument.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,6 +32,8 @@ pub(super) struct Lane {
     paused_until: Option<Instant>,
     /// The part of it that the provider asked for.
     asked_until: Option<Instant>,
+    /// The whole name of the model whose refusal that was: this one, or another one with its key.
+    asked_by: Option<Arc<str>>,
 }
 
 impl Lane {
@@ -47,6 +50,7 @@ impl Lane {
             tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
             paused_until: None,
             asked_until: None,
+            asked_by: None,
         }
     }
 
@@ -93,7 +97,7 @@ impl Lane {
         let pass = self.breaker.enter(now)?;
         let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
-        (self.paused_until, self.asked_until) = (None, None);
+        (self.paused_until, self.asked_until, self.asked_by) = (None, None, None);
         self.in_flight += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         Some(Entry { pass, stamp: self.adaptive.began(self.in_flight, now) })
@@ -204,10 +208,13 @@ impl Lane {
         self.breaker.state(now)
     }
 
-    /// Nobody starts before `until`, as the provider asked. A shorter pause does not end a longer one; whether it is longer than any
-    /// that was asked for.
-    pub(super) fn pause(&mut self, until: Instant) -> bool {
+    /// Nobody starts before `until`, as the provider asked when it refused a call of the model `by`. A shorter pause does not end a longer
+    /// one; whether it is longer than any that was asked for.
+    pub(super) fn pause(&mut self, until: Instant, by: &Arc<str>) -> bool {
         let is_longer = self.asked_until < Some(until);
+        if is_longer {
+            self.asked_by = Some(by.clone());
+        }
         self.asked_until = self.asked_until.max(Some(until));
         self.paused_until = self.paused_until.max(Some(until));
         is_longer
@@ -216,6 +223,11 @@ impl Lane {
     /// For how long the provider has asked everybody to wait; zero when it has not. A guess is not counted.
     pub(super) fn paused_for(&self, now: Instant) -> Duration {
         left_until(self.asked_until, now)
+    }
+
+    /// Whose refusal it was that everybody waits for; `None` when the provider has not asked for a pause.
+    pub(super) fn paused_by(&self) -> Option<&Arc<str>> {
+        self.asked_by.as_ref()
     }
 
     /// The provider says what is left: nobody is sent to be refused.
@@ -359,7 +371,7 @@ mod tests {
         let until = lane.broken_for(now);
         let wait = lane.wait(0, now);
         assert_eq!((wait, lane.refusal(wait, now + wait, now).code()), (until, "breaker_open"));
-        lane.pause(now + until + Duration::from_secs(60));
+        lane.pause(now + until + Duration::from_secs(60), &"one".into());
         let wait = lane.wait(0, now);
         let refusal = lane.refusal(wait, now + wait, now);
         assert_eq!(refusal, ModelError::Paused { retry_after: until + Duration::from_secs(60) });
@@ -369,8 +381,9 @@ mod tests {
     fn a_pause_holds_for_everybody_and_the_longest_one_counts() {
         let now = Instant::now();
         let mut lane = lane(None, None, now);
-        lane.pause(now + Duration::from_secs(5));
-        lane.pause(now + Duration::from_secs(2));
+        lane.pause(now + Duration::from_secs(5), &"one".into());
+        lane.pause(now + Duration::from_secs(2), &"two".into());
+        assert_eq!(lane.paused_by().map(|by| &**by), Some("one"));
         assert!(lane.enter(0, now + Duration::from_secs(4)).is_none());
         assert!(lane.enter(0, now + Duration::from_secs(5)).is_some());
     }
@@ -392,7 +405,8 @@ mod tests {
         assert_eq!(fresh.wait(0, now), Duration::from_secs(1));
         // A guess is nothing that the provider asked for, and hides nothing that it does.
         assert_eq!(theirs.paused_for(now), Duration::ZERO);
-        assert!(theirs.pause(now + Duration::from_secs(3)) && !theirs.pause(now + Duration::from_secs(2)));
+        let mut pause = |seconds| theirs.pause(now + Duration::from_secs(seconds), &"one".into());
+        assert!(pause(3) && !pause(2));
         assert_eq!((theirs.paused_for(now), theirs.wait(0, now)), (Duration::from_secs(3), LONGEST_GUESS));
     }
 
@@ -414,7 +428,7 @@ mod tests {
         lane.leave(100, Some(50));
         assert!(!lane.has_place(), "one is one too many for another");
         assert_eq!(lane.wait(450, now), Duration::ZERO);
-        lane.pause(now + Duration::from_secs(9));
+        lane.pause(now + Duration::from_secs(9), &"one".into());
         lane.set_limits(&limits(5, None, None), 64, now);
         assert_eq!(lane.wait(450, now), Duration::from_secs(9));
         lane.set_limits(&limits(5, None, Some(600)), 64, now);

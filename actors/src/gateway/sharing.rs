@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
-use super::fallback::FellBack;
+use super::call_news::CallNews;
 use super::saving::{CacheMode, FlightId, FlightKey, Joined, Key, Payer, WaiterId, is_worth_keeping};
 use super::state::{Rules, State, Steps};
 use super::telling;
@@ -26,7 +26,7 @@ pub(super) struct Saving {
     /// The flight that it leads, and what ends its attempt: not the caller, but that nobody waits any more.
     pub(super) flight: Option<(FlightId, CancellationToken)>,
     /// The fall-backs of the flight that it leads, for those who follow it; as many as there are next models, at the most.
-    pub(super) fell_back: Vec<FellBack>,
+    pub(super) fell_back: Vec<CallNews>,
 }
 
 /// An answer that others may want, too.

@@ -12,11 +12,12 @@ use super::admission::{Admission, Claim, Ticket, Verdict};
 use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
-use super::fallback::{FellBack, OnFallBack};
+use super::call_news::{CallNews, OnNews};
 use super::lane::Lane;
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notes::Note;
 use super::notices::{LastTold, Notices};
+use super::pauses::Paused;
 use super::saving::{FlightId, Flights, ReplyCache};
 use super::sharing::Answered;
 use super::values::Completed;
@@ -85,8 +86,8 @@ pub(super) struct Steps {
     pub(super) notes: Vec<Note>,
     /// Models that there is something new of.
     pub(super) changed: Vec<usize>,
-    /// Callers who are to be told that their call falls back.
-    pub(super) told: Vec<(OnFallBack, FellBack)>,
+    /// Callers who are to be told what becomes of their call.
+    pub(super) told: Vec<(OnNews, CallNews)>,
 }
 
 /// How an attempt ended, as far as it matters to others.
@@ -172,9 +173,10 @@ impl State {
             return self.fail(call, refusal, now, rules, steps);
         }
         let claim = Claim { lane, flow: call.flow, deadline: call.until, tokens: call.most.total() };
+        let held_back = self.hold_back(&mut call, None, now, rules);
         match self.admission.arrive(call, claim, now, is_abandoned) {
             Verdict::Start(ticket, call) => self.begin(ticket, call, now, rules, steps),
-            Verdict::Wait => {}
+            Verdict::Wait => steps.told.extend(held_back),
             Verdict::Refuse(call, retry_after) => {
                 self.counts[lane].refused += u64::from(call.others.is_empty());
                 let refusal = self.admission.lane(lane).refusal(retry_after, call.until, now);
@@ -199,7 +201,7 @@ impl State {
         self.admission.heed(lane, &after.headroom, now);
         let paused = match &after.call {
             Some((_, error, _)) => self.refused_for(lane, error, now, rules, steps),
-            None => Vec::new(),
+            None => Vec::<Paused>::new(),
         };
         let is_silent = after.call.as_ref().is_some_and(|(call, ..)| call.chunks.is_none() && now < call.until);
         self.admission.ended(ticket, how, is_silent, now);
@@ -214,6 +216,7 @@ impl State {
             self.goes_on(flight);
         }
         let Some((call, error, chance)) = after.call else { return };
+        let number = call.number;
         let is_broken = self.admission.lane(lane).is_broken(now);
         // Who was tried already turns to the next model before those who waited.
         self.failed((ticket, call, error), (made, chance, is_broken), now, rules, steps);
@@ -223,10 +226,11 @@ impl State {
             let which = |call: &Call| !call.others.is_empty() || is_given_up[usize::from(call.fails_fast)];
             self.turn_away(lane, now, rules, steps, which);
         }
-        for (lane, until) in paused {
-            if !self.admission.lane(lane).is_broken(now) {
-                self.turn_away(lane, now, rules, steps, |call| call.waits_until(now) <= until);
+        for paused in paused {
+            if !self.admission.lane(paused.lane).is_broken(now) {
+                self.turn_away(paused.lane, now, rules, steps, |call| call.waits_until(now) <= paused.until);
             }
+            self.tell_of(&paused, number, now, rules, steps);
         }
     }
 
@@ -247,8 +251,10 @@ impl State {
             return self.fail(call, error, now, rules, steps);
         };
         self.note_retry(lane, (&error, made), wait, now, steps);
+        let held_back = self.hold_back(&mut call, error.retry_after(), now, rules);
         steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
+        steps.told.extend(held_back);
         self.admission.again(ticket, call, now + wait);
     }
 
@@ -334,6 +340,7 @@ impl State {
         counts.retries += u64::from(call.tries > 1);
         self.peak = self.peak.max(self.admission.in_flight());
         self.note_changes(call.lane, now, steps);
+        steps.told.extend(call.goes_on(&rules.names[call.lane]));
         let begin = (ticket, Attempt { call, reservation, timeouts: self.limits.timeouts }, came);
         match &steps.begin {
             None => steps.begin = Some(begin),

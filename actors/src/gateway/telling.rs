@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::breaker::BreakerState;
 use super::call::Call;
-use super::fallback::{FallBack, FellBack};
+use super::call_news::CallNews;
+use super::fallback::FallBack;
 use super::notices::{Cursor, Heard, ModelChange};
 use super::state::{Rules, State, Steps};
 use crate::error::ModelError;
@@ -91,7 +92,7 @@ impl State {
         let names = [call.lane, next].map(|model| rules.names[model].clone());
         let [from, to] = names;
         let told = FallBack { from, to, error_code: error.code() };
-        let fell_back = FellBack { told, error };
+        let fell_back = CallNews::FellBack(told, error);
         let is_followed = call.flight().is_some();
         tell(call, std::slice::from_ref(&fell_back), steps);
         if let Some(saving) = call.saving.as_mut().filter(|_| is_followed) {
@@ -101,8 +102,8 @@ impl State {
 }
 
 /// A caller is to be told of these.
-pub(super) fn tell(call: &Call, fell_back: &[FellBack], steps: &mut Steps) {
-    if let Some(on_fall_back) = &call.on_fall_back {
-        steps.told.extend(fell_back.iter().map(|fell_back| (on_fall_back.clone(), fell_back.clone())));
+pub(super) fn tell(call: &Call, news: &[CallNews], steps: &mut Steps) {
+    if let Some(on_news) = &call.on_news {
+        steps.told.extend(news.iter().map(|news| (on_news.clone(), news.clone())));
     }
 }

@@ -31,6 +31,7 @@ impl State {
         self.counts[call.lane].fell_back += 1;
         call.lane = next;
         call.tries = 0;
+        call.is_held = false;
         call.times.lined_up = now;
         self.arrive(call, now, rules, steps);
     }

@@ -45,6 +45,9 @@ fn is_on_the_way(event: &Event) -> bool {
             | Event::AnswerText { .. }
             | Event::ModelCalled { .. }
             | Event::ModelCallFailed { .. }
+            | Event::ModelCallPaused { .. }
+            | Event::ModelCallResumed { .. }
+            | Event::ModelCallRetried { .. }
             | Event::ModelFellBack { .. }
             | Event::ModelBreakerChanged { .. }
             | Event::ModelPaused { .. }

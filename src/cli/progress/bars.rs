@@ -21,8 +21,10 @@ pub(super) struct Bars {
     tasks: BTreeMap<TaskId, Researcher>,
     /// The answer while a model writes it; it goes when the report comes.
     answer: Option<(ProgressBar, Draft)>,
-    /// What the crew waits for a model for; `None` without one, when nothing is waited for.
+    /// Where it stands what the crew waits for a model for; `None` without one.
     crew: Option<ProgressBar>,
+    /// What that is; empty when nothing is waited for.
+    awaited: &'static str,
     /// The numbers of the model, below everything else.
     numbers: Option<ProgressBar>,
 }
@@ -37,7 +39,7 @@ impl Bars {
         let all = MultiProgress::new();
         let corpus = all.add(line("corpus"));
         let crew = with_model.then(ProgressBar::hidden);
-        Self { all, corpus, tasks: BTreeMap::new(), answer: None, crew, numbers: None }
+        Self { all, corpus, tasks: BTreeMap::new(), answer: None, crew, awaited: "", numbers: None }
     }
 
     pub(super) fn has_model(&self) -> bool {
@@ -96,6 +98,11 @@ impl Bars {
             Event::TaskFinished { task, .. } | Event::TaskFailed { task, .. } | Event::TaskCancelled { task, .. } => {
                 self.say(*task, event, true);
             }
+            Event::ModelCallPaused { task, .. } | Event::ModelCallResumed { task, .. } => self.wait(*task, event),
+            Event::ModelFellBack { task, .. } => {
+                self.tell(event);
+                self.wait(*task, event);
+            }
             Event::AnswerText { text } => self.write(text),
             Event::RunStarted { .. } => self.wait_for("planning"),
             Event::LookBackStarted => self.wait_for("looking for what is missing"),
@@ -108,10 +115,23 @@ impl Bars {
     fn wait_for(&mut self, what: &'static str) {
         let Some(crew) = &self.crew else { return };
         crew.finish_and_clear();
+        self.awaited = what;
         if !what.is_empty() {
             let bar = self.insert(line("crew"));
             bar.set_message(what);
             self.crew = Some(bar);
+        }
+    }
+
+    /// Shows what keeps a call at the moment, where its part or its role stands.
+    fn wait(&self, task: Option<TaskId>, event: &Event) {
+        match (task, &self.crew) {
+            (Some(task), _) => self.say(task, event, false),
+            (None, Some(crew)) if !self.awaited.is_empty() => {
+                let phrase = plain(&words::phrase(event).unwrap_or_default());
+                crew.set_message(format!("{} · {phrase}", self.awaited));
+            }
+            (None, _) => {}
         }
     }
 
@@ -213,5 +233,36 @@ mod tests {
         assert!(bar.message().ends_with("901 tokens, $0.50"), "the same line: {}", bar.message());
         bars.end();
         assert!(bar.is_finished() && bars.numbers.is_none());
+    }
+
+    #[test]
+    fn a_part_and_a_role_say_that_they_wait_and_that_they_go_on() {
+        let mut bars = Bars::new(true);
+        bars.event(&Event::RunStarted { question: "Why?".to_owned() });
+        let waits = |task: Option<TaskId>| {
+            let [role, model, refused_model] = ["planner", "openai/a", "openai/b"].map(str::to_owned);
+            Event::ModelCallPaused { role, task, model, refused_model, pause_ms: 12_000 }
+        };
+        let goes_on = |task: Option<TaskId>| {
+            let [role, model] = ["planner", "openai/a"].map(str::to_owned);
+            Event::ModelCallResumed { role, task, model }
+        };
+        let crew = |bars: &Bars| bars.crew.as_ref().unwrap().message();
+        bars.event(&waits(None));
+        assert_eq!(crew(&bars), "planning · waiting 12 s, as openai/b asked for");
+        bars.event(&goes_on(None));
+        assert_eq!(crew(&bars), "planning · asking openai/a now");
+        let id = TaskId(1);
+        let part = |bars: &Bars| bars.tasks[&id].bar.message();
+        bars.event(&Event::PlanMade { tasks: vec![Task { id, question: "Why so?".to_owned() }] });
+        bars.event(&waits(Some(id)));
+        assert_eq!(part(&bars), "waiting 12 s, as openai/b asked for · Why so?");
+        bars.event(&goes_on(Some(id)));
+        assert_eq!(part(&bars), "asking openai/a now · Why so?");
+        bars.event(&waits(Some(id)));
+        let [role, from, to, error_code] = ["researcher", "openai/a", "openai/c", "paused"].map(str::to_owned);
+        bars.event(&Event::ModelFellBack { role, task: Some(id), from, to, error_code });
+        assert_eq!(part(&bars), "asking openai/c · Why so?");
+        bars.end();
     }
 }

@@ -16,6 +16,10 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::ModelFellBack { from, to, error_code, .. } => {
             format!("{from} could not answer ({error_code}); {to} is asked instead")
         }
+        Event::ModelCallPaused { refused_model, pause_ms, .. } => {
+            format!("waiting {}, as {refused_model} asked for", time(*pause_ms))
+        }
+        Event::ModelCallResumed { model, .. } => format!("asking {model} now"),
         Event::ModelBreakerChanged { model, breaker, open_ms } => match (breaker, open_ms) {
             (BreakerState::Open, Some(open_ms)) => format!("{model} fails; not called for {}", time(*open_ms)),
             (BreakerState::Open, None) => format!("{model} fails; not called for a while"),

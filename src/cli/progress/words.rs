@@ -2,7 +2,7 @@
 
 use callboard::actors::text::count;
 use callboard::corpus::IndexProgress;
-use callboard::{CancelReason, Event, Status};
+use callboard::{CancelReason, Event, Status, TaskId};
 
 use super::models;
 
@@ -54,17 +54,22 @@ pub(super) fn event(event: &Event) -> Option<String> {
         }
         Event::LookBackStarted => "looking for what is missing".into(),
         Event::RulesInstead { role, task, model, reason } => {
-            let who = task.map_or_else(|| role.clone(), |task| task.to_string());
-            format!("{who}: goes on without {model}: {reason}")
+            format!("{}: goes on without {model}: {reason}", who(role, *task))
         }
-        Event::ModelFellBack { role, task, .. } => {
-            let who = task.map_or_else(|| role.clone(), |task| task.to_string());
-            format!("{who}: {}", models::event(event)?)
+        Event::ModelFellBack { role, task, .. }
+        | Event::ModelCallPaused { role, task, .. }
+        | Event::ModelCallResumed { role, task, .. } => {
+            format!("{}: {}", who(role, *task), models::event(event)?)
         }
         Event::ReportVerified { kept, struck, quoted } => verified(*kept, *struck, *quoted),
         Event::RunFinished { status, .. } => format!("finished: {}", self::status(*status)),
         other => return models::event(other),
     })
+}
+
+/// A part by its number, and who has none by his role.
+fn who(role: &str, task: Option<TaskId>) -> String {
+    task.map_or_else(|| role.to_owned(), |task| task.to_string())
 }
 
 /// What an event says about its task, without the task's name.
@@ -73,6 +78,8 @@ pub(super) fn phrase(event: &Event) -> Option<String> {
         Event::TaskStarted { attempt: 0 | 1, .. } => "started".into(),
         Event::TaskStarted { attempt, .. } => format!("started, attempt {attempt}"),
         Event::TaskProgress { note, .. } => note.clone(),
+        Event::ModelFellBack { to, .. } => format!("asking {to}"),
+        Event::ModelCallPaused { .. } | Event::ModelCallResumed { .. } => return models::event(event),
         Event::TaskFinished { claims: 0, .. } => "no evidence".into(),
         Event::TaskFinished { claims, .. } => format!("found {}", count(*claims, "claim")),
         Event::TaskFailed { reason, .. } => format!("failed: {reason}"),
@@ -124,8 +131,6 @@ fn tenth(done: usize, total: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use callboard::TaskId;
-
     use super::*;
 
     #[test]
@@ -169,6 +174,13 @@ mod tests {
         let said = "openai/a could not answer (timeout); openai/b is asked instead";
         assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
         assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));
+        let (model, refused_model) = ("openai/a".to_owned(), "openai/b".to_owned());
+        let paused =
+            Event::ModelCallPaused { role: "planner".into(), task: None, model, refused_model, pause_ms: 12_000 };
+        assert_eq!(event(&paused).as_deref(), Some("planner: waiting 12 s, as openai/b asked for"));
+        let (role, model) = ("researcher".into(), "openai/a".into());
+        let resumed = Event::ModelCallResumed { role, task: Some(task), model };
+        assert_eq!(event(&resumed).as_deref(), Some("t2: asking openai/a now"));
         let changed = Event::ModelPaused { model: "openai/a".into(), pause_ms: 20_000 };
         assert_eq!(event(&changed).as_deref(), Some("openai/a is paused for 20 s: the limit of its rate is reached"));
     }

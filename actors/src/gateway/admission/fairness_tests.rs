@@ -82,7 +82,7 @@ fn a_call_that_has_just_come_does_not_overtake_one_that_may_start_too() {
     let now = Instant::now();
     let [soon, later] = [now + MINUTE, now + seconds(10)];
     let mut admission = admission(1, 9, &[limits(1, None), limits(1, None)], now);
-    admission.pause(0, later);
+    admission.pause(0, later, &"one".into());
     assert_eq!(start(&mut admission, 'a', claim(0, soon), now), None);
     assert_eq!(start(&mut admission, 'b', claim(1, soon), later), None, "a may start as well by now");
     assert_eq!(names(&started(&mut admission, later)), "a");

@@ -23,6 +23,7 @@ mod holds;
 mod rotation;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -365,9 +366,15 @@ impl<C> Admission<C> {
         self.lanes[lane].set_limits(limits, in_all, now);
     }
 
-    /// Nobody of this lane starts before `until`; whether that is later than before.
-    pub(super) fn pause(&mut self, lane: usize, until: Instant) -> bool {
-        self.lanes[lane].pause(until)
+    /// Nobody of this lane starts before `until`, as a call of the model `by` was refused; whether that is later than before.
+    pub(super) fn pause(&mut self, lane: usize, until: Instant, by: &Arc<str>) -> bool {
+        self.lanes[lane].pause(until, by)
+    }
+
+    /// Those that wait for a lane, in the order of their arrival.
+    pub(super) fn of(&mut self, lane: usize) -> impl Iterator<Item = &mut C> {
+        let waiting = self.waiting.values_mut().filter(move |waiting| waiting.claim.lane == lane);
+        waiting.map(|waiting| &mut waiting.call)
     }
 
     /// What the provider says is left.

@@ -94,7 +94,7 @@ fn who_cannot_start_in_time_or_finds_the_line_full_is_refused() {
     let mut other = super::tests::admission(5, 9, &[limits(5, Some(6)), limits(1, None)], now);
     let begun = ('a'..='f').filter_map(|name| start(&mut other, name, claim(0, second(60)), now));
     assert_eq!(names(&begun.collect::<Vec<_>>()), "abcde");
-    assert!(other.pause(0, second(30)));
+    assert!(other.pause(0, second(30), &"one".into()));
     let late = other.arrive('h', claim(0, second(20)), now, nobody_left);
     assert_eq!(late, Verdict::Refuse('h', Duration::from_secs(30)));
 }
@@ -189,7 +189,9 @@ proptest! {
                     }
                 }
                 Step::Over { .. } => {}
-                Step::Pause { lane, seconds } => drop(admission.pause(lane, now + Duration::from_secs(seconds))),
+                Step::Pause { lane, seconds } => {
+                    admission.pause(lane, now + Duration::from_secs(seconds), &"one".into());
+                },
                 Step::Pass { millis } => {
                     let alarm = admission.wake_at(now);
                     let until = now + Duration::from_millis(millis);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::ModelError;
 use crate::event::Event;
-use crate::gateway::{Completed, FallBack};
+use crate::gateway::{CallNews, Completed, FallBack, Pause};
 use crate::research::TaskId;
 
 /// Takes what is told of a call.
@@ -52,9 +52,19 @@ impl Caller {
         self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code });
     }
 
-    pub(super) fn fell_back(&self, FallBack { from, to, error_code }: &FallBack) {
-        let (from, to, error_code) = (from.to_string(), to.to_string(), (*error_code).to_owned());
-        self.tell(|role, task| Event::ModelFellBack { role, task, from, to, error_code });
+    /// What becomes of a call on its way.
+    pub(super) fn hears(&self, news: &CallNews) {
+        self.tell(|role, task| match news {
+            CallNews::FellBack(FallBack { from, to, error_code }, _) => {
+                let (from, to, error_code) = (from.to_string(), to.to_string(), (*error_code).to_owned());
+                Event::ModelFellBack { role, task, from, to, error_code }
+            }
+            CallNews::Waits(Pause { model, refused_model, wait }) => {
+                let (model, refused_model) = (model.to_string(), refused_model.to_string());
+                Event::ModelCallPaused { role, task, model, refused_model, pause_ms: milliseconds(*wait) }
+            }
+            CallNews::GoesOn(model) => Event::ModelCallResumed { role, task, model: model.to_string() },
+        });
     }
 
     fn tell(&self, event: impl FnOnce(String, Option<TaskId>) -> Event) {

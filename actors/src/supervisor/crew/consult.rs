@@ -15,7 +15,7 @@ use super::declined::{Declined, unfit_once};
 use super::silence::Silence;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, StartError, Waiting};
-use crate::gateway::{Budget, ChunkStream, Completed, Gateway, Priority};
+use crate::gateway::{Budget, CallNews, ChunkStream, Completed, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
 use crate::text::count;
 
@@ -243,13 +243,13 @@ impl CrewModel {
         // The rules go on at once, rather than that a run waits behind an open breaker for most of its time.
         let mut call = call.within(left).priority(priority).fail_fast();
         call = others.iter().fold(call, |call, other| call.or(other));
-        if !others.is_empty() {
-            let (turns, caller) = (turns.clone(), caller.clone());
-            call = call.on_error(move |fell_back, error| {
+        let (turns, caller) = (turns.clone(), caller.clone());
+        call = call.on_news(move |news| {
+            if let CallNews::FellBack(fell_back, error) = news {
                 turns.fell_back(fell_back, error);
-                caller.fell_back(fell_back);
-            });
-        }
+            }
+            caller.hears(news);
+        });
         if let Some(run) = &self.run {
             call = call.run(run);
         }
