@@ -113,6 +113,36 @@ fn identical_calls_at_the_same_time_are_one_and_the_first_pays() {
 }
 
 #[test]
+fn whoever_follows_has_his_own_time_when_the_first_one_leaves() {
+    simulated(1, |runtime| async move {
+        let (gateway, model) = stage(&runtime, CacheMode::ReadOnly);
+        let before = gateway.call(MODEL, request("before")).cache(CacheMode::Off).send();
+        let leader = gateway.call(MODEL, request("so")).within(SECOND + SECOND / 2).send();
+        let follower = gateway.call(MODEL, request("so")).within(10 * SECOND).send();
+        // It leaves in line; a call takes a second.
+        let leader = tokio::time::timeout(SECOND / 2, leader);
+        let (before, leader, follower) = tokio::join!(before, leader, follower);
+        assert!(before.is_ok() && leader.is_err());
+        assert_eq!(follower.map(|answer| answer.source), Ok(Source::Model));
+        assert_idle(&gateway, &model).await;
+    });
+}
+
+#[test]
+fn a_store_is_not_waited_for_beyond_the_deadline() {
+    simulated(1, |runtime| async move {
+        let model = Arc::new(Scripted::default());
+        let cache = CachePolicy { mode: CacheMode::On, ..CachePolicy::default() };
+        let store: Option<Arc<dyn ReplyStore>> = Some(Arc::new(Shelf { hangs: true, ..Shelf::default() }));
+        let served = ServedModel { cache, store, ..served(&model, ModelLimits::default()) };
+        let gateway = Gateway::start(&runtime, vec![served], limits(100)).unwrap();
+        let began = tokio::time::Instant::now();
+        gateway.call(MODEL, request("so")).within(SECOND / 20).send().await.unwrap_err();
+        assert!(began.elapsed() < SECOND / 10, "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn whoever_leaves_leaves_alone() {
     for first_leaves_after in [0, 500] {
         simulated(1, |runtime| async move {

@@ -289,7 +289,7 @@ impl Draft {
         let key = self.saving.as_ref()?.key.clone();
         match desk.kept(self.lane, &key) {
             Some(kept) => Some(kept),
-            None => desk.stored(self.lane, key).await,
+            None => desk.stored(self.lane, key, self.deadline).await,
         }
     }
 

@@ -272,13 +272,15 @@ impl Desk {
         Some(Completed::kept(reply, self.name(lane)))
     }
 
-    /// The kept reply to this request, if there is one in the store. A store that does not answer in time is gone without.
-    pub(super) async fn stored(&self, lane: usize, key: Key) -> Option<Completed> {
+    /// The kept reply to this request, if there is one in the store. A store that does not answer in time, nor by the deadline, is gone
+    /// without.
+    pub(super) async fn stored(&self, lane: usize, key: Key, deadline: Instant) -> Option<Completed> {
         let read = self.models[lane].store.as_ref()?.read(key.bytes().clone());
+        let patience = STORE_PATIENCE.min(deadline.saturating_duration_since(Instant::now()));
         let stored = tokio::select! {
             biased;
             stored = read => stored,
-            () = self.shared.sleep(STORE_PATIENCE) => return None,
+            () = self.shared.sleep(patience) => return None,
         };
         let max_age = self.models[lane].cache.max_age;
         let StoredReply { reply, age } = match stored {

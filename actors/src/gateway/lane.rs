@@ -57,7 +57,7 @@ impl Lane {
     /// From now on these limits hold. Who is in flight stays, and so does a pause. A rate that changes keeps what is left of it
     /// in proportion; one that is new begins without what those in flight have reserved, which they give back.
     pub(super) fn set_limits(&mut self, limits: &ModelLimits, in_all: usize, now: Instant) {
-        self.adaptive.set_ceiling(ceiling(limits, in_all));
+        self.adaptive.set_ceiling(limits.max_in_flight.unwrap_or(FIRST_IN_FLIGHT), ceiling(limits, in_all));
         let in_flight = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
         self.requests = changed(self.requests.take(), limits.requests_per_minute, in_flight, now);
         self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
@@ -129,13 +129,17 @@ impl Lane {
         held: Duration,
         now: Instant,
     ) {
+        let was = self.breaker.state(now);
         let outcome = match how {
             Some(Err(error)) if is_about_a_rate(error) && self.breaker.refuses_all() => Outcome::Failed,
             // Its whole time has passed, and not its caller's.
             Some(Err(ModelError::Timeout(Waiting::Total))) if is_silent => Outcome::Silent,
+            // Beside others it was one too many, and fewer are tried; alone it was not, and a probe never is.
+            how if answer(how) == Answer::Refused && self.in_flight > 0 && was == BreakerState::Closed => {
+                Outcome::Neutral
+            }
             how => how.map_or(Outcome::Neutral, |how| Outcome::of(how.err())),
         };
-        let was = self.breaker.state(now);
         let counts = self.breaker.ended(entry.pass, outcome, now);
         match (outcome, how) {
             (Outcome::Failed | Outcome::Silent, Some(Err(error))) if counts => {
@@ -334,6 +338,35 @@ mod tests {
         assert!(lane.enter(100, now).is_some());
         lane.leave(100, None);
         assert_eq!(lane.wait(100, now), Duration::from_secs(10), "what nobody knows counts in full");
+    }
+
+    #[test]
+    fn one_too_many_is_no_failure_of_the_model_and_one_that_is_refused_alone_is() {
+        let (now, held) = (Instant::now(), Duration::from_millis(5));
+        let limits = ModelLimits { max_in_flight: Some(32), ..ModelLimits::default() };
+        let mut lane = Lane::new(&limits, &GatewayLimits::default(), now);
+        for status in [503, 529] {
+            let full = ModelError::Unavailable { status, retry_after: None, message: String::new() };
+            let end = |lane: &mut Lane, entry, how| {
+                lane.leave(0, None);
+                lane.ended(entry, (Some(how), false), held, now);
+            };
+            let mut entries: Vec<_> = (0..32).map_while(|_| lane.enter(0, now)).collect();
+            let served = entries.split_off(entries.len() / 2);
+            entries.into_iter().for_each(|entry| end(&mut lane, entry, Err(&full)));
+            assert!(!lane.is_broken(now) && lane.max_in_flight() < 32, "{status}: fewer are tried");
+            served.into_iter().for_each(|entry| end(&mut lane, entry, Ok(())));
+            for _ in 0..60 {
+                assert!(!lane.is_broken(now), "{status}");
+                let Some(entry) = lane.enter(0, now) else { break };
+                end(&mut lane, entry, Err(&full));
+                if lane.is_broken(now) {
+                    break;
+                }
+            }
+            assert!(lane.is_broken(now), "{status}: it refuses whoever comes");
+            lane = Lane::new(&limits, &GatewayLimits::default(), now);
+        }
     }
 
     /// A lane whose breaker has opened and whose first probe has failed, an attempt from before that, and the time.

@@ -18,9 +18,9 @@ pub struct ModelLimits {
     /// At most this many of its calls are in flight: 1 to 100,000. `None`, the default, begins with [`FIRST_IN_FLIGHT`] and
     /// goes up to the limit of all models together. Below either, the gateway finds by itself how many its provider holds.
     pub max_in_flight: Option<usize>,
-    /// At most this many of its calls start in a minute: 1 or more. The default is no limit.
+    /// So many of its calls start in a minute, as a bucket that is full at first: 1 or more. The default is no limit.
     pub requests_per_minute: Option<u64>,
-    /// At most this many of its tokens are used in a minute, those of requests and replies together: 1 or more. The
+    /// So many of its tokens are used in a minute, likewise, those of requests and replies together: 1 or more. The
     /// default is no limit.
     pub tokens_per_minute: Option<u64>,
 }
@@ -50,7 +50,7 @@ impl Default for Timeouts {
 pub struct GatewayLimits {
     /// At most this many calls are in flight, of all models together: 1 to 100,000. The default is 64.
     pub max_in_flight: usize,
-    /// At most this many calls wait: up to 1,000,000. The default is 1,024.
+    /// At most this many calls wait for a place, and as many for the answer to an identical one: up to 1,000,000. The default is 1,024.
     pub max_waiting: usize,
     /// How long a call may take, waiting and retries included. The default is 10 minutes.
     pub deadline: Duration,

@@ -159,7 +159,9 @@ impl State {
             if let Some(saving) = &mut next.saving {
                 saving.fell_back = fell_back;
             }
-            (next.lane, next.tries, next.until) = (call.lane, call.tries, call.until);
+            // A turn that the models share goes on; one that lasts as long as its caller's time does so for the next one's, too.
+            next.until = if call.shares_its_time() { call.until } else { next.deadline };
+            (next.lane, next.tries) = (call.lane, call.tries);
             next.others = std::mem::take(&mut call.others);
             steps.gone.push(std::mem::replace(&mut call, next));
         }

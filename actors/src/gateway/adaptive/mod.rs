@@ -14,7 +14,7 @@
 //!   makes the steps longer: a round of answers for each, by a quarter of the limit.
 //! - **Latency** (after Brakmo and Peterson, "TCP Vegas", 1994): when calls take twice as long as they once did, and 20 ms at
 //!   least, while the limit is used, it goes down by a tenth in each round. If half of the calls are no faster, it was not their number: what
-//!   they take now is the new measure. Calls differ in length tenfold, so both averages are of logarithms.
+//!   they take now is the new measure. From one and a half times on it grows by one after 100 answers only. Calls differ in length tenfold, so both averages are of logarithms.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -140,12 +140,12 @@ impl AdaptiveLimit {
         self.limit
     }
 
-    /// From now on there may never be more. A limit that was at the ceiling goes with it; one below a ceiling that is raised
-    /// grows as in the beginning.
-    pub(super) fn set_ceiling(&mut self, ceiling: usize) {
+    /// From now on there may never be more. A limit that was at the ceiling, and never refused, is where it would `first` begin now, if
+    /// that is more; below a ceiling that is raised it grows as in the beginning.
+    pub(super) fn set_ceiling(&mut self, first: usize, ceiling: usize) {
         let ceiling = ceiling.max(1);
         if self.limit == self.ceiling && self.refused_at.is_none() {
-            self.limit = ceiling;
+            self.limit = self.limit.max(first);
         }
         if ceiling > self.ceiling {
             self.start_again();
@@ -214,19 +214,22 @@ impl AdaptiveLimit {
             self.patience = self.patience.min(PATIENCE);
         }
         self.fine += 1;
-        if self.limit >= self.ceiling || self.latency.is_rising() {
+        if self.limit >= self.ceiling {
             return;
         }
-        if self.is_starting {
+        // Slower than usual, it is not pressed: what is usual changes so slowly that it would be waited for in vain.
+        let is_rising = self.latency.is_rising();
+        if self.is_starting && !is_rising {
             self.limit += 1;
             return;
         }
-        let is_new = self.is_growing && stamp.at >= self.limit;
-        let needed = if is_new { self.limit as u32 } else { self.patience };
-        if self.fine < needed.min(self.patience) {
+        let is_new = self.is_growing && !is_rising && stamp.at >= self.limit;
+        let patience = if is_rising { MOST_PATIENCE } else { self.patience };
+        let needed = if is_new { self.limit as u32 } else { patience };
+        if self.fine < needed.min(patience) {
             return;
         }
-        let step = if self.is_growing { (self.limit / 4).max(1) } else { 1 };
+        let step = if self.is_growing && !is_rising { (self.limit / 4).max(1) } else { 1 };
         self.limit = (self.limit + step).min(self.ceiling);
         self.fine = 0;
         self.is_growing = true;

@@ -109,6 +109,18 @@ fn a_model_that_has_become_slower_for_good_is_not_slowed_for_ever() {
 }
 
 #[test]
+fn a_model_that_has_become_a_little_slower_for_good_is_given_more_again() {
+    for millis in [160.0, 180.0, 195.0] {
+        let mut limit = AdaptiveLimit::new(8, 64);
+        // Few ask, and know how fast it was.
+        run(&mut limit, &Provider::new(usize::MAX, 100.0), (8, 0, 20_000), 1);
+        assert!(limit.limit() < 12);
+        let (seen, _) = run(&mut limit, &Provider::new(usize::MAX, millis), (200, 0, 60_000), 1);
+        assert!(limit_of(&seen, 50, 60) > 48.0, "{millis}: {}", limit_of(&seen, 50, 60));
+    }
+}
+
+#[test]
 fn what_is_over_within_milliseconds_is_not_slow() {
     // With 64 calls eight times as slow as with one: so much is late threads of a busy machine.
     let provider = Provider { shares_beyond: 8, ..Provider::new(usize::MAX, 0.5) };
@@ -133,15 +145,21 @@ fn a_limit_that_nobody_comes_up_to_stays() {
     let mut limit = AdaptiveLimit::new(8, 64);
     run(&mut limit, &Provider::new(16, 100.0), (4, 0, 60_000), 1);
     assert_eq!(limit.limit(), 8);
-    limit.set_ceiling(4);
+    limit.set_ceiling(8, 4);
     assert_eq!(limit.limit(), 4);
 }
 
 #[test]
 fn a_limit_at_its_ceiling_goes_with_it() {
     let mut limit = AdaptiveLimit::new(16, 16);
-    limit.set_ceiling(32);
+    limit.set_ceiling(32, 32);
     assert_eq!(limit.limit(), 32);
+    // Without a limit of its own a model began with 8, whatever all together may have.
+    let mut limit = AdaptiveLimit::new(8, 64);
+    for (ceiling, expected) in [(4, 4), (64, 8), (2, 2), (6, 6), (64, 8)] {
+        limit.set_ceiling(8, ceiling);
+        assert_eq!(limit.limit(), expected);
+    }
 }
 
 #[test]
