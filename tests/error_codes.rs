@@ -144,6 +144,7 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
                 ToolError::Schema(x()) => "tool_schema", IN_VAIN;
                 ToolError::Failed(x()) => "tool_failed", IN_VAIN;
                 ToolError::Unavailable(x()) => "tool_unavailable", AGAIN;
+                ToolError::Busy(x()) => "tool_busy", AGAIN;
             },
         ),
         (

@@ -11,6 +11,7 @@
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
+//! - `places`, `threads`: how many of them are at work, those that nobody waits for included
 //! - `drive`: one ask carried out
 //! - `waits`: what it waited for when its time was over
 //! - `line`, `host`: one ask at a time, and where
@@ -24,6 +25,7 @@ mod host;
 mod limits;
 mod line;
 mod many;
+mod places;
 mod question;
 mod remember;
 mod rests;
@@ -31,6 +33,7 @@ mod sessions;
 mod spec;
 mod stream;
 mod summary;
+mod threads;
 mod tools;
 mod turns;
 mod typed;
@@ -54,6 +57,7 @@ pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use delegate::AgentTool;
 pub use limits::AskLimits;
 pub use many::{AskAll, AskProgress};
+pub use places::{HeldPlace, ToolPlace};
 pub use question::{AnswerForm, Check, Question};
 pub use sessions::MemorySessions;
 pub use spec::ChatAgentSpec;
