@@ -175,6 +175,7 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
                 StartError::Overloaded => "overloaded", AGAIN;
                 StartError::Thread(x()) => "thread", AGAIN;
                 StartError::Invalid(x()) => "invalid_configuration", IN_VAIN;
+                StartError::Budget(x()) => "budget", IN_VAIN;
             },
         ),
         (
@@ -365,6 +366,7 @@ fn of_what_runs_hold() -> Vec<Row> {
         start(StartError::Overloaded) => "overloaded", AGAIN, "close other programs";
         start(StartError::Thread(x())) => "thread", AGAIN, "close other programs";
         start(StartError::Invalid(x())) => "invalid_configuration", IN_VAIN, "correct the value";
+        start(StartError::Budget(x())) => "budget", IN_VAIN, "give the agent less";
         Error::Sources(RetrieveError::Unavailable(x())) => "search_unavailable", AGAIN, "try again";
         Error::Sources(RetrieveError::Damaged(x())) => "index_damaged", IN_VAIN, "remove the cache folder";
         Error::Replies(StoreError::Locked(x())) => "store_locked", AGAIN, "try again when";

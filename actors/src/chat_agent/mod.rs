@@ -3,7 +3,7 @@
 //!
 //! - `spec`, `limits`: how an agent is started, and how far an ask may go
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
-//! - `behalf`: on whose behalf it is asked
+//! - `behalf`, `expense`: on whose behalf it is asked, and at whose expense
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
 //! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
@@ -20,6 +20,7 @@ mod answer;
 mod behalf;
 mod delegate;
 mod drive;
+mod expense;
 mod guard;
 mod host;
 mod limits;
@@ -55,6 +56,7 @@ use host::Host;
 use answer::Ended;
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use delegate::AgentTool;
+pub use expense::AgentBudget;
 pub use limits::AskLimits;
 pub use many::{AskAll, AskProgress};
 pub use places::{HeldPlace, ToolPlace};
