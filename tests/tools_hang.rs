@@ -69,7 +69,7 @@ fn asks_for_tools(request: &ChatRequest) -> ChatReply {
         name: name.to_owned(),
         arguments: json!({"n": n}).to_string(),
     };
-    let tools = said(Role::User).last().unwrap_or_default();
+    let tools = said(Role::User).next_back().unwrap_or_default();
     ChatReply { tool_calls: tools.split_whitespace().enumerate().map(call).collect(), ..ChatReply::default() }
 }
 
@@ -127,7 +127,7 @@ async fn a_sequential_tool_that_hangs_is_alone_until_it_returns() {
     /// Answers at once.
     #[tool(timeout = "20ms")]
     async fn beside(n: u32) -> u32 {
-        8 + n.min(0)
+        n.max(8)
     }
     let (runtime, opens) = (runtime(), Opens(&GATE));
     let agent = runtime.agent("assistant").tool(alone).tool(beside).start().unwrap();
@@ -159,12 +159,12 @@ async fn what_hangs_is_one_of_those_that_run_side_by_side_in_its_turn() {
     /// Must be alone.
     #[tool(timeout = "20ms", sequential)]
     fn alone(n: u32) -> u32 {
-        8 + n.min(0)
+        n.max(8)
     }
     /// Answers at once.
     #[tool(timeout = "20ms")]
     fn quick(n: u32) -> u32 {
-        9 + n.min(0)
+        n.max(9)
     }
     let (runtime, _opens) = (runtime(), Opens(&GATE));
     let limits = AskLimits { tools_at_once: 1, ..AskLimits::default() };

@@ -318,6 +318,6 @@ pub enum Decision {
 
 /// Asks a person. The ask goes on waiting, within its time.
 pub trait Approver: Send + Sync + 'static {
-    /// What the person decides. Dropping the future means that nobody waits for the decision any more.
+    /// What the person decides. Dropping the future means that nobody waits for the decision any more. A panic denies.
     fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision>;
 }
