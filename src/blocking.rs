@@ -11,23 +11,25 @@
 //! ```
 //!
 //! On a thread that others wait for (one with a tokio runtime on it, or a shard) nothing is sent, and the error is
-//! [`AskError::InsideAsync`]; nothing panics.
+//! [`AskError::InsideAsync`]; nothing panics. A future of something else, such as a call of the gateway, is waited for by
+//! [`wait`](runtime::wait): `wait(|| gateway.call("openai/NAME", request).send())`.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_actors::chat_agent::{self, Answer, AskEvent, AskProgress, ChatAgentError, Question, Typed};
+use callboard_actors::chat_agent::{self, AgentBudget, Answer, AskEvent, AskProgress, ChatAgentError, Question, Typed};
 use callboard_actors::error::{AskError, StartError};
+use callboard_actors::gateway::{Budget, Gateway};
 use callboard_actors::ports::{Approver, ChatModel, Guardrail, SessionStore, Tool};
 use callboard_actors::runtime::{self, RuntimeConfig, StopReport};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::AskLimits;
 use crate::choice::ModelChoice;
 use crate::config::Config;
 use crate::error::Result;
-use crate::{AskLimits, actors};
 
 /// [`callboard::Runtime`](crate::Runtime) for programs without an async runtime.
 #[derive(Debug)]
@@ -87,6 +89,19 @@ impl Runtime {
         ChatAgentSpec(self.0.agent(name))
     }
 
+    /// What its agents have spent together, and may; see [`Runtime::budget`](crate::Runtime::budget).
+    pub fn budget(&self) -> &Budget {
+        self.0.budget()
+    }
+
+    /// The gateway to its model. Its calls are futures: wait for them with [`wait`](runtime::wait).
+    ///
+    /// # Errors
+    /// [`StartError`] when it could not be started.
+    pub fn gateway(&self) -> Result<&Gateway, StartError> {
+        self.0.gateway()
+    }
+
     /// Stops in order, within this time and two seconds more.
     pub fn stop(self, within: Duration) -> StopReport {
         self.0.stop_blocking(within)
@@ -99,6 +114,16 @@ impl Runtime {
 pub struct ChatAgentSpec(chat_agent::ChatAgentSpec);
 
 impl ChatAgentSpec {
+    /// An agent with a gateway of your own; see [`ChatAgentSpec::new`](chat_agent::ChatAgentSpec::new).
+    pub fn new(name: impl Into<Arc<str>>, gateway: &Gateway, model: impl Into<String>) -> Self {
+        Self(chat_agent::ChatAgentSpec::new(name, gateway, model))
+    }
+
+    /// The same where the gateway may have failed to start.
+    pub fn of(name: impl Into<Arc<str>>, gateway: Result<Gateway, StartError>, model: impl Into<String>) -> Self {
+        Self(chat_agent::ChatAgentSpec::of(name, gateway, model))
+    }
+
     /// Who it is and how it answers.
     pub fn instructions(self, instructions: impl Into<String>) -> Self {
         Self(self.0.instructions(instructions))
@@ -109,6 +134,11 @@ impl ChatAgentSpec {
         Self(self.0.tool(tool))
     }
 
+    /// The same with a tool that others have, too.
+    pub fn shared_tool(self, tool: Arc<dyn Tool>) -> Self {
+        Self(self.0.shared_tool(tool))
+    }
+
     /// It may hand the conversation over to this agent.
     pub fn handoff(self, to: &ChatAgent, description: impl Into<String>) -> Self {
         Self(self.0.handoff(&to.0, description))
@@ -117,6 +147,11 @@ impl ChatAgentSpec {
     /// Where its sessions are kept.
     pub fn sessions(self, store: impl SessionStore) -> Self {
         Self(self.0.sessions(store))
+    }
+
+    /// The same with a store that others have, too.
+    pub fn shared_sessions(self, store: Arc<dyn SessionStore>) -> Self {
+        Self(self.0.shared_sessions(store))
     }
 
     /// How much chance there is in what it says: 0 to 2.
@@ -164,8 +199,9 @@ impl ChatAgentSpec {
         Self(self.0.limits(limits))
     }
 
-    /// What its calls use is taken from this budget.
-    pub fn budget(self, budget: &actors::gateway::Budget) -> Self {
+    /// What its calls use is taken from this: amounts, which are a part of its runtime's budget, or a budget in place of that one; see
+    /// [`ChatAgentSpec::budget`](chat_agent::ChatAgentSpec::budget).
+    pub fn budget(self, budget: impl Into<AgentBudget>) -> Self {
         Self(self.0.budget(budget))
     }
 
@@ -177,7 +213,7 @@ impl ChatAgentSpec {
     /// Starts the agent.
     ///
     /// # Errors
-    /// [`StartError`] for limits or tools that break a rule, or when the runtime is stopping.
+    /// As [`ChatAgentSpec::start`](chat_agent::ChatAgentSpec::start).
     pub fn start(self) -> Result<ChatAgent, StartError> {
         self.0.start().map(ChatAgent)
     }
@@ -224,6 +260,16 @@ impl ChatAgent {
     /// This agent as a tool of others.
     pub fn as_tool(&self, description: impl Into<String>) -> chat_agent::AgentTool {
         self.0.as_tool(description)
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Closes its front door: what was asked is still answered, and then it ends.
+    pub fn drain(&self) {
+        self.0.drain();
     }
 
     /// Ends it.

@@ -196,6 +196,11 @@ impl Error {
                 "raise model.max_tokens or model.max_cost (`ModelChoice::budget` in code), or ask without a language model".into()
             }
             Self::Start(StartError::Invalid(_)) => "correct the value that is named".into(),
+            Self::Start(StartError::Budget(_)) => {
+                "give the agent less, or raise the budget that is named (`ModelChoice::budget`); what an agent does not use comes back when \
+                 nobody has it any more"
+                    .into()
+            }
             Self::Start(StartError::RuntimeStopped) => "start another runtime".into(),
             Self::Start(StartError::GroupEnded) => "start another group".into(),
             Self::Start(_) => "close other programs, or start less at a time, and try again".into(),
@@ -256,7 +261,7 @@ impl Error {
             ) => ExitStatus::Limit,
             Self::Ask(ChatAgentError::Model { .. } | ChatAgentError::Unfit { .. }) => ExitStatus::Provider,
             Self::Ask(ChatAgentError::Session { .. } | ChatAgentError::Blocked { .. }) => ExitStatus::Input,
-            Self::IndexDeadline | Self::Budget(_) => ExitStatus::Limit,
+            Self::IndexDeadline | Self::Budget(_) | Self::Start(StartError::Budget(_)) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
         }

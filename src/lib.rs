@@ -58,7 +58,7 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 /// - The result is anything that is [`ToolOutput`](tools::ToolOutput): text, numbers, JSON, nothing, or a `Result`, whose error the model
 ///   is told.
 /// - An `async` function runs on the agent's shard and must not block. One that is not `async` may block: it runs on a pool of
-///   threads, and its thread is not ended by a time-out; ask its `ToolContext` whether anybody waits.
+///   threads, and its thread is not ended by a time-out: it keeps its place until it returns; ask its `ToolContext` whether anybody waits.
 /// - In the brackets: `name = "weather"`, and the [policy](tools::ToolPolicy): `timeout = "10s"`, `attempts = 3`, `at_once = 2`,
 ///   `max_output = 4096`, `sequential`, `needs_approval`.
 pub use callboard_macros::tool;

@@ -29,6 +29,9 @@ pub struct Runtime {
     kept: Kept,
 }
 
+/// What the budget of all agents together is called in errors.
+const TOTAL: &str = "runtime";
+
 /// The model of its agents.
 struct Model {
     /// Or why there is none.
@@ -77,7 +80,8 @@ impl Runtime {
         }
     }
 
-    /// With this model, its limits, and a budget for all agents together; a question or an agent with a budget of its own is outside of it.
+    /// With this model, its limits, and a budget for all agents together. An agent's [own amounts](ChatAgentSpec::budget) are a part of it; a
+    /// [`Budget`] that a question or an agent is given is outside of it, unless it was made below [`Runtime::budget`].
     ///
     /// # Errors
     /// [`Error::Start`](crate::Error::Start) when a limit breaks a rule, or the system gives no thread.
@@ -89,6 +93,7 @@ impl Runtime {
     pub(crate) fn on(core: runtime::Runtime, choice: ModelChoice) -> Result<Self> {
         let kept = Kept::of(&choice);
         let CrewModel { gateway, name, fallbacks, budget, output_tokens, .. } = choice.start(&core)?;
+        let budget = budget.named(TOTAL);
         let model = Model { gateway: Ok(gateway), name, fallbacks, budget, output_tokens };
         Ok(Self { core, model: model.into(), kept })
     }
@@ -119,7 +124,8 @@ impl Runtime {
         fallbacks.iter().fold(spec, |spec, other| spec.fallback(other.as_str()))
     }
 
-    /// What its agents have spent together, and may.
+    /// What its agents have spent together, and may. What else the program pays for from the same amount it takes from a budget below:
+    /// [`Budget::child`] for a cap, [`Budget::split`] for a part that is set aside.
     pub fn budget(&self) -> &Budget {
         &self.model().budget
     }
@@ -138,7 +144,7 @@ impl Runtime {
             let served = ServedModel { price: free, ..ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive)) };
             let gateway = Gateway::start(&self.core, vec![served], Default::default());
             let AskLimits { output_tokens, .. } = AskLimits::default();
-            let (name, budget) = (builtin::NAME.to_owned(), Budget::new(BudgetLimits::default()));
+            let (name, budget) = (builtin::NAME.to_owned(), Budget::new(BudgetLimits::default()).named(TOTAL));
             Model { gateway, name, fallbacks: Vec::new(), budget, output_tokens }
         })
     }

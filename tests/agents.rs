@@ -116,11 +116,12 @@ fn a_tool_says_of_itself_what_its_function_says() {
         attempts: 3,
         at_once: Some(2),
         sequential: true,
+        blocks: false,
         needs_approval: false,
         max_output: 1000,
     };
     assert_eq!(temperature.policy(), expected);
-    assert_eq!(add.policy(), ToolPolicy::default());
+    assert_eq!(add.policy(), ToolPolicy { blocks: true, ..ToolPolicy::default() }, "a plain function");
     assert_eq!(nothing.spec().parameters["type"], "object");
 }
 

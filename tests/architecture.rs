@@ -1,10 +1,12 @@
 //! Does the tree still have the shape that ARCHITECTURE.md describes? An ordinary test that only reads files.
 //!
-//! The rules are functions from text to complaints (`architecture/rules.rs`, `errors.rs`, `tried.rs`), so that each can be shown to fail
-//! (`architecture/noticed.rs`, and in `tried.rs` itself). What the compiler or clippy can see is left to them (clippy.toml).
+//! The rules are functions from text to complaints (`architecture/rules.rs`, `errors.rs`, `faces.rs`, `tried.rs`), so that each can be shown
+//! to fail (`architecture/noticed.rs`, and in `faces.rs` and `tried.rs` themselves). What the compiler or clippy can see is left to them (clippy.toml).
 
 #[path = "architecture/errors.rs"]
 mod errors;
+#[path = "architecture/faces.rs"]
+mod faces;
 #[path = "architecture/noticed.rs"]
 mod noticed;
 #[path = "architecture/rules.rs"]
@@ -16,6 +18,7 @@ mod tree;
 #[path = "architecture/tried.rs"]
 mod tried;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use errors::{codes_are_documented, errors_can_be_handled};
@@ -84,6 +87,15 @@ fn every_error_has_a_code_and_says_whether_to_try_again() {
     assert!(found > 15, "only {found} public error types were found: does the rule still see them?");
     hold(all.iter().flat_map(errors_can_be_handled));
     hold(codes_are_documented(&all, &read("docs/embedding.md")));
+}
+
+#[test]
+fn the_blocking_face_has_the_names_of_the_async_one() {
+    let (blocking, mut others) = (read("src/blocking.rs"), rust("actors/src/chat_agent"));
+    others.push(Source { path: "src/runtime.rs".into(), text: read("src/runtime.rs") });
+    let found: usize = faces::methods_of(&others).values().map(BTreeSet::len).sum();
+    assert!(found > 40, "only {found} methods were found: does the rule still see them?");
+    hold(faces::faces_agree(&others, &Source { path: "src/blocking.rs".into(), text: blocking }, faces::APART));
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
                 ToolError::Schema(x()) => "tool_schema", IN_VAIN;
                 ToolError::Failed(x()) => "tool_failed", IN_VAIN;
                 ToolError::Unavailable(x()) => "tool_unavailable", AGAIN;
+                ToolError::Busy(x()) => "tool_busy", AGAIN;
             },
         ),
         (
@@ -174,6 +175,7 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
                 StartError::Overloaded => "overloaded", AGAIN;
                 StartError::Thread(x()) => "thread", AGAIN;
                 StartError::Invalid(x()) => "invalid_configuration", IN_VAIN;
+                StartError::Budget(x()) => "budget", IN_VAIN;
             },
         ),
         (
@@ -364,6 +366,7 @@ fn of_what_runs_hold() -> Vec<Row> {
         start(StartError::Overloaded) => "overloaded", AGAIN, "close other programs";
         start(StartError::Thread(x())) => "thread", AGAIN, "close other programs";
         start(StartError::Invalid(x())) => "invalid_configuration", IN_VAIN, "correct the value";
+        start(StartError::Budget(x())) => "budget", IN_VAIN, "give the agent less";
         Error::Sources(RetrieveError::Unavailable(x())) => "search_unavailable", AGAIN, "try again";
         Error::Sources(RetrieveError::Damaged(x())) => "index_damaged", IN_VAIN, "remove the cache folder";
         Error::Replies(StoreError::Locked(x())) => "store_locked", AGAIN, "try again when";

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::chat::{ChatReply, ChatRequest, ToolSpec, Turn};
+use crate::chat_agent::ToolPlace;
 use crate::error::{ModelError, RetrieveError, StoreError, ToolError};
 use crate::gateway::{Budget, Chunks, Timeouts};
 use crate::mailbox::AgentId;
@@ -190,10 +191,17 @@ pub struct ToolPolicy {
     pub timeout: Duration,
     /// How often a call is made at most when it fails in a way that may pass: at least 1, which is the default and no retry.
     pub attempts: u32,
-    /// How many of an agent's asks and turns may use it at the same time: at least 1; `None`, the default, is as many as come.
+    /// How many of an agent's asks and turns may use it at the same time: at least 1; `None`, the default, is as many as come. What goes
+    /// on after its time, on a thread, is one of them until it is over; a call that waits for nothing but such is given up after `timeout`
+    /// ([`ToolError::Busy`]).
     pub at_once: Option<usize>,
-    /// Its calls wait for those before them in the turn, and those after them wait for it. Not so by default.
+    /// Its calls wait for those before them in the turn, and those after them wait for it. Not so by default. One that goes on after its
+    /// time, on a thread, is waited for by later turns, too.
     pub sequential: bool,
+    /// It works on a thread of the blocking pool, as a plain function with `#[tool]` does. A process has 256 for its tools together, and a
+    /// tool as many of these as it leaves free; one more call waits for a thread, within `timeout`. Not so by default. A tool of your own
+    /// that says so gives what [`ToolContext::place`] holds to its work.
+    pub blocks: bool,
     /// A person has to approve each call. Not so by default. The wait for the person is none of `timeout`.
     pub needs_approval: bool,
     /// The longest output in bytes that the model is shown: at least 64; more is cut. The default is 64 KiB.
@@ -203,7 +211,16 @@ pub struct ToolPolicy {
 impl Default for ToolPolicy {
     fn default() -> Self {
         let timeout = Duration::from_secs(60);
-        Self { timeout, attempts: 1, at_once: None, sequential: false, needs_approval: false, max_output: 64 * 1024 }
+        let max_output = 64 * 1024;
+        Self {
+            timeout,
+            attempts: 1,
+            at_once: None,
+            sequential: false,
+            blocks: false,
+            needs_approval: false,
+            max_output,
+        }
     }
 }
 
@@ -231,6 +248,9 @@ pub struct ToolContext {
     /// Ends with the ask, or when nobody waits for this attempt any more: for a tool that cannot be dropped, such as one on a thread
     /// of its own.
     pub scope: Scope,
+    /// What the call takes up, of `at_once` and of the other bounds. A tool on a thread of its own [holds](ToolPlace::hold) it there until
+    /// it is over, so that calls which nobody waits for any more are counted still.
+    pub place: ToolPlace,
 }
 
 /// What a [`Guardrail`] looks at.
@@ -298,6 +318,6 @@ pub enum Decision {
 
 /// Asks a person. The ask goes on waiting, within its time.
 pub trait Approver: Send + Sync + 'static {
-    /// What the person decides. Dropping the future means that nobody waits for the decision any more.
+    /// What the person decides. Dropping the future means that nobody waits for the decision any more. A panic denies.
     fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision>;
 }

@@ -239,6 +239,9 @@ fn a_tool_waits_for_a_person_whose_decision_is_of_this_very_call() {
 
         let other = start(Some(|_| Decision::Approved { fingerprint: "0".repeat(64) }));
         assert!(other.ask("x").await.unwrap().text.contains("another call than this one"));
+        let panics = start(Some(|_| panic!("on purpose"))).ask("x").await.unwrap().text;
+        let denied = "error: it was not approved: the approver panicked: on purpose";
+        assert_eq!(panics, format!("{denied} | {denied}"));
     });
 }
 

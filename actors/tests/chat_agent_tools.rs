@@ -182,3 +182,16 @@ fn a_tools_deadline_is_its_own_or_that_of_the_ask_whichever_is_earlier() {
         });
     }
 }
+
+#[test]
+fn calls_that_are_waited_for_are_worth_waiting_for() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, calls_once("a", "{}"));
+        // Each takes a second, so the fourth waits for three.
+        let policy = ToolPolicy { timeout: SECOND + SECOND / 2, at_once: Some(1), ..ToolPolicy::default() };
+        let agent = spec(&gateway).tool(slow("a", policy)).start().unwrap();
+        for answer in agent.ask_all(["x"; 4]).collect().await {
+            assert_eq!(answer.unwrap().text, "a {}");
+        }
+    });
+}

@@ -28,7 +28,8 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
         Argument::Context => quote! { context.clone() },
     });
     let call = quote! { call(#(#passed),*) };
-    let (body, policy) = (body(item.sig.asyncness.is_some(), &call), policy(options));
+    let is_async = item.sig.asyncness.is_some();
+    let (body, policy) = (body(is_async, &call), policy(options, !is_async));
     let mut inner = item.clone();
     inner.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
     inner.vis = syn::Visibility::Inherited;
@@ -82,23 +83,27 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
 fn body(is_async: bool, call: &TokenStream) -> TokenStream {
     match is_async {
         true => quote! { __port::output(#call.await) },
-        false => quote! { __port::blocking(move || __port::output(#call)).await },
+        false => quote! {
+            let place = context.place.hold();
+            __port::blocking(place, move || __port::output(#call)).await
+        },
     }
 }
 
-fn policy(options: &Options) -> TokenStream {
+fn policy(options: &Options, blocks: bool) -> TokenStream {
     let Options { timeout, attempts, at_once, max_output, sequential, needs_approval, .. } = options;
     let timeout = timeout.map(|time| quote! { policy.timeout = ::std::time::Duration::from_millis(#time); });
     let attempts = attempts.as_ref().map(|attempts| quote! { policy.attempts = #attempts; });
     let at_once = at_once.as_ref().map(|calls| quote! { policy.at_once = ::std::option::Option::Some(#calls); });
     let max_output = max_output.as_ref().map(|bytes| quote! { policy.max_output = #bytes; });
     let needs_approval = needs_approval.then(|| quote! { policy.needs_approval = true; });
+    let blocks = blocks.then(|| quote! { policy.blocks = true; });
     let sequential = sequential.then(|| quote! { policy.sequential = true; });
     quote! {
         fn policy(&self) -> __port::ToolPolicy {
             #[allow(unused_mut)]
             let mut policy = __port::ToolPolicy::default();
-            #timeout #attempts #at_once #max_output #sequential #needs_approval
+            #timeout #attempts #at_once #max_output #blocks #sequential #needs_approval
             policy
         }
     }

@@ -1,30 +1,39 @@
 //! How is a person at a terminal asked whether a tool may be called?
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Arc, LazyLock};
 
 use callboard_actors::ports::{Approval, Approver, Decision};
 use callboard_actors::research::inert;
 use callboard_actors::runtime::WorkBeside;
 use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
 
 /// Asks on standard error, and reads the answer from standard input: `y` approves. Where standard input is no terminal it denies: there is
 /// nobody to ask. One question at a time; a question that nobody waits for any more is still on the screen, and its answer counts for
-/// nothing.
+/// nothing; the next question comes after it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TerminalApprover;
 
 impl Approver for TerminalApprover {
     fn decide(&self, approval: Approval) -> BoxFuture<'static, Decision> {
         Box::pin(async move {
-            let beside = WorkBeside::begin();
-            let asks = move || {
-                let _until_it_is_over = beside;
-                ask(&approval)
-            };
-            let asked = tokio::task::spawn_blocking(asks).await;
-            asked.unwrap_or_else(|_| denied("the program is ending"))
+            let asked = at_the_terminal(move || ask(&approval)).await;
+            asked.unwrap_or_else(|| denied("the program is ending"))
         })
     }
+}
+
+/// Does it on a thread that may block, one at a time: a person who does not answer keeps one thread, however often he is asked.
+async fn at_the_terminal<T: Send + 'static>(asks: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    static TERMINAL: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+    let alone = TERMINAL.clone().lock_owned().await;
+    let beside = WorkBeside::begin();
+    let asks = move || {
+        let _until_it_is_over = (alone, beside);
+        asks()
+    };
+    tokio::task::spawn_blocking(asks).await.ok()
 }
 
 fn ask(approval: &Approval) -> Decision {
@@ -66,9 +75,30 @@ fn denied(reason: &str) -> Decision {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_person_who_does_not_answer_keeps_one_thread_however_often_he_is_asked() {
+        let (answers, answer) = mpsc::sync_channel(1);
+        let mut first = Box::pin(at_the_terminal(move || answer.recv()));
+        assert!((&mut first).now_or_never().is_none());
+        // Nobody waits for it any more, and its thread goes on.
+        drop(first);
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let counted = begun.clone();
+            assert!(at_the_terminal(move || counted.fetch_add(1, Ordering::SeqCst)).now_or_never().is_none());
+        }
+        assert_eq!((begun.load(Ordering::SeqCst), Arc::strong_count(&begun)), (0, 1), "none is on a thread");
+        answers.send(()).unwrap();
+        assert_eq!(at_the_terminal(|| 7).await, Some(7));
+    }
 
     #[test]
     fn only_yes_approves_and_nothing_of_it_acts_on_the_terminal() {

@@ -8,6 +8,7 @@ mod output;
 
 pub use actix_tool::ActixTool;
 pub use approval::TerminalApprover;
+pub use callboard_actors::chat_agent::{HeldPlace, ToolPlace};
 pub use callboard_actors::error::ToolError;
 pub use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
 pub use callboard_actors::ports::{Tool, ToolContext, ToolPolicy};
@@ -19,6 +20,7 @@ pub use output::ToolOutput;
 pub mod port {
     use std::sync::OnceLock;
 
+    use callboard_actors::chat_agent::HeldPlace;
     use callboard_actors::runtime::WorkBeside;
     use callboard_actors::schema::{self, Rules};
     use serde::de::DeserializeOwned;
@@ -83,13 +85,14 @@ pub mod port {
         output.into_output()
     }
 
-    /// Runs what may block where it blocks nobody.
+    /// Runs what may block where it blocks nobody. It keeps its place until it is over, however long it is waited for.
     pub async fn blocking<T: Send + 'static>(
+        place: HeldPlace,
         work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
         let beside = WorkBeside::begin();
         let marked = move || {
-            let _until_it_is_over = beside;
+            let _until_it_is_over = (beside, place);
             work()
         };
         match tokio::task::spawn_blocking(marked).await {

@@ -12,6 +12,7 @@ use super::behalf::Behalf;
 use super::delegate::Handoff;
 use super::guard::{Blocked, look};
 use super::host::Host;
+use super::places::ToolPlace;
 use super::question::Question;
 use super::remember::{keep, recall};
 use super::spec::Plan;
@@ -322,7 +323,7 @@ impl Asking {
             }
             None => None,
         };
-        let making = plan.tools.make(made, &context, &plan.guards, &pending);
+        let making = plan.tools.make(made, &context, &plan.guards, &pending, &self.agent.host.order);
         let made = tokio::time::timeout_at(self.until, making).await;
         let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
             turns.count_tools(pending.begun(), since.elapsed());
@@ -381,6 +382,7 @@ impl Asking {
             attempt: 0,
             deadline: self.until,
             scope: Scope::root(),
+            place: ToolPlace::default(),
         }
     }
 

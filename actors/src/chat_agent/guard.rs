@@ -87,7 +87,11 @@ impl Guards {
                 let (agent, tool, arguments) = (agent.clone(), tool.to_owned(), arguments.clone());
                 let approval = Approval { agent, tool, arguments, fingerprint: fingerprint.clone() };
                 at(Stage::Approval);
-                match approver.decide(approval).await {
+                // Called here, so that a panic at once is one of the approver.
+                let asked =
+                    std::panic::AssertUnwindSafe(async { approver.decide(approval).await }).catch_unwind().await;
+                let panicked = |panic| format!("the approver panicked: {}", crate::mailbox::panic_text(panic));
+                match asked.unwrap_or_else(|panic| Decision::Denied { reason: panicked(panic) }) {
                     Decision::Approved { fingerprint: of } if of == fingerprint => Ok(()),
                     Decision::Approved { .. } => {
                         Err(ToolError::Failed("what was approved is another call than this one".to_owned()))

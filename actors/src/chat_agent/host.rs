@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::answer::{ChatAgentError, Ended};
 use super::drive::{self, Events, carry_out};
 use super::line::{Came, Line};
+use super::places::Order;
 use super::question::Question;
 use super::spec::Plan;
 use super::{AskTurn, Asking, GRACE};
@@ -34,6 +35,8 @@ pub(super) struct Host {
     pub(super) plan: Arc<Plan>,
     actor: OnceLock<Result<AgentRef<Message>, StartError>>,
     line: Mutex<Line<Asked>>,
+    /// Of the calls of its tools.
+    pub(super) order: Order,
 }
 
 /// An ask on its way.
@@ -67,7 +70,7 @@ fn stopped(asked: Asked) {
 impl Host {
     pub(super) fn new(name: Arc<str>, plan: Arc<Plan>) -> Arc<Self> {
         let line = Mutex::new(Line::new(plan.capacity));
-        Arc::new(Self { name, plan, actor: OnceLock::new(), line })
+        Arc::new(Self { name, plan, actor: OnceLock::new(), line, order: Order::default() })
     }
 
     fn line(&self) -> MutexGuard<'_, Line<Asked>> {

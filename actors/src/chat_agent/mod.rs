@@ -3,7 +3,7 @@
 //!
 //! - `spec`, `limits`: how an agent is started, and how far an ask may go
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
-//! - `behalf`: on whose behalf it is asked
+//! - `behalf`, `expense`: on whose behalf it is asked, and at whose expense
 //! - `many`: many questions at once
 //! - `delegate`: agents that work for others
 //! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
@@ -11,6 +11,7 @@
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
+//! - `places`, `threads`: how many of them are at work, those that nobody waits for included
 //! - `drive`: one ask carried out
 //! - `waits`: what it waited for when its time was over
 //! - `line`, `host`: one ask at a time, and where
@@ -19,12 +20,14 @@ mod answer;
 mod behalf;
 mod delegate;
 mod drive;
+mod expense;
 mod form;
 mod guard;
 mod host;
 mod limits;
 mod line;
 mod many;
+mod places;
 mod question;
 mod remember;
 mod rests;
@@ -32,6 +35,7 @@ mod sessions;
 mod spec;
 mod stream;
 mod summary;
+mod threads;
 mod tools;
 mod turns;
 mod typed;
@@ -53,8 +57,10 @@ use host::Host;
 use answer::Ended;
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
 pub use delegate::AgentTool;
+pub use expense::AgentBudget;
 pub use limits::AskLimits;
 pub use many::{AskAll, AskProgress};
+pub use places::{HeldPlace, ToolPlace};
 pub use question::{AnswerForm, Check, Question};
 pub use sessions::MemorySessions;
 pub use spec::ChatAgentSpec;

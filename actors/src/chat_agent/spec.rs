@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ChatAgent;
 use super::delegate::Handoff;
+use super::expense::{AgentBudget, Expense};
 use super::guard::Guards;
 use super::host::Host;
 use super::limits::AskLimits;
@@ -40,7 +41,7 @@ pub struct ChatAgentSpec {
     rests: Arc<Rests>,
     guards: Guards,
     limits: AskLimits,
-    budget: Option<Budget>,
+    expense: Expense,
     capacity: usize,
 }
 
@@ -73,7 +74,7 @@ impl ChatAgentSpec {
             rests: Arc::default(),
             guards: Guards::default(),
             limits: AskLimits::default(),
-            budget: None,
+            expense: Expense::default(),
             capacity: CAPACITY,
         }
     }
@@ -193,8 +194,14 @@ impl ChatAgentSpec {
     }
 
     /// What its calls use is taken from this budget, unless the question brings its own.
-    pub fn budget(mut self, budget: &Budget) -> Self {
-        self.budget = Some(budget.clone());
+    ///
+    /// - Amounts ([`BudgetLimits`](crate::gateway::BudgetLimits)) are a [part](Budget::split) of the budget that it would have otherwise: its
+    ///   runtime's, or the one that was said before. They are set aside when it [starts](Self::start), nobody else can use them, and
+    ///   what it spends is in both. What is left comes back when the agent has ended and nobody has it any more.
+    /// - A [`Budget`] is taken in place of that one. One that the program has made below it, by [`Budget::child`] or [`Budget::split`], counts
+    ///   there, too; a new one does not.
+    pub fn budget(mut self, budget: impl Into<AgentBudget>) -> Self {
+        self.expense.say(budget.into());
         self
     }
 
@@ -208,7 +215,7 @@ impl ChatAgentSpec {
     ///
     /// # Errors
     /// [`StartError`] for a name, a capacity, a temperature, limits or tools that break a rule, or for a model that the gateway does not
-    /// serve.
+    /// serve. [`StartError::Budget`] when less is left than its own [budget](Self::budget) is to be.
     pub fn start(self) -> Result<ChatAgent, StartError> {
         let Self {
             name,
@@ -225,7 +232,7 @@ impl ChatAgentSpec {
             rests,
             guards,
             limits,
-            budget,
+            expense,
             capacity,
         } = self;
         is_a_name(&name)?;
@@ -252,6 +259,7 @@ impl ChatAgentSpec {
             }
             specs.push(handoff.spec.clone());
         }
+        let budget = expense.begin(&name)?;
         let summaries = summarises.then(|| summary_model.unwrap_or_else(|| model.clone()));
         let plan = Plan {
             gateway,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::guard::Guards;
+use super::places::{Order, Taken, ToolPlaces, TurnPlaces};
 use super::turns::Outcome;
 use super::waits::{Pending, Stage};
 use crate::chat::{ToolCall, ToolSpec};
@@ -25,13 +26,22 @@ pub(super) struct Entry {
     policy: ToolPolicy,
     tool: Arc<dyn Tool>,
     /// `None` when there is no limit.
-    places: Option<Arc<Semaphore>>,
+    places: Option<ToolPlaces>,
 }
 
 /// The tools of an agent.
 pub(super) struct Tools {
     at_once: usize,
     entries: Vec<Entry>,
+}
+
+/// What the calls of one turn have in common.
+#[derive(Clone, Copy)]
+struct Calling<'a> {
+    ask: &'a ToolContext,
+    guards: &'a Guards,
+    pending: &'a Pending,
+    places: &'a TurnPlaces,
 }
 
 /// Arguments of no call are longer, in bytes.
@@ -63,34 +73,32 @@ impl Tools {
         ask: &ToolContext,
         guards: &Guards,
         pending: &Pending,
+        order: &Order,
     ) -> Vec<Outcome> {
+        let is_ordered = self.entries.iter().any(|entry| entry.policy.sequential);
+        let places = TurnPlaces::new(self.at_once, is_ordered.then_some(order));
+        let calling = Calling { ask, guards, pending, places: &places };
         let mut outcomes = Vec::with_capacity(calls.len());
         let mut beside = Vec::new();
         for call in calls {
             match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
                 false => beside.push(call),
                 true => {
-                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), ask, guards, pending).await);
-                    outcomes.push(self.make_one(call, ask, guards, pending).await);
+                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), calling).await);
+                    outcomes.push(self.make_one(call, calling).await);
                 }
             }
         }
-        outcomes.extend(self.make_beside(beside, ask, guards, pending).await);
+        outcomes.extend(self.make_beside(beside, calling).await);
         outcomes
     }
 
-    async fn make_beside(
-        &self,
-        calls: Vec<ToolCall>,
-        ask: &ToolContext,
-        guards: &Guards,
-        pending: &Pending,
-    ) -> Vec<Outcome> {
+    async fn make_beside(&self, calls: Vec<ToolCall>, calling: Calling<'_>) -> Vec<Outcome> {
         if let [_] = calls[..] {
             let call = calls.into_iter().next().unwrap_or_default();
-            return vec![self.make_one(call, ask, guards, pending).await];
+            return vec![self.make_one(call, calling).await];
         }
-        let calls = calls.into_iter().map(|call| self.make_one(call, ask, guards, pending));
+        let calls = calls.into_iter().map(|call| self.make_one(call, calling));
         stream::iter(calls).buffered(self.at_once).collect().await
     }
 
@@ -99,7 +107,8 @@ impl Tools {
     }
 
     /// Every error becomes words for the model.
-    async fn make_one(&self, call: ToolCall, ask: &ToolContext, guards: &Guards, pending: &Pending) -> Outcome {
+    async fn make_one(&self, call: ToolCall, calling: Calling<'_>) -> Outcome {
+        let Calling { ask, guards, pending, places } = calling;
         let ToolCall { id, name, arguments } = call;
         let made = match self.find(&name) {
             None => Err(self.unknown(&name)),
@@ -113,7 +122,7 @@ impl Tools {
                     let made = match guards.allow(&ask.agent, &name, &arguments, needs, at).await {
                         Ok(()) => {
                             at(Stage::Tool);
-                            entry.call(arguments, &id, ask).instrument(span).await
+                            entry.call(arguments, &id, ask, places).instrument(span).await
                         }
                         Err(refused) => Err(refused),
                     };
@@ -172,39 +181,44 @@ impl Entry {
         } else if policy.max_output < 64 {
             format!("the tool {name} has a max_output of {}; it must be at least 64 bytes", policy.max_output)
         } else {
-            let places = policy.at_once.map(|calls| Arc::new(Semaphore::new(calls)));
+            let places = policy.at_once.map(ToolPlaces::new);
             return Ok(Self { spec, policy, tool: tool.clone(), places });
         };
         Err(StartError::Invalid(broken))
     }
 
-    /// One call with its retries.
-    async fn call(&self, arguments: Value, id: &str, ask: &ToolContext) -> Result<String, ToolError> {
-        let _place = match &self.places {
-            Some(places) => places.acquire().await.ok(),
-            None => None,
-        };
+    /// One call with its retries. Each attempt takes its places anew: the work of the one before may have kept its own.
+    async fn call(
+        &self,
+        arguments: Value,
+        id: &str,
+        ask: &ToolContext,
+        places: &TurnPlaces,
+    ) -> Result<String, ToolError> {
         let call: Arc<str> = id.into();
+        let take = || places.take(&self.spec, &self.policy, self.places.as_ref(), ask.deadline);
         let mut attempt = 1;
         while attempt < self.policy.attempts {
-            match self.attempt(arguments.clone(), self.context(ask, &call, attempt)).await {
+            let taken = take().await?;
+            match self.attempt(arguments.clone(), self.context(ask, &call, attempt, &taken), taken).await {
                 Err(error) if error.is_retryable() => attempt += 1,
                 made => return made,
             }
         }
+        let taken = take().await?;
         // The last attempt takes the arguments, and no copy of them.
-        self.attempt(arguments, self.context(ask, &call, attempt)).await
+        self.attempt(arguments, self.context(ask, &call, attempt, &taken), taken).await
     }
 
-    fn context(&self, ask: &ToolContext, call: &Arc<str>, attempt: u32) -> ToolContext {
+    fn context(&self, ask: &ToolContext, call: &Arc<str>, attempt: u32, taken: &Taken) -> ToolContext {
         let own = Instant::now().checked_add(self.policy.timeout);
         let deadline = own.map_or(ask.deadline, |own| own.min(ask.deadline));
         let scope = ask.scope.child_until(Some(deadline));
-        ToolContext { call: call.clone(), attempt, deadline, scope, ..ask.clone() }
+        ToolContext { call: call.clone(), attempt, deadline, scope, place: taken.place(), ..ask.clone() }
     }
 
     /// One attempt: until its end, its panic or its time-out.
-    async fn attempt(&self, arguments: Value, context: ToolContext) -> Result<String, ToolError> {
+    async fn attempt(&self, arguments: Value, context: ToolContext, taken: Taken) -> Result<String, ToolError> {
         let (deadline, until_here) = (context.deadline, Ends(context.scope.clone()));
         let panicked = |panic: String| ToolError::Failed(format!("the tool panicked: {panic}"));
         let made = contain(|| self.tool.call(arguments, context)).map_err(panicked)?;
@@ -213,7 +227,10 @@ impl Entry {
         match made {
             Ok(Ok(output)) => output.map(|output| cut(output, self.policy.max_output)),
             Ok(Err(panic)) => Err(panicked(panic_text(panic))),
-            Err(_late) => Err(ToolError::Unavailable(format!("it took longer than {:?}", self.policy.timeout))),
+            Err(_late) => {
+                let goes_on = if taken.is_held() { ", and it still runs" } else { "" };
+                Err(ToolError::Unavailable(format!("it took longer than {:?}{goes_on}", self.policy.timeout)))
+            }
         }
     }
 }

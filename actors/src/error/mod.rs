@@ -126,6 +126,9 @@ pub enum StartError {
     /// A value of the configuration breaks a rule.
     #[error("invalid configuration: {0}")]
     Invalid(String),
+    /// Less is left of a budget than is to be set aside for the agent.
+    #[error("its budget cannot be set aside: {0}")]
+    Budget(String),
 }
 
 impl StartError {
@@ -137,6 +140,7 @@ impl StartError {
             Self::Overloaded => "overloaded",
             Self::Thread(_) => "thread",
             Self::Invalid(_) => "invalid_configuration",
+            Self::Budget(_) => "budget",
         }
     }
 

@@ -19,6 +19,10 @@ pub enum ToolError {
     /// A passing fault: the same call may work later.
     #[error("it is not available at the moment: {0}")]
     Unavailable(String),
+    /// It was not called: what it waited for is held by calls that went over their time and go on, on threads that nobody can end. The
+    /// text says what that is.
+    #[error("it was not called: {0}")]
+    Busy(String),
 }
 
 impl ToolError {
@@ -29,12 +33,13 @@ impl ToolError {
             Self::Schema(_) => "tool_schema",
             Self::Failed(_) => "tool_failed",
             Self::Unavailable(_) => "tool_unavailable",
+            Self::Busy(_) => "tool_busy",
         }
     }
 
     /// Whether the same call may work later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Busy(_))
     }
 }
 
