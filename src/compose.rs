@@ -148,7 +148,7 @@ fn advice(name: &str) -> String {
         Some((_, model)) => {
             let model = if model.is_empty() { "NAME" } else { model };
             format!(
-                "there is: {known}. A server that speaks as OpenAI does is `openai/{model}` with its address in \
+                "the providers are {known}. A server that speaks as OpenAI does is `openai/{model}` with its address in \
                  OPENAI_BASE_URL"
             )
         }
@@ -196,9 +196,9 @@ mod tests {
         for (name, advice) in [
             ("gpt", "`openai/gpt`"),
             ("openai/", "`openai/NAME`"),
-            ("opneai/x", "there is: openai, anthropic, gemini, ollama."),
+            ("opneai/x", "the providers are openai, anthropic, gemini, ollama."),
             ("mistral/x", "`openai/x` with its address in OPENAI_BASE_URL"),
-            ("/", "there is: openai, anthropic"),
+            ("/", "the providers are openai, anthropic"),
             ("", "`builtin`"),
         ] {
             let error = model_with(&named(name), keyed).unwrap_err();

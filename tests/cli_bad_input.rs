@@ -239,7 +239,10 @@ fn skipped_files_are_counted_in_one_line() {
     let ran = place.run([QUESTION, "--corpus", "docs"]);
     let lines: Vec<_> = ran.err.lines().filter(|line| line.contains("skipped")).collect();
     assert!(matches!(lines[..], [line] if line.starts_with("note: 2 files were skipped: binary (2)")), "{}", ran.err);
-    assert!(lines[0].ends_with("; listed in the JSON and in the files of --out"), "{}", ran.err);
+    assert!(lines[0].ends_with("; a report in a folder, --out DIR, lists them"), "{}", ran.err);
+    let listed = |more: &[&str]| place.run([&[QUESTION, "--corpus", "docs"], more].concat()).err;
+    assert!(listed(&["--out", "report"]).contains("; listed in the files of --out\n"));
+    assert!(listed(&["--output", "json"]).contains("; listed in the JSON\n"));
     assert!(!ran.out.contains("skipped"), "{}", ran.out);
     let quiet = place.run([QUESTION, "--corpus", "docs", "--quiet"]);
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));

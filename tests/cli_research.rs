@@ -161,7 +161,7 @@ fn the_plan_needs_no_corpus() {
     assert!(text.out.contains("\n  t1  ") && text.out.contains("\n  t2  "), "{}", text.out);
     let json = place.run([question, "--plan-only", "--output", "json"]).json();
     let keys: Vec<_> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["generator", "plan", "question", "schema_version"]);
+    assert_eq!(keys, ["generator", "plan", "question", "rules_instead", "schema_version"]);
     assert_eq!(json["plan"].as_array().unwrap().len(), 2);
     let line = place.run([question, "--plan-only", "--output", "jsonl"]).lines();
     assert_eq!((line.len(), line[0]["type"].as_str()), (1, Some("plan")));

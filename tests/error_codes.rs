@@ -411,3 +411,50 @@ fn cells(page: &str, path: &str) -> Option<(BTreeSet<String>, BTreeSet<String>)>
     let cells: Vec<&str> = line.split('|').collect();
     Some((quoted(cells.get(3)?), quoted(cells.get(4)?)))
 }
+
+/// What only programs meet: agents of their own, files that they open themselves, features that the program has.
+const OF_PROGRAMS: [&str; 4] = ["stopped", "io", "feature_off", "store_not_given"];
+
+#[test]
+fn the_page_of_the_command_line_has_every_code_that_the_program_prints() {
+    let root = |path: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let page = std::fs::read_to_string(root("docs/command-line.md")).unwrap();
+    let table = page.split("### Codes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a table of codes");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let named = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+    let told: BTreeSet<String> = named.map(str::to_owned).collect();
+
+    // What the library says of a run, of its corpus, of its files and of the configuration.
+    let of = |table: &[(&'static str, Vec<Row>)], path: &str| {
+        let rows = table.iter().filter(|(name, _)| *name == path).flat_map(|(_, rows)| rows);
+        rows.map(|row| row.wanted.0).collect::<Vec<_>>()
+    };
+    let mut codes: BTreeSet<String> =
+        of_runs().iter().chain(&of_what_runs_hold()).map(|row| row.wanted.0.to_owned()).collect();
+    let (stores, settings) = (of_stores(), of_settings_and_tests());
+    let errors = ["error::StoreError", "error::RetrieveError"].map(|name| format!("callboard::actors::{name}"));
+    for path in errors.iter().map(String::as_str).chain(["callboard::corpus::CorpusError", "callboard::WriteError"]) {
+        codes.extend(of(&stores, path).into_iter().map(str::to_owned));
+    }
+    codes.extend(of(&settings, "callboard::config::ConfigError").into_iter().map(str::to_owned));
+    OF_PROGRAMS.iter().for_each(|code| assert!(codes.remove(*code), "{code} is nobody's"));
+
+    // What the command says itself.
+    let mut sources = vec![root("src/research/ended.rs")];
+    let mut folders = vec![root("src/cli")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { folders.push(entry) } else { sources.push(entry) }
+        }
+    }
+    let before = codes.len();
+    for source in sources {
+        let text = std::fs::read_to_string(source).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().split_whitespace().collect::<String>();
+        for begin in ["entry(\"", "code:\""] {
+            codes.extend(code.split(begin).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    assert!(codes.len() >= before + 4, "the literals in src/cli are not seen: {codes:?}");
+    assert_eq!(told, codes, "the table of codes in docs/command-line.md");
+}

@@ -6,6 +6,7 @@ mod args;
 mod completions;
 mod doctor;
 mod duration;
+mod ending;
 mod hints;
 mod keys;
 mod mock_args;

@@ -44,24 +44,35 @@ pub(super) fn answer(text: &str, status: ExitStatus) -> ExitStatus {
 
 /// Says an error to people and, where JSON was asked for, to programs.
 pub(super) fn failure(output: Output, error: ErrorEntry, status: ExitStatus) -> ExitStatus {
-    complain(&error);
-    match layout(output) {
-        Some(layout) if !ANSWERED.load(Ordering::Relaxed) => answer(&json::failure(error, layout), status),
+    let ended = match layout(output) {
+        Some(layout) if !ANSWERED.load(Ordering::Relaxed) => answer(&json::failure(error.clone(), layout), status),
         _ => status,
-    }
+    };
+    // Last, so that it is seen on a terminal.
+    complain(&error);
+    ended
 }
 
 /// The same for an error of the library.
 pub(super) fn failed(output: Output, error: &Error) -> ExitStatus {
+    failure(output, entry(error), error.exit_status())
+}
+
+/// What is said of an error of the library.
+pub(super) fn entry(error: &Error) -> ErrorEntry {
     let cause = error.model_error().map(|error| error.code().to_owned());
-    let entry = ErrorEntry { cause, ..ErrorEntry::new(error.code(), error, hints::of(error)) };
-    failure(output, entry, error.exit_status())
+    ErrorEntry { cause, ..ErrorEntry::new(error.code(), error, hints::of(error)) }
 }
 
 /// Says an error to people: what happened, and what to do.
 pub(super) fn complain(error: &ErrorEntry) {
     labelled("error: ", &error.message);
     hint(&error.hint);
+}
+
+/// Says what is worth a line and no error.
+pub(super) fn note(text: &str) {
+    labelled("note: ", text);
 }
 
 /// Says what to do.
@@ -78,15 +89,20 @@ fn labelled(label: &str, text: &str) {
 /// A terminal that is narrower than this has no room for an indent.
 const NARROW: usize = 40;
 
-/// The lines after the first begin below the text, where there is room for that.
+/// The lines after the first begin below the text, where there is room for that; those of a line without a label are set in.
 fn laid_out(label: &str, text: &str, columns: Option<usize>) -> String {
-    let indent = if columns.is_some_and(|columns| columns < NARROW) { 0 } else { label.len() };
+    let indent = match columns {
+        Some(..NARROW) => 0,
+        _ if label.is_empty() => 2,
+        _ => label.len(),
+    };
     wrap(plain(text).trim(), columns, label, &" ".repeat(indent))
 }
 
-/// One line on standard error. That it may be closed is nobody's loss. Names of files may hold anything: it is inert.
+/// One line on standard error, or as many as a narrow terminal needs. That it may be closed is nobody's loss. Names of files may hold
+/// anything: it is inert.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", plain(text).trim_end());
+    labelled("", text);
 }
 
 /// The JSON's layout; `None` for text.

@@ -4,22 +4,21 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use callboard::actors::research::{Generator, Report};
-use callboard::actors::text::count;
+use callboard::actors::research::RulesInstead;
 use callboard::compose;
 use callboard::config::keys::Name;
 use callboard::config::{BUILTIN, Config, Loaded, Origin, Settings};
 use callboard::corpus::CorpusError;
 use callboard::report::json::{self, ErrorEntry};
-use callboard::report::{files, skipped, text};
-use callboard::{Error, ExitStatus, Finished, Research, ResearchRun, WriteError};
+use callboard::report::{files, skipped};
+use callboard::{Error, ExitStatus, Finished, Research, ResearchRun};
 use tokio::runtime::Builder;
 
 use super::args::{Output, ResearchArgs};
 use super::output::{self, failed, layout};
 use super::progress::Progress;
 use super::signals::Signals;
-use super::{hints, keys, trace};
+use super::{ending, hints, keys, trace};
 
 /// How long the indexing may take to break off after the first signal before nobody waits for it any more.
 const BREAK_OFF: Duration = Duration::from_millis(500);
@@ -35,16 +34,22 @@ pub(super) fn run(args: ResearchArgs) -> ExitStatus {
         Ok(runtime) => runtime,
         Err(fault) => return failed(args.output, &Error::Internal(format!("no thread could be started: {fault}"))),
     };
-    let described = args.settings.load().and_then(|loaded| Ok((describe(&args, &loaded)?, loaded)));
-    let (described, loaded) = match described {
-        Ok(described) => described,
+    let loaded = match args.settings.load() {
+        Ok(loaded) => loaded,
         Err(error) => return failed(args.output, &error),
+    };
+    let described = match describe(&args, &loaded) {
+        Ok(described) => described,
+        Err(error) => {
+            let entry = hints::placed(output::entry(&error), &error, &loaded);
+            return output::failure(args.output, entry, error.exit_status());
+        }
     };
     if args.require_model && loaded.config.model.name == BUILTIN {
         return output::failure(args.output, no_model(), ExitStatus::Usage);
     }
     if args.plan_only {
-        let planned = runtime.block_on(plan(&args, described, &loaded.config.model.name));
+        let planned = runtime.block_on(plan(&args, described));
         runtime.shutdown_background();
         return planned;
     }
@@ -87,7 +92,7 @@ async fn research(
     }
     let made = args.out.as_deref().map(not_yet_there).unwrap_or_default();
     if let Some(Err(error)) = args.out.as_deref().map(files::prepare) {
-        return output::failure(args.output, unwritable(&error), ExitStatus::Input);
+        return output::failure(args.output, ending::unwritable(&error), ExitStatus::Input);
     }
     notes.iter().chain(&keys::note(config, keys::is_set)).for_each(|note| progress.note(note));
     useless_flags(config, settings).iter().for_each(|note| progress.note(note));
@@ -106,7 +111,7 @@ async fn research(
     };
     progress.end();
     match ended {
-        Ok(finished) => deliver(args, &finished),
+        Ok(finished) => ending::deliver(args, &finished),
         Err(error) => {
             // Nothing was written. Only empty folders can be removed so.
             made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
@@ -161,17 +166,33 @@ fn is_within(inner: &Path, outer: &Path) -> bool {
 }
 
 /// Only the plan. Nobody listens to signals: there is nothing to end in order.
-async fn plan(args: &ResearchArgs, described: Research, model: &str) -> ExitStatus {
-    let generator = if model == BUILTIN { Generator::extractive() } else { Generator::llm(model) };
-    match described.plan().await {
-        Ok(plan) => {
-            let text = match layout(args.output) {
-                Some(layout) => json::plan(&plan, generator, layout),
-                None => callboard::report::plan(&plan, output::style()),
-            };
-            output::answer(&text, ExitStatus::Complete)
-        }
-        Err(error) => failed(args.output, &error),
+async fn plan(args: &ResearchArgs, described: Research) -> ExitStatus {
+    let planned = match described.plan().await {
+        Ok(planned) => planned,
+        Err(error) => return failed(args.output, &error),
+    };
+    let instead = planned.rules_instead.as_slice();
+    let error = ending::unused(instead).filter(|_| args.require_model);
+    if let ([RulesInstead { model, reason, .. }], None, false) = (instead, &error, args.quiet) {
+        let why = reason.trim_end_matches('.');
+        output::note(&format!("the question was planned by rules, as the language model {model} was no use: {why}"));
+    }
+    let status = if error.is_some() { ExitStatus::Provider } else { ExitStatus::Complete };
+    let text = match layout(args.output) {
+        Some(layout) => json::plan(&planned, error.clone(), layout),
+        None => callboard::report::plan(&planned.plan, output::style()),
+    };
+    let status = output::answer(&text, status);
+    error.iter().for_each(output::complain);
+    status
+}
+
+/// Where the skipped files are named.
+fn where_listed(args: &ResearchArgs) -> &'static str {
+    match (args.output, &args.out) {
+        (Output::Text, None) => "a report in a folder, --out DIR, lists them",
+        (Output::Text, Some(_)) => "listed in the files of --out",
+        _ => "listed in the JSON",
     }
 }
 
@@ -184,7 +205,7 @@ async fn follow(
 ) -> Result<Finished, Error> {
     progress.run_started();
     if let Some(summary) = skipped(run.skipped()) {
-        progress.note(&format!("{summary}; listed in the JSON and in the files of --out"));
+        progress.note(&format!("{summary}; {}", where_listed(args)));
     }
     let mut events = run.events();
     let (mut cancelled, mut unwritten) = (false, false);
@@ -221,125 +242,9 @@ async fn follow(
     Ok(finished)
 }
 
-/// Writes the files first, so that the one object on standard output can say when that failed.
-fn deliver(args: &ResearchArgs, finished: &Finished) -> ExitStatus {
-    let Finished { report, sources, exit, .. } = finished;
-    let written = args.out.as_deref().map_or(Ok(()), |folder: &Path| finished.write(folder));
-    let (error, status) = match written {
-        Ok(()) => match unused(args, report, *exit) {
-            Some(error) => (Some(error), ExitStatus::Provider),
-            None => (ended_early(*exit, left(report)), *exit),
-        },
-        Err(error) => (Some(unwritable(&error)), ExitStatus::Input),
-    };
-    error.iter().for_each(output::complain);
-    if status == ExitStatus::NoEvidence && !args.quiet {
-        output::hint(nothing_found(report));
-    }
-    let answer = match layout(args.output) {
-        Some(layout) => json::report(report, error, layout),
-        None => text(report, sources, output::style()),
-    };
-    output::answer(&answer, status)
-}
-
 /// The flag that wants a model where none is named, which is no slip: somebody relies on it.
 fn no_model() -> ErrorEntry {
     let message = "--require-model is given, and no language model is named";
     let hint = "add --model openai/NAME, or leave --require-model out";
     ErrorEntry { code: "model_missing".into(), cause: None, message: message.into(), hint: hint.into() }
-}
-
-/// What is wrong with a report that a model should have made, when the rules did a step of it. A run that was cut short, or of which
-/// nothing is left, says that instead.
-fn unused(args: &ResearchArgs, report: &Report, exit: ExitStatus) -> Option<ErrorEntry> {
-    let ended = matches!(exit, ExitStatus::Complete | ExitStatus::Partial | ExitStatus::NoEvidence);
-    let first = report.rules_instead.first().filter(|_| args.require_model && ended)?;
-    let (steps, model) = (count(report.rules_instead.len(), "step"), &first.model);
-    Some(ErrorEntry {
-        code: "model_unused".into(),
-        cause: None,
-        message: format!("the rules did {steps} in place of {model}: {}", first.reason.trim_end_matches('.')),
-        hint:
-            "rules_instead in the report has every step with its reason; leave --require-model out to take the report"
-                .into(),
-    })
-}
-
-/// What is left of a run that ended early.
-#[derive(Clone, Copy)]
-enum Left {
-    Nothing,
-    /// Passages that nobody read.
-    Retrieved,
-    Found,
-}
-
-fn left(report: &Report) -> Left {
-    match (report.findings.is_empty(), report.unread.is_empty()) {
-        (false, _) => Left::Found,
-        (true, false) => Left::Retrieved,
-        (true, true) => Left::Nothing,
-    }
-}
-
-/// What programs and people are told beside a report that is not what was asked for.
-fn ended_early(exit: ExitStatus, left: Left) -> Option<ErrorEntry> {
-    let (code, message, hint) = match (exit, left) {
-        (ExitStatus::Limit, Left::Retrieved) => (
-            "deadline",
-            "the deadline passed before what was retrieved was read",
-            "allow more time with --deadline; the report lists the passages",
-        ),
-        (ExitStatus::Limit, _) => {
-            ("deadline", "the deadline passed before anything was found", "allow more time with --deadline")
-        }
-        (ExitStatus::Interrupted, Left::Nothing) => {
-            ("interrupted", "the run was interrupted before anything was found", "run the command again")
-        }
-        (ExitStatus::Interrupted, Left::Retrieved) => (
-            "interrupted",
-            "the run was interrupted before what was retrieved was read",
-            "the report lists the passages; run the command again to have them read",
-        ),
-        (ExitStatus::Interrupted, Left::Found) => {
-            ("interrupted", "the run was interrupted", "the report holds what was found until then")
-        }
-        (ExitStatus::Internal, _) => {
-            ("run_failed", "no part of the run came to its end", "not_found in the report says why")
-        }
-        _ => return None,
-    };
-    Some(ErrorEntry { code: code.into(), cause: None, message: message.into(), hint: hint.into() })
-}
-
-/// What to do when every part was looked for and nothing was found, which is no error.
-fn nothing_found(report: &Report) -> &'static str {
-    match report.usage.model_calls == 0 && report.rules_instead.is_empty() {
-        true => {
-            "rules look for the question's own words: ask in those of the documents, or name a language model with --model"
-        }
-        false => "ask otherwise, or add documents that say it with --corpus",
-    }
-}
-
-fn unwritable(error: &WriteError) -> ErrorEntry {
-    ErrorEntry::new(error.code(), error, hints::of_writing(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_report_with_findings_is_praised_for_them() {
-        let hint = |left| ended_early(ExitStatus::Interrupted, left).map(|error| error.hint);
-        assert_eq!(hint(Left::Found).as_deref(), Some("the report holds what was found until then"));
-        assert_eq!(hint(Left::Nothing).as_deref(), Some("run the command again"));
-        for exit in [ExitStatus::Interrupted, ExitStatus::Limit] {
-            let told = ended_early(exit, Left::Retrieved).unwrap();
-            assert!(told.message.ends_with("before what was retrieved was read"), "{told:?}");
-        }
-        assert!(ended_early(ExitStatus::Complete, Left::Found).is_none());
-    }
 }

@@ -42,7 +42,7 @@ pub(super) struct ShowArgs {
 pub(super) fn run(args: &ShowArgs) -> ExitStatus {
     match args.settings.load() {
         Ok(loaded) => {
-            loaded.notes.iter().for_each(|note| output::line(&format!("note: {note}")));
+            loaded.notes.iter().for_each(|note| output::note(note));
             output::answer(&shown(args, &loaded, output::style().width), ExitStatus::Complete)
         }
         Err(error) => failed(super::json_or_text(args.json), &error),

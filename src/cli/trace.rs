@@ -17,7 +17,7 @@ pub(super) fn start(verbose: u8) {
     let wish = std::env::var("RUST_LOG").ok().filter(|wish| !wish.trim().is_empty());
     let filter = match (wish, verbose) {
         (Some(wish), _) => EnvFilter::try_new(&wish).unwrap_or_else(|error| {
-            output::line(&format!("note: RUST_LOG is not understood ({error}); `info` is used"));
+            output::note(&format!("RUST_LOG is not understood ({error}); `info` is used"));
             EnvFilter::new("info")
         }),
         (None, 0) => return,

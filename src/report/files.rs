@@ -13,7 +13,7 @@ use callboard_actors::event::RunEvent;
 use callboard_actors::research::Report;
 use tempfile::NamedTempFile;
 
-use super::json::{self, Layout};
+use super::json::{self, ErrorEntry, Layout};
 use super::{Sources, html, markdown};
 use crate::error::WriteError;
 
@@ -45,12 +45,18 @@ fn free(path: &Path) -> Result<(), WriteError> {
 }
 
 /// Writes the report's files into `folder`, which is made when it is not there. Files of an earlier report are replaced,
-/// other files stay.
+/// other files stay. `error` is what `report.json` says of a run that did not end as it should.
 ///
 /// # Errors
 /// [`WriteError`] when a file cannot be written; then no file of `folder` has changed, unless the fault came while the
 /// complete files were moved to their places.
-pub fn write(folder: &Path, report: &Report, events: &[RunEvent], sources: &Sources) -> Result<(), WriteError> {
+pub fn write(
+    folder: &Path,
+    report: &Report,
+    error: Option<ErrorEntry>,
+    events: &[RunEvent],
+    sources: &Sources,
+) -> Result<(), WriteError> {
     prepare(folder)?;
     let texts = folder.join("sources");
     fs::create_dir_all(&texts).map_err(|source| io(&texts, source))?;
@@ -60,7 +66,7 @@ pub fn write(folder: &Path, report: &Report, events: &[RunEvent], sources: &Sour
     }
     let events: String = events.iter().map(json::event).collect();
     let (text, page) = (markdown(report, sources), html(report, sources));
-    let contents = [events, text, page, json::report(report, None, Layout::Indented)];
+    let contents = [events, text, page, json::report(report, error, Layout::Indented)];
     for (name, content) in FILES.iter().zip(&contents) {
         written.push(file(folder, name, content)?);
     }
@@ -121,8 +127,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("a/b");
         let (report, sources) = sample::report();
-        write(&out, &report, &[], &sources).unwrap();
-        write(&out, &report, &[], &sources).unwrap();
+        write(&out, &report, None, &[], &sources).unwrap();
+        write(&out, &report, None, &[], &sources).unwrap();
         assert_eq!(names(&out), ["events.jsonl", "report.html", "report.json", "report.md", "sources"]);
         assert_eq!(names(&out.join("sources")), ["ab.txt", "cd.txt"]);
         let json = fs::read_to_string(out.join("report.json")).unwrap();
@@ -138,7 +144,7 @@ mod tests {
             fs::write(folder.path().join("report.html"), "earlier").unwrap();
             fs::create_dir_all(folder.path().join(name)).unwrap();
             let before = names(folder.path());
-            let error = write(folder.path(), &report, &[], &sources).unwrap_err();
+            let error = write(folder.path(), &report, None, &[], &sources).unwrap_err();
             assert_eq!(error.code(), "out_not_writable", "{name}");
             let mut after = names(folder.path());
             after.retain(|found| before.contains(found) || found != "sources");

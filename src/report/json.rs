@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use callboard_actors::event::RunEvent;
 use callboard_actors::research::inert::is_hostile;
-use callboard_actors::research::{Generator, Plan, PlanEntry, Report, SCHEMA_VERSION, Status};
+use callboard_actors::research::{Generator, PlanEntry, PlanReport, Report, RulesInstead, SCHEMA_VERSION, Status};
 use serde::Serialize;
 
 /// What went wrong, for programs and for people.
@@ -71,18 +71,21 @@ pub fn failure(error: ErrorEntry, layout: Layout) -> String {
     object("error", Failure { schema_version: SCHEMA_VERSION, status: Status::Failed }, Some(error), layout)
 }
 
-/// The plan of `--plan-only`, and who made it.
-pub fn plan(plan: &Plan, generator: Generator, layout: Layout) -> String {
+/// The plan of `--plan-only`, and who made it; with `error` when that is not who was asked for it.
+pub fn plan(planned: &PlanReport, error: Option<ErrorEntry>, layout: Layout) -> String {
     #[derive(Serialize)]
     struct Planned<'a> {
         schema_version: u32,
         question: &'a str,
-        generator: Generator,
+        generator: &'a Generator,
         plan: Vec<PlanEntry>,
+        rules_instead: &'a [RulesInstead],
     }
+    let PlanReport { plan, generator, rules_instead } = planned;
     let entries = plan.tasks.iter().map(|task| PlanEntry { id: task.id, question: task.question.clone() }).collect();
-    let planned = Planned { schema_version: SCHEMA_VERSION, question: &plan.question, generator, plan: entries };
-    object("plan", planned, None, layout)
+    let (schema_version, rules_instead) = (SCHEMA_VERSION, rules_instead.as_slice());
+    let planned = Planned { schema_version, question: &plan.question, generator, plan: entries, rules_instead };
+    object("plan", planned, error, layout)
 }
 
 /// One event in one line.

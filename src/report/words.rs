@@ -56,9 +56,14 @@ fn named(step: RunStep, times: usize) -> String {
 
 fn made_by(report: &Report) -> String {
     match report.generator.kind.as_str() {
-        "extractive" if report.usage.model_calls == 0 => {
+        "extractive" if report.usage.model_calls == 0 && report.rules_instead.is_empty() => {
             "Extractive: quotes and arranges sentences; no language model was called.".into()
         }
+        "extractive" if report.usage.model_calls == 0 => {
+            "Extractive: quotes and arranges sentences; no language model answered a call.".into()
+        }
+        // Nobody wrote or quoted anything.
+        "extractive" if report.findings.is_empty() => format!("No answer was made. {}.", usage(report)),
         "extractive" => {
             format!(
                 "Extractive: quotes and arranges sentences; no language model wrote any of the sentences. {}.",
@@ -76,10 +81,16 @@ fn made_by(report: &Report) -> String {
 /// `7 model calls, retries included, 1,200 tokens sent and 300 received, cost $0.01`; what nobody knows is said to be unknown.
 fn usage(report: &Report) -> String {
     let Usage { model_calls, input_tokens, output_tokens, calls_without_usage, cost_usd } = &report.usage;
+    if *model_calls == 0 {
+        return "No model was called: its replies were kept from before".to_owned();
+    }
     let retried = if *model_calls == 1 { "" } else { ", retries included" };
     let calls = format!("{}{retried}", count(*model_calls, "model call"));
-    if *model_calls > 0 && calls_without_usage == model_calls {
+    if calls_without_usage == model_calls {
         return format!("{calls}, tokens and cost unknown");
+    }
+    if *calls_without_usage == 0 && input_tokens + output_tokens == 0 {
+        return format!("{calls}, without a reply");
     }
     let untold = match calls_without_usage {
         0 => String::new(),

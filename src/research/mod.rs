@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use callboard_actors::event::{CancelReason, RunEvent};
 use callboard_actors::research::{
-    Failure, FailureCause, Plan, Report, SkippedFile, Status, Timing, assemble, inert, rules,
+    Failure, FailureCause, Plan, PlanReport, Report, SkippedFile, Status, Timing, assemble, inert, rules,
 };
 use callboard_actors::runtime::{Runtime, RuntimeConfig};
 use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions, plan_with_model};
@@ -26,9 +26,11 @@ pub use crate::config::{BY_RULES, WITH_MODEL};
 use crate::corpus::{Corpus, CorpusOptions, IndexProgress};
 use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
 use crate::exit::ExitStatus;
+use crate::report::json::ErrorEntry;
 use crate::report::{Sources, files};
 
 mod activity;
+mod ended;
 mod open;
 
 use activity::Meter;
@@ -125,14 +127,15 @@ impl Research {
         self
     }
 
-    /// Only the plan, by the model if there is one. Needs no corpus, and a tokio runtime around it if there is a model.
+    /// Only the plan, by the model if there is one; the rules plan where it is no use, and what comes back says so. Needs no corpus, and a
+    /// tokio runtime around it if there is a model.
     ///
     /// # Errors
-    /// [`Error`] for a question without a word, and when the model cannot be used.
-    pub async fn plan(self) -> Result<Plan> {
+    /// [`Error`] for a question without a word, and when only a person can put the model right.
+    pub async fn plan(self) -> Result<PlanReport> {
         self.in_range()?;
         let within = self.time();
-        let Some(model) = self.model else { return plan(&self.question) };
+        let Some(model) = self.model else { return plan(&self.question).map(PlanReport::by_rules) };
         check(&self.question)?;
         let runtime = Runtime::start(RuntimeConfig::default())?;
         let kept = Kept::of(&model);
@@ -294,12 +297,26 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Writes the report's files into `folder`. See [`files::write`]; blocks.
+    /// What the JSON of the report has as its `error`: that it was interrupted, or that nothing was found before its deadline. `None` where
+    /// the run ended as it should, also with parts missing.
+    pub fn error(&self) -> Option<ErrorEntry> {
+        ended::error(self.exit, &self.report)
+    }
+
+    /// Writes the report's files into `folder`, with [`error`](Self::error) in the JSON. See [`files::write`]; blocks.
     ///
     /// # Errors
     /// [`WriteError`] when a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), WriteError> {
-        files::write(folder, &self.report, &self.events, &self.sources)
+        self.write_with(folder, self.error())
+    }
+
+    /// The same with an error of the caller's own, such as one whose hint names flags.
+    ///
+    /// # Errors
+    /// [`WriteError`] when a file cannot be written.
+    pub fn write_with(&self, folder: &Path, error: Option<ErrorEntry>) -> Result<(), WriteError> {
+        files::write(folder, &self.report, error, &self.events, &self.sources)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses what it needs")]
 
+pub(crate) mod terminal;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::BufRead;

@@ -19,8 +19,14 @@ use crate::text::normalise;
 /// Citations are numbered 1, 2, ... by first use; the same bytes of the same file have one number, however many claims
 /// rest on them. Quotes and claims are taken over as they are.
 pub fn assemble(outcome: Outcome, skipped: Vec<SkippedFile>, timing: Timing) -> Report {
-    let not_found = not_found(&outcome);
-    let Outcome { run_id, question, plan, draft, status, unread, usage, notes, rules_instead, generator, .. } = outcome;
+    let (not_found, added) = match outcome.status {
+        // What is missing from a complete answer nobody asked for but the model.
+        Status::Complete => (Vec::new(), outcome.missing.iter().map(added).collect()),
+        _ => (not_found(&outcome), Vec::new()),
+    };
+    let Outcome { run_id, question, plan, draft, status, unread, usage, mut notes, rules_instead, generator, .. } =
+        outcome;
+    notes.extend(added);
     let (findings, citations) = number(draft);
     let unread = unread_passages(unread, citations.len());
     let plan: Vec<PlanEntry> =
@@ -207,6 +213,11 @@ fn not_found(outcome: &Outcome) -> Vec<String> {
         |task| outcome.unread.iter().find(|unread| unread.task == task).map_or(0, |unread| unread.passages.len());
     let sentence = |Missing { task, question, cause }: &Missing| sentence(question.trim(), cause, unread(*task));
     outcome.missing.iter().map(sentence).collect()
+}
+
+/// A part that was added on the way, and has no answer.
+fn added(missing: &Missing) -> String {
+    format!("“{}” was looked for in addition, and nothing was found.", missing.question.trim())
 }
 
 /// Why a part is missing, for which so many passages were retrieved and not read.

@@ -129,6 +129,16 @@ fn each_cause_has_its_sentence() {
 }
 
 #[test]
+fn nothing_is_missing_from_a_complete_report() {
+    let sections = vec![(1, vec![claim(vec![evidence("a.md", 0, "One.")])])];
+    let mut ended = outcome(&["asked?", "added?"], sections, vec![(2, MissingCause::NoEvidence)]);
+    ended.status = Status::Complete;
+    let report = report(ended);
+    assert_eq!(report.not_found, Vec::<String>::new());
+    assert_eq!(report.notes, ["“added?” was looked for in addition, and nothing was found."]);
+}
+
+#[test]
 fn a_run_without_a_plan_says_why() {
     let mut ended = outcome(&[], Vec::new(), Vec::new());
     (ended.cancelled, ended.status) = (Some(CancelReason::Deadline), Status::Failed);

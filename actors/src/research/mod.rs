@@ -15,8 +15,8 @@ mod values;
 pub use assemble::assemble;
 pub use outcome::{Failure, FailureCause, Missing, MissingCause, Outcome, Unread};
 pub use report::{
-    Citation, FindingEntry, Generator, PlanEntry, Report, RulesInstead, RunStep, SCHEMA_VERSION, SkippedFile, Status,
-    Timing, UnreadPassage, Usage,
+    Citation, FindingEntry, Generator, PlanEntry, PlanReport, Report, RulesInstead, RunStep, SCHEMA_VERSION,
+    SkippedFile, Status, Timing, UnreadPassage, Usage,
 };
 pub use values::{
     Claim, Draft, Evidence, Findings, Passage, Plan, Query, Related, Retrieved, Section, Task, TaskId, Term,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TaskId;
+use super::{Plan, TaskId};
 use crate::gateway::{Budget, Spent};
 
 /// The version of [`Report`]'s JSON. It changes when a field is removed or changes its meaning.
@@ -12,9 +12,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Every part of the plan has findings.
+    /// Every part of the question has findings.
     Complete,
-    /// At least one part has findings and at least one is missing, whatever the cause.
+    /// At least one part has findings, and at least one is missing, whatever the cause, or the run was interrupted before its end.
     Partial,
     /// Every part was worked on to its end, and nothing was found.
     NoEvidence,
@@ -81,6 +81,24 @@ pub struct RulesInstead {
     /// Why its answer was not used, or why there was none; for people. Behind that each other model of a list that was asked, with its
     /// own reason.
     pub reason: String,
+}
+
+/// A plan that was asked for alone, and who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanReport {
+    /// The plan.
+    pub plan: Plan,
+    /// Who made it.
+    pub generator: Generator,
+    /// Set when the rules made it because the model that was asked was no use.
+    pub rules_instead: Option<RulesInstead>,
+}
+
+impl PlanReport {
+    /// A plan of the rules, which no model was asked for.
+    pub fn by_rules(plan: Plan) -> Self {
+        Self { plan, generator: Generator::extractive(), rules_instead: None }
+    }
 }
 
 /// A task as the report lists it.
@@ -216,8 +234,10 @@ impl Usage {
         let spent: Vec<_> = budgets.iter().map(Budget::spent).collect();
         let sum = |of: fn(&Spent) -> u64| spent.iter().map(of).fold(0, u64::saturating_add);
         let (model_calls, without_usage) = (sum(|spent| spent.calls), sum(|spent| spent.unknown_usage + spent.open));
-        // Replies that were kept cost nothing, whatever the price.
-        let is_known = !budgets.is_empty() && without_usage == 0 && sum(|spent| spent.unknown_price) == 0;
+        let is_priced = without_usage == 0 && sum(|spent| spent.unknown_price) == 0;
+        // Replies that were kept cost nothing, whatever the price; of calls without any reply nobody says what they cost.
+        let is_told = model_calls == 0 || sum(|spent| spent.input_tokens.saturating_add(spent.output_tokens)) > 0;
+        let is_known = !budgets.is_empty() && is_priced && is_told;
         Self {
             model_calls,
             input_tokens: sum(|spent| spent.input_tokens),

@@ -16,6 +16,7 @@ use crate::agent::{Agent, Turn, WorkError};
 use crate::error::{AskError, StartError};
 use crate::event::{CancelReason, Event};
 use crate::mailbox::{AgentRef, AgentSpec, Reply};
+use crate::research::model::plan::Further;
 use crate::research::rules::verify::Verified;
 use crate::research::{Draft, Failure, Findings, Outcome, Plan, Retrieved, Task, TaskId, Usage};
 use crate::scope::Scope;
@@ -138,7 +139,7 @@ impl Supervisor {
         let within = self.machine.model_patience(Instant::now());
         let on_call = on_call(turn);
         let question = |reply| PlanQuestion::LookBack { question, tasks, findings, within, on_call, reply };
-        self.ask("planner", planner, question, |more: Result<Made<Vec<String>>, String>| Input::LookedBack(more), turn);
+        self.ask("planner", planner, question, |more: Result<Made<Further>, String>| Input::LookedBack(more), turn);
     }
 
     fn planner(&self) -> Option<(AgentSpec<Planner>, String)> {

@@ -144,6 +144,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         },
         looks_back: if crew.planner.is_model() { options.iterations - 1 } else { 0 },
         planner: crew.planner.wanted().to_owned(),
+        researcher: crew.researcher.wanted().to_owned(),
         on_reply: options.on_reply,
     };
     let (budgets, crew) = (crew.budgets(), crew.of_run(&id));

@@ -61,7 +61,7 @@ fn checks(args: &DoctorArgs) -> Vec<Check> {
     let mut checks = vec![machine::version(), setup::configuration(&loaded)];
     let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
     checks.push(setup::keys(config));
-    checks.push(setup::model(config));
+    checks.push(setup::model(loaded.as_ref().ok()));
     checks.push(provider(config, args.offline));
     checks.push(setup::corpus(config));
     checks.push(machine::cache());

@@ -8,7 +8,7 @@ use callboard::providers::{Answer, Probe};
 use callboard::{Error, compose};
 
 use super::check::Check;
-use crate::cli::{hints, keys};
+use crate::cli::{hints, keys, output};
 
 /// How long a provider may take to list its models.
 pub(super) const WITHIN: Duration = Duration::from_secs(10);
@@ -50,9 +50,10 @@ pub(super) fn keys(config: Option<&Config>) -> Check {
 }
 
 /// Whether the configured model can be set up; nothing is sent.
-pub(super) fn model(config: Option<&Config>) -> Check {
+pub(super) fn model(loaded: Option<&Loaded>) -> Check {
     const NAME: &str = "model";
-    let Some(config) = config else { return Check::skipped(NAME, UNREAD) };
+    let Some(loaded) = loaded else { return Check::skipped(NAME, UNREAD) };
+    let config = &loaded.config;
     // The file of kept replies is opened only if it is there: nothing is left behind.
     let setup = compose::model_with(config, |name| std::env::var(name).ok());
     match setup.and_then(|setup| compose::kept_replies(config).map(|_| setup)) {
@@ -75,7 +76,10 @@ pub(super) fn model(config: Option<&Config>) -> Check {
             };
             Check::ok(NAME, format!("{}; {price}{kept}", names.join(", then ")))
         }
-        Err(error) => Check::fail(NAME, whole(&error), hints::of(&error)),
+        Err(error) => {
+            let told = hints::placed(output::entry(&error), &error, loaded);
+            Check::fail(NAME, told.message, told.hint)
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl Bars {
             step => {
                 let text = plain(&words::index_state(step).unwrap_or_default());
                 match step {
-                    IndexProgress::Ready { .. } => finish(&self.corpus, text),
+                    IndexProgress::Ready { .. } => finish(&self.corpus, DONE, text),
                     _ => self.corpus.set_message(text),
                 }
             }
@@ -76,10 +76,7 @@ impl Bars {
     }
 
     fn share(&self, what: &str, done: usize, total: usize) {
-        const CELLS: usize = 20;
-        let full = (done * CELLS).checked_div(total).unwrap_or(CELLS).min(CELLS);
-        let bar = "█".repeat(full) + &"░".repeat(CELLS - full);
-        self.corpus.set_message(format!("{bar} {what}: {done} of {total}"));
+        self.corpus.set_message(shared(what, done, total, columns().saturating_sub(BEFORE)));
     }
 
     pub(super) fn event(&mut self, event: &Event) {
@@ -93,10 +90,10 @@ impl Bars {
                 self.add(task);
             }
             Event::TaskStarted { task, .. } | Event::TaskProgress { task, .. } | Event::TaskRetried { task, .. } => {
-                self.say(*task, event, false);
+                self.say(*task, event);
             }
             Event::TaskFinished { task, .. } | Event::TaskFailed { task, .. } | Event::TaskCancelled { task, .. } => {
-                self.say(*task, event, true);
+                self.say(*task, event);
             }
             Event::ModelCallPaused { task, .. } | Event::ModelCallResumed { task, .. } => self.wait(*task, event),
             Event::ModelFellBack { task, .. } => {
@@ -126,7 +123,7 @@ impl Bars {
     /// Shows what keeps a call at the moment, where its part or its role stands.
     fn wait(&self, task: Option<TaskId>, event: &Event) {
         match (task, &self.crew) {
-            (Some(task), _) => self.say(task, event, false),
+            (Some(task), _) => self.say(task, event),
             (None, Some(crew)) if !self.awaited.is_empty() => {
                 let phrase = plain(&words::phrase(event).unwrap_or_default());
                 crew.set_message(format!("{} · {phrase}", self.awaited));
@@ -135,9 +132,9 @@ impl Bars {
         }
     }
 
-    /// Says what happens to a model in a line that stays, above everything that changes.
+    /// Says what happens to a model, and that the rules go on without it, in a line that stays, above everything that changes.
     fn tell(&self, event: &Event) {
-        if models::event(event).is_some() {
+        if models::event(event).is_some() || matches!(event, Event::RulesInstead { .. }) {
             words::event(event).iter().for_each(|line| self.above(|| output::line(line)));
         }
     }
@@ -169,6 +166,7 @@ impl Bars {
         }
         for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
             if !bar.is_finished() {
+                bar.set_style(style(CUT_SHORT));
                 bar.abandon();
             }
         }
@@ -184,13 +182,16 @@ impl Bars {
         self.tasks.insert(task.id, Researcher { bar, question });
     }
 
-    fn say(&self, task: TaskId, event: &Event, last: bool) {
+    fn say(&self, task: TaskId, event: &Event) {
         let (Some(Researcher { bar, question }), Some(phrase)) = (self.tasks.get(&task), words::phrase(event)) else {
             return;
         };
         // The phrase first: a narrow terminal cuts what comes last.
         let text = format!("{} · {question}", plain(&phrase));
-        if last { finish(bar, text) } else { bar.set_message(text) }
+        match mark(event) {
+            Some(mark) => finish(bar, mark, text),
+            None => bar.set_message(text),
+        }
     }
 }
 
@@ -201,15 +202,48 @@ fn columns() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
 }
 
+/// The cells of a share of the way, where there is room for them.
+const CELLS: usize = 20;
+
+/// `██░░ reading files: 1 of 2`, in so many columns: the numbers first.
+fn shared(what: &str, done: usize, total: usize, columns: usize) -> String {
+    let text = format!("{what}: {done} of {total}");
+    let cells = columns.saturating_sub(text.len() + 1).min(CELLS);
+    let full = (done * cells).checked_div(total).unwrap_or(cells).min(cells);
+    if cells == 0 { text } else { format!("{}{} {text}", "█".repeat(full), "░".repeat(cells - full)) }
+}
+
+/// What stands before a line that moves no more: found, looked for and not found, failed, cut short.
+const DONE: char = '✓';
+const NOTHING: char = '○';
+const FAILED: char = '✗';
+const CUT_SHORT: char = '–';
+
+/// The mark of a task that is over.
+fn mark(event: &Event) -> Option<char> {
+    match event {
+        Event::TaskFinished { claims: 0, .. } => Some(NOTHING),
+        Event::TaskFinished { .. } => Some(DONE),
+        Event::TaskFailed { .. } => Some(FAILED),
+        Event::TaskCancelled { .. } => Some(CUT_SHORT),
+        _ => None,
+    }
+}
+
 fn line(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {prefix:6} {wide_msg}");
-    let style = style.expect("the template is a constant").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
-    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
+    let bar = ProgressBar::new_spinner().with_style(style(DONE)).with_prefix(name.to_owned());
     bar.enable_steady_tick(TICK);
     bar
 }
 
-fn finish(bar: &ProgressBar, text: String) {
+/// A line with this mark at its end.
+fn style(mark: char) -> ProgressStyle {
+    let style = ProgressStyle::with_template("{spinner} {prefix:6} {wide_msg}");
+    style.expect("the template is a constant").tick_chars(&format!("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏{mark}"))
+}
+
+fn finish(bar: &ProgressBar, mark: char, text: String) {
+    bar.set_style(style(mark));
     bar.finish_with_message(text);
 }
 
@@ -217,6 +251,31 @@ fn finish(bar: &ProgressBar, text: String) {
 mod tests {
     use super::super::numbers::tests::activity;
     use super::*;
+
+    #[test]
+    fn the_share_of_the_way_leaves_room_for_its_numbers() {
+        assert_eq!(
+            shared("reading files", 1, 2, 99),
+            format!("{}{} reading files: 1 of 2", "█".repeat(10), "░".repeat(10))
+        );
+        assert_eq!(shared("reading files", 3, 4, 31), "██████░░░ reading files: 3 of 4".to_owned());
+        assert_eq!(shared("reading files", 3, 4, 20), "reading files: 3 of 4");
+        assert_eq!(shared("reading files", 0, 0, 31), "█████████ reading files: 0 of 0");
+    }
+
+    #[test]
+    fn each_end_of_a_task_has_its_mark() {
+        let task = TaskId(1);
+        for (event, wanted) in [
+            (Event::TaskFinished { task, claims: 2 }, Some('✓')),
+            (Event::TaskFinished { task, claims: 0 }, Some('○')),
+            (Event::TaskFailed { task, reason: String::new() }, Some('✗')),
+            (Event::TaskCancelled { task, reason: callboard::CancelReason::Interrupted }, Some('–')),
+            (Event::TaskStarted { task, attempt: 1 }, None),
+        ] {
+            assert_eq!(mark(&event), wanted, "{event:?}");
+        }
+    }
 
     #[test]
     fn the_numbers_are_one_line_that_changes_and_goes_at_the_end() {

@@ -91,8 +91,8 @@ impl Progress {
     /// Something worth a line of its own.
     pub(super) fn note(&self, text: &str) {
         self.with(|shown| match shown {
-            Shown::Bars(bars) => bars.above(|| output::line(&format!("note: {text}"))),
-            Shown::Lines(_) => output::line(&format!("note: {text}")),
+            Shown::Bars(bars) => bars.above(|| output::note(text)),
+            Shown::Lines(_) => output::note(text),
             Shown::Nothing => {}
         });
     }

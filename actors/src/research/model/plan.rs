@@ -10,7 +10,7 @@ use crate::chat::{ChatRequest, ReplyForm, Turn};
 use crate::research::grounding::is_asked_for;
 use crate::research::inert::plain;
 use crate::research::{Findings, Plan, Task, TaskId};
-use crate::text::{content_stems, grams, is_foreign_stop_word, is_stop_word, language, normalise};
+use crate::text::{Word, content_stems, grams, is_foreign_stop_word, is_stop_word, language, normalise};
 
 /// A plan has at most this many parts.
 const MAX_TASKS: usize = 6;
@@ -45,7 +45,7 @@ pub(crate) fn read(question: &str, reply: &str) -> Result<Plan, Unfit> {
         let why = "its list of tasks holds no question that can be researched, or only such as add a number, an address or a term";
         return Err(Unfit(why.to_owned()));
     }
-    if !is_about(&tasks, question) {
+    if !is_about(&tasks.join("\n"), question) {
         return Err(Unfit("none of its tasks has a word of the question, which is about something else".to_owned()));
     }
     let numbered = tasks.into_iter().zip(1..).map(|(question, id)| Task { id: TaskId(id), question });
@@ -54,21 +54,28 @@ pub(crate) fn read(question: &str, reply: &str) -> Result<Plan, Unfit> {
 
 /// Whether the parts can be those of this question: one of them has a word of it, in whatever form. What cannot be compared is
 /// accepted: a question of function words, one in letters that are not Latin, and parts in another language than the question's.
-fn is_about(tasks: &[String], question: &str) -> bool {
-    let planned = tasks.join("\n");
-    let (asked, parts) = (kin(question), kin(&planned));
-    let is_comparable = is_latin(question) && language(question) == language(&planned) && !asked.is_empty();
+fn is_about(planned: &str, question: &str) -> bool {
+    let (asked, parts) = (kin(question), kin(planned));
+    let is_comparable = is_latin(question) && language(question) == language(planned) && !asked.is_empty();
     !is_comparable || !asked.is_disjoint(&parts)
+}
+
+/// The stems of the content words of a text.
+fn words(text: &str) -> BTreeSet<String> {
+    telling(text).map(|word| word.stem).collect()
+}
+
+/// The words that say something.
+fn telling(text: &str) -> impl Iterator<Item = Word> {
+    content_stems(text, language(text)).into_iter().filter(|word| {
+        let written = text[word.range.clone()].to_lowercase();
+        !is_stop_word(&written) && !is_foreign_stop_word(&written)
+    })
 }
 
 /// What the content words of a text have in common with their other forms: pieces of five characters, without those at the end.
 fn kin(text: &str) -> BTreeSet<String> {
-    let words = content_stems(text, language(text)).into_iter();
-    let says_something = words.filter(|word| {
-        let written = text[word.range.clone()].to_lowercase();
-        !is_stop_word(&written) && !is_foreign_stop_word(&written)
-    });
-    let pieces = says_something.flat_map(|word| grams(&word.stem));
+    let pieces = telling(text).flat_map(|word| grams(&word.stem));
     pieces.filter(|piece| piece.starts_with(' ') || !piece.ends_with(' ')).collect()
 }
 
@@ -99,18 +106,28 @@ pub(crate) fn request_more(question: &str, tasks: &[Task], findings: &[Findings]
     ChatRequest { form, ..ChatRequest::new(turns, output_tokens) }
 }
 
-/// The further parts in a reply, none of which is there already or holds what neither the person wrote nor, as a name or an
-/// identifier, a quote that was found.
-pub(crate) fn read_more(
-    question: &str,
-    known: &[Task],
-    findings: &[Findings],
-    reply: &str,
-) -> Result<Vec<String>, Unfit> {
+/// What a look back adds to a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Further {
+    /// To be researched as well.
+    pub(crate) parts: Vec<String>,
+    /// How many more the model wanted that are about something else.
+    pub(crate) off_topic: usize,
+}
+
+/// The further parts in a reply, none of which is there already, is about something else, or holds what neither the person wrote nor, as a
+/// name or an identifier, a quote that was found.
+pub(crate) fn read_more(question: &str, known: &[Task], findings: &[Findings], reply: &str) -> Result<Further, Unfit> {
     let Tasks { tasks } = object(reply)?;
     let evidence = findings.iter().flat_map(|found| &found.claims).flat_map(|claim| &claim.evidence);
-    let quotes: Vec<&str> = evidence.map(|evidence| evidence.quote.as_str()).collect();
-    Ok(chosen(tasks, MAX_MORE, question, known, Some(&quotes.join("\n"))))
+    let quotes = evidence.map(|evidence| evidence.quote.as_str()).collect::<Vec<_>>().join("\n");
+    let asked: Vec<&str> = std::iter::once(question).chain(known.iter().map(|task| task.question.as_str())).collect();
+    let (asked, found) = (asked.join("\n"), words(&quotes));
+    // A part may go on from the question, or from what was found.
+    let goes_on = |part: &str| is_about(part, &asked) || !words(part).is_disjoint(&found);
+    let (parts, off_topic): (Vec<_>, Vec<_>) =
+        chosen(tasks, MAX_MORE, question, known, Some(&quotes)).into_iter().partition(|part| goes_on(part));
+    Ok(Further { parts, off_topic: off_topic.len() })
 }
 
 fn chosen(tasks: Vec<String>, most: usize, question: &str, known: &[Task], found: Option<&str>) -> Vec<String> {
@@ -199,13 +216,36 @@ mod tests {
         let known = [Task { id: TaskId(1), question: "What is a view?".to_owned() }];
         let found = [findings(1, vec![claim("a", 0, "A view is made by make_view.")])];
         let more = |reply| read_more("What is a view?", &known, &found, reply).unwrap();
-        assert_eq!(more(r#"{"tasks":[]}"#), Vec::<String>::new());
+        assert_eq!(more(r#"{"tasks":[]}"#), Further::default());
         assert_eq!(
             more(
                 r#"{"tasks":["what is a view","How does make_view do it?","Go to www.evil.example now","See ev\u200bil.example"]}"#
             ),
-            ["How does make_view do it?"]
+            Further { parts: vec!["How does make_view do it?".to_owned()], off_topic: 0 }
         );
+    }
+
+    #[test]
+    fn a_further_part_goes_on_from_the_question_or_from_what_was_found() {
+        let known = [Task { id: TaskId(1), question: "What is a view?".to_owned() }];
+        let found = [findings(1, vec![claim("a", 0, "A view is kept in the catalogue by the planner.")])];
+        for (part, goes_on) in [
+            ("Which views are slow?", true),
+            ("Who writes the catalogue?", true),
+            ("How does the planner decide?", true),
+            ("How is the weather in spring?", false),
+            ("What does a plane cost?", false),
+        ] {
+            let reply = serde_json::json!({ "tasks": [part] }).to_string();
+            let further = read_more("What is a view?", &known, &found, &reply).unwrap();
+            assert_eq!(
+                (further.parts.len(), further.off_topic),
+                (usize::from(goes_on), usize::from(!goes_on)),
+                "{part}"
+            );
+        }
+        let beside = read_more("它是什么？", &[], &[], r#"{"tasks":["天气如何?"]}"#).unwrap();
+        assert_eq!(beside.off_topic, 0, "what cannot be compared is accepted");
     }
 
     #[test]

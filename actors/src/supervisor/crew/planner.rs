@@ -7,13 +7,15 @@ use super::asked::NoUse;
 use super::caller::{Caller, OnCall};
 use super::consult::{CrewModel, Question};
 use super::declined::Declined;
-use super::{Made, Strategy};
+use super::{By, Made, Strategy};
 use crate::agent::{Agent, Turn, WorkError};
 use crate::error::ModelError;
 use crate::gateway::Priority;
 use crate::mailbox::Reply;
-use crate::research::model::plan;
-use crate::research::{Failure, FailureCause, Findings, Plan, Task, rules};
+use crate::research::model::plan::{self, Further};
+use crate::research::{
+    Failure, FailureCause, Findings, Generator, Plan, PlanReport, RulesInstead, RunStep, Task, rules,
+};
 
 /// The actor that plans.
 pub(in crate::supervisor) struct Planner {
@@ -21,7 +23,7 @@ pub(in crate::supervisor) struct Planner {
 }
 
 type Planned = Result<Made<Plan>, Failure>;
-type More = Made<Vec<String>>;
+type More = Made<Further>;
 
 /// What a planner understands.
 pub(in crate::supervisor) enum PlanQuestion {
@@ -57,7 +59,9 @@ impl Agent for Planner {
                 turn.start(work, |answer| PlanQuestion::Planned { question, answer, reply })
             }
             // Rules plan everything at once.
-            (PlanQuestion::LookBack { reply, .. }, Strategy::Rules) => return reply.send(Made::by_rules(Vec::new())),
+            (PlanQuestion::LookBack { reply, .. }, Strategy::Rules) => {
+                return reply.send(Made::by_rules(Further::default()));
+            }
             (PlanQuestion::LookBack { question, tasks, findings, within, on_call, reply }, Strategy::Model(model)) => {
                 let caller = Caller::planner(Some(on_call));
                 let work = look_back(model.clone(), question, tasks, findings, within, caller);
@@ -69,8 +73,8 @@ impl Agent for Planner {
             (PlanQuestion::LookedBack { answer, reply }, strategy) => {
                 return reply.send(match answer {
                     Ok(Ok(more)) => more,
-                    Ok(Err(no_use)) => no_use.rules_made(Vec::new()),
-                    Err(error) => Made::by_rules_instead(Vec::new(), strategy.wanted(), error.to_string()),
+                    Ok(Err(no_use)) => no_use.rules_made(Further::default()),
+                    Err(error) => Made::by_rules_instead(Further::default(), strategy.wanted(), error.to_string()),
                 });
             }
         };
@@ -120,13 +124,23 @@ fn failure(no_use: NoUse) -> Failure {
     Failure { cause, message, error }
 }
 
-/// The plan that a language model makes of a question, and nothing more. Within this time; dropping the future leaves the call.
+/// The plan that a language model makes of a question, and nothing more; as in a run, the rules plan where it is no use. Within this time;
+/// dropping the future leaves the call.
 ///
 /// # Errors
-/// [`Failure`] when the model cannot be reached, or its replies are no use.
-pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<Plan, Failure> {
-    let planned = plan_by_model(Arc::new(model.alone()), question.to_owned(), within, Caller::planner(None)).await;
-    planned.map(|made| made.value).map_err(failure)
+/// [`Failure`] when only a person can put the model right, or the budget allows no call.
+pub async fn plan_with_model(model: CrewModel, question: &str, within: Duration) -> Result<PlanReport, Failure> {
+    let wanted = model.name.clone();
+    let answer = plan_by_model(Arc::new(model.alone()), question.to_owned(), within, Caller::planner(None)).await;
+    let Made { value: plan, by } = planned(question, &wanted, Ok(answer))?;
+    Ok(match by {
+        By::Model { name, .. } => PlanReport { generator: Generator::llm(&*name), ..PlanReport::by_rules(plan) },
+        By::RulesInstead { model, reason } => {
+            let instead = RulesInstead { step: RunStep::Plan, task: None, model, reason };
+            PlanReport { rules_instead: Some(instead), ..PlanReport::by_rules(plan) }
+        }
+        By::Rules | By::Unasked { .. } => PlanReport::by_rules(plan),
+    })
 }
 
 async fn plan_by_model(

@@ -1,9 +1,10 @@
 //! Who decided a step, and what is told of it when it is not who was asked?
 
 use super::{Machine, number};
-use crate::event::Event;
+use crate::event::{CancelReason, Event};
 use crate::research::{RulesInstead, RunStep, TaskId};
 use crate::supervisor::crew::By;
+use crate::text::count;
 
 impl Machine {
     /// Notes who decided, and says so when it is not who was asked.
@@ -29,6 +30,26 @@ impl Machine {
                 self.notes.push(format!("{model} was not asked about “{part}”: no passage was retrieved for it."));
             }
             By::Rules => {}
+        }
+    }
+    /// Notes that a model was being asked when the run was cut short, so that the report names it.
+    pub(super) fn unanswered(&mut self, step: RunStep, reason: CancelReason) {
+        let (model, what) = match step {
+            RunStep::Plan => (&self.made_of.planner, "for the plan".to_owned()),
+            RunStep::LookBack => (&self.made_of.planner, "for what is missing".to_owned()),
+            // What was retrieved, and was not read.
+            RunStep::Research if !self.retrieved.is_empty() => {
+                (&self.made_of.researcher, format!("about {}", count(self.retrieved.len(), "part")))
+            }
+            RunStep::Research | RunStep::Write => return,
+        };
+        let cut_short = match reason {
+            CancelReason::Interrupted => "was interrupted",
+            CancelReason::Deadline => "came to its deadline",
+            CancelReason::Redundant | CancelReason::Parent => "was stopped",
+        };
+        if !model.is_empty() {
+            self.notes.push(format!("{model} was asked {what}, and had not answered when the run {cut_short}."));
         }
     }
 }

@@ -10,7 +10,9 @@ impl Machine {
         self.phase = Phase::Finished;
         let missing = self.missing();
         let found = !self.draft.sections.is_empty();
-        if self.cancelled == Some(CancelReason::Interrupted) && found {
+        // What a model would have looked for, or written, is not there.
+        let is_cut_short = self.cancelled == Some(CancelReason::Interrupted);
+        if is_cut_short && found {
             self.notes.push("The run was interrupted: what was found until then was arranged by rules.".to_owned());
         }
         let worked_out = |missing: &Missing| matches!(missing.cause, MissingCause::NoEvidence | MissingCause::Struck);
@@ -18,7 +20,7 @@ impl Machine {
         let added = |missing: &&Missing| missing.task.0 as usize > self.asked_for;
         let is_missed = |missing: &&Missing| !(added(missing) && missing.cause == MissingCause::NoEvidence);
         let all_there = !missing.iter().any(|missing| is_missed(&missing));
-        let status = match (found, all_there) {
+        let status = match (found, all_there && !is_cut_short) {
             (true, true) => Status::Complete,
             (true, false) => Status::Partial,
             (false, _) if self.lost.is_none() && !missing.is_empty() && missing.iter().all(worked_out) => {

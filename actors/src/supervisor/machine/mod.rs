@@ -12,12 +12,14 @@ use super::collect::Collect;
 use super::crew::{Made, Written};
 use super::fan_out::{FanOut, FanOutLimits, Step, TaskState};
 use crate::event::{CancelReason, Event};
+use crate::research::model::plan::Further;
 use crate::research::rules::verify::Verified;
 use crate::research::{Draft, Failure, Findings, Outcome, Plan, Retrieved, RulesInstead, RunStep, Task, TaskId};
 use crate::text::count;
 
 mod credit;
 mod end;
+mod look_back;
 
 /// How long writing and verifying may take after the deadline: a run ends within its deadline plus one second.
 const WRAP_UP: Duration = Duration::from_millis(900);
@@ -65,6 +67,8 @@ pub(super) struct MachinePlan {
     pub(super) looks_back: u32,
     /// The name of the planner's model; empty without one.
     pub(super) planner: String,
+    /// The same of its researchers.
+    pub(super) researcher: String,
     pub(super) on_reply: Option<OnReply>,
 }
 
@@ -73,7 +77,7 @@ pub(super) enum Input {
     Planned(Result<Made<Plan>, Failure>),
     Replied { task: TaskId, attempt: u32, findings: Made<Findings> },
     Failed { task: TaskId, attempt: u32, reason: String, retry: bool },
-    LookedBack(Result<Made<Vec<String>>, String>),
+    LookedBack(Result<Made<Further>, String>),
     Written(Result<Written, String>),
     Verified(Result<Verified, String>),
     Cancel(CancelReason),
@@ -343,42 +347,6 @@ impl Machine {
         }
     }
 
-    /// Whether there is time, and every task came to its end by itself: a fan-out that has what it needs needs no more.
-    fn may_look_back(&self, now: Instant) -> bool {
-        let was_cancelled = |state: &TaskState<Findings>| matches!(state, TaskState::Cancelled(_));
-        self.looks_back > 0
-            && !self.is_enough
-            && self.cancelled.is_none()
-            && now < self.collect_until()
-            && matches!(self.made_of.collect, Collect::All)
-            && !self.fan_out.tasks().any(|(_, state)| was_cancelled(state))
-    }
-
-    fn look_back(&mut self) {
-        self.looks_back -= 1;
-        self.phase = Phase::LookingBack;
-        self.emit(Event::LookBackStarted);
-        let (tasks, findings) = (self.plan().tasks, self.findings());
-        self.commands.push(Command::LookBack { tasks, findings });
-    }
-
-    fn looked_back(&mut self, answer: Result<Made<Vec<String>>, String>, now: Instant) {
-        let instead = |reason| Made::by_rules_instead(Vec::new(), &self.made_of.planner, reason);
-        let Made { value: more, by } = answer.unwrap_or_else(instead);
-        self.credit(by, RunStep::LookBack, None, "Nobody looked back for what is missing".to_owned());
-        if more.is_empty() {
-            return self.collected(now);
-        }
-        self.phase = Phase::Collecting;
-        let before = self.fan_out.tasks().count();
-        self.asked_for = self.asked_for.min(before);
-        let tasks = more.into_iter().zip(before..).map(|(question, number)| Task { id: id(number), question });
-        let steps = self.fan_out.resume(tasks, now);
-        let added: Vec<Task> = self.fan_out.tasks().skip(before).map(|(task, _)| task.clone()).collect();
-        added.into_iter().for_each(|task| self.emit(Event::TaskAdded { task }));
-        self.take(steps, now);
-    }
-
     /// In the order of the plan.
     fn findings(&self) -> Vec<Findings> {
         let mut findings: Vec<Findings> = self.fan_out.replies().into_iter().cloned().collect();
@@ -436,12 +404,19 @@ impl Machine {
     fn cancel(&mut self, reason: CancelReason, now: Instant) {
         self.cancelled.get_or_insert(reason);
         match self.phase {
-            Phase::Planning => self.finish(),
+            Phase::Planning => {
+                self.unanswered(RunStep::Plan, reason);
+                self.finish();
+            }
             Phase::Collecting => {
+                self.unanswered(RunStep::Research, reason);
                 let steps = self.fan_out.cancel_all(reason, now);
                 self.take(steps, now);
             }
-            Phase::LookingBack => self.collected(now),
+            Phase::LookingBack => {
+                self.unanswered(RunStep::LookBack, reason);
+                self.collected(now);
+            }
             Phase::Writing | Phase::Verifying => {
                 let soon = now + WRAP_UP;
                 let hurries = self.wrap_up.is_none_or(|wrap_up| soon < wrap_up);
