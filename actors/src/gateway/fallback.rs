@@ -98,7 +98,7 @@ mod tests {
             (ModelError::Malformed(text()), true),
             (ModelError::Provider(text()), true),
             (ModelError::Overloaded { retry_after: LEFT }, true),
-            (ModelError::Paused { retry_after: LEFT }, true),
+            (ModelError::Paused { retry_after: LEFT, refused_model: "one".into() }, true),
             (ModelError::Timeout(Waiting::Queue), true),
             (ModelError::Timeout(Waiting::Connection), true),
             (ModelError::Timeout(Waiting::FirstToken), true),
