@@ -62,7 +62,7 @@ fn of_models() -> Vec<Row> {
     let price = || "nobody knows what a/b costs, and the run has a budget of money".to_owned();
     hinted! {
         ModelError::Overloaded { retry_after: second } => "overloaded", AGAIN, "try again in 1 s";
-        ModelError::Paused { retry_after: second } => "paused", AGAIN, "try again in 1 s";
+        ModelError::Paused { retry_after: second, refused_model: "openai/x".into() } => "paused", AGAIN, "try again in 1 s";
         ModelError::BreakerOpen { retry_after: second, last: Box::new(network()) } => "breaker_open", AGAIN, "see whether the server runs";
         ModelError::Timeout(Waiting::Queue) => "timeout", AGAIN, "try again later, or allow more time, or more calls";
         ModelError::Timeout(Waiting::Connection) => "timeout", AGAIN, "see whether the server can be reached";

@@ -63,7 +63,7 @@ fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
     let told = of(&lines, &["model_paused", "model_fell_back", "model_called"]);
     let called = |role: &str| json!({ "type": "model_called", "role": role, "model": "openai/other" });
     let expected = [
-        json!({ "type": "model_paused", "model": "openai/first", "pause_ms": 120_000, "schema_version": 1 }),
+        json!({ "type": "model_paused", "model": "openai/first", "refused_model": "openai/first", "pause_ms": 120_000, "schema_version": 1 }),
         fell_back("planner", None, "rate_limited"),
         called("planner"),
     ];

@@ -19,6 +19,18 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 const LONG: Duration = Duration::from_secs(20);
 
+/// Whether each metric of a page is named as Prometheus would have it.
+fn assert_named(page: &str) {
+    let types: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    assert!(!types.is_empty(), "{page}");
+    for (name, kind) in types {
+        assert!(name.starts_with("callboard_"), "{name}");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+        let odd = ["microseconds", "milliseconds", "nanoseconds"];
+        assert!(!odd.iter().any(|unit| name.contains(unit)), "{name}: time is in seconds");
+    }
+}
+
 /// Counts, and dies of what is too much.
 struct Clerk;
 
@@ -59,6 +71,7 @@ fn what_agents_are_like_is_published_and_forgotten_when_they_are_gone() {
     }
     publish();
     let text = page.render();
+    assert_named(&text);
     for line in [
         "callboard_messages_accepted_total 5",
         "callboard_messages_handled_total 4",
@@ -271,6 +284,7 @@ fn what_model_calls_are_like_is_published_for_each_model() {
     let metrics = GatewayMetrics::new(gateway.clone()).budget("all", &total).budget("part", &part);
     metrics::with_local_recorder(&recorder, || here.block_on(metrics.publish())).unwrap();
     let text = page.render();
+    assert_named(&text);
     let has = |line: &str| assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
     for line in [
         "callboard_gateway_in_flight 2",
@@ -314,8 +328,8 @@ fn what_model_calls_are_like_is_published_for_each_model() {
             ("output_tokens_total", model.output_tokens),
             ("without_usage_total", model.without_usage),
             ("out_of_budget_total", model.out_of_budget),
-            ("queue_microseconds_total", u64::try_from(model.queue.as_micros()).unwrap()),
-            ("provider_microseconds_total", u64::try_from(model.provider.as_micros()).unwrap()),
+            ("queue_seconds_total", model.queue.as_secs()),
+            ("provider_seconds_total", model.provider.as_secs()),
         ] {
             has(&format!("callboard_model_{metric}{{model=\"{}\"}} {value}", model.name));
         }

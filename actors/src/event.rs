@@ -199,6 +199,9 @@ pub enum Event {
     ModelPaused {
         /// The model, by its whole name.
         model: String,
+        /// The model whose call was refused, by its whole name: the same, or another one with its key.
+        #[serde(default)]
+        refused_model: String,
         /// How long, in milliseconds.
         pause_ms: u64,
     },

@@ -5,12 +5,12 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use callboard_actors::chat_agent::{AskEvent, ChatAgentSpec};
+use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgentSpec};
 use callboard_actors::error::ModelError;
-use callboard_actors::gateway::{BreakerPolicy, CacheMode, ChatCall, FallBack, GatewayLimits, RetryPolicy};
+use callboard_actors::gateway::{BreakerPolicy, CacheMode, ChatCall, FallBack, Gateway, GatewayLimits, RetryPolicy};
 use callboard_actors::runtime::simulated;
 use common::model::{SECOND, limits, request};
-use common::provider::{ONE, Provider, TWO, two, unavailable};
+use common::provider::{ONE, Provider, TWO, places, two, unavailable};
 use tokio::time::Instant;
 
 fn once() -> GatewayLimits {
@@ -130,6 +130,54 @@ fn a_caller_that_panics_when_it_is_told_ends_nothing() {
         assert_eq!(&*answer.unwrap().model, TWO);
         let info = gateway.info().await.unwrap();
         assert_eq!((info.in_flight, info.waiting), (0, 0));
+    });
+}
+
+#[test]
+fn the_models_of_a_call_and_of_an_agent_share_its_time() {
+    let (silent, slow, quick) = (1_000 * SECOND, 25 * SECOND, SECOND);
+    let minute = 60 * SECOND;
+    // How long each model takes, who answers, and after how long; without an answer the call's minute is over.
+    let table: [(&[Duration], _, _); 6] = [
+        (&[silent, quick], Some(1), 31 * SECOND),
+        (&[silent, silent, quick], Some(2), 41 * SECOND),
+        (&[slow, quick], Some(0), slow),
+        (&[slow, quick, quick], Some(1), 21 * SECOND),
+        (&[silent, silent], None, minute),
+        (&[silent], None, minute),
+    ];
+    for (takes, answers, took) in table {
+        simulated(1, |runtime| async move {
+            let names = [ONE, TWO, "provider/three"];
+            let served = takes.iter().zip(names).map(|(takes, name)| Provider::new(*takes).served(name, places(8)));
+            let bounds = GatewayLimits { deadline: 2 * minute, ..once() };
+            let gateway = Gateway::start(&runtime, served.collect(), bounds).unwrap();
+            let names = &names[..takes.len()];
+            let call = gateway.call(names[0], request("x")).within(minute);
+            let began = Instant::now();
+            let answer = names[1..].iter().fold(call, |call, name| call.or(name)).send().await;
+            assert_eq!(answer.ok().map(|answer| answer.model.to_string()).as_deref(), answers.map(|nth| names[nth]));
+            assert_eq!(began.elapsed(), took, "{takes:?}");
+            let limits = AskLimits { time: minute, ..AskLimits::default() };
+            let agent = ChatAgentSpec::new("assistant", &gateway, names[0]).limits(limits);
+            let agent = names[1..].iter().fold(agent, |agent, name| agent.fallback(*name)).start().unwrap();
+            let began = Instant::now();
+            assert_eq!(agent.ask("x").await.is_ok(), answers.is_some(), "{takes:?}");
+            assert_eq!(began.elapsed(), took, "{takes:?}");
+        });
+    }
+}
+
+#[test]
+fn who_waits_in_the_line_of_a_silent_model_turns_to_the_next_one_in_time() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(1_000 * SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, GatewayLimits { deadline: 100 * SECOND, ..once() });
+        let _held: Vec<_> = (0..8).map(|_| gateway.call(ONE, request("x")).send()).collect();
+        let told = Told::default();
+        let answer = telling(gateway.call(ONE, request("x")).or(TWO).within(60 * SECOND), &told).send().await;
+        assert_eq!((&*answer.unwrap().model, one.attempts()), (TWO, 8));
+        assert_eq!(*told.lock().unwrap(), [(fell_back("timeout"), 30_000)]);
     });
 }
 

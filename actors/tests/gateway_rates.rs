@@ -127,7 +127,10 @@ fn a_429_about_a_rate_makes_everybody_wait_once_and_one_about_places_nobody_else
         assert!(matches!(too_long, Err(ModelError::RateLimited { limited: Limited::Rate, .. })), "{too_long:?}");
         assert_eq!(began.elapsed(), Duration::ZERO, "a wait beyond the deadline is not begun");
         let other = gateway.call(MODEL, request("x")).send().await;
-        assert_eq!(other, Err(ModelError::Paused { retry_after: Duration::from_secs(100) }));
+        assert_eq!(
+            other,
+            Err(ModelError::Paused { retry_after: Duration::from_secs(100), refused_model: MODEL.into() })
+        );
     });
 }
 

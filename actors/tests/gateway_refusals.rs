@@ -89,15 +89,17 @@ fn a_key_whose_pause_is_too_long_is_left_for_another_one_and_the_pause_is_told()
         let instead = gateway.call(ONE, request("x")).or(TWO).or(THREE).send().await.unwrap();
         assert_eq!((&*instead.model, began.elapsed()), (THREE, SECOND), "the second one has the same key");
         assert_eq!((&*waits.await.unwrap().model, two.attempts(), three.attempts()), (THREE, 8, 2));
-        assert_eq!(alone.await, Err(ModelError::Paused { retry_after: 100 * SECOND }), "it learns at once");
+        let paused = |seconds: u32| ModelError::Paused { retry_after: seconds * SECOND, refused_model: ONE.into() };
+        assert_eq!(alone.await, Err(paused(100)), "it learns at once");
         assert_eq!(began.elapsed(), SECOND);
         let refused = gateway.call(TWO, request("x")).send().await.unwrap_err();
-        assert_eq!(refused, ModelError::Paused { retry_after: 99 * SECOND });
+        assert_eq!(refused, paused(99));
         assert_eq!((refused.code(), refused.is_retryable()), ("paused", true));
-        assert!(refused.to_string().contains("asked all calls to wait for another 99 s"), "{refused}");
+        let said = "the provider has asked all calls to wait for another 99 s, when it refused a call of provider/one";
+        assert_eq!(refused.to_string(), said);
         let info = gateway.info().await.unwrap();
-        assert_eq!(info.models[1].paused_for, 99 * SECOND);
-        assert_eq!(info.models[2].paused_for, Duration::ZERO);
+        assert_eq!((info.models[1].paused_for, info.models[1].paused_by.as_deref()), (99 * SECOND, Some(ONE)));
+        assert_eq!((info.models[2].paused_for, info.models[2].paused_by.as_deref()), (Duration::ZERO, None));
         assert!(join_all(filling).await.iter().all(Result::is_ok));
     });
 }

@@ -89,7 +89,7 @@ fn a_pause_is_told_once_and_each_call_that_falls_back_because_of_it() {
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 10);
         let log = play(&runtime, crew(&gateway, &[ONE, TWO])).await;
         let expected = [
-            Event::ModelPaused { model: ONE.to_owned(), pause_ms: 200_000 },
+            Event::ModelPaused { model: ONE.to_owned(), refused_model: ONE.to_owned(), pause_ms: 200_000 },
             fell_back("planner", None, "rate_limited"),
         ];
         assert_eq!(told(&log)[..2], expected);
@@ -101,7 +101,8 @@ fn a_pause_is_told_once_and_each_call_that_falls_back_because_of_it() {
         assert!(fell < answered, "before what comes of it");
         let json = serde_json::to_string(&log).unwrap();
         assert!(!json.contains("secret"), "{json}");
-        assert!(json.contains(r#""type":"model_paused","model":"played/one","pause_ms":200000"#), "{json}");
+        let paused = r#""type":"model_paused","model":"played/one","refused_model":"played/one","pause_ms":200000"#;
+        assert!(json.contains(paused), "{json}");
         assert!(
             json.contains(r#""type":"model_fell_back","role":"planner","task":null,"from":"played/one""#),
             "{json}"

@@ -106,6 +106,8 @@ fn who_comes_while_another_model_with_its_key_is_paused_is_told_whose_refusal_it
         let log = play(&runtime, crew(&gateway, &[ONE])).await;
         let expected = [(0, paused("planner", None, TWO, 10_000)), (10, resumed("planner", None))];
         assert_eq!(told(&log), expected);
+        let [model, refused_model] = [ONE, TWO].map(str::to_owned);
+        assert_eq!(log[1].event, Event::ModelPaused { model, refused_model, pause_ms: 10_000 }, "also of the model");
     });
 }
 

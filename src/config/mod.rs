@@ -105,7 +105,8 @@ pub struct ResearchConfig {
 /// `[gateway]`: how the model may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// Calls in flight, 1 to 100,000. The default, 64, begins with 8 and finds how many the provider holds.
+    /// Calls of a model in flight, 1 to 100,000, and where the gateway begins. The default, 64, is the limit of all models: a model begins
+    /// with 8, and the gateway finds how many its provider holds.
     pub max_in_flight: usize,
     /// Calls that start in a minute; `None` is no limit.
     pub requests_per_minute: Option<u64>,

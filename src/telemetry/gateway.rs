@@ -48,7 +48,7 @@ impl GatewayMetrics {
         set("callboard_gateway_in_flight", in_flight);
         set("callboard_gateway_peak_in_flight", peak_in_flight);
         set("callboard_gateway_waiting", waiting);
-        models.iter().for_each(|model| self.publish_model(model));
+        models.iter().for_each(|model| publish_model(&self.labels, model));
         self.budgets.iter().for_each(|(name, budget)| publish_budget(&with(&self.labels, "budget", name), budget));
         Ok(())
     }
@@ -70,35 +70,35 @@ impl GatewayMetrics {
             }
         }
     }
+}
 
-    fn publish_model(&self, info: &ModelInfo) {
-        let labels = with(&self.labels, "model", &info.name);
-        let set = |metric: &'static str, value: f64| gauge!(metric, labels.clone()).set(value);
-        set("callboard_model_in_flight", info.in_flight as f64);
-        set("callboard_model_limit", info.limit as f64);
-        set("callboard_model_breaker", number_of(info.breaker));
-        set("callboard_model_paused_seconds", info.paused_for.as_secs_f64());
-        let count = |metric: &'static str, value: u64| counter!(metric, labels.clone()).absolute(value);
-        count("callboard_model_attempts_total", info.attempts);
-        count("callboard_model_retries_total", info.retries);
-        count("callboard_model_retries_refused_total", info.retries_refused);
-        count("callboard_model_failed_total", info.failed);
-        count("callboard_model_refused_total", info.refused);
-        count("callboard_model_pauses_total", info.pauses);
-        count("callboard_model_fell_back_total", info.fell_back);
-        count("callboard_model_cached_total", info.cached);
-        count("callboard_model_shared_total", info.shared);
-        count("callboard_model_breaker_opened_total", info.breaker_opened);
-        count("callboard_model_limited_by_rate_total", info.limited_by_rate);
-        count("callboard_model_limited_by_places_total", info.limited_by_places);
-        count("callboard_model_out_of_budget_total", info.out_of_budget);
-        count("callboard_model_input_tokens_total", info.input_tokens);
-        count("callboard_model_output_tokens_total", info.output_tokens);
-        count("callboard_model_without_usage_total", info.without_usage);
-        info.micros.into_iter().for_each(|micros| count("callboard_model_cost_microdollars_total", micros));
-        count("callboard_model_queue_microseconds_total", micros(info.queue));
-        count("callboard_model_provider_microseconds_total", micros(info.provider));
-    }
+fn publish_model(labels: &[Label], info: &ModelInfo) {
+    let labels = with(labels, "model", &info.name);
+    let set = |metric: &'static str, value: f64| gauge!(metric, labels.clone()).set(value);
+    set("callboard_model_in_flight", info.in_flight as f64);
+    set("callboard_model_limit", info.limit as f64);
+    set("callboard_model_breaker", number_of(info.breaker));
+    set("callboard_model_paused_seconds", info.paused_for.as_secs_f64());
+    let count = |metric: &'static str, value: u64| counter!(metric, labels.clone()).absolute(value);
+    count("callboard_model_attempts_total", info.attempts);
+    count("callboard_model_retries_total", info.retries);
+    count("callboard_model_retries_refused_total", info.retries_refused);
+    count("callboard_model_failed_total", info.failed);
+    count("callboard_model_refused_total", info.refused);
+    count("callboard_model_pauses_total", info.pauses);
+    count("callboard_model_fell_back_total", info.fell_back);
+    count("callboard_model_cached_total", info.cached);
+    count("callboard_model_shared_total", info.shared);
+    count("callboard_model_breaker_opened_total", info.breaker_opened);
+    count("callboard_model_limited_by_rate_total", info.limited_by_rate);
+    count("callboard_model_limited_by_places_total", info.limited_by_places);
+    count("callboard_model_out_of_budget_total", info.out_of_budget);
+    count("callboard_model_input_tokens_total", info.input_tokens);
+    count("callboard_model_output_tokens_total", info.output_tokens);
+    count("callboard_model_without_usage_total", info.without_usage);
+    info.micros.into_iter().for_each(|micros| count("callboard_model_cost_microdollars_total", micros));
+    count("callboard_model_queue_seconds_total", info.queue.as_secs());
+    count("callboard_model_provider_seconds_total", info.provider.as_secs());
 }
 
 fn publish_budget(labels: &[Label], budget: &Budget) {
@@ -113,10 +113,6 @@ fn publish_budget(labels: &[Label], budget: &Budget) {
     limits.micros.into_iter().for_each(|micros| set("callboard_budget_limit_microdollars", micros as f64));
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// The worse, the higher: an alarm on more than 0 rings for both.
 fn number_of(breaker: BreakerState) -> f64 {
     match breaker {
@@ -128,7 +124,30 @@ fn number_of(breaker: BreakerState) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
     use super::*;
+
+    #[test]
+    fn time_is_in_seconds_and_the_rest_of_a_second_is_not_lost() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let millis = Duration::from_millis;
+        for (queue, provider, expected) in [(1_900, 61_200, [1, 61]), (2_100, 61_300, [2, 61])] {
+            let paused_for = millis(1_500);
+            let info =
+                ModelInfo { paused_for, queue: millis(queue), provider: millis(provider), ..ModelInfo::default() };
+            metrics::with_local_recorder(&recorder, || publish_model(&[], &info));
+            let page = recorder.handle().render();
+            let [queue, provider] = expected;
+            for line in [
+                format!("callboard_model_queue_seconds_total{{model=\"\"}} {queue}"),
+                format!("callboard_model_provider_seconds_total{{model=\"\"}} {provider}"),
+                "callboard_model_paused_seconds{model=\"\"} 1.5".to_owned(),
+            ] {
+                assert!(page.lines().any(|found| found == line), "no line `{line}` in\n{page}");
+            }
+        }
+    }
 
     #[test]
     fn an_open_breaker_is_the_highest_number() {

@@ -1,6 +1,10 @@
 //! How does a program watch its agents and its model calls from outside? It publishes what they are like as metrics of the
 //! `metrics` crate, to whichever recorder it has installed: Prometheus, StatsD or another.
 //!
+//! Names follow Prometheus: a counter ends with `_total` and nothing else does, and time is in seconds. Counters of the `metrics` crate
+//! hold whole numbers: one of seconds leaves out the part of a second at its end, which never adds up, and money is in millionths of a
+//! US dollar (`microdollars`), as few calls cost a dollar.
+//!
 //! # Agents
 //!
 //! [`Publisher`]. Counters are the whole runtime's and only rise. Gauges are of the agents that live, one for each name that
@@ -49,8 +53,8 @@
 //! | `callboard_model_breaker_opened_total` | counter, `model` | how often the breaker has opened |
 //! | `callboard_model_limited_by_rate_total` | counter, `model` | attempts that the provider refused for a rate |
 //! | `callboard_model_limited_by_places_total` | counter, `model` | attempts that it refused because of how many it makes at a time |
-//! | `callboard_model_queue_microseconds_total` | counter, `model` | how long calls waited in line, all together |
-//! | `callboard_model_provider_microseconds_total` | counter, `model` | how long attempts took, all together |
+//! | `callboard_model_queue_seconds_total` | counter, `model` | how long calls waited in line, all together |
+//! | `callboard_model_provider_seconds_total` | counter, `model` | how long attempts took, all together |
 //! | `callboard_model_input_tokens_total`, `callboard_model_output_tokens_total` | counter, `model` | tokens that the provider counted |
 //! | `callboard_model_without_usage_total` | counter, `model` | attempts that may have used tokens, and nobody knows how many |
 //! | `callboard_model_cost_microdollars_total` | counter, `model` | what those tokens cost, of a model with a price |

@@ -1,5 +1,6 @@
 //! Why did a model call not work?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -107,10 +108,12 @@ pub enum ModelError {
     },
     /// The provider has said that its limit is reached, of the model or of its key, and that everybody is to wait for longer than
     /// this call can. It was not made.
-    #[error("the provider has asked all calls to wait for another {}", in_seconds(*retry_after))]
+    #[error("the provider has asked all calls to wait for another {}, when it refused a call of {refused_model}", in_seconds(*retry_after))]
     Paused {
         /// When it may be called again.
         retry_after: Duration,
+        /// The whole name of the model whose call was refused: this one, or another one with its key.
+        refused_model: Arc<str>,
     },
     /// A time-out passed, queued or in flight.
     #[error("the time for {} is over", .0.words())]
@@ -238,7 +241,7 @@ impl ModelError {
                 return format!("try again in {}, or allow more calls at once", in_seconds(*retry_after));
             }
             Self::BreakerOpen { last, .. } => return last.hint(),
-            Self::Paused { retry_after } => {
+            Self::Paused { retry_after, .. } => {
                 return format!("try again in {}, make fewer calls, or name another model", in_seconds(*retry_after));
             }
             Self::Timeout(waiting) => waiting.hint(),
@@ -355,9 +358,9 @@ impl ModelError {
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { retry_after } | Self::BreakerOpen { retry_after, .. } | Self::Paused { retry_after } => {
-                Some(*retry_after)
-            }
+            Self::Overloaded { retry_after }
+            | Self::BreakerOpen { retry_after, .. }
+            | Self::Paused { retry_after, .. } => Some(*retry_after),
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -376,7 +379,7 @@ mod tests {
         let table = [
             (ModelError::Overloaded { retry_after: second }, "try again in 1 s"),
             (ModelError::BreakerOpen { retry_after: second, last: Box::new(nobody()) }, "the address is right"),
-            (ModelError::Paused { retry_after: second }, "name another model"),
+            (ModelError::Paused { retry_after: second, refused_model: "openai/x".into() }, "name another model"),
             (ModelError::Stopped, "start another runtime"),
             (ModelError::Unauthorized { status: 401, message: message() }, "is right and still valid"),
             (ModelError::NotFound(message()), "ends with /v1"),

@@ -185,7 +185,7 @@ fn what_counts_as_a_failure_of_the_provider() {
             Outcome::Neutral,
             vec![
                 ModelError::Overloaded { retry_after: seconds(1) },
-                ModelError::Paused { retry_after: seconds(1) },
+                ModelError::Paused { retry_after: seconds(1), refused_model: "one".into() },
                 ModelError::Timeout(Waiting::Queue),
                 ModelError::Timeout(Waiting::Total),
                 ModelError::Stopped,

@@ -40,8 +40,7 @@ pub(super) struct Call {
     pub(super) lane: usize,
     /// Those of the models that may make it instead, in this order.
     pub(super) others: Vec<usize>,
-    /// Its caller has something else to do: behind an open breaker it waits for the first try only, for a pause not long, and its
-    /// models share its time.
+    /// Its caller has something else to do: behind an open breaker it waits for the first try only, and for a pause not long.
     pub(super) fails_fast: bool,
     /// Who is told when one of those is asked, and when it waits as a provider asked for that.
     pub(super) on_news: Option<OnNews>,
@@ -54,7 +53,7 @@ pub(super) struct Call {
     /// What it can use at most.
     pub(super) most: TokenUsage,
     pub(super) deadline: Instant,
-    /// Its turn at its model is over by then, and it goes to the next one: before the deadline when its models share its time.
+    /// Its turn at its model is over by then, and it goes to the next one: before the deadline when there is one, as they share its time.
     pub(super) until: Instant,
     pub(super) budget: Option<Budget>,
     pub(super) chunks: Option<Chunks>,
@@ -77,10 +76,7 @@ impl Call {
     /// It comes to its model: its turn there begins.
     pub(super) fn takes_its_turn(&mut self, now: Instant) {
         let left = self.deadline.saturating_duration_since(now);
-        self.until = match self.fails_fast {
-            true => now + share(left, self.others.len()),
-            false => self.deadline,
-        };
+        self.until = now + share(left, self.others.len());
     }
 
     /// Whether it does not wait for so long, which its provider asks for, however much time it has.

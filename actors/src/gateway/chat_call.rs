@@ -79,7 +79,8 @@ impl<'a> ChatCall<'a> {
 
     /// This model makes the call when those before it cannot: after their retries, behind an open circuit breaker, when their
     /// key, their address or their room for text is at fault. Never when a reader has begun to read, and never when the call
-    /// itself is refused. [`Completed::model`] says who answered. May be said several times.
+    /// itself is refused. The models share the time of the call: of two the first has half of what is left, of three a third, and what
+    /// it does not take is theirs. [`Completed::model`] says who answered. May be said several times.
     pub fn or(mut self, model: &str) -> Self {
         match self.gateway.lane(model) {
             Ok(lane) => self.wish.others.push(lane),
@@ -106,9 +107,8 @@ impl<'a> ChatCall<'a> {
     }
 
     /// Its caller has something else to do than to wait, such as rules that decide instead. Behind an open breaker of a model that
-    /// fails it waits for the first try only, as everybody does where nobody is there; for a pause that a provider asks for only as
-    /// long as its [patience](super::fallback::patience) lasts; and each model of its list has its [share](super::fallback::share) of
-    /// the time, but one whose reply has a reader goes on with it.
+    /// fails it waits for the first try only, as everybody does where nobody is there; and for a pause that a provider asks for only as
+    /// long as its [patience](super::fallback::patience) lasts.
     pub(crate) fn fail_fast(mut self) -> Self {
         self.wish.fails_fast = true;
         self

@@ -5,8 +5,9 @@
 //! or when a reader has begun to read. After the fall-backs of Ben Christensen, "Fault Tolerance in a High Volume, Distributed
 //! System" (Netflix, 2012): behind an open breaker there is no wait when there is a next model.
 //!
-//! A caller with something else to do, such as rules that decide instead, has little time and wants an answer in it. So the models of
-//! its list [share] that time, and a pause that a provider asks for is waited for as long as its [patience] lasts.
+//! The models of a list [share] the time of the call: what is silent does not say that it is, and whoever gave it all the time would ask
+//! the next one never. A caller with something else to do, such as rules that decide instead, waits for a pause that a provider asks for
+//! only as long as its [patience] lasts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +98,7 @@ mod tests {
             (ModelError::Malformed(text()), true),
             (ModelError::Provider(text()), true),
             (ModelError::Overloaded { retry_after: LEFT }, true),
-            (ModelError::Paused { retry_after: LEFT }, true),
+            (ModelError::Paused { retry_after: LEFT, refused_model: "one".into() }, true),
             (ModelError::Timeout(Waiting::Queue), true),
             (ModelError::Timeout(Waiting::Connection), true),
             (ModelError::Timeout(Waiting::FirstToken), true),

@@ -1,5 +1,6 @@
 //! What does a gateway know of itself? What it is like at one moment, and what it has counted since it started.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -47,6 +48,8 @@ pub struct ModelInfo {
     pub pauses: u64,
     /// For how long its provider makes them wait from now on; zero when it does not.
     pub paused_for: Duration,
+    /// The whole name of the model whose refusal that pause is for: this one, or another one with its key.
+    pub paused_by: Option<Arc<str>>,
     /// So many calls may be in flight now: what its provider is found to hold, under what is configured.
     pub limit: usize,
     /// Whether it is called at all.
@@ -101,7 +104,9 @@ impl State {
         let mut models = self.counts.clone();
         for (lane, info) in models.iter_mut().enumerate() {
             info.in_flight = self.admission.in_flight_of(lane);
-            info.paused_for = self.admission.lane_of(lane).paused_for(now);
+            if let Some((pause, refused_model)) = self.admission.lane_of(lane).paused(now) {
+                (info.paused_for, info.paused_by) = (pause, Some(refused_model.clone()));
+            }
             (info.limit, info.breaker) = self.admission.look(lane, now);
         }
         GatewayInfo {

@@ -197,13 +197,15 @@ impl Lane {
 
     /// What a call learns that has to wait and does not, whose time is over at `deadline`.
     pub(super) fn refusal(&self, retry_after: Duration, deadline: Instant, now: Instant) -> ModelError {
-        match &self.last_failure {
+        match (&self.last_failure, &self.asked_by) {
             // Not what keeps it for longer, such as a pause.
-            Some(last) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
+            (Some(last), _) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
                 ModelError::BreakerOpen { retry_after, last: last.clone().into() }
             }
             // Nor is it a full line when the pause alone is too long.
-            _ if self.asked_until >= Some(deadline) => ModelError::Paused { retry_after: self.paused_for(now) },
+            (_, Some(by)) if self.asked_until >= Some(deadline) => {
+                ModelError::Paused { retry_after: self.paused_for(now), refused_model: by.clone() }
+            }
             _ => ModelError::Overloaded { retry_after },
         }
     }
@@ -229,9 +231,10 @@ impl Lane {
         left_until(self.asked_until, now)
     }
 
-    /// Whose refusal it was that everybody waits for; `None` when the provider has not asked for a pause.
-    pub(super) fn paused_by(&self) -> Option<&Arc<str>> {
-        self.asked_by.as_ref()
+    /// The same with the whole name of the model whose refusal it was; `None` when the provider has not asked for that.
+    pub(super) fn paused(&self, now: Instant) -> Option<(Duration, &Arc<str>)> {
+        let pause = self.paused_for(now);
+        self.asked_by.as_ref().filter(|_| !pause.is_zero()).map(|by| (pause, by))
     }
 
     /// The provider says what is left: nobody is sent to be refused.
@@ -407,7 +410,10 @@ mod tests {
         lane.pause(now + until + Duration::from_secs(60), &"one".into());
         let wait = lane.wait(0, now);
         let refusal = lane.refusal(wait, now + wait, now);
-        assert_eq!(refusal, ModelError::Paused { retry_after: until + Duration::from_secs(60) });
+        assert_eq!(
+            refusal,
+            ModelError::Paused { retry_after: until + Duration::from_secs(60), refused_model: "one".into() }
+        );
     }
 
     #[test]
@@ -416,7 +422,7 @@ mod tests {
         let mut lane = lane(None, None, now);
         lane.pause(now + Duration::from_secs(5), &"one".into());
         lane.pause(now + Duration::from_secs(2), &"two".into());
-        assert_eq!(lane.paused_by().map(|by| &**by), Some("one"));
+        assert_eq!(lane.paused(now).map(|(_, by)| &**by), Some("one"));
         assert!(lane.enter(0, now + Duration::from_secs(4)).is_none());
         assert!(lane.enter(0, now + Duration::from_secs(5)).is_some());
     }

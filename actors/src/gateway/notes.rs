@@ -23,6 +23,8 @@ pub(super) enum Note {
     TurnAway {
         model: usize,
         calls: usize,
+        /// The model whose refusal they would have had to wait for.
+        refused: Option<Arc<str>>,
     },
 }
 
@@ -37,9 +39,9 @@ impl Note {
                 let (model, instead) = (&names[model], &names[instead]);
                 tracing::warn!(%model, %instead, %error, "a model call falls back to the next model");
             }
-            Self::TurnAway { model, calls } => {
-                let model = &names[model];
-                tracing::warn!(%model, calls, "calls that waited for a model that fails or pauses turn to the next one");
+            Self::TurnAway { model, calls, refused } => {
+                let (model, refused) = (&names[model], refused.as_deref());
+                tracing::warn!(%model, calls, refused, "calls that waited for a model that fails or pauses turn to the next one");
             }
         }
     }

@@ -9,6 +9,7 @@
 //! last; a pause when it begins, or when what is left of it becomes at least twice as long; one retry in a second.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,12 +20,12 @@ use super::breaker::BreakerState;
 const KEPT: usize = 256;
 
 /// What changed about a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ModelChange {
     /// Its circuit breaker; with the time for which it is open, if it is.
     Breaker { state: BreakerState, open_for: Option<Duration> },
-    /// Nobody calls it for so long: its provider asked for that.
-    Paused(Duration),
+    /// Nobody calls it for so long: its provider asked for that when it refused a call of this model, or of another one with its key.
+    Paused { pause: Duration, refused_model: Arc<str> },
     /// So many calls of it may be in flight, and so many when it was told last.
     Limit { limit: usize, before: usize },
     /// A call failed for the reason of this code, after so many attempts, and is made again after this time.
@@ -138,7 +139,7 @@ impl Notices {
         let before = std::mem::replace(cursor, self.cursor(lanes));
         let new = usize::try_from(self.all - before.next).unwrap_or(usize::MAX);
         let kept = self.kept.iter().skip(self.kept.len().saturating_sub(new));
-        let changes: Vec<_> = kept.filter(|(lane, _)| lanes.contains(lane)).copied().collect();
+        let changes: Vec<_> = kept.filter(|(lane, _)| lanes.contains(lane)).cloned().collect();
         let missed = cursor.of_mine - before.of_mine - changes.len() as u64;
         Heard { changes, missed }
     }
@@ -202,7 +203,7 @@ mod tests {
     }
 
     fn paused(seconds: u64) -> ModelChange {
-        ModelChange::Paused(Duration::from_secs(seconds))
+        ModelChange::Paused { pause: Duration::from_secs(seconds), refused_model: "one".into() }
     }
 
     #[test]

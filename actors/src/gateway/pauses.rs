@@ -62,7 +62,7 @@ impl State {
         let pause = until.saturating_duration_since(now);
         let is_told = is_longer && is_told(pause, left);
         if is_told {
-            self.note(lane, ModelChange::Paused(pause), steps);
+            self.note(lane, ModelChange::Paused { pause, refused_model: by.clone() }, steps);
         }
         is_longer.then_some(Paused { lane, until, is_told })
     }
@@ -97,9 +97,7 @@ impl State {
     }
 
     fn pause_of(&self, lane: usize, now: Instant, rules: &Rules<'_>) -> Option<Pause> {
-        let paused = self.admission.lane_of(lane);
-        let wait = paused.paused_for(now);
-        let refused_model = paused.paused_by().filter(|_| !wait.is_zero())?.clone();
-        Some(Pause { model: rules.names[lane].clone(), refused_model, wait })
+        let (wait, refused_model) = self.admission.lane_of(lane).paused(now)?;
+        Some(Pause { model: rules.names[lane].clone(), refused_model: refused_model.clone(), wait })
     }
 }

@@ -140,7 +140,7 @@ impl State {
     }
 
     /// The turn of a call has come. Whose is it, if others follow it and it has left? `None` when nobody waits any more.
-    pub(super) fn payer(&mut self, mut call: Box<Call>, steps: &mut Steps) -> Option<Box<Call>> {
+    pub(super) fn payer(&mut self, mut call: Box<Call>, now: Instant, steps: &mut Steps) -> Option<Box<Call>> {
         while let Some(saving) = &mut call.saving
             && let Some((flight, token)) = saving.flight.clone()
         {
@@ -159,10 +159,10 @@ impl State {
             if let Some(saving) = &mut next.saving {
                 saving.fell_back = fell_back;
             }
-            // A turn that the models share goes on; one that lasts as long as its caller's time does so for the next one's, too.
-            next.until = if call.shares_its_time() { call.until } else { next.deadline };
             (next.lane, next.tries) = (call.lane, call.tries);
             next.others = std::mem::take(&mut call.others);
+            // It has its own time, and not that of who left.
+            next.takes_its_turn(now);
             steps.gone.push(std::mem::replace(&mut call, next));
         }
         Some(call)

@@ -317,7 +317,7 @@ impl State {
     }
 
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
-        let Some(mut call) = self.payer(call, steps) else { return self.not_made(ticket, None, now) };
+        let Some(mut call) = self.payer(call, now, steps) else { return self.not_made(ticket, None, now) };
         let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
         self.has_waited(&mut call, now);
         let model = &rules.models[call.lane];

@@ -67,9 +67,8 @@ impl State {
             if breaker != BreakerState::Closed && self.told[lane].is(breaker) {
                 known.push((lane, self.breaker_of(lane, breaker, now)));
             }
-            let pause = self.admission.lane_of(lane).paused_for(now);
-            if pause > Duration::ZERO {
-                known.push((lane, ModelChange::Paused(pause)));
+            if let Some((pause, refused_model)) = self.admission.lane_of(lane).paused(now) {
+                known.push((lane, ModelChange::Paused { pause, refused_model: refused_model.clone() }));
             }
         }
         (self.notices.cursor(lanes), known)

@@ -68,7 +68,8 @@ impl State {
             }
         }
         if calls > 0 {
-            steps.notes.push(Note::TurnAway { model: lane, calls });
+            let refused = self.admission.lane_of(lane).paused(now).map(|(_, by)| by.clone());
+            steps.notes.push(Note::TurnAway { model: lane, calls, refused });
         }
     }
 

@@ -26,8 +26,12 @@ pub(super) fn event(event: &Event) -> Option<String> {
             (BreakerState::HalfOpen, _) => format!("{model} failed; one call tries it again"),
             (BreakerState::Closed, _) => format!("{model} works again"),
         },
-        Event::ModelPaused { model, pause_ms } => {
-            format!("{model} is paused for {}: the limit of its rate is reached", time(*pause_ms))
+        Event::ModelPaused { model, refused_model, pause_ms } => {
+            let other = match refused_model == model || refused_model.is_empty() {
+                true => String::new(),
+                false => format!(", as {refused_model} was told, which has the same key"),
+            };
+            format!("{model} is paused for {}: the limit of its rate is reached{other}", time(*pause_ms))
         }
         Event::ModelCallRetried { model, error_code, attempt, delay_ms } => {
             format!(
@@ -72,8 +76,12 @@ mod tests {
             (breaker(BreakerState::HalfOpen, None), "openai/x failed; one call tries it again"),
             (breaker(BreakerState::Closed, None), "openai/x works again"),
             (
-                Event::ModelPaused { model: model(), pause_ms: 20_000 },
+                Event::ModelPaused { model: model(), refused_model: model(), pause_ms: 20_000 },
                 "openai/x is paused for 20 s: the limit of its rate is reached",
+            ),
+            (
+                Event::ModelPaused { model: model(), refused_model: "openai/y".into(), pause_ms: 20_000 },
+                "openai/x is paused for 20 s: the limit of its rate is reached, as openai/y was told, which has the same key",
             ),
             (
                 Event::ModelCallRetried { model: model(), error_code: "unavailable".into(), attempt: 1, delay_ms: 320 },

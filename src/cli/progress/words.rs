@@ -181,7 +181,8 @@ mod tests {
         let (role, model) = ("researcher".into(), "openai/a".into());
         let resumed = Event::ModelCallResumed { role, task: Some(task), model };
         assert_eq!(event(&resumed).as_deref(), Some("t2: asking openai/a now"));
-        let changed = Event::ModelPaused { model: "openai/a".into(), pause_ms: 20_000 };
+        let (model, refused_model) = ("openai/a".to_owned(), "openai/a".to_owned());
+        let changed = Event::ModelPaused { model, refused_model, pause_ms: 20_000 };
         assert_eq!(event(&changed).as_deref(), Some("openai/a is paused for 20 s: the limit of its rate is reached"));
     }
 }

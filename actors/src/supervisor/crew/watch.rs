@@ -50,7 +50,9 @@ fn told(model: &Arc<str>, change: ModelChange) -> Event {
         ModelChange::Breaker { state, open_for } => {
             Event::ModelBreakerChanged { model, breaker: state, open_ms: open_for.map(milliseconds) }
         }
-        ModelChange::Paused(pause) => Event::ModelPaused { model, pause_ms: milliseconds(pause) },
+        ModelChange::Paused { pause, refused_model } => {
+            Event::ModelPaused { model, refused_model: refused_model.to_string(), pause_ms: milliseconds(pause) }
+        }
         ModelChange::Retried { error_code, attempt, wait } => {
             let (error_code, delay_ms) = (error_code.to_owned(), milliseconds(wait));
             Event::ModelCallRetried { model, error_code, attempt, delay_ms }
