@@ -108,6 +108,12 @@ impl Handoff {
         Self { spec, host: agent.host.clone() }
     }
 
+    /// Why it does not take over: it was told to end.
+    pub(super) fn refusal(&self) -> Option<ToolError> {
+        let name = &self.host.name;
+        self.host.is_leaving().then(|| ToolError::Failed(format!("{name} has stopped: go on without it")))
+    }
+
     /// What the agent that goes on is told.
     pub(super) fn words(&self) -> String {
         format!("you are {} from here on: go on with the conversation", self.host.name)

@@ -323,6 +323,7 @@ impl Asking {
             }
             None => None,
         };
+        let refused = refused.or_else(|| handoff.as_ref().and_then(|(_, to)| to.refusal()));
         let making = plan.tools.make(made, &context, &plan.guards, &pending, &self.agent.host.order);
         let made = tokio::time::timeout_at(self.until, making).await;
         let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {

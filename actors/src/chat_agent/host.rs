@@ -159,7 +159,13 @@ impl Host {
         waiting.into_iter().for_each(stopped);
     }
 
+    /// Whether it was told to end, and begins nothing that it was not asked before.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.line().is_leaving()
+    }
+
     pub(super) fn drain(&self) {
+        self.line().leave();
         match self.actor.get() {
             Some(Ok(actor)) => actor.drain(),
             _ => self.end(),

@@ -11,6 +11,8 @@ pub(super) struct Line<A> {
     is_closed: bool,
     /// Whether it stays closed.
     is_over: bool,
+    /// Whether the agent was told to end: it takes over from no other one, and no copy of it is asked.
+    is_leaving: bool,
     waiting: VecDeque<A>,
 }
 
@@ -30,7 +32,7 @@ pub(super) enum Came<A> {
 impl<A> Line<A> {
     /// Nobody yet; at most so many wait.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, is_busy: false, is_closed: false, is_over: false, waiting: VecDeque::new() }
+        Self { capacity, is_busy: false, is_closed: false, is_over: false, is_leaving: false, waiting: VecDeque::new() }
     }
 
     /// One comes. Of those who wait, `has_left` says who need not be kept.
@@ -84,6 +86,15 @@ impl<A> Line<A> {
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// It ends; whoever is in line has his turn all the same.
+    pub(super) fn leave(&mut self) {
+        self.is_leaving = true;
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving || self.is_over
     }
 
     /// There is a new incarnation.

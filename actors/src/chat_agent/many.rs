@@ -10,6 +10,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use super::answer::{Answer, ChatAgentError};
 use super::question::Question;
 use super::{Asking, ChatAgent};
+use crate::error::AskError;
 
 /// Asks at the same time when nothing else is said.
 const AT_ONCE: usize = 8;
@@ -66,7 +67,8 @@ impl Future for Running {
 
 impl ChatAgent {
     /// Asks many questions: by default 8 at a time, each once. They are asked of agents like this one, which live as long as the
-    /// [`AskAll`]; its own line is not touched.
+    /// [`AskAll`]; its own line is not touched. When this one is [stopped](Self::stop) or [drained](Self::drain), those under way are
+    /// answered, and the rest is told that it has stopped.
     pub fn ask_all<Q: Into<Question>>(&self, questions: impl IntoIterator<Item = Q>) -> AskAll {
         let item = |(number, question): (usize, Q)| Item { number, question: question.into(), made: 0 };
         let waiting: VecDeque<_> = questions.into_iter().enumerate().map(item).collect();
@@ -125,7 +127,10 @@ impl AskAll {
                 return Poll::Ready(None);
             };
             self.progress.running -= 1;
-            self.idle.push(agent);
+            // One that could not even begin to live is not asked again.
+            if !matches!(answer, Err(ChatAgentError::Agent(AskError::Overloaded))) {
+                self.idle.push(agent);
+            }
             match &answer {
                 Err(error) if error.is_retryable() && item.made < self.attempts => {
                     self.progress.waiting += 1;
@@ -149,7 +154,11 @@ impl AskAll {
             item.made += 1;
             let question =
                 if item.made < self.attempts { item.question.clone() } else { std::mem::take(&mut item.question) };
-            let asking = agent.ask(question);
+            // They are the agent's: one that was told to end is asked nothing more.
+            let asking = match self.agent.host.is_leaving() {
+                true => Asking::refused(AskError::Stopped),
+                false => agent.ask(question),
+            };
             self.progress.running += 1;
             self.running.push(Running { item: Some((item, agent)), asking });
         }

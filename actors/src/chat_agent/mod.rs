@@ -114,12 +114,13 @@ impl ChatAgent {
         &self.host.name
     }
 
-    /// Closes its front door: what was asked is still answered, and then it ends.
+    /// Closes its front door: what was asked is still answered, and then it ends. It takes over from no other agent any more.
     pub fn drain(&self) {
         self.host.drain();
     }
 
-    /// Ends it; whoever waits for an answer learns that it has stopped.
+    /// Ends it; whoever waits for an answer learns that it has stopped. What it took over from others, and what [`ask_all`](Self::ask_all)
+    /// has begun, goes on.
     pub fn stop(&self) {
         self.host.stop();
     }
