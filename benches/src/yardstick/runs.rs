@@ -197,6 +197,13 @@ pub async fn measure(options: &Options) -> Vec<Row> {
         row.push(waiting::bytes::<Agents>(waiting, None), waiting::bytes::<Loop>(waiting, None));
     }
     rows.push(row);
+    let title =
+        format!("{waiting} runs that have called a tool and wait for their second call, resident bytes of each");
+    let mut row = Row::new(title, "at most 5,120 more");
+    for _ in 0..options.rounds.min(3) {
+        row.push(waiting::bytes_of_second::<Agents>(waiting), waiting::bytes_of_second::<Loop>(waiting));
+    }
+    rows.push(row);
     rows.extend(construction(options));
     rows
 }

@@ -24,6 +24,12 @@ pub const CHILD: &str = "--waiting";
 /// Calls that wait before the first look, so that pages and pools that one needs anyway do not count.
 const WARM_UP: usize = 1_000;
 
+/// What stands before a side's name when its runs are looked at while they wait for their second call.
+const SECOND: &str = "second-";
+
+/// How long a call takes then: so that all have begun before the first is answered, and are seen when all wait once more.
+const TURN: Duration = Duration::from_secs(16);
+
 /// Nobody is answered before the measurement is over.
 const EVER: Duration = Duration::from_secs(3_600);
 
@@ -34,6 +40,19 @@ const EVER: Duration = Duration::from_secs(3_600);
 pub fn bytes<S: Side>(calls: usize, limit: Option<usize>) -> f64 {
     let limit = limit.unwrap_or(calls + WARM_UP);
     figures(&[S::NAME, &limit.to_string(), &calls.to_string()])[0]
+}
+
+/// Resident bytes of each of `runs` runs that have called a tool and wait for their second call: between a process with so many and a
+/// thousand more, and one with a thousand.
+///
+/// # Panics
+/// Panics when a process does not come to its end.
+pub(super) fn bytes_of_second<S: Side>(runs: usize) -> f64 {
+    let of = |runs: usize| {
+        let side = format!("{SECOND}{}", S::NAME);
+        figures(&[&side, &runs.to_string(), &runs.to_string()])[0]
+    };
+    (of(runs + WARM_UP) - of(WARM_UP)) / runs as f64
 }
 
 /// What a process of its own finds out: side, limit and number follow.
@@ -63,6 +82,8 @@ pub async fn child(mut arguments: impl Iterator<Item = String>) {
         Direct::NAME => vec![resident::<Direct>(limit, calls).await],
         Agents::NAME => vec![resident::<Agents>(limit, calls).await],
         Loop::NAME => vec![resident::<Loop>(limit, calls).await],
+        side if side == format!("{SECOND}{}", Agents::NAME) => vec![resident_in_second::<Agents>(calls).await],
+        side if side == format!("{SECOND}{}", Loop::NAME) => vec![resident_in_second::<Loop>(calls).await],
         MADE => made(calls).await.into(),
         MADE_BY_ACTIX => std::thread::spawn(move || made_by_actix(calls)).join().expect("it does not panic").into(),
         _ => panic!("there is no side called {side}"),
@@ -83,6 +104,20 @@ async fn resident<S: Side>(limit: usize, calls: usize) -> f64 {
     let before = resident_bytes();
     wait::<S>(&side, &mut server, &begun, calls, limit).await;
     (resident_bytes() - before) / calls as f64
+}
+
+/// Resident bytes of this process while so many runs wait for their second call.
+async fn resident_in_second<S: Side>(runs: usize) -> f64 {
+    let mut server = ManuallyDrop::new(Server::start(TURN));
+    let side = S::open(server.base_url(), runs);
+    let began = tokio::time::Instant::now();
+    for _ in 0..runs {
+        let side = side.clone();
+        tokio::spawn(async move { side.call().await });
+    }
+    tokio::time::sleep_until(began + TURN + TURN / 2).await;
+    assert_eq!(server.in_flight(), runs, "all of them wait");
+    resident_bytes()
 }
 
 /// Lets so many more calls wait; comes back when all of them do.
