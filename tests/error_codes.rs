@@ -107,6 +107,7 @@ fn of_asks() -> Vec<Row> {
         limit(AskLimit::Tokens, "", None) => "limit_tokens", IN_VAIN, "raise `AskLimits::tokens`, or use";
         limit(AskLimit::Time, "5s", Some(AskWait::Model)) => "limit_time", AGAIN, "ask again, or raise `AskLimits::time`";
         limit(AskLimit::Repeats, "2", None) => "limit_repeats", IN_VAIN, "raise `AskLimits::repeats`, which is 2";
+        limit(AskLimit::OutputTokens, "2048", None) => "limit_output_tokens", IN_VAIN, "raise `AskLimits::output_tokens`, which is 2048, or ask for a shorter answer";
         ChatAgentError::Question { problem: x(), hint: "name it" } => "invalid_question", IN_VAIN, "name it";
         ChatAgentError::Unfit { problem: x(), partial: partial() } => "answer_unfit", AGAIN, "ask again or otherwise";
         ChatAgentError::Blocked { guardrail: x(), reason: x(), partial: partial() } => "blocked", IN_VAIN, "ask otherwise";

@@ -90,6 +90,9 @@ pub enum AskLimit {
     Time,
     /// [`AskLimits::repeats`](super::AskLimits::repeats).
     Repeats,
+    /// [`AskLimits::output_tokens`](super::AskLimits::output_tokens), or a lower limit of the model's own: its reply was cut, and the text
+    /// of what there is ends in the middle.
+    OutputTokens,
 }
 
 impl AskLimit {
@@ -101,6 +104,7 @@ impl AskLimit {
             Self::Tokens => "`AskLimits::tokens`",
             Self::Time => "`AskLimits::time` or `Question::within`",
             Self::Repeats => "`AskLimits::repeats`",
+            Self::OutputTokens => "`AskLimits::output_tokens`",
         }
     }
 }
@@ -113,6 +117,7 @@ impl fmt::Display for AskLimit {
             Self::Tokens => "tokens",
             Self::Time => "time",
             Self::Repeats => "repeats",
+            Self::OutputTokens => "output_tokens",
         })
     }
 }
@@ -204,6 +209,7 @@ impl ChatAgentError {
             Self::Limit { limit: AskLimit::Tokens, .. } => "limit_tokens",
             Self::Limit { limit: AskLimit::Time, .. } => "limit_time",
             Self::Limit { limit: AskLimit::Repeats, .. } => "limit_repeats",
+            Self::Limit { limit: AskLimit::OutputTokens, .. } => "limit_output_tokens",
             Self::Model { error, .. } => error.code(),
             Self::Unfit { .. } => "answer_unfit",
             Self::Session { error, .. } => error.code(),
@@ -219,7 +225,9 @@ impl ChatAgentError {
         match self {
             Self::Limit { limit, most, .. } => {
                 let again = if self.is_retryable() { "ask again, or " } else { "" };
-                format!("{again}raise {}{}, or use what there is in `partial`", limit.field(), which_is(most))
+                // The model may have one of its own, which is lower.
+                let shorter = if *limit == AskLimit::OutputTokens { ", or ask for a shorter answer" } else { "" };
+                format!("{again}raise {}{}{shorter}, or use what there is in `partial`", limit.field(), which_is(most))
             }
             Self::Model { error, .. } => error.hint(),
             Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),

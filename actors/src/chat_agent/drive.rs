@@ -94,14 +94,18 @@ pub(super) fn carry_out(
     }
 }
 
-/// An answer that those who look at it let pass.
-async fn passed(plan: &Plan, answer: Box<Answer>, until: Instant) -> Ended {
+/// An answer, whole or cut, that those who look at it let pass.
+async fn passed(plan: &Plan, ended: Ended, until: Instant) -> Ended {
+    let answer = match &ended {
+        Ok(answer) | Err(ChatAgentError::Limit { limit: AskLimit::OutputTokens, partial: answer, .. }) => answer,
+        Err(_) => return ended,
+    };
     let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
     let looked = tokio::time::timeout_at(until, looking).await;
     // An answer that nobody has looked at is not given away either.
     let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
     match looked {
-        Ok(None) => Ok(answer),
+        Ok(None) => ended,
         Ok(Some(Blocked { guardrail, reason })) => {
             Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
         }
@@ -159,10 +163,7 @@ impl Asking {
 
     /// Another agent may have answered, but what is said is looked at, and kept, where it was asked for: by the one of this `plan`.
     async fn concluded(&self, plan: &Plan, turns: &Turns, ended: Ended) -> Ended {
-        let ended = match ended {
-            Ok(answer) if !plan.guards.output.is_empty() => passed(plan, answer, self.until).await,
-            ended => ended,
-        };
+        let ended = if plan.guards.output.is_empty() { ended } else { passed(plan, ended, self.until).await };
         let ended = match plan.sessions.clone().zip(self.session()) {
             Some((sessions, session)) => {
                 let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();

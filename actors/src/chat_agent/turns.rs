@@ -12,7 +12,6 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallTimes, Completed, Price, Source};
-use crate::text::count;
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -144,6 +143,10 @@ impl Turns {
         let turn = Turn { tool_calls: reply.tool_calls, ..Turn::assistant(reply.text) };
         let calls = turn.tool_calls.clone();
         self.request().turns.push(turn);
+        if reply.finish == Finish::Length {
+            // No answer that is whole, nor calls of which anybody knows that they are; the next one would be cut at the same place.
+            return self.ended_by(AskLimit::OutputTokens);
+        }
         if calls.is_empty() {
             return self.checked();
         }
@@ -158,10 +161,7 @@ impl Turns {
     fn silent(&mut self, finish: &Finish) -> Next {
         let problem = match finish {
             // It may have thought all the time, and would do so again.
-            Finish::Length => {
-                let most = count(self.limits.output_tokens, "token");
-                format!("the model came to the longest reply, {most}, before a word; raise `AskLimits::output_tokens`")
-            }
+            Finish::Length => return self.ended_by(AskLimit::OutputTokens),
             _ if !self.has_been_silent => {
                 self.has_been_silent = true;
                 self.ask_again("Your reply was empty. Answer.");
@@ -291,13 +291,14 @@ impl Turns {
 
     /// A limit ends it.
     fn ended_by(&mut self, limit: AskLimit) -> Next {
-        let AskLimits { turns, tool_calls, tokens, time, repeats, .. } = &self.limits;
+        let AskLimits { turns, tool_calls, tokens, time, repeats, output_tokens, .. } = &self.limits;
         let most = match limit {
             AskLimit::Turns => turns.to_string(),
             AskLimit::ToolCalls => tool_calls.to_string(),
             AskLimit::Tokens => tokens.map(|most| most.to_string()).unwrap_or_default(),
             AskLimit::Time => format!("{time:?}"),
             AskLimit::Repeats => repeats.to_string(),
+            AskLimit::OutputTokens => output_tokens.to_string(),
         };
         Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, most, partial: Box::new(self.answer()) }))
     }

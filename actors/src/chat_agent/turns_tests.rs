@@ -275,6 +275,33 @@ fn a_reply_without_a_word_is_no_answer() {
     let told = unfit(asked.replied(empty(Finish::Other("safety".to_owned())), PRICE));
     assert!(told.ends_with("said nothing, twice; it ended with `safety`"), "{told}");
 
-    let told = unfit(turns(AskLimits::default()).replied(empty(Finish::Length), PRICE));
-    assert!(told.contains("2048 tokens") && told.contains("`AskLimits::output_tokens`"), "{told}");
+    let (limit, partial) = limit_of(turns(AskLimits::default()).replied(empty(Finish::Length), PRICE));
+    assert_eq!((limit, partial.text.as_str(), partial.metrics.model_calls), (AskLimit::OutputTokens, "", 1));
+}
+
+#[test]
+fn a_reply_that_was_cut_is_no_answer_and_its_calls_are_not_made() {
+    let cut = |completed: Completed| Completed {
+        reply: ChatReply { finish: Finish::Length, ..completed.reply },
+        ..completed
+    };
+    let next = turns(AskLimits { output_tokens: 5, ..AskLimits::default() }).replied(cut(said("It is w", &[])), PRICE);
+    let Next::End(Err(error)) = next else { panic!("{next:?}") };
+    assert_eq!(error.code(), "limit_output_tokens");
+    assert!(
+        error.to_string().starts_with("the ask came to its limit `output_tokens` of 5 after 1 model call"),
+        "{error}"
+    );
+    assert_eq!(error.partial().map(|partial| (partial.text.as_str(), partial.turns.len())), Some(("It is w", 2)));
+
+    // Nothing at all is read as no arguments, and what was cut may be JSON.
+    let (limit, partial) = limit_of(turns(AskLimits::default()).replied(cut(said("", &[("a", "")])), PRICE));
+    assert_eq!((limit, partial.metrics.tool_calls), (AskLimit::OutputTokens, 0));
+
+    // It would be cut again, and a part of a number is a number, too.
+    for text in ["war", "12"] {
+        let mut asked = Turns::new(AskLimits::default(), Vec::new(), "how?".to_owned(), Vec::new(), Some(a_number(2)));
+        let (limit, partial) = limit_of(asked.replied(cut(said(text, &[])), PRICE));
+        assert_eq!((limit, partial.text.as_str(), partial.metrics.model_calls), (AskLimit::OutputTokens, text, 1));
+    }
 }

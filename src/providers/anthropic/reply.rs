@@ -264,9 +264,9 @@ impl caller::Growing for Growing {
             }
         }
         reply.finish = match self.stop_reason.as_deref() {
+            Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
             _ if has_form => Finish::Done,
             Some("end_turn" | "stop_sequence") => Finish::Done,
-            Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
             Some("tool_use") => Finish::ToolCalls,
             Some("refusal") => return Err(ModelError::ContentRefused("the model refused to answer".to_owned())),
             Some(other) => Finish::Other(other.to_owned()),
@@ -298,6 +298,8 @@ mod tests {
         let form = br#"{"content":[{"type":"text","text":"Here."},{"type":"tool_use","id":"1","name":"callboard_reply","input":{"a":1}}],"stop_reason":"tool_use"}"#;
         let reply = whole(form).unwrap();
         assert_eq!((reply.text.as_str(), reply.tool_calls.len(), reply.finish), (r#"{"a":1}"#, 0, Finish::Done));
+        let cut = br#"{"content":[{"type":"tool_use","id":"1","name":"callboard_reply","input":{}}],"stop_reason":"max_tokens"}"#;
+        assert_eq!(whole(cut).unwrap().finish, Finish::Length);
         for json in [&b"{}"[..], b"[", br#"{"content":{"a":1}}"#] {
             assert!(matches!(whole(json), Err(ModelError::Malformed(_))));
         }
