@@ -98,8 +98,12 @@ impl Tools {
             let call = calls.into_iter().next().unwrap_or_default();
             return vec![self.make_one(call, calling).await];
         }
-        let calls = calls.into_iter().map(|call| self.make_one(call, calling));
-        stream::iter(calls).buffered(self.at_once).collect().await
+        // In the order in which they end: kept in that of the calls, those that are over would take the room of others behind a slow one.
+        let numbered = calls.into_iter().enumerate();
+        let calls = numbered.map(|(number, call)| async move { (number, self.make_one(call, calling).await) });
+        let mut outcomes: Vec<_> = stream::iter(calls).buffer_unordered(self.at_once).collect().await;
+        outcomes.sort_unstable_by_key(|(number, _)| *number);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     fn find(&self, name: &str) -> Option<&Entry> {
