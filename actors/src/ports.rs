@@ -204,7 +204,7 @@ pub struct ToolPolicy {
     pub blocks: bool,
     /// A person has to approve each call. Not so by default. The wait for the person is none of `timeout`.
     pub needs_approval: bool,
-    /// The longest output in bytes that the model is shown: at least 64; more is cut. The default is 64 KiB.
+    /// The longest output or error in bytes that the model is shown: at least 64; more is cut. The default is 64 KiB.
     pub max_output: usize,
 }
 

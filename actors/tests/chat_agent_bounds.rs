@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use callboard_actors::chat::{ChatReply, ChatRequest, Finish};
-use callboard_actors::chat_agent::{AskEvent, AskLimit, AskLimits, ChatAgentError, MemorySessions, Question};
+use callboard_actors::chat::{ChatReply, ChatRequest, Finish, Role, Turn};
+use callboard_actors::chat_agent::{
+    AskEvent, AskLimit, AskLimits, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
+};
 use callboard_actors::error::{ModelError, ToolError};
-use callboard_actors::ports::{Guarded, Guardrail, ToolContext, ToolPolicy, Verdict};
+use callboard_actors::ports::{
+    Approval, Approver, Decision, Guarded, Guardrail, SessionStore, ToolContext, ToolPolicy, Verdict,
+};
 use callboard_actors::runtime::simulated;
-use common::agent::{FunctionTool, calls, model, spec, told};
+use common::agent::{FunctionTool, MODEL, calls, model, quick, spec, told};
 use common::model::SECOND;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -107,5 +111,89 @@ fn calls_of_a_turn_do_not_wait_for_a_slow_one_before_them() {
         let answer = spec(&gateway).limits(limits).tool(tool).start().unwrap().ask("x").await.unwrap();
         assert_eq!(answer.metrics.tools, 10 * SECOND);
         assert_eq!(answer.text, "call-0 took 10, call-1 took 1, call-2 took 1, call-3 took 1");
+    });
+}
+
+/// Blocks whatever is called, at length.
+struct Talks;
+
+impl Guardrail for Talks {
+    fn name(&self) -> &str {
+        "talks"
+    }
+
+    fn check(&self, _: Guarded) -> BoxFuture<'static, Verdict> {
+        Box::pin(async { Verdict::Block(long()) })
+    }
+}
+
+/// Approves nothing, at length.
+struct Denies;
+
+impl Approver for Denies {
+    fn decide(&self, _: Approval) -> BoxFuture<'static, Decision> {
+        Box::pin(async { Decision::Denied { reason: long() } })
+    }
+}
+
+/// 100 MB.
+fn long() -> String {
+    "é".repeat(50_000_000)
+}
+
+#[test]
+fn whatever_a_call_comes_to_the_model_is_told_no_more_than_the_tool_may_say() {
+    simulated(1, |runtime| async move {
+        let fails = || quick("a", |_| Err(ToolError::Failed(long())));
+        // Nothing of the test's own writes what this one panics.
+        let panics = || quick("a", |_| std::panic::resume_unwind(Box::new(long())));
+        let fine = |needs_approval, max_output| {
+            let policy = ToolPolicy { needs_approval, max_output, ..ToolPolicy::default() };
+            FunctionTool { policy, ..quick("a", |_| Ok(long())) }
+        };
+        let (gateway, _) = model(&runtime, |request| {
+            Ok(match told(request)[..] {
+                [] => calls(&[("a", json!({}))]),
+                _ => ChatReply::text("so"),
+            })
+        });
+        let (other, _) = model(&runtime, |request| {
+            Ok(match told(request)[..] {
+                [] => calls(&[(long().as_str(), json!({})), ("transfer_to_sales", json!({}))]),
+                _ => ChatReply::text("so"),
+            })
+        });
+        let sales = ChatAgentSpec::new("sales", &other, MODEL).start().unwrap();
+        for (what, spec, most) in [
+            ("an output", spec(&gateway).tool(fine(false, 64)), 64),
+            ("an error", spec(&gateway).tool(fails()), 64 << 10),
+            ("a panic", spec(&gateway).tool(panics()), 64 << 10),
+            ("a guardrail", spec(&gateway).tool(fine(false, 1_000)).guard_tools(Talks), 1_000),
+            ("a denial", spec(&gateway).tool(fine(true, 1_000)).approver(Denies), 1_000),
+            ("no such tool and no handoff", spec(&other).handoff(&sales, "Sells.").guard_tools(Talks), 64 << 10),
+        ] {
+            let sessions = Arc::new(MemorySessions::default());
+            let agent = spec.shared_sessions(sessions.clone()).start().unwrap();
+            let mut stream = agent.ask_stream(Question::new("x").session("s"));
+            let mut texts = Vec::new();
+            while let Some(event) = stream.next().await {
+                if let AskEvent::ToolAnswered { text, .. } = event {
+                    texts.push(text);
+                }
+            }
+            let turns = stream.answer().await.unwrap().turns;
+            let kept = sessions.load("s".into(), 99).await.unwrap();
+            let tools =
+                |turns: Vec<Turn>| turns.into_iter().filter(|turn| turn.role == Role::Tool).map(|turn| turn.text);
+            texts.extend(tools(turns).chain(tools(kept)));
+            assert!(texts.len() >= 3, "{what}");
+            for text in texts {
+                assert!(
+                    text.len() < most + 60 && text.contains("\n[cut here: the whole output has 1000"),
+                    "{what}: {} bytes",
+                    text.len()
+                );
+            }
+        }
     });
 }

@@ -333,7 +333,7 @@ impl Asking {
         };
         if let Some((first, to)) = handoff {
             let answer = match &refused {
-                Some(refused) => format!("error: {refused}"),
+                Some(error) => super::tools::refused(error),
                 None => to.words(),
             };
             let to_others = || refused.is_none().then(|| to.to_others());

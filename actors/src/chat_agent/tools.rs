@@ -140,9 +140,10 @@ impl Tools {
         };
         let text = made.unwrap_or_else(|error| {
             tracing::debug!(tool = %name, code = error.code(), "a tool call failed");
-            format!("error: {error}")
+            words(&error)
         });
-        Outcome { id, text, to_others: None }
+        let most = self.find(&name).map_or(ToolPolicy::default().max_output, |entry| entry.policy.max_output);
+        Outcome { id, text: cut(text, most), to_others: None }
     }
 
     fn unknown(&self, name: &str) -> ToolError {
@@ -229,7 +230,7 @@ impl Entry {
         let made = tokio::time::timeout_at(deadline, AssertUnwindSafe(made).catch_unwind()).await;
         drop(until_here);
         match made {
-            Ok(Ok(output)) => output.map(|output| cut(output, self.policy.max_output)),
+            Ok(Ok(output)) => output,
             Ok(Err(panic)) => Err(panicked(panic_text(panic))),
             Err(_late) => {
                 let goes_on = if taken.is_held() { ", and it still runs" } else { "" };
@@ -248,7 +249,17 @@ impl Drop for Ends {
     }
 }
 
-/// As much of an output as the model is shown.
+/// What the model is told of an error.
+fn words(error: &ToolError) -> String {
+    format!("error: {error}")
+}
+
+/// What the model is told of a call that no tool of its own carries out.
+pub(super) fn refused(error: &ToolError) -> String {
+    cut(words(error), ToolPolicy::default().max_output)
+}
+
+/// As much as the model is shown of what a tool says, or of an error: also those have words of others in them.
 fn cut(mut output: String, most: usize) -> String {
     if output.len() <= most {
         return output;
