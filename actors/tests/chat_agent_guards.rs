@@ -5,10 +5,12 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use callboard_actors::chat::{ChatReply, ChatRequest};
+use callboard_actors::chat::{ChatReply, ChatRequest, ToolSpec};
 use callboard_actors::chat_agent::{AskEvent, ChatAgentError, ChatAgentSpec};
-use callboard_actors::error::ModelError;
-use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, ToolPolicy, Verdict};
+use callboard_actors::error::{ModelError, ToolError};
+use callboard_actors::ports::{
+    Approval, Approver, Decision, Guarded, Guardrail, Tool, ToolContext, ToolPolicy, Verdict,
+};
 use callboard_actors::runtime::simulated;
 use common::agent::{FunctionTool, MODEL, calls, model, quick, spec, told};
 use common::model::SECOND;
@@ -242,6 +244,47 @@ fn a_tool_waits_for_a_person_whose_decision_is_of_this_very_call() {
         let panics = start(Some(|_| panic!("on purpose"))).ask("x").await.unwrap().text;
         let denied = "error: it was not approved: the approver panicked: on purpose";
         assert_eq!(panics, format!("{denied} | {denied}"));
+    });
+}
+
+/// A tool of which each call needs a person, with this schema.
+struct Written(serde_json::Value);
+
+impl Tool for Written {
+    fn spec(&self) -> Arc<ToolSpec> {
+        let (name, description) = ("write".to_owned(), "For tests.".to_owned());
+        Arc::new(ToolSpec { name, description, parameters: self.0.clone() })
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        ToolPolicy { needs_approval: true, ..ToolPolicy::default() }
+    }
+
+    fn call(&self, _: serde_json::Value, _: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
+        Box::pin(async { Ok("written".to_owned()) })
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_a_call_that_cannot_be_made() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, calls_twice);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let start = |rule| {
+            let schema = json!({"type": "object", "properties": {"text": rule}, "required": ["text"]});
+            let decides = |approval: &Approval| Decision::Approved { fingerprint: approval.fingerprint.clone() };
+            let person = Person { decides, asked: asked.clone() };
+            spec(&gateway).tool(Written(schema)).approver(person).start().unwrap()
+        };
+        let told = start(json!({"const": "plain"})).ask("x").await.unwrap().text;
+        let said = told.strip_prefix("written | error: the arguments do not fit: ").unwrap_or_else(|| panic!("{told}"));
+        assert!(said.contains("was expected (at /text)"), "{said}");
+        let decisions: Vec<_> = asked.lock().unwrap().drain(..).map(|approval: Approval| approval.arguments).collect();
+        assert_eq!(decisions, [json!({"text": "plain"})]);
+
+        let told = start(json!({"pattern": "["})).ask("x").await.unwrap().text;
+        assert!(told.starts_with("error: it cannot be called, because its own schema is wrong"), "{told}");
+        assert_eq!(asked.lock().unwrap().len(), 0);
     });
 }
 

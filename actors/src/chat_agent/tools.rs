@@ -1,7 +1,7 @@
 //! How are the tool calls of one turn made? Side by side, up to a limit; each with its own time, its own retries and its own end.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
@@ -18,6 +18,7 @@ use crate::error::{StartError, ToolError};
 use crate::event::CancelReason;
 use crate::mailbox::{contain, panic_text};
 use crate::ports::{Tool, ToolContext, ToolPolicy};
+use crate::schema::Rules;
 use crate::scope::Scope;
 
 /// A tool as an agent has it.
@@ -27,6 +28,8 @@ pub(super) struct Entry {
     tool: Arc<dyn Tool>,
     /// `None` when there is no limit.
     places: Option<ToolPlaces>,
+    /// What its arguments have to be, made when a person is to be asked first.
+    rules: OnceLock<Result<Rules, String>>,
 }
 
 /// The tools of an agent.
@@ -116,7 +119,7 @@ impl Tools {
         let ToolCall { id, name, arguments } = call;
         let made = match self.find(&name) {
             None => Err(self.unknown(&name)),
-            Some(entry) => match read(&arguments) {
+            Some(entry) => match read(&arguments).and_then(|arguments| entry.worth_a_person(arguments)) {
                 Err(error) => Err(error),
                 Ok(arguments) => {
                     let span = tracing::info_span!("execute_tool", tool = %name);
@@ -187,9 +190,19 @@ impl Entry {
             format!("the tool {name} has a max_output of {}; it must be at least 64 bytes", policy.max_output)
         } else {
             let places = policy.at_once.map(ToolPlaces::new);
-            return Ok(Self { spec, policy, tool: tool.clone(), places });
+            return Ok(Self { spec, policy, tool: tool.clone(), places, rules: OnceLock::new() });
         };
         Err(StartError::Invalid(broken))
+    }
+
+    /// These arguments, unless a person were asked about a call that cannot be made: those of other calls the tool checks itself.
+    fn worth_a_person(&self, arguments: Value) -> Result<Value, ToolError> {
+        if self.policy.needs_approval {
+            let rules = self.rules.get_or_init(|| Rules::of(&self.spec.parameters));
+            let rules = rules.as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
+            rules.check(&arguments).map_err(ToolError::Arguments)?;
+        }
+        Ok(arguments)
     }
 
     /// One call with its retries. Each attempt takes its places anew: the work of the one before may have kept its own.
