@@ -407,6 +407,21 @@ fn messages_that_panic_when_they_are_dropped_may_wait_when_their_member_is_stopp
     });
 }
 
+/// No object, which is all that a model writes.
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "no value of it is ever read")]
+struct Word(String);
+
+impl Message for Word {
+    type Result = ();
+}
+
+impl Handler<Word> for Holder {
+    type Result = ();
+
+    fn handle(&mut self, _word: Word, _context: &mut Self::Context) {}
+}
+
 #[test]
 fn as_a_tool_it_tells_the_model_what_it_says_and_what_went_wrong() {
     inside(|team| async move {
@@ -424,6 +439,9 @@ fn as_a_tool_it_tells_the_model_what_it_says_and_what_went_wrong() {
         assert_eq!(told[0], "7");
         assert!(told[1].contains(r#""seven" is not of type "integer" (at /Note)"#), "{told:?}");
         assert!(told[2].contains("the agent has stopped"), "{told:?}");
+        let member = ActixSpec::<Word>::new("holder", Holder.start()).start(&team.runtime).unwrap();
+        let refused = runtime.agent("boss").tool(ActixTool::new(&member, "say", "Says it.")).start().unwrap_err();
+        assert!(refused.to_string().contains("the arguments of the tool say are no JSON object"), "{refused}");
         assert!(runtime.stop(LONG).await.is_clean());
         team.stop().await;
     });

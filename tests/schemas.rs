@@ -125,6 +125,9 @@ async fn a_tool_with_state_is_checked_as_any_other() {
     assert_eq!((told[1].as_str(), &*booked.lock().unwrap()), ("40 for assistant", &vec![40]));
     let none = DynamicTool::typed("odd", "Odd.", |_odd: Odd, _context| async { "so" });
     assert!(matches!(none, Err(StartError::Invalid(_))), "before any call");
+    let number = DynamicTool::typed("number", "A number.", |number: u32, _context| async move { number }).unwrap();
+    let refused = runtime.agent("assistant").tool(number).start().unwrap_err();
+    assert!(refused.to_string().contains("the tool number are no JSON object"), "{refused}");
 }
 
 #[tokio::test]

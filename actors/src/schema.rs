@@ -69,6 +69,24 @@ fn far_off(error: &ValidationError<'_>) -> (bool, Reverse<usize>) {
     (has_other_tag, Reverse(error.instance_path().as_str().matches('/').count()))
 }
 
+/// Whether a schema lets an object through, as far as its root says: what it refers to may say otherwise.
+pub(crate) fn takes_objects(schema: &Value) -> bool {
+    let Value::Object(rules) = schema else { return schema != &Value::Bool(false) };
+    let is_said = |kind: &Value| match kind {
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == "object"),
+        kind => kind == "object",
+    };
+    let any = |parts: &Value| parts.as_array().is_none_or(|parts| parts.iter().any(takes_objects));
+    rules.iter().all(|(word, rule)| match word.as_str() {
+        "type" => is_said(rule),
+        "const" => rule.is_object(),
+        "enum" => rule.as_array().is_none_or(|values| values.iter().any(Value::is_object)),
+        "anyOf" | "oneOf" => any(rule),
+        "allOf" => rule.as_array().is_none_or(|parts| parts.iter().all(takes_objects)),
+        _ => true,
+    })
+}
+
 /// As much of a text as is said.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
@@ -142,6 +160,41 @@ mod tests {
         let schema = json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "additionalProperties": {"$ref": "#/$defs/a"}}}});
         let told = Rules::of(&schema).unwrap().check(&deep).unwrap_err();
         assert!(told.contains("/inside/inside") && told.len() < 600, "{told}");
+    }
+
+    #[test]
+    fn a_schema_that_no_object_satisfies_is_known() {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is of interest")]
+        enum Unit {
+            /// A comment makes a variant a schema of its own.
+            A,
+            B,
+        }
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is of interest")]
+        enum Some {
+            Nothing,
+            Field(u8),
+        }
+        for (schema, takes) in [
+            (of::<u32>(), false),
+            (of::<Vec<u8>>(), false),
+            (of::<Option<String>>(), false),
+            (of::<(u8, u8)>(), false),
+            (of::<Unit>(), false),
+            (json!({"enum": ["a", "b"]}), false),
+            (json!({"allOf": [{}, {"const": 1}]}), false),
+            (json!(false), false),
+            (of::<Some>(), true),
+            (of::<Value>(), true),
+            (of::<std::collections::BTreeMap<String, u8>>(), true),
+            (json!({}), true),
+            (json!({"type": ["object", "null"], "properties": {"a": {"type": "string"}}}), true),
+            (json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}), true),
+        ] {
+            assert_eq!(takes_objects(&schema), takes, "{schema}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::{StartError, ToolError};
 use crate::event::CancelReason;
 use crate::mailbox::{contain, panic_text};
 use crate::ports::{Tool, ToolContext, ToolPolicy};
-use crate::schema::Rules;
+use crate::schema::{Rules, takes_objects};
 use crate::scope::Scope;
 
 /// A tool as an agent has it.
@@ -188,6 +188,10 @@ impl Entry {
             format!("the tool {name} has at_once 0 or too many; it must be at least 1")
         } else if policy.max_output < 64 {
             format!("the tool {name} has a max_output of {}; it must be at least 64 bytes", policy.max_output)
+        } else if !takes_objects(&spec.parameters) {
+            format!(
+                "the arguments of the tool {name} are no JSON object, so that no call would satisfy its schema; make them a type with fields, or a field of one"
+            )
         } else {
             let places = policy.at_once.map(ToolPlaces::new);
             return Ok(Self { spec, policy, tool: tool.clone(), places, rules: OnceLock::new() });
