@@ -158,6 +158,18 @@ impl Tools {
     }
 }
 
+/// What two calls have in common that are the same to their tool: the value, whatever the order of its names and the spaces; of what is no
+/// value, the text.
+pub(super) fn sameness(arguments: &str) -> String {
+    read(arguments).map_or_else(
+        |_none| arguments.to_owned(),
+        |mut value| {
+            value.sort_all_objects();
+            value.to_string()
+        },
+    )
+}
+
 /// What the model wrote as arguments. Nothing at all is an empty object.
 fn read(arguments: &str) -> Result<Value, ToolError> {
     if arguments.len() > MAX_ARGUMENTS {

@@ -8,6 +8,7 @@ use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError, Ended};
 use super::guard::Blocked;
 use super::limits::AskLimits;
 use super::question::AnswerForm;
+use super::tools::sameness;
 use super::waits::AskWait;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
@@ -345,7 +346,7 @@ impl Turns {
             return Some(AskLimit::ToolCalls);
         }
         for call in calls {
-            let made = self.made.entry((call.name.clone(), call.arguments.clone())).or_default();
+            let made = self.made.entry((call.name.clone(), sameness(&call.arguments))).or_default();
             *made += 1;
             if *made > self.limits.repeats {
                 return Some(AskLimit::Repeats);

@@ -87,6 +87,24 @@ fn each_limit_ends_it_with_what_there_is() {
 }
 
 #[test]
+fn the_same_call_is_the_same_value_however_it_is_written() {
+    let same = [
+        r#"{"a":1,"b":{"c":[1,2],"d":3}}"#,
+        r#" {"b": {"d": 3, "c": [1, 2]}, "a": 1}"#,
+        r#"{"a":1,"\u0062":{"d":3,"c":[1,2]}}"#,
+    ];
+    let other = [r#"{"a":1,"b":{"c":[2,1],"d":3}}"#, r#"{"a":"1","b":{"c":[1,2],"d":3}}"#, "{\"a\":1", "{\"a\": 1"];
+    let mut asked = turns(AskLimits::default());
+    let calls: Vec<_> = same[..2].iter().chain(&other).map(|arguments| ("a", *arguments)).collect();
+    assert!(matches!(asked.replied(said("", &calls), PRICE), Next::Tools(_)), "the same twice, and others");
+    assert_eq!(limit_of(asked.replied(said("", &[("a", same[2])]), PRICE)).0, AskLimit::Repeats);
+
+    let mut asked = turns(AskLimits { repeats: 1, ..AskLimits::default() });
+    let (limit, _) = limit_of(asked.replied(said("", &[("a", ""), ("a", "{ }")]), PRICE));
+    assert_eq!(limit, AskLimit::Repeats, "nothing is an empty object");
+}
+
+#[test]
 fn a_summary_is_paid_for_and_is_no_turn() {
     let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
     asked.paid_for(&said("so far", &[]), PRICE);
