@@ -152,11 +152,9 @@ impl Asking {
         let Some(session) = self.session().map(Arc::<str>::from) else { return Ok(()) };
         let (said, summarised) = recall(self, &session).await?;
         turns.recall(said);
-        for called in summarised {
-            match called {
-                Ok(completed) => turns.paid_for(&completed, self.plan().gateway.price(&completed.model)),
-                Err(failed) => turns.not_answered(failed.times, self.began.elapsed()),
-            }
+        for (most, called) in summarised {
+            let price = called.as_ref().ok().and_then(|completed| self.plan().gateway.price(&completed.model));
+            turns.summarised(called, most, price, self.began.elapsed());
         }
         Ok(())
     }

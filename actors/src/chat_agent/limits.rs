@@ -11,8 +11,9 @@ pub struct AskLimits {
     pub turns: u32,
     /// Tool calls, of all turns together: up to 100,000. The default is 64.
     pub tool_calls: u32,
-    /// Tokens of all requests and replies, as the provider counts them: when so many were used, no further call is made. At least 1; by
-    /// default there is no limit.
+    /// Tokens of all requests and replies, as the provider counts them: when so many were used, no further call is made. A call of which
+    /// the provider tells nothing counts as what it can have used, as with a [`Budget`](crate::gateway::Budget): a token for each byte of
+    /// the request, and `output_tokens`. At least 1; by default there is no limit.
     pub tokens: Option<u64>,
     /// From the ask to its answer, waiting in the agent's line included: 1 millisecond to 24 hours. The default is 5 minutes.
     pub time: Duration,

@@ -11,7 +11,7 @@ use super::drive::Asking;
 use super::sessions::{MOST_TURNS, fitting};
 use super::summary::{ROUNDS, Recalled, Work, recalled};
 use super::waits::AskWait;
-use crate::chat::{ChatRequest, Turn};
+use crate::chat::{ChatRequest, TokenUsage, Turn};
 use crate::error::StoreError;
 use crate::gateway::{CallFailed, Completed, Priority};
 use crate::ports::{History, SessionStore, Summary};
@@ -53,8 +53,8 @@ enum Said {
     Turns(Vec<Turn>),
 }
 
-/// What became of a call that was to summarise a session.
-pub(super) type Summarised = Result<Completed, CallFailed>;
+/// What became of a call that was to summarise a session, and what it can have used.
+pub(super) type Summarised = (TokenUsage, Result<Completed, CallFailed>);
 
 /// What is shown of a session when it is summarised as far as it must be and the rounds reach; when one fails, what there is without
 /// it. Each summary is kept for the asks to come, and what no round came to is left to them.
@@ -95,6 +95,7 @@ async fn round(
     let agent = asking.name();
     // What was paid for in vain is not paid for again with the next ask.
     let rest = || asking.plan().rests.begin(session, Instant::now());
+    let most = work.request.most_tokens();
     let called = call(asking, work.request.clone(), until).await;
     let summary = match &called {
         Ok(completed) => {
@@ -115,7 +116,7 @@ async fn round(
             None
         }
     };
-    calls.push(called);
+    calls.push((most, called));
     summary
 }
 
@@ -147,7 +148,7 @@ async fn keep_summary(asking: &Asking, sessions: &Arc<dyn SessionStore>, session
 }
 
 /// The call of the model: after those of its kind that somebody waits for.
-async fn call(asking: &Asking, request: ChatRequest, until: Instant) -> Summarised {
+async fn call(asking: &Asking, request: ChatRequest, until: Instant) -> Result<Completed, CallFailed> {
     let plan = asking.plan();
     let model = plan.summaries.as_deref().unwrap_or(&plan.model);
     let priority = match asking.priority() {

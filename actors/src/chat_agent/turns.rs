@@ -10,9 +10,9 @@ use super::limits::AskLimits;
 use super::question::AnswerForm;
 use super::tools::sameness;
 use super::waits::AskWait;
-use crate::chat::{ChatRequest, Finish, ReplyForm, Role, ToolCall, ToolSpec, Turn};
+use crate::chat::{ChatRequest, Finish, ReplyForm, Role, TokenUsage, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
-use crate::gateway::{CallTimes, Completed, Price, Source};
+use crate::gateway::{CallFailed, CallTimes, Completed, Price, Source};
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -49,6 +49,8 @@ pub(super) struct Turns {
     metrics: AskMetrics,
     /// Calls among them that are none of its turns.
     extra: u32,
+    /// What those can have used of which nobody knows what they did.
+    unknown: u64,
     /// How often each call was made: a tool with its arguments.
     made: BTreeMap<(String, String), u32>,
     /// What the answer has to be, and how often it was not.
@@ -85,6 +87,7 @@ impl Turns {
             text: String::new(),
             metrics,
             extra: 0,
+            unknown: 0,
             made: BTreeMap::new(),
             form: form.map(|form| Box::new((form, 0))),
             edits: Vec::new(),
@@ -110,15 +113,36 @@ impl Turns {
         Next::Model(self.request.clone())
     }
 
-    /// A call that is paid for like those of its own, and none of its turns: a summary of its session, a reply that nobody may see.
+    /// A call that is paid for like those of its own, and none of its turns: a reply that nobody may see.
     pub(super) fn paid_for(&mut self, completed: &Completed, price: Option<Price>) {
-        self.count(completed, price);
+        self.count(completed, None, price);
         self.extra += 1;
     }
 
-    /// A call failed, of its own or for its session: what was tried is counted. Without times nobody knows how far it came, but that it
-    /// was waited for so long.
+    /// A call to summarise its session, which counts as such a one: it can have used `most`, and was waited for so long.
+    pub(super) fn summarised(
+        &mut self,
+        called: Result<Completed, CallFailed>,
+        most: TokenUsage,
+        price: Option<Price>,
+        waited: Duration,
+    ) {
+        match called {
+            Ok(completed) => {
+                self.count(&completed, Some(most), price);
+                self.extra += 1;
+            }
+            Err(CallFailed { times, .. }) => self.count_failed(times, Some(most), waited),
+        }
+    }
+
+    /// A call of its own failed: what was tried is counted. Without times nobody knows how far it came, but that it was waited for so
+    /// long.
     pub(super) fn not_answered(&mut self, times: Option<CallTimes>, waited: Duration) {
+        self.count_failed(times, None, waited);
+    }
+
+    fn count_failed(&mut self, times: Option<CallTimes>, most: Option<TokenUsage>, waited: Duration) {
         let metrics = &mut self.metrics;
         let unknown = CallTimes { provider: waited, without_usage: 1, ..CallTimes::default() };
         let CallTimes { queue, provider, attempts, without_usage, .. } = times.unwrap_or(unknown);
@@ -129,11 +153,12 @@ impl Turns {
         if without_usage > 0 {
             metrics.cost_micros = None;
         }
+        self.may_have_used(most, without_usage);
     }
 
     /// The model has answered. `price` is that of the model that did.
     pub(super) fn replied(&mut self, completed: Completed, price: Option<Price>) -> Next {
-        self.count(&completed, price);
+        self.count(&completed, None, price);
         let reply = completed.reply;
         if reply.text.trim().is_empty() && reply.tool_calls.is_empty() {
             return self.silent(&reply.finish);
@@ -314,7 +339,16 @@ impl Turns {
         Arc::make_mut(&mut self.request)
     }
 
-    fn count(&mut self, completed: &Completed, price: Option<Price>) {
+    /// So many calls told nothing of what they used. As with a budget, they count as much as they can have used: `most`, or of its own calls
+    /// what its request says.
+    fn may_have_used(&mut self, most: Option<TokenUsage>, calls: u32) {
+        if calls > 0 {
+            let most = most.unwrap_or_else(|| self.request.most_tokens()).total();
+            self.unknown = self.unknown.saturating_add(most.saturating_mul(u64::from(calls)));
+        }
+    }
+
+    fn count(&mut self, completed: &Completed, most: Option<TokenUsage>, price: Option<Price>) {
         let (metrics, times) = (&mut self.metrics, completed.times);
         metrics.model_calls += 1;
         metrics.attempts += times.attempts;
@@ -334,10 +368,11 @@ impl Turns {
             let cost = price.map(|price| price.of(usage));
             metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
         }
+        self.may_have_used(most, times.without_usage + u32::from(completed.reply.usage.is_none()));
     }
 
     fn tokens(&self) -> u64 {
-        self.metrics.input_tokens.saturating_add(self.metrics.output_tokens)
+        self.metrics.input_tokens.saturating_add(self.metrics.output_tokens).saturating_add(self.unknown)
     }
 
     fn limit_before_tools(&mut self, calls: &[ToolCall]) -> Option<AskLimit> {

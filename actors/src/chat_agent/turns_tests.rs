@@ -104,17 +104,68 @@ fn the_same_call_is_the_same_value_however_it_is_written() {
     assert_eq!(limit, AskLimit::Repeats, "nothing is an empty object");
 }
 
+fn summarised(asked: &mut Turns) {
+    asked.summarised(Ok(said("so far", &[])), TokenUsage { input: 900, output: 90 }, PRICE, Duration::ZERO);
+}
+
+#[test]
+fn what_nobody_tells_counts_as_what_it_can_have_used() {
+    let untold = |completed: Completed| Completed { reply: ChatReply { usage: None, ..completed.reply }, ..completed };
+    let failed = |without_usage| CallTimes { attempts: without_usage, without_usage, ..CallTimes::default() };
+    let limited = |tokens| turns(AskLimits { tokens: Some(tokens), output_tokens: 7, ..AskLimits::default() });
+    let Next::Model(request) = limited(1).begin() else { panic!("it begins") };
+    let (most, ends) = (request.most_tokens().total(), |next| {
+        matches!(next, Next::End(Err(ChatAgentError::Limit { limit: AskLimit::Tokens, .. })))
+    });
+    type Does<'a> = &'a dyn Fn(&mut Turns);
+    let reply = |asked: &mut Turns| drop(asked.replied(untold(said("", &[("a", "")])), PRICE));
+    let mended = |asked: &mut Turns| {
+        drop(asked.replied(Completed { times: failed(2), ..said("", &[("a", "")]) }, PRICE));
+    };
+    let cached = |asked: &mut Turns| {
+        drop(asked.replied(Completed { source: Source::Cache, ..untold(said("", &[("a", "")])) }, PRICE));
+    };
+    let (lost, in_vain) = (
+        |asked: &mut Turns| asked.not_answered(None, Duration::ZERO),
+        |asked: &mut Turns| asked.not_answered(Some(failed(3)), Duration::ZERO),
+    );
+    let unseen = |asked: &mut Turns| asked.paid_for(&untold(said("so", &[])), PRICE);
+    let used = TokenUsage { input: 900, output: 90 };
+    let summary = |asked: &mut Turns| asked.summarised(Ok(untold(said("so far", &[]))), used, PRICE, Duration::ZERO);
+    let no_summary = |asked: &mut Turns| {
+        let (error, times) = (ModelError::Stopped, Some(failed(2)));
+        asked.summarised(Err(CallFailed { error, times }), used, PRICE, Duration::ZERO);
+    };
+    let table: [(&str, Does<'_>, u64); 8] = [
+        ("a reply", &reply, most),
+        ("two attempts and a reply that tells", &mended, 2 * most + 15),
+        ("a reply that was kept", &cached, 0),
+        ("a call that was lost", &lost, most),
+        ("three attempts in vain", &in_vain, 3 * most),
+        ("a reply that nobody sees", &unseen, most),
+        ("a summary", &summary, 990),
+        ("two attempts at a summary", &no_summary, 2 * 990),
+    ];
+    for (what, does, counts) in table {
+        for (tokens, is_over) in [(counts + 1, false), (counts.max(1), counts > 0)] {
+            let mut asked = limited(tokens);
+            does(&mut asked);
+            assert_eq!((asked.tokens(), ends(asked.again())), (counts, is_over), "{what}: {tokens}");
+        }
+    }
+}
+
 #[test]
 fn a_summary_is_paid_for_and_is_no_turn() {
     let mut asked = turns(AskLimits { turns: 1, tokens: Some(30), ..AskLimits::default() });
-    asked.paid_for(&said("so far", &[]), PRICE);
+    summarised(&mut asked);
     assert!(matches!(asked.again(), Next::Model(_)));
     let Next::End(Ok(answer)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it is answered") };
     assert_eq!((answer.text.as_str(), answer.metrics.model_calls), ("warm", 2));
     assert_eq!((answer.metrics.output_tokens, answer.metrics.cost_micros), (10, Some(40)));
 
     let mut asked = turns(AskLimits { tokens: Some(15), ..AskLimits::default() });
-    asked.paid_for(&said("so far", &[]), PRICE);
+    summarised(&mut asked);
     assert_eq!(limit_of(asked.again()).0, AskLimit::Tokens, "nothing is left for the ask itself");
 }
 
