@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Finish, Role, Turn};
 use callboard_actors::chat_agent::{
-    AskEvent, AskLimit, AskLimits, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
+    AskEvent, AskLimit, AskLimits, AskWait, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
 };
 use callboard_actors::error::{ModelError, ToolError};
 use callboard_actors::ports::{
     Approval, Approver, Decision, Guarded, Guardrail, SessionStore, ToolContext, ToolPolicy, Verdict,
 };
 use callboard_actors::runtime::simulated;
-use common::agent::{FunctionTool, MODEL, calls, model, quick, spec, told};
+use common::agent::{FunctionTool, MODEL, calls, model, quick, slow, spec, told};
 use common::model::SECOND;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -195,5 +195,23 @@ fn whatever_a_call_comes_to_the_model_is_told_no_more_than_the_tool_may_say() {
                 );
             }
         }
+    });
+}
+
+#[test]
+fn calls_are_counted_that_no_tool_could_carry_out_when_the_time_is_over_too() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, |_| {
+            let mut reply = calls(&[("b", json!({})), ("a", json!({})), ("a", json!({}))]);
+            reply.tool_calls[1].arguments = "{".to_owned();
+            Ok(reply)
+        });
+        let agent = spec(&gateway).tool(slow("a", ToolPolicy::default())).start().unwrap();
+        let error = agent.ask(Question::new("x").within(SECOND + SECOND / 2)).await.unwrap_err();
+        let ChatAgentError::Limit { limit: AskLimit::Time, waited_for, partial, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((partial.metrics.tool_calls, partial.metrics.tools), (3, SECOND / 2));
+        assert_eq!(waited_for, Some(AskWait::Tools(vec!["a".to_owned()])));
     });
 }

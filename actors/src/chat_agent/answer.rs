@@ -46,14 +46,15 @@ impl fmt::Display for Answer {
 /// How an ask ended. In a box, so that whatever waits for it need not hold the room.
 pub(super) type Ended = Result<Box<Answer>, ChatAgentError>;
 
-/// What an ask took. The times are those of the ask and not of the processor: tools that run at the same time count once each.
+/// What an ask took. The times are those of the ask and not of the processor: tools that run at the same time count once together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskMetrics {
     /// Calls of the model that were answered.
     pub model_calls: u32,
     /// Attempts to call it, those included that failed.
     pub attempts: u32,
-    /// Tool calls, those included that failed.
+    /// Tool calls, those included that failed or that no tool could carry out, and handoffs. Of a turn whose calls the end of the ask's time
+    /// cut short, those that had begun, and no handoff.
     pub tool_calls: u32,
     /// Tokens of requests, as the provider counted them.
     pub input_tokens: u64,
@@ -70,7 +71,8 @@ pub struct AskMetrics {
     pub queue: Duration,
     /// At the provider.
     pub model: Duration,
-    /// In tools, from the first of a turn to the last.
+    /// In tools: of each turn with calls, from its first one to the end of its last, with what they wait for, such as a place, a guardrail or
+    /// a person who approves.
     pub tools: Duration,
     /// From the ask to its end.
     pub total: Duration,

@@ -117,29 +117,29 @@ impl Tools {
     async fn make_one(&self, call: ToolCall, calling: Calling<'_>) -> Outcome {
         let Calling { ask, guards, pending, places } = calling;
         let ToolCall { id, name, arguments } = call;
-        let made = match self.find(&name) {
-            None => Err(self.unknown(&name)),
-            Some(entry) => match read(&arguments).and_then(|arguments| entry.worth_a_person(arguments)) {
-                Err(error) => Err(error),
-                Ok(arguments) => {
-                    let span = tracing::info_span!("execute_tool", tool = %name);
-                    let needs = entry.policy.needs_approval;
-                    let number = pending.begins(&name);
-                    let at = |stage| pending.at(number, stage);
-                    let made = match guards.allow(&ask.agent, &name, &arguments, needs, at).await {
-                        Ok(()) => {
-                            at(Stage::Tool);
-                            entry.call(arguments, &id, ask, places).instrument(span).await
-                        }
-                        Err(refused) => Err(refused),
-                    };
-                    // What ends with the time of the ask, because a tool knows that time, is what it waited for.
-                    if Instant::now() < ask.deadline {
-                        pending.over(number);
+        let number = pending.begins(&name);
+        let made = match self.ready(&name, &arguments) {
+            Err(error) => {
+                pending.over(number);
+                Err(error)
+            }
+            Ok((entry, arguments)) => {
+                let span = tracing::info_span!("execute_tool", tool = %name);
+                let needs = entry.policy.needs_approval;
+                let at = |stage| pending.at(number, stage);
+                let made = match guards.allow(&ask.agent, &name, &arguments, needs, at).await {
+                    Ok(()) => {
+                        at(Stage::Tool);
+                        entry.call(arguments, &id, ask, places).instrument(span).await
                     }
-                    made
+                    Err(refused) => Err(refused),
+                };
+                // What ends with the time of the ask, because a tool knows that time, is what it waited for.
+                if Instant::now() < ask.deadline {
+                    pending.over(number);
                 }
-            },
+                made
+            }
         };
         let text = made.unwrap_or_else(|error| {
             tracing::debug!(tool = %name, code = error.code(), "a tool call failed");
@@ -147,6 +147,14 @@ impl Tools {
         });
         let most = self.find(&name).map_or(ToolPolicy::default().max_output, |entry| entry.policy.max_output);
         Outcome { id, text: cut(text, most), to_others: None }
+    }
+
+    /// The tool, and its arguments as far as they can be seen to be right.
+    fn ready(&self, name: &str, arguments: &str) -> Result<(&Entry, Value), ToolError> {
+        let entry = self.find(name).ok_or_else(|| self.unknown(name))?;
+        let arguments = read(arguments)?;
+        entry.worth_a_person(&arguments)?;
+        Ok((entry, arguments))
     }
 
     fn unknown(&self, name: &str) -> ToolError {
@@ -211,14 +219,14 @@ impl Entry {
         Err(StartError::Invalid(broken))
     }
 
-    /// These arguments, unless a person were asked about a call that cannot be made: those of other calls the tool checks itself.
-    fn worth_a_person(&self, arguments: Value) -> Result<Value, ToolError> {
-        if self.policy.needs_approval {
-            let rules = self.rules.get_or_init(|| Rules::of(&self.spec.parameters));
-            let rules = rules.as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
-            rules.check(&arguments).map_err(ToolError::Arguments)?;
+    /// A person is not asked about a call that cannot be made: its arguments are checked before. Those of other calls the tool checks itself.
+    fn worth_a_person(&self, arguments: &Value) -> Result<(), ToolError> {
+        if !self.policy.needs_approval {
+            return Ok(());
         }
-        Ok(arguments)
+        let rules = self.rules.get_or_init(|| Rules::of(&self.spec.parameters));
+        let rules = rules.as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
+        rules.check(arguments).map_err(ToolError::Arguments)
     }
 
     /// One call with its retries. Each attempt takes its places anew: the work of the one before may have kept its own.

@@ -49,7 +49,7 @@ pub(super) struct Turns {
     metrics: AskMetrics,
     /// Calls among them that are none of its turns.
     extra: u32,
-    /// What those can have used of which nobody knows what they did.
+    /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
     /// How often each call was made: a tool with its arguments.
     made: BTreeMap<(String, String), u32>,
