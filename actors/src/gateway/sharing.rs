@@ -113,20 +113,32 @@ impl State {
     /// A call ends with an error. If it leads a flight, those who follow have the same error, or one of them is made instead.
     pub(super) fn tell(&mut self, call: Box<Call>, error: ModelError, now: Instant, steps: &mut Steps) {
         if let Some((flight, _)) = call.saving.as_ref().and_then(|saving| saving.flight.clone()) {
-            if is_its_own(&error, &call, now) {
+            let others = if is_its_own(&error, &call, now) {
                 self.goes_on(flight);
+                Vec::new()
+            } else if let Some(until) = self.had_no_time_for_another(&call, &error, now) {
+                let others = self.flights.over_by(flight, until);
+                self.goes_on(flight);
+                others
             } else {
                 self.tokens.remove(&flight);
-                for mut follower in self.flights.landed(flight) {
-                    self.counts[follower.lane].failed += 1;
-                    follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
-                    let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
-                    telling::tell(&follower, fell_back, steps);
-                    steps.tell.push((follower, error.clone()));
-                }
+                self.flights.landed(flight)
+            };
+            for mut follower in others {
+                self.counts[follower.lane].failed += 1;
+                follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
+                let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
+                telling::tell(&follower, fell_back, steps);
+                steps.tell.push((follower, error.clone()));
             }
         }
         steps.tell.push((call, error));
+    }
+
+    /// Whether a call would have been made again if its caller had more time: those who have it until then are not told its error.
+    fn had_no_time_for_another(&self, call: &Call, error: &ModelError, now: Instant) -> Option<Instant> {
+        let wait = self.limits.retry.next(error, call.tries.max(1), 1.0, Duration::MAX)?;
+        now.checked_add(wait).filter(|until| *until >= call.deadline)
     }
 
     /// A flight has lost its leader, or the attempt of it: the next one comes, as soon as somebody looks.
