@@ -10,7 +10,8 @@ use std::time::Duration;
 use callboard_actors::chat::{ChatChunk, ChatReply};
 use callboard_actors::error::{ModelError, StoreError, Waiting};
 use callboard_actors::gateway::{
-    Budget, BudgetLimits, CacheMode, CachePolicy, Completed, Gateway, ModelLimits, ServedModel, Source,
+    Budget, BudgetLimits, CacheMode, CachePolicy, Completed, Gateway, GatewayLimits, ModelLimits, ServedModel, Source,
+    Timeouts,
 };
 use callboard_actors::ports::{ReplyStore, StoredReply};
 use callboard_actors::runtime::{Runtime, simulated};
@@ -262,6 +263,29 @@ fn the_deadline_of_a_follower_is_its_own() {
         assert_eq!(first.unwrap().source, Source::Model);
         assert_idle(&gateway, &model).await;
     });
+}
+
+#[test]
+fn whose_time_is_over_while_his_call_is_made_is_counted_once_whoever_follows() {
+    for (follows, failed) in [(false, 1), (true, 2)] {
+        simulated(1, move |runtime| async move {
+            let model = Arc::new(Scripted::default());
+            let cache = CachePolicy { mode: CacheMode::ReadOnly, ..CachePolicy::default() };
+            // An attempt that fails when the first caller has left.
+            let timeouts = Timeouts { total: SECOND, ..Timeouts::default() };
+            let served = ServedModel { cache, ..served(&model, ModelLimits::default()) };
+            let gateway = Gateway::start(&runtime, vec![served], GatewayLimits { timeouts, ..limits(100) }).unwrap();
+            let hasty = gateway.call(MODEL, request("hang")).within(SECOND / 2).send();
+            let follower = follows.then(|| gateway.call(MODEL, request("hang")).send());
+            assert_eq!(hasty.await, Err(ModelError::Timeout(Waiting::Total)));
+            assert_eq!(gateway.info().await.unwrap().models[0].failed, 1, "at once");
+            if let Some(follower) = follower {
+                assert_eq!(follower.await, Err(ModelError::Timeout(Waiting::Total)));
+            }
+            assert_eq!(gateway.info().await.unwrap().models[0].failed, failed);
+            assert_idle(&gateway, &model).await;
+        });
+    }
 }
 
 #[test]

@@ -187,6 +187,18 @@ impl State {
         steps.cancel.extend(left.abandoned.and_then(|flight| self.tokens.remove(&flight)));
     }
 
+    /// A caller leaves who asked for this model, as his time is over. One who has been told so is counted already.
+    pub(super) fn leave_late(&mut self, waiter: WaiterId, lane: usize, steps: &mut Steps) {
+        self.counts[lane].failed += u64::from(self.flights.has(waiter));
+        self.leave(waiter, steps);
+    }
+
+    /// A call has failed. One whose caller has left it to those who follow him is not counted: he was when he left, if his time was over.
+    pub(super) fn count_failed(&mut self, call: &Call) {
+        let is_his = call.flight().is_none_or(|flight| self.flights.is_led(flight));
+        self.counts[call.lane].failed += u64::from(is_his);
+    }
+
     /// Those who follow and whose time is over.
     pub(super) fn expire_followers(&mut self, now: Instant, steps: &mut Steps) {
         let expired = self.flights.expire(now);

@@ -296,7 +296,9 @@ impl State {
                 self.fall_back(call, (next, error), now, rules, steps);
             }
             None => {
-                self.counts[model].failed += u64::from(!error.was_refused_here());
+                if !error.was_refused_here() {
+                    self.count_failed(&call);
+                }
                 self.tell(call, error, now, steps);
             }
         }

@@ -170,6 +170,16 @@ impl<C> Flights<C> {
         left
     }
 
+    /// Whether this caller leads or follows a flight.
+    pub(in crate::gateway) fn has(&self, waiter: WaiterId) -> bool {
+        self.seats.contains_key(&waiter)
+    }
+
+    /// Whether the one whose call a flight is still waits for it.
+    pub(in crate::gateway) fn is_led(&self, id: FlightId) -> bool {
+        self.flights.get(&id).is_some_and(|flight| flight.leader.is_some())
+    }
+
     /// The turn of a flight's call has come. Whose is it?
     pub(in crate::gateway) fn payer(&mut self, id: FlightId) -> Payer<C> {
         match self.flights.get(&id) {
