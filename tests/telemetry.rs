@@ -202,6 +202,13 @@ impl ChatModel for Scripted {
                     let (limited, retry_after) = (Limited::Rate, Some(Duration::from_millis(1)));
                     Err(ModelError::RateLimited { limited, retry_after, message })
                 }
+                "too many" => {
+                    Err(ModelError::RateLimited { limited: Limited::Concurrency, retry_after: None, message })
+                }
+                "later" => {
+                    let (limited, retry_after) = (Limited::Rate, Some(Duration::from_secs(200)));
+                    Err(ModelError::RateLimited { limited, retry_after, message })
+                }
                 "priced" => Ok(ChatReply { usage: Some(USED), ..ChatReply::text(message) }),
                 _ => Ok(ChatReply::text(message)),
             }
@@ -215,6 +222,7 @@ const USED: TokenUsage = TokenUsage { input: 30, output: 12 };
 const ONE: &str = "played/one";
 const TWO: &str = "played/two";
 const THREE: &str = "played/three";
+const FOUR: &str = "played/four";
 
 fn scripted(runtime: &Runtime) -> Gateway {
     let served = |name| {
@@ -229,7 +237,7 @@ fn scripted(runtime: &Runtime) -> Gateway {
         breaker: BreakerPolicy { attempts: 4, failed_percent: 100, cool_down: LONG, ..BreakerPolicy::default() },
         ..GatewayLimits::default()
     };
-    Gateway::start(runtime, [ONE, TWO, THREE].map(served).into(), limits).unwrap()
+    Gateway::start(runtime, [ONE, TWO, THREE, FOUR].map(served).into(), limits).unwrap()
 }
 
 fn request(word: &str) -> ChatRequest {
@@ -267,6 +275,9 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         for word in ["slow down"].into_iter().chain(["fail"; 13]) {
             call(THREE, word).send().await.unwrap_err();
         }
+        for word in ["too many", "later"] {
+            call(FOUR, word).within(LONG).send().await.unwrap_err();
+        }
         let mut held: Vec<_> = [ONE, ONE, THREE].map(|model| call(model, "hang").send()).into();
         until(&gateway, |info| info.in_flight == 3).await;
         held.pop();
@@ -276,8 +287,8 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         call(ONE, "x").send().await.unwrap_err();
         (gateway.info().await.unwrap(), held)
     });
-    let total = Budget::new(BudgetLimits { tokens: Some(1_000), micros: None });
-    let part = total.split(BudgetLimits { tokens: Some(300), micros: None }).unwrap();
+    let total = Budget::new(BudgetLimits { tokens: Some(1_000), micros: Some(2_000) });
+    let part = total.split(BudgetLimits { tokens: Some(300), micros: Some(400) }).unwrap();
     let paid = here.block_on(call(THREE, "priced").budget(&part).send()).unwrap();
     assert_eq!(paid.reply.usage, Some(USED));
     let info = GatewayInfo { models: here.block_on(gateway.info()).unwrap().models, ..info };
@@ -309,6 +320,18 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         "callboard_budget_reserved_tokens{budget=\"part\"} 0",
         "callboard_budget_limit_tokens{budget=\"part\"} 300",
         "callboard_budget_spent_microdollars{budget=\"part\"} 54",
+        "callboard_budget_reserved_microdollars{budget=\"part\"} 0",
+        "callboard_budget_limit_microdollars{budget=\"part\"} 400",
+        "callboard_budget_spent_microdollars{budget=\"all\"} 54",
+        "callboard_budget_reserved_microdollars{budget=\"all\"} 346",
+        "callboard_budget_limit_microdollars{budget=\"all\"} 2000",
+        "callboard_model_breaker_opened_total{model=\"played/one\"} 0",
+        "callboard_model_breaker_opened_total{model=\"played/two\"} 1",
+        "callboard_model_limited_by_rate_total{model=\"played/three\"} 2",
+        "callboard_model_limited_by_places_total{model=\"played/three\"} 0",
+        "callboard_model_limited_by_rate_total{model=\"played/four\"} 1",
+        "callboard_model_limited_by_places_total{model=\"played/four\"} 2",
+        "callboard_model_paused_seconds{model=\"played/one\"} 0",
         "# TYPE callboard_model_retries_total counter",
         "# TYPE callboard_model_limit gauge",
     ] {
@@ -335,6 +358,10 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         }
     }
     assert_eq!(info.models[0].cached + info.models[0].shared, 1);
+    let paused =
+        text.lines().find_map(|line| line.strip_prefix("callboard_model_paused_seconds{model=\"played/four\"} "));
+    let paused: f64 = paused.expect("its provider asked for a pause").parse().unwrap();
+    assert!((1.0..=200.0).contains(&paused), "{paused}");
     let three = &info.models[2];
     assert!(three.retries > three.retries_refused && three.retries_refused > 0, "{three:?}");
     drop(held);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use callboard_actors::chat::{ChatChunk, ChatReply};
 use callboard_actors::error::{ModelError, StoreError, Waiting};
 use callboard_actors::gateway::{
-    Budget, BudgetLimits, CacheMode, CachePolicy, Completed, Gateway, ModelLimits, ServedModel, Source,
+    Budget, BudgetLimits, CacheMode, CachePolicy, Completed, Gateway, GatewayLimits, ModelLimits, ServedModel, Source,
+    Timeouts,
 };
 use callboard_actors::ports::{ReplyStore, StoredReply};
 use callboard_actors::runtime::{Runtime, simulated};
@@ -114,16 +115,35 @@ fn identical_calls_at_the_same_time_are_one_and_the_first_pays() {
 
 #[test]
 fn whoever_follows_has_his_own_time_when_the_first_one_leaves() {
+    // Also for another attempt.
+    for script in ["so", "x, down 2, so"] {
+        simulated(1, move |runtime| async move {
+            let (gateway, model) = stage(&runtime, CacheMode::ReadOnly);
+            let before = gateway.call(MODEL, request("before")).cache(CacheMode::Off).send();
+            let leader = gateway.call(MODEL, request(script)).within(SECOND + SECOND / 2).send();
+            let follower = gateway.call(MODEL, request(script)).within(10 * SECOND).send();
+            // It leaves in line; a call takes a second.
+            let leader = tokio::time::timeout(SECOND / 2, leader);
+            let (before, leader, follower) = tokio::join!(before, leader, follower);
+            assert!(before.is_ok() && leader.is_err());
+            assert_eq!(follower.map(|answer| answer.source), Ok(Source::Model), "{script}");
+            assert_idle(&gateway, &model).await;
+        });
+    }
+}
+
+#[test]
+fn who_has_time_for_another_attempt_is_not_told_the_error_of_one_who_has_not() {
     simulated(1, |runtime| async move {
         let (gateway, model) = stage(&runtime, CacheMode::ReadOnly);
-        let before = gateway.call(MODEL, request("before")).cache(CacheMode::Off).send();
-        let leader = gateway.call(MODEL, request("so")).within(SECOND + SECOND / 2).send();
-        let follower = gateway.call(MODEL, request("so")).within(10 * SECOND).send();
-        // It leaves in line; a call takes a second.
-        let leader = tokio::time::timeout(SECOND / 2, leader);
-        let (before, leader, follower) = tokio::join!(before, leader, follower);
-        assert!(before.is_ok() && leader.is_err());
-        assert_eq!(follower.map(|answer| answer.source), Ok(Source::Model));
+        let call = |within| gateway.call(MODEL, request("down 2, x")).within(within).send();
+        let (hasty, also, patient, last) =
+            tokio::join!(call(SECOND), call(SECOND * 2), call(10 * SECOND), call(9 * SECOND));
+        for hasty in [hasty, also] {
+            assert!(matches!(hasty, Err(ModelError::Unavailable { .. })), "{hasty:?}");
+        }
+        assert_eq!(of(&[patient, last]), [("x", Source::Model), ("x", Source::Shared)]);
+        assert_eq!(attempts(&model), 2);
         assert_idle(&gateway, &model).await;
     });
 }
@@ -243,6 +263,29 @@ fn the_deadline_of_a_follower_is_its_own() {
         assert_eq!(first.unwrap().source, Source::Model);
         assert_idle(&gateway, &model).await;
     });
+}
+
+#[test]
+fn whose_time_is_over_while_his_call_is_made_is_counted_once_whoever_follows() {
+    for (follows, failed) in [(false, 1), (true, 2)] {
+        simulated(1, move |runtime| async move {
+            let model = Arc::new(Scripted::default());
+            let cache = CachePolicy { mode: CacheMode::ReadOnly, ..CachePolicy::default() };
+            // An attempt that fails when the first caller has left.
+            let timeouts = Timeouts { total: SECOND, ..Timeouts::default() };
+            let served = ServedModel { cache, ..served(&model, ModelLimits::default()) };
+            let gateway = Gateway::start(&runtime, vec![served], GatewayLimits { timeouts, ..limits(100) }).unwrap();
+            let hasty = gateway.call(MODEL, request("hang")).within(SECOND / 2).send();
+            let follower = follows.then(|| gateway.call(MODEL, request("hang")).send());
+            assert_eq!(hasty.await, Err(ModelError::Timeout(Waiting::Total)));
+            assert_eq!(gateway.info().await.unwrap().models[0].failed, 1, "at once");
+            if let Some(follower) = follower {
+                assert_eq!(follower.await, Err(ModelError::Timeout(Waiting::Total)));
+            }
+            assert_eq!(gateway.info().await.unwrap().models[0].failed, failed);
+            assert_idle(&gateway, &model).await;
+        });
+    }
 }
 
 #[test]

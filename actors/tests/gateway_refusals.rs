@@ -69,6 +69,10 @@ fn a_429_about_a_rate_pauses_its_key_once_and_nobody_elses() {
             let info = gateway.info().await.unwrap();
             let pauses: Vec<_> = info.models.iter().map(|model| model.pauses).collect();
             assert_eq!(pauses, waits.map(|wait| u64::from(wait > 0)), "{about:?}");
+            let limited: Vec<_> =
+                info.models.iter().map(|model| (model.limited_by_rate, model.limited_by_places)).collect();
+            let of_one = if about == Limited::Concurrency { (0, 1) } else { (1, 0) };
+            assert_eq!(limited, [of_one, (0, 0), (0, 0)], "{about:?}: once, of the model that was called");
             let served = one.attempts();
             assert_eq!(served, 2, "nobody was sent to be refused");
         });

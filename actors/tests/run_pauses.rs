@@ -144,7 +144,7 @@ fn a_wait_that_is_over_at_once_is_not_told_nor_one_for_a_place() {
 }
 
 /// A run whose planner waits 3 seconds for its first model, while another one with its key is refused for longer.
-async fn longer(runtime: &Runtime, pause: Duration, models: &[&str]) -> Vec<Event> {
+async fn longer(runtime: &Runtime, pause: Duration, models: &[&str]) -> Vec<RunEvent> {
     let script = |role, _: &ChatRequest, nth| match (role, nth) {
         (Role::Planner, 0) => limited(Limited::ModelRate, 3 * SECOND),
         _ => good(role),
@@ -158,7 +158,24 @@ async fn longer(runtime: &Runtime, pause: Duration, models: &[&str]) -> Vec<Even
     let other = gateway.call("played/three", request("You plan something else")).within(SECOND).send();
     other.await.unwrap_err();
     run.outcome().await;
-    told(&run.log()).into_iter().map(|(_, event)| event).collect()
+    run.log()
+}
+
+/// All that is told of the planner's first call until it is answered.
+fn of_planner(log: &[RunEvent]) -> Vec<Event> {
+    let is_answer = |event: &RunEvent| matches!(&event.event, Event::ModelCalled { role, .. } if role == "planner");
+    let answered = log.iter().position(is_answer).expect("the planner's model answers");
+    let told = told(&log[..answered]).into_iter().map(|(_, event)| event);
+    told.filter(|event| {
+        let (Event::ModelCallPaused { role, .. }
+        | Event::ModelCallResumed { role, .. }
+        | Event::ModelFellBack { role, .. }) = event
+        else {
+            return false;
+        };
+        role == "planner"
+    })
+    .collect()
 }
 
 #[test]
@@ -172,18 +189,8 @@ fn a_pause_that_becomes_much_longer_is_told_again_unless_the_call_turns_away() {
     ];
     for (pause, models, expected) in table {
         simulated(1, |runtime| async move {
-            let told = longer(&runtime, Duration::from_millis(pause), models).await;
-            let of_planner = told.into_iter().filter(|event| {
-                let (Event::ModelCallPaused { role, .. }
-                | Event::ModelCallResumed { role, .. }
-                | Event::ModelFellBack { role, .. }) = event
-                else {
-                    return false;
-                };
-                role == "planner"
-            });
-            let first: Vec<_> = of_planner.take(expected.len()).collect();
-            assert_eq!(first, expected, "{pause}");
+            let log = longer(&runtime, Duration::from_millis(pause), models).await;
+            assert_eq!(of_planner(&log), expected, "{pause}");
         });
     }
 }

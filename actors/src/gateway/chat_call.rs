@@ -197,6 +197,12 @@ fn until_its_deadline(
     began: Instant,
 ) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
     let late = desk.shared().sleep(draft.deadline.saturating_duration_since(began) + MOMENT);
+    let (waiter, lane, here) = (draft.saving.as_ref().map(|saving| saving.waiter), draft.lane, desk.clone());
+    // Here and not where it is told: by then the call has been dropped, and has left as any other.
+    let late = async move {
+        late.await;
+        waiter.into_iter().for_each(|waiter| here.leave_late(waiter, lane));
+    };
     let asked = Sending::Asked { replayed: draft.replayed(), answer: draft.make(desk, began), began };
     async move {
         tokio::select! {

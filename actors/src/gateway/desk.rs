@@ -258,6 +258,11 @@ impl Desk {
         self.decide(Instant::now(), None, |state, steps| state.leave(waiter, steps));
     }
 
+    /// The same of one who asked for this model, as his time is over.
+    pub(super) fn leave_late(self: &Arc<Self>, waiter: WaiterId, lane: usize) {
+        self.decide(Instant::now(), None, |state, steps| state.leave_late(waiter, lane, steps));
+    }
+
     /// A number for one more caller.
     pub(super) fn next_waiter(&self) -> WaiterId {
         self.waiters.fetch_add(1, Ordering::Relaxed)

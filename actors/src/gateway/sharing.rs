@@ -113,20 +113,32 @@ impl State {
     /// A call ends with an error. If it leads a flight, those who follow have the same error, or one of them is made instead.
     pub(super) fn tell(&mut self, call: Box<Call>, error: ModelError, now: Instant, steps: &mut Steps) {
         if let Some((flight, _)) = call.saving.as_ref().and_then(|saving| saving.flight.clone()) {
-            if is_its_own(&error, &call, now) {
+            let others = if is_its_own(&error, &call, now) {
                 self.goes_on(flight);
+                Vec::new()
+            } else if let Some(until) = self.had_no_time_for_another(&call, &error, now) {
+                let others = self.flights.over_by(flight, until);
+                self.goes_on(flight);
+                others
             } else {
                 self.tokens.remove(&flight);
-                for mut follower in self.flights.landed(flight) {
-                    self.counts[follower.lane].failed += 1;
-                    follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
-                    let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
-                    telling::tell(&follower, fell_back, steps);
-                    steps.tell.push((follower, error.clone()));
-                }
+                self.flights.landed(flight)
+            };
+            for mut follower in others {
+                self.counts[follower.lane].failed += 1;
+                follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
+                let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
+                telling::tell(&follower, fell_back, steps);
+                steps.tell.push((follower, error.clone()));
             }
         }
         steps.tell.push((call, error));
+    }
+
+    /// Whether a call would have been made again if its caller had more time: those who have it until then are not told its error.
+    fn had_no_time_for_another(&self, call: &Call, error: &ModelError, now: Instant) -> Option<Instant> {
+        let wait = self.limits.retry.next(error, call.tries.max(1), 1.0, Duration::MAX)?;
+        now.checked_add(wait).filter(|until| *until >= call.deadline)
     }
 
     /// A flight has lost its leader, or the attempt of it: the next one comes, as soon as somebody looks.
@@ -173,6 +185,18 @@ impl State {
         let left = self.flights.leave(waiter);
         steps.gone.extend(left.call);
         steps.cancel.extend(left.abandoned.and_then(|flight| self.tokens.remove(&flight)));
+    }
+
+    /// A caller leaves who asked for this model, as his time is over. One who has been told so is counted already.
+    pub(super) fn leave_late(&mut self, waiter: WaiterId, lane: usize, steps: &mut Steps) {
+        self.counts[lane].failed += u64::from(self.flights.has(waiter));
+        self.leave(waiter, steps);
+    }
+
+    /// A call has failed. One whose caller has left it to those who follow him is not counted: he was when he left, if his time was over.
+    pub(super) fn count_failed(&mut self, call: &Call) {
+        let is_his = call.flight().is_none_or(|flight| self.flights.is_led(flight));
+        self.counts[call.lane].failed += u64::from(is_his);
     }
 
     /// Those who follow and whose time is over.

@@ -296,7 +296,9 @@ impl State {
                 self.fall_back(call, (next, error), now, rules, steps);
             }
             None => {
-                self.counts[model].failed += u64::from(!error.was_refused_here());
+                if !error.was_refused_here() {
+                    self.count_failed(&call);
+                }
                 self.tell(call, error, now, steps);
             }
         }
@@ -316,8 +318,10 @@ impl State {
         steps.timer = self.next_timer(now, leaf);
     }
 
-    fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    fn begin(&mut self, mut ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, now, steps) else { return self.not_made(ticket, None, now) };
+        // Made again, it stands in line for whoever it is made for now.
+        (ticket.claim.flow, ticket.claim.deadline) = (call.flow, call.until);
         let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
         self.has_waited(&mut call, now);
         let model = &rules.models[call.lane];

@@ -61,8 +61,10 @@ impl State {
                     let error = if is_late { ModelError::Timeout(Waiting::Queue) } else { error };
                     // Without an attempt it is refused.
                     let has_failed = is_late || call.tries > 0;
-                    self.counts[lane].failed += u64::from(has_failed);
-                    self.counts[lane].refused += u64::from(!has_failed);
+                    match has_failed {
+                        true => self.count_failed(&call),
+                        false => self.counts[lane].refused += 1,
+                    }
                     self.tell(call, error, now, steps);
                 }
             }
@@ -89,9 +91,8 @@ impl State {
                     self.fall_back(call, (next, why), now, rules, steps);
                 }
                 None => {
-                    let counts = &mut self.counts[call.lane];
-                    counts.failed += 1;
-                    counts.queue += now.saturating_duration_since(call.times.lined_up);
+                    self.count_failed(&call);
+                    self.counts[call.lane].queue += now.saturating_duration_since(call.times.lined_up);
                     self.tell(call, why, now, steps);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::simulation::{Provider, limit_of, refused, run};
+use super::simulation::{Provider, Tenth, limit_of, refused, run};
 use super::{AdaptiveLimit, Answer};
 
 const SEEDS: std::ops::Range<u64> = 0..12;
@@ -106,6 +106,8 @@ fn a_model_that_has_become_slower_for_good_is_not_slowed_for_ever() {
     let (seen, _) = run(&mut limit, &Provider::new(usize::MAX, 400.0), (200, 0, 60_000), 1);
     assert!(seen.iter().any(|tenth| tenth.limit < 40), "less was tried");
     assert!(limit_of(&seen, 40, 60) > 60.0, "{}", limit_of(&seen, 40, 60));
+    let comes_back = |pair: &[Tenth]| pair[0].limit <= 32 && pair[1].limit == 64;
+    assert!(seen.windows(2).any(comes_back), "at once, when half of the calls are no faster");
 }
 
 #[test]
@@ -184,6 +186,60 @@ fn refusals_after_a_decrease_for_latency_take_no_more_than_half_either() {
         limit.ended(stamp, Answer::Refused, 1, Duration::from_millis(500), now);
     }
     assert_eq!(limit.limit(), 10);
+}
+
+/// So many calls at the limit, one after the other, each answered after 20 ms.
+fn answers(limit: &mut AdaptiveLimit, calls: usize, now: &mut Instant) {
+    for _ in 0..calls {
+        ends(limit, Answer::Fine, now);
+    }
+}
+
+/// A call at the limit ends so after 20 ms, while all others are still in flight.
+fn ends(limit: &mut AdaptiveLimit, how: Answer, now: &mut Instant) {
+    let (at, took) = (limit.limit(), Duration::from_millis(20));
+    let stamp = limit.began(at, *now);
+    *now += took;
+    limit.ended(stamp, how, at - 1, took, *now);
+}
+
+#[test]
+fn a_minute_after_the_last_refusal_there_is_no_more_patience_than_at_first() {
+    for (later, answers_before_growth) in [(Duration::ZERO, 100), (Duration::from_secs(61), 50)] {
+        let (mut limit, mut now) = (AdaptiveLimit::new(8, 64), Instant::now());
+        ends(&mut limit, Answer::Refused, &mut now);
+        assert_eq!(limit.limit(), 7);
+        now += later;
+        answers(&mut limit, answers_before_growth - 1, &mut now);
+        assert_eq!(limit.limit(), 7, "{later:?}");
+        answers(&mut limit, 1, &mut now);
+        assert_eq!(limit.limit(), 8, "{later:?}");
+    }
+}
+
+#[test]
+fn refusals_with_answers_between_them_stay_noise_however_many_there_are() {
+    let (mut limit, mut now) = (AdaptiveLimit::new(8, 8), Instant::now());
+    answers(&mut limit, 8, &mut now);
+    for _ in 0..100 {
+        ends(&mut limit, Answer::Refused, &mut now);
+        answers(&mut limit, 2, &mut now);
+        assert_eq!(limit.limit(), 8);
+    }
+    (0..8).for_each(|_| ends(&mut limit, Answer::Refused, &mut now));
+    assert!(limit.limit() < 8, "in a row they are none");
+}
+
+#[test]
+fn what_began_two_rounds_ago_says_nothing_when_it_is_refused() {
+    let (mut limit, mut now) = (AdaptiveLimit::new(16, 16), Instant::now());
+    let old = limit.began(16, now);
+    for expected in [15, 14] {
+        ends(&mut limit, Answer::Refused, &mut now);
+        assert_eq!(limit.limit(), expected);
+    }
+    limit.ended(old, Answer::Refused, 3, Duration::from_millis(40), now);
+    assert_eq!(limit.limit(), 14);
 }
 
 proptest! {

@@ -11,6 +11,7 @@
 //! - A leader whose time is over while its call is being made leaves, too: the attempt goes on for those who follow.
 //! - What ends a leader for its own sake (its deadline in line, its budget, the end of the thread that makes its call) ends nobody
 //!   else: the next one's call stands in line ([`Flights::alone`]).
+//! - An error after which a call would be made again ends those who have no time for that ([`Flights::over_by`]), and nobody who has.
 //! - There is one call in line or in flight for each flight, and never a second one.
 //!
 //! A call is handed in by value and comes back exactly once; nothing is dropped here, because the desk drops no values of
@@ -169,6 +170,16 @@ impl<C> Flights<C> {
         left
     }
 
+    /// Whether this caller leads or follows a flight.
+    pub(in crate::gateway) fn has(&self, waiter: WaiterId) -> bool {
+        self.seats.contains_key(&waiter)
+    }
+
+    /// Whether the one whose call a flight is still waits for it.
+    pub(in crate::gateway) fn is_led(&self, id: FlightId) -> bool {
+        self.flights.get(&id).is_some_and(|flight| flight.leader.is_some())
+    }
+
     /// The turn of a flight's call has come. Whose is it?
     pub(in crate::gateway) fn payer(&mut self, id: FlightId) -> Payer<C> {
         match self.flights.get(&id) {
@@ -196,6 +207,13 @@ impl<C> Flights<C> {
             self.seats.remove(&leader);
         }
         flight.followers.into_values().map(|follower| self.released(follower)).collect()
+    }
+
+    /// Those who follow in this flight and whose time is over by then; the others still do.
+    pub(in crate::gateway) fn over_by(&mut self, id: FlightId, until: Instant) -> Vec<C> {
+        let Some(flight) = self.flights.get_mut(&id) else { return Vec::new() };
+        let over: Vec<_> = flight.followers.extract_if(.., |_, follower| follower.deadline <= until).collect();
+        over.into_iter().map(|(_, follower)| self.released(follower)).collect()
     }
 
     /// Followers whose time is over. A leader's is kept in line and in its attempt.
