@@ -30,6 +30,24 @@ async fn both_stores_do_what_every_store_must() {
     testkit::sessions(Arc::new(open(&dir.path().join("new/sessions.sqlite")).unwrap())).await;
 }
 
+#[tokio::test]
+async fn a_store_in_use_is_as_it_was_when_it_has_been_put_through_its_duties() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    let names = ["", "anna", "Contract one", "\u{0}\u{1f600} \u{202e}quoted \"'\\ \n"];
+    for name in names {
+        store.append(name.into(), vec![Turn::user(name)]).await.unwrap();
+    }
+    for _ in 0..2 {
+        testkit::sessions(Arc::new(store.clone())).await;
+        let connection = Connection::open(&path).unwrap();
+        let mut kept = connection.prepare("SELECT session FROM turns ORDER BY number").unwrap();
+        let kept: Vec<String> = kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(kept, names);
+    }
+}
+
 /// How a store keeps what is added to a session.
 type Adds = fn(MemorySessions, Arc<str>, Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
 
