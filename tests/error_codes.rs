@@ -214,6 +214,7 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
                 StoreError::Options(x()) => "store_options", IN_VAIN, "correct the value that is named";
                 StoreError::NotGiven => "store_not_given", IN_VAIN, "give it one by `.sessions(store)`";
                 StoreError::Busy(x()) => "store_busy", AGAIN, "try again";
+                StoreError::Late(x()) => "store_late", IN_VAIN, "look at what it has";
                 StoreError::Locked(x()) => "store_locked", AGAIN, "try again when the other program is done";
                 StoreError::ReadOnly(x()) => "store_read_only", IN_VAIN, "make the file and its folder writable";
                 StoreError::Damaged(x()) => "store_damaged", IN_VAIN, "put a backup of it in its place";

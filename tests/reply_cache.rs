@@ -82,6 +82,22 @@ fn what_was_kept_is_there_for_the_next_process() {
 }
 
 #[test]
+fn what_is_too_old_goes_when_the_file_is_opened_though_nothing_is_written() {
+    let (_dir, path) = filled(5);
+    let two_days = 2 * 24 * 3600 * 1000;
+    let change = format!("UPDATE replies SET made = made - {two_days} WHERE number <= 3");
+    Connection::open(&path).unwrap().execute_batch(&change).unwrap();
+    let longer = ReplyOptions { max_age: Duration::from_secs(7 * 24 * 3600), ..options() };
+    for (kept, left) in [(longer, 5), (options(), 2)] {
+        let replies = Replies::open(&path, kept).unwrap();
+        assert_eq!(wait(replies.totals()).unwrap().0, left);
+        wait(replies.close()).unwrap();
+    }
+    let replies = Replies::open(&path, options()).unwrap();
+    assert_eq!((get(&replies, 0), get(&replies, 4)), (Ok(None), Ok(Some(reply(4)))));
+}
+
+#[test]
 fn what_waits_is_done_together_and_in_order_before_it_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let replies = Replies::open(dir.path().join("replies"), options()).unwrap();

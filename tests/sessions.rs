@@ -5,6 +5,7 @@ use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callboard::actors::chat::{ChatReply, Role, ToolCall, Turn};
@@ -27,6 +28,24 @@ async fn both_stores_do_what_every_store_must() {
     testkit::sessions(Arc::new(MemorySessions::default())).await;
     let dir = tempfile::tempdir().unwrap();
     testkit::sessions(Arc::new(open(&dir.path().join("new/sessions.sqlite")).unwrap())).await;
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_as_it_was_when_it_has_been_put_through_its_duties() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open(&path).unwrap();
+    let names = ["", "anna", "Contract one", "\u{0}\u{1f600} \u{202e}quoted \"'\\ \n"];
+    for name in names {
+        store.append(name.into(), vec![Turn::user(name)]).await.unwrap();
+    }
+    for _ in 0..2 {
+        testkit::sessions(Arc::new(store.clone())).await;
+        let connection = Connection::open(&path).unwrap();
+        let mut kept = connection.prepare("SELECT session FROM turns ORDER BY number").unwrap();
+        let kept: Vec<String> = kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(kept, names);
+    }
 }
 
 /// How a store keeps what is added to a session.
@@ -169,8 +188,8 @@ async fn several_runs_on_one_session_lose_no_turn_and_history_has_its_bound() {
 async fn what_was_asked_for_again_is_no_part_of_a_session() {
     let said = ["about twenty", "call", "[20]", "21", "3"];
     let model = FunctionModel::new({
-        let calls = std::sync::atomic::AtomicUsize::new(0);
-        move |request| match said[calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed)] {
+        let calls = AtomicUsize::new(0);
+        move |request| match said[calls.fetch_add(1, Ordering::Relaxed)] {
             "call" => Ok(ChatReply {
                 tool_calls: vec![ToolCall { id: "1".to_owned(), name: "look".to_owned(), arguments: "{}".to_owned() }],
                 ..ChatReply::default()
@@ -272,6 +291,34 @@ async fn a_file_that_cannot_be_used_is_told() {
     fs::write(&path, "no database, and longer than the head of one has to be ".repeat(20)).unwrap();
     let foreign = open(&path).unwrap_err();
     assert!(matches!(foreign, StoreError::Foreign(_) | StoreError::Damaged(_)), "{foreign}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_kept_in_time_may_be_kept_and_its_error_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions.sqlite");
+    let store = open_patiently(&path);
+    let other = Arc::new(std::sync::Mutex::new(Connection::open(&path).unwrap()));
+    let (locks, said) = (other.clone(), Arc::new(AtomicUsize::new(0)));
+    // Another program has the file while the first answer is to be kept.
+    let model = FunctionModel::new(move |_| {
+        if said.fetch_add(1, Ordering::Relaxed) == 0 {
+            locks.lock().unwrap().execute_batch("BEGIN EXCLUSIVE").unwrap();
+        }
+        Ok(ChatReply::text("so"))
+    });
+    let runtime = Runtime::with_model("function/model", model).unwrap();
+    let agent = runtime.agent("assistant").sessions(store.clone()).start().unwrap();
+    let late = agent.ask(Question::new("x").session("a").within(Duration::from_secs(2))).await.unwrap_err();
+    assert!(matches!(late, ChatAgentError::Session { error: StoreError::Late(_), .. }), "{late:?}");
+    assert_eq!((late.code(), late.is_retryable(), &*late.partial().unwrap().text), ("store_late", false, "so"));
+    let hint = late.hint();
+    assert!(hint.contains("the session may yet know of it") && !hint.contains("does not know"), "{hint}");
+    other.lock().unwrap().execute_batch("ROLLBACK").unwrap();
+    let kept = [Turn::user("x"), Turn::assistant("so")];
+    assert_eq!(store.load("a".into(), 9).await.unwrap(), kept, "it was under way, and is kept once");
+    agent.ask(Question::new("y").session("a")).await.unwrap();
+    assert_eq!(store.load("a".into(), 9).await.unwrap().len(), 4);
 }
 
 /// Every file of a folder with what is in it.

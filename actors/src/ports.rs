@@ -137,7 +137,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// future ends. It is under way when this returns, and is not taken back by a drop of the future.
     ///
     /// # Errors
-    /// [`StoreError`] says what to do about it. Nothing was added then.
+    /// [`StoreError`] says what to do about it. Nothing was added then, and nothing is; only after [`StoreError::Late`] nobody knows.
     fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// Removes all turns of a session, and its summary.

@@ -4,13 +4,15 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use super::attributes::Attributes;
 use super::function::{Argument, Function};
 use super::options::Options;
 
 /// The whole of it.
 pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
     let Function { item, description, arguments } = function;
-    let (name, visibility, attributes) = (&item.sig.ident, &item.vis, &item.attrs);
+    let (name, visibility) = (&item.sig.ident, &item.vis);
+    let Attributes { of_struct, of_block, of_function } = Attributes::of(&item.attrs);
     let spoken = options.name.as_ref().map_or_else(|| name.to_string(), syn::LitStr::value);
     let fields = arguments.iter().filter_map(|argument| match argument {
         Argument::Given { name, r#type, attributes } => Some(quote! { #(#attributes)* #name: #r#type, }),
@@ -24,22 +26,23 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
         Argument::Context => None,
     });
     let passed = arguments.iter().map(|argument| match argument {
-        Argument::Given { name, .. } => quote! { arguments.#name },
-        Argument::Context => quote! { context.clone() },
+        Argument::Given { name, .. } => quote! { __arguments.#name },
+        Argument::Context => quote! { __context.clone() },
     });
-    let call = quote! { call(#(#passed),*) };
+    // By its own name, which spans, backtraces and a call of itself have: within the block it is the function's.
+    let call = quote! { #name(#(#passed),*) };
     let is_async = item.sig.asyncness.is_some();
     let (body, policy) = (body(is_async, &call), policy(options, !is_async));
     let mut inner = item.clone();
-    inner.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+    inner.attrs = of_function;
     inner.vis = syn::Visibility::Inherited;
-    inner.sig.ident = syn::Ident::new("call", name.span());
     quote! {
-        #(#attributes)*
+        #(#of_struct)*
         #[allow(non_camel_case_types)]
         #[derive(Debug, Clone, Copy)]
         #visibility struct #name;
 
+        #(#of_block)*
         const _: () = {
             use ::callboard::tools::port as __port;
 
@@ -63,14 +66,14 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
 
                 fn call(
                     &self,
-                    arguments: __port::Value,
-                    context: __port::ToolContext,
+                    __arguments: __port::Value,
+                    __context: __port::ToolContext,
                 ) -> __port::BoxFuture<'static, ::std::result::Result<::std::string::String, __port::ToolError>> {
                     static CHECKED: __port::Checked = __port::Checked::new();
-                    let read = __port::arguments(arguments, &CHECKED, &__port::Tool::spec(self));
+                    let __read = __port::arguments(__arguments, &CHECKED, &__port::Tool::spec(self));
                     ::std::boxed::Box::pin(async move {
-                        let arguments: Arguments = read?;
-                        let _ = (&arguments, &context);
+                        let __arguments: Arguments = __read?;
+                        let _ = (&__arguments, &__context);
                         #body
                     })
                 }
@@ -84,8 +87,8 @@ fn body(is_async: bool, call: &TokenStream) -> TokenStream {
     match is_async {
         true => quote! { __port::output(#call.await) },
         false => quote! {
-            let place = context.place.hold();
-            __port::blocking(place, move || __port::output(#call)).await
+            let __place = __context.place.hold();
+            __port::blocking(__place, move || __port::output(#call)).await
         },
     }
 }

@@ -3,8 +3,10 @@
 //!
 //! - `options`: what stands in the brackets of the attribute
 //! - `function`: what can be read off the function
+//! - `attributes`: to which of what is written an attribute of the function belongs
 //! - `code`: what is written
 
+mod attributes;
 mod code;
 mod function;
 mod options;

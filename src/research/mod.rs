@@ -171,9 +171,8 @@ impl Research {
         let (crew, meter) = match model {
             None => (Crew::by_rules(corpus.clone()), None),
             Some(choice) => {
-                let has_price = choice.model.price.is_some();
                 let model = choice.start(&runtime)?;
-                let meter = Meter::of(&model, has_price);
+                let meter = Meter::of(&model);
                 (Crew::with_model(corpus.clone(), model), Some(meter))
             }
         };
@@ -244,7 +243,7 @@ impl ResearchRun {
         self.run.events()
     }
 
-    /// What the language model does right now, and what it has cost. `None` without one, and when its gateway does not answer:
+    /// What the language models do right now, and what they have cost. `None` without one, and when its gateway does not answer:
     /// whoever shows it shows the last one then. Dropping the future is no harm.
     pub async fn model_activity(&self) -> Option<ModelActivity> {
         self.meter.as_ref()?.read().await

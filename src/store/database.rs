@@ -27,6 +27,8 @@ const FORM: Form =
 const ROW: u64 = 128;
 /// A clock that was set back by more makes what was written before unknown.
 const CLOCK: i64 = 60_000;
+/// So many replies are removed at a time while the file is opened.
+pub(super) const SOME: i64 = 500;
 
 const SCHEMA: &str = "
     CREATE TABLE replies (
@@ -124,6 +126,21 @@ impl Database {
         }
         prune(&change, young, (self.options.max_entries, max_bytes)).map_err(&failed)?;
         change.commit().map_err(failed)
+    }
+
+    /// Removes some of what is too old, and says whether there may be more.
+    pub(super) fn prune_some(&mut self, now: i64) -> Result<bool, StoreError> {
+        let sql =
+            "DELETE FROM replies WHERE number IN (SELECT number FROM replies WHERE made <= ?1 OR made > ?2 LIMIT ?3)";
+        let (oldest, newest) = self.young(now);
+        // Looked for first: where nothing is old nothing is written, and nobody is waited for.
+        let old = "SELECT EXISTS (SELECT 1 FROM replies WHERE made <= ?1 OR made > ?2)";
+        let is_there = self.connection.query_row(old, [oldest, newest], |row| row.get::<_, bool>(0));
+        if !is_there.map_err(self.failed())? {
+            return Ok(false);
+        }
+        let gone = self.connection.execute(sql, [oldest, newest, SOME]).map_err(self.failed())?;
+        Ok(i64::try_from(gone) == Ok(SOME))
     }
 
     /// What was made after the first and not after the second of these is young.
@@ -242,6 +259,23 @@ mod tests {
         database.write(&[record(1, 5)], BEGIN).unwrap();
         database.write(&[], BEGIN - CLOCK - 1).unwrap();
         assert_eq!(database.totals(), Ok((0, 0)), "nor does it stay until its time comes");
+    }
+
+    #[test]
+    fn what_is_too_old_can_be_removed_some_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = ReplyOptions { max_age: Duration::from_millis(100), ..ReplyOptions::default() };
+        let mut database = open(&dir.path().join("replies"), options);
+        let many = |keys: std::ops::Range<i64>| -> Vec<_> {
+            keys.map(|key| Record { key: key.to_le_bytes().into(), reply: ChatReply::text("x") }).collect()
+        };
+        database.write(&many(0..SOME + 3), BEGIN).unwrap();
+        database.write(&many(SOME + 3..SOME + 5), BEGIN + 50).unwrap();
+        let mut left = |now| (database.prune_some(now), database.totals().unwrap().0);
+        assert_eq!(left(BEGIN + 99), (Ok(false), 505), "all are young");
+        assert_eq!(left(BEGIN + 100), (Ok(true), 5));
+        assert_eq!(left(BEGIN + 100), (Ok(false), 2));
+        assert_eq!(left(BEGIN - CLOCK), (Ok(false), 0), "nor does one stay that is of a time to come");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use callboard_actors::error::StoreError;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The bounds of the replies in a file. They are kept when something is written.
+/// The bounds of the replies in a file. They are kept when something is written; when the file is opened, what is too old goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyOptions {
-    /// A reply is found as long as it is younger: above zero, at most 366 days. The default is 7 days.
+    /// A reply is found as long as it is younger: above zero, at most 366 days. The default is 24 hours, as that of
+    /// [`CachePolicy::max_age`](callboard_actors::gateway::CachePolicy::max_age), beyond which a gateway takes none.
     pub max_age: Duration,
     /// At most this many replies are kept, the newest: 1 to 100,000,000. The default is 100,000.
     pub max_entries: u64,
@@ -26,7 +27,7 @@ pub struct ReplyOptions {
 impl Default for ReplyOptions {
     fn default() -> Self {
         Self {
-            max_age: 7 * DAY,
+            max_age: DAY,
             max_entries: 100_000,
             max_bytes: 512 << 20,
             realm: String::new(),
@@ -61,6 +62,8 @@ impl ReplyOptions {
 
 #[cfg(test)]
 mod tests {
+    use callboard_actors::gateway::CachePolicy;
+
     use super::*;
 
     #[test]
@@ -81,5 +84,10 @@ mod tests {
             assert!(message.contains(&format!("{name} is ")), "{name}: {message}");
         }
         assert_eq!(options().validate(), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_kept_that_no_gateway_would_take() {
+        assert_eq!(ReplyOptions::default().max_age, CachePolicy::default().max_age);
     }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::ChatReply;
@@ -53,7 +53,8 @@ impl std::fmt::Debug for Replies {
 
 impl Replies {
     /// Opens the file at `path`, and makes it and its folders if they are not there: readable by their owner only. It blocks, for
-    /// as long as another process locks the file and [`ReplyOptions::wait`] allows.
+    /// as long as another process locks the file and [`ReplyOptions::wait`] allows. Then replies that are too old are removed, on the file's
+    /// own thread and some at a time, until somebody asks for one.
     ///
     /// # Errors
     /// [`StoreError`] for options that are not valid, and for a file that is damaged, locked, read-only, of a newer version, or
@@ -149,7 +150,8 @@ fn size(job: &Job) -> usize {
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
 fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
     let mut is_failing = false;
-    while let Ok(first) = jobs.recv() {
+    let mut waits = prune(&mut database, jobs);
+    while let Some(first) = waits.take().or_else(|| jobs.recv().ok()) {
         let (mut records, mut writers, mut closing) = (Vec::new(), Vec::new(), None);
         for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
             waiting.fetch_sub(size(&job), Ordering::Relaxed);
@@ -187,6 +189,26 @@ fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
             drop(database);
             let _nobody_may_wait = answer.send(Ok(()));
             return;
+        }
+    }
+}
+
+/// Removes what is too old as long as nobody asks for anything, at least some of it; gives back the job that came meanwhile. Whoever only
+/// reads would keep it forever.
+fn prune(database: &mut Database, jobs: &Receiver<Job>) -> Option<Job> {
+    loop {
+        match database.prune_some(now()) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                tracing::debug!(%error, "replies that are too old are still in the file");
+                return None;
+            }
+        }
+        match jobs.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return None,
         }
     }
 }

@@ -37,7 +37,7 @@ impl ScriptedModel {
         self.replies(Ok(ChatReply::text(text)))
     }
 
-    /// The next reply calls this tool. Said several times in a row with [`ScriptedModel::and_calls`] between, it is one reply.
+    /// The next reply calls this tool. Each `calls` is a reply of its own; [`ScriptedModel::and_calls`] behind it adds further calls to it.
     #[must_use]
     pub fn calls(self, tool: impl Into<String>, arguments: Value) -> Self {
         let reply = ChatReply { finish: Finish::ToolCalls, ..ChatReply::default() };
@@ -45,15 +45,27 @@ impl ScriptedModel {
     }
 
     /// The reply that was added last calls this tool, too.
+    ///
+    /// # Panics
+    /// Panics when there is none, or when it is a failure.
     #[must_use]
+    #[track_caller]
     pub fn and_calls(self, tool: impl Into<String>, arguments: Value) -> Self {
         let mut state = self.state();
         let number = state.script.len();
-        if let Some(Ok(reply)) = state.script.last_mut() {
-            let id = format!("call-{number}-{}", reply.tool_calls.len() + 1);
-            reply.tool_calls.push(ToolCall { id, name: tool.into(), arguments: arguments.to_string() });
-        }
+        let why = match state.script.last_mut() {
+            Some(Ok(reply)) => {
+                let id = format!("call-{number}-{}", reply.tool_calls.len() + 1);
+                reply.tool_calls.push(ToolCall { id, name: tool.into(), arguments: arguments.to_string() });
+                None
+            }
+            Some(Err(_)) => Some("the reply before it is a failure, which calls nothing"),
+            None => Some("there is no reply before it"),
+        };
         drop(state);
+        if let Some(why) = why {
+            panic!("`and_calls` adds to the reply before it, and {why}: begin one with `calls` or `says`");
+        }
         self
     }
 
@@ -142,4 +154,33 @@ async fn give(call: ModelCall, reply: Result<ChatReply, ModelError>) -> Result<C
     let bytes = call.request.turns.iter().map(|turn| turn.text.len()).sum::<usize>();
     let usage = TokenUsage { input: bytes as u64 / 4 + 1, output: reply.text.len() as u64 / 4 + 1 };
     Ok(ChatReply { usage: reply.usage.or(Some(usage)), ..reply })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_further_call_belongs_to_the_reply_before_it_or_to_none() {
+        let model = ScriptedModel::new().calls("a", json!({})).and_calls("b", json!({})).calls("c", json!({}));
+        let model = model.says("so").and_calls("d", json!({}));
+        let called: Vec<Vec<String>> = model
+            .state()
+            .script
+            .iter()
+            .map(|reply| reply.as_ref().unwrap().tool_calls.iter().map(|call| call.name.clone()).collect())
+            .collect();
+        assert_eq!(called, [vec!["a", "b"], vec!["c"], vec!["d"]]);
+
+        let failed = || ScriptedModel::new().says("so").fails(ModelError::ContentRefused("no".to_owned()));
+        for (model, why) in [(ScriptedModel::new(), "there is no reply before it"), (failed(), "is a failure")] {
+            let wrong = catch_unwind(AssertUnwindSafe(|| model.and_calls("a", json!({}))));
+            let said = *wrong.unwrap_err().downcast::<String>().unwrap();
+            assert!(said.contains(why) && said.contains("begin one with `calls` or `says`"), "{said}");
+        }
+    }
 }

@@ -6,7 +6,8 @@ use callboard_actors::chat::{ToolCall, Turn};
 use callboard_actors::ports::{SessionStore, Summary};
 use futures_util::future::join_all;
 
-/// Puts a store through its duties. It must be empty, or hold no session whose name begins with `contract`.
+/// Puts a store through its duties. It must be empty, or hold no session whose name begins with `contract`: every session in which something
+/// is kept has such a name, and all of them are forgotten at the end. Sessions of other names stay as they are.
 ///
 /// # Panics
 /// Panics at the first duty that is not done, and says which.
@@ -21,7 +22,7 @@ pub async fn sessions(store: Arc<dyn SessionStore>) {
     assert_eq!(load("contract one", 9).await, [], "a session that nobody knows has no turns");
 
     let call = ToolCall { id: "1".to_owned(), name: "a".to_owned(), arguments: "{\"é\": \"\\u0000\"}".to_owned() };
-    let strange = "\u{0}\u{1f600} \u{202e}quoted \"'\\ \n".to_owned();
+    let strange = "contract \u{0}\u{1f600} \u{202e}quoted \"'\\ \n".to_owned();
     let turns = vec![
         Turn::user(strange.clone()),
         Turn { tool_calls: vec![call], ..Turn::assistant("") },
@@ -37,12 +38,12 @@ pub async fn sessions(store: Arc<dyn SessionStore>) {
 
     append(&strange, vec![Turn::user("other")]).await;
     append("contract one ", vec![Turn::user("space")]).await;
-    append("Contract one", vec![Turn::user("large")]).await;
-    append("", vec![Turn::user("none")]).await;
+    append("contract One", vec![Turn::user("large")]).await;
     assert_eq!(load(&strange, 9).await, [Turn::user("other")], "every name is a name");
-    assert_eq!(load("", 9).await, [Turn::user("none")], "and so is the empty one");
+    // Somebody may have such a session: nothing is added to it.
+    assert_eq!(load("", 0).await, [], "and so is the empty one");
     assert_eq!(load("contract one", 9).await.len(), 4, "names are compared sign by sign");
-    for name in [strange.as_str(), "contract one ", "Contract one", ""] {
+    for name in [strange.as_str(), "contract one ", "contract One"] {
         store.forget(name.into()).await.unwrap_or_else(|error| panic!("a session cannot be forgotten: {error}"));
     }
     assert_eq!(load(&strange, 9).await, []);

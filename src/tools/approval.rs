@@ -40,27 +40,27 @@ fn ask(approval: &Approval) -> Decision {
     if !std::io::stdin().is_terminal() {
         return denied("there is no terminal to ask a person at");
     }
-    let mut screen = std::io::stderr().lock();
-    let mut input = std::io::stdin().lock();
-    match decide(approval, &mut input, &mut screen) {
+    ask_with(approval, &mut std::io::stdin().lock())
+}
+
+/// Standard error is held for one piece, and not while somebody thinks: whoever writes a line of the log waits for it.
+fn ask_with(approval: &Approval, input: &mut impl BufRead) -> Decision {
+    let asked = std::io::stderr().write_all(question(approval).as_bytes());
+    match asked.and_then(|()| decide(approval, input)) {
         Ok(decision) => decision,
         Err(error) => denied(&format!("the person could not be asked: {error}")),
     }
 }
 
-fn decide(approval: &Approval, input: &mut impl BufRead, screen: &mut impl Write) -> std::io::Result<Decision> {
+fn question(approval: &Approval) -> String {
     // What a model wrote must do nothing to a terminal.
     let arguments = serde_json::to_string_pretty(&approval.arguments).unwrap_or_default();
     let shown: Vec<_> = arguments.lines().map(inert::plain).collect();
-    writeln!(
-        screen,
-        "The agent {} wants to call {} with",
-        inert::plain(&approval.agent),
-        inert::plain(&approval.tool)
-    )?;
-    writeln!(screen, "{}", shown.join("\n"))?;
-    write!(screen, "May it? [y/N] ")?;
-    screen.flush()?;
+    let (agent, tool) = (inert::plain(&approval.agent), inert::plain(&approval.tool));
+    format!("The agent {agent} wants to call {tool} with\n{}\nMay it? [y/N] ", shown.join("\n"))
+}
+
+fn decide(approval: &Approval, input: &mut impl BufRead) -> std::io::Result<Decision> {
     let mut answer = String::new();
     input.read_line(&mut answer)?;
     Ok(match answer.trim().to_lowercase().as_str() {
@@ -100,23 +100,48 @@ mod tests {
         assert_eq!(at_the_terminal(|| 7).await, Some(7));
     }
 
-    #[test]
-    fn only_yes_approves_and_nothing_of_it_acts_on_the_terminal() {
-        let approval = Approval {
+    fn approval() -> Approval {
+        Approval {
             agent: "assistant".into(),
             tool: "write".to_owned(),
             arguments: json!({"text": "\u{1b}[2J\u{202e}x"}),
             fingerprint: "f".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn only_yes_approves_and_nothing_of_it_acts_on_the_terminal() {
         for (answer, is_approved) in
             [("y\n", true), ("YES\n", true), ("n\n", false), ("", false), ("\n", false), ("ye\n", false)]
         {
-            let mut screen = Vec::new();
-            let decision = decide(&approval, &mut answer.as_bytes(), &mut screen).unwrap();
+            let decision = decide(&approval(), &mut answer.as_bytes()).unwrap();
             assert_eq!(decision == Decision::Approved { fingerprint: "f".to_owned() }, is_approved, "{answer:?}");
-            let screen = String::from_utf8(screen).unwrap();
-            assert!(screen.starts_with("The agent assistant wants to call write with\n{\n"), "{screen}");
-            assert!(screen.ends_with("May it? [y/N] ") && !screen.contains('\u{1b}') && !screen.contains('\u{202e}'));
         }
+        let screen = question(&approval());
+        assert!(screen.starts_with("The agent assistant wants to call write with\n{\n"), "{screen}");
+        assert!(screen.ends_with("May it? [y/N] ") && !screen.contains('\u{1b}') && !screen.contains('\u{202e}'));
+    }
+
+    /// A person who answers when somebody else has written to standard error.
+    struct Thinking;
+
+    impl std::io::Read for Thinking {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let (done, is_done) = mpsc::sync_channel(1);
+            let other = std::thread::spawn(move || {
+                let _screen = std::io::stderr().lock();
+                let _nobody_may_wait = done.send(());
+            });
+            // Long, so that only one who waits in vain comes to its end.
+            is_done.recv_timeout(std::time::Duration::from_secs(20)).map_err(std::io::Error::other)?;
+            other.join().unwrap();
+            (&b"y\n"[..]).read(into)
+        }
+    }
+
+    #[test]
+    fn a_person_who_thinks_keeps_nobody_from_writing_to_standard_error() {
+        let decision = ask_with(&approval(), &mut std::io::BufReader::new(Thinking));
+        assert_eq!(decision, Decision::Approved { fingerprint: "f".to_owned() });
     }
 }

@@ -173,7 +173,8 @@ pub enum ChatAgentError {
         /// What there is so far; an answer that was blocked is not in it.
         partial: Box<Answer>,
     },
-    /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there.
+    /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there, or not in time
+    /// ([`StoreError::Late`]): then it may be kept a moment later.
     #[error("the session cannot be used: {error}")]
     Session {
         /// Why.
@@ -234,6 +235,10 @@ impl ChatAgentError {
             Self::Model { error, .. } => error.hint(),
             Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
             Self::Blocked { .. } => "ask otherwise".to_owned(),
+            Self::Session { error: StoreError::Late(_), partial } if !partial.turns.is_empty() => {
+                "use the answer that is in `partial`: it is paid for, and the session may yet know of it; look there before the same is asked again"
+                    .to_owned()
+            }
             Self::Session { error, partial } if !partial.turns.is_empty() => format!(
                 "use the answer that is in `partial`: it is paid for, and only the session does not know of it; for the next one, {}",
                 error.remedy()

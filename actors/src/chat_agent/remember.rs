@@ -140,7 +140,7 @@ async fn keep_summary(asking: &Asking, sessions: &Arc<dyn SessionStore>, session
             rest();
         }
         Err(_late) => {
-            tracing::warn!(%agent, code = "timeout", "the summary of a session was not kept");
+            tracing::warn!(%agent, code = "timeout", "the summary of a session was not kept in time");
             rest();
         }
     }
@@ -172,7 +172,8 @@ pub(super) async fn keep(
     let within = until.max(Instant::now() + STORE);
     let appending = sessions.append(session, said);
     let kept = timeout_at(within, appending).await;
-    match kept.unwrap_or_else(|_| Err(StoreError::Busy("the session".to_owned()))) {
+    // What is under way is not taken back: it may be kept when nobody waits for it any more.
+    match kept.unwrap_or_else(|_| Err(StoreError::Late("the session".to_owned()))) {
         Ok(()) => Ok(answer),
         Err(error) => Err(ChatAgentError::Session { error, partial: answer }),
     }

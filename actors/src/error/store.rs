@@ -15,6 +15,9 @@ pub enum StoreError {
     /// More was asked of it at a time than may wait.
     #[error("too much waits for `{0}`")]
     Busy(String),
+    /// It did not answer in time. What it was given may be kept all the same, now or later.
+    #[error("`{0}` did not answer in time, and what it was given may be kept")]
+    Late(String),
     /// Another process holds it for too long.
     #[error("`{0}` is locked by another process")]
     Locked(String),
@@ -63,6 +66,7 @@ impl StoreError {
             Self::Options(_) => "store_options",
             Self::NotGiven => "store_not_given",
             Self::Busy(_) => "store_busy",
+            Self::Late(_) => "store_late",
             Self::Locked(_) => "store_locked",
             Self::ReadOnly(_) => "store_read_only",
             Self::Damaged(_) => "store_damaged",
@@ -96,6 +100,7 @@ impl StoreError {
             Self::Options(_) => "correct the value that is named",
             Self::NotGiven => "give it one by `.sessions(store)` when it is started, or ask without a session",
             Self::Busy(_) => "make fewer calls at a time",
+            Self::Late(_) => "look at what it has before the same is given to it again",
             Self::Locked(_) => "wait for the other program, end it, or name another file",
             Self::ReadOnly(_) => "make the file and its folder writable, or name another file",
             Self::Damaged(_) => "put a backup of it in its place, or move it away: a new one is made",

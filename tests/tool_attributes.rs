@@ -1,0 +1,80 @@
+//! Does a function with attributes of its own become a tool? Each has to reach what it is about: the type or the function.
+
+#![deny(unused_variables, deprecated)]
+
+use callboard::actors::chat::Role;
+use callboard::prelude::*;
+use callboard::testkit::ScriptedModel;
+use callboard::tool;
+use serde_json::json;
+
+/// Adds.
+#[tool]
+#[inline]
+fn adds(left: i32, right: i32) -> i32 {
+    left + right
+}
+
+/// Says in which span it is.
+#[tool]
+#[tracing::instrument(skip_all)]
+async fn instrumented() -> String {
+    tracing::Span::current().metadata().map(|span| span.name().to_owned()).unwrap_or_default()
+}
+
+/// Leaves an argument alone.
+#[tool]
+#[allow(unused_variables)]
+#[must_use]
+fn lenient(unread: i32) -> i32 {
+    1
+}
+
+/// Is not there.
+#[tool]
+#[cfg(any())]
+fn chosen() -> NoSuchType {
+    no_such_function()
+}
+
+/// Is there.
+#[tool]
+#[cfg(not(any()))]
+fn chosen() -> &'static str {
+    "the second"
+}
+
+/// Is old, which nobody is told who does not use it.
+#[tool]
+#[deprecated]
+#[cfg_attr(all(), cold, inline(never))]
+fn old() -> &'static str {
+    "old"
+}
+
+/// Counts down by itself, and has names of what is written around it.
+#[tool]
+fn arguments(context: u32, place: u32) -> u32 {
+    let read = place + 1;
+    if context == 0 { read } else { arguments(context - 1, read) }
+}
+
+#[tokio::test]
+async fn attributes_of_a_function_reach_what_they_are_about() {
+    let spans = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+    tracing::subscriber::set_global_default(spans).unwrap();
+    let model = ScriptedModel::new()
+        .calls("adds", json!({"left": 20, "right": 1}))
+        .and_calls("instrumented", json!({}))
+        .and_calls("lenient", json!({"unread": 7}))
+        .and_calls("chosen", json!({}))
+        .and_calls("old", json!({}))
+        .and_calls("arguments", json!({"context": 3, "place": 0}))
+        .says("so");
+    let runtime = Runtime::with_model("scripted/model", model).unwrap();
+    #[allow(deprecated)]
+    let spec = runtime.agent("assistant").tool(adds).tool(instrumented).tool(lenient).tool(chosen).tool(old);
+    let answer = spec.tool(arguments).start().unwrap().ask("x").await.unwrap();
+    let told = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| turn.text.as_str());
+    assert_eq!(told.collect::<Vec<_>>(), ["21", "instrumented", "1", "the second", "old", "4"]);
+}
