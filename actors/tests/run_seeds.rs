@@ -190,6 +190,7 @@ fn some_scenario(dice: &mut Dice) -> Scenario {
     };
     let adds = dice.roll(3) == 0;
     let options = RunOptions {
+        user: None,
         max_researchers: 1 + usize::try_from(dice.roll(4)).unwrap(),
         deadline: Duration::from_millis(dice.pick(&[20, 300, 3000, 3000])),
         task_deadline: dice.pick(&[None, Some(Duration::from_millis(20))]),
