@@ -92,7 +92,7 @@ pub(crate) const NO_PRICE: &str = "nobody knows what";
 #[non_exhaustive]
 pub enum ModelError {
     /// The gateway's queue is full, or the call cannot make its deadline behind those that wait, or for a rate that is configured.
-    #[error("too many model calls are waiting")]
+    #[error("there is no room for another model call in time: too many wait, or a rate is used up")]
     Overloaded {
         /// How long to wait before the next try: a second, until the gateway knows better.
         retry_after: Duration,
@@ -238,7 +238,7 @@ impl ModelError {
     pub fn hint(&self) -> String {
         let hint = match self {
             Self::Overloaded { retry_after } => {
-                return format!("try again in {}, or allow more calls at once", in_seconds(*retry_after));
+                return format!("try again in {}, or allow more calls", in_seconds(*retry_after));
             }
             Self::BreakerOpen { last, .. } => return last.hint(),
             Self::Paused { retry_after, .. } => {

@@ -250,9 +250,11 @@ impl State {
             }
             return self.fail(call, error, now, rules, steps);
         };
-        self.note_retry(lane, (&error, made), wait, now, steps);
-        let held_back = self.hold_back(&mut call, error.retry_after(), now, rules);
-        steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
+        // What everybody waits for may last longer, and is what it comes to.
+        let told = wait.max(self.admission.lane(lane).wait(0, now));
+        self.note_retry(lane, (&error, made), told, now, steps);
+        let held_back = self.hold_back(&mut call, error.retry_after().map(|_| told), now, rules);
+        steps.notes.push(Note::Again { error, wait: told, attempt: call.times.attempts });
         call.times.lined_up = now;
         steps.told.extend(held_back);
         self.admission.again(ticket, call, now + wait);
