@@ -200,6 +200,7 @@ fn some_scenario(dice: &mut Dice) -> Scenario {
             let first = reply.replies == 1;
             first.then(|| FollowUp::Add("What is the birch protocol?".to_owned())).into_iter().collect()
         })),
+        user: None,
     };
     let step = |dice: &mut Dice| u32::try_from(dice.roll(80)).unwrap();
     let role = dice.pick(&["researcher", "researcher", "researcher", ""]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use callboard_actors::chat::{ChatRequest, Turn};
 use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, ModelLimits};
 use callboard_actors::runtime::simulated;
-use callboard_actors::supervisor::{CrewModel, plan_with_model};
+use callboard_actors::supervisor::{CrewModel, RunOptions, plan_with_model};
 use common::crew::*;
 use common::library::library;
 use futures_util::FutureExt;
@@ -40,6 +40,10 @@ fn flood(gateway: &Gateway, count: usize, run: Option<&str>) -> Vec<BoxFuture<'s
 
 fn is_flood((_, request): &(Role, ChatRequest)) -> bool {
     request.turns[0].text == "You answer the flood"
+}
+
+fn is_about(subject: &str, request: &ChatRequest) -> bool {
+    request.turns.iter().any(|turn| turn.text.contains(subject))
 }
 
 /// Which of the calls so far are a run's: their roles and their places in the order of all.
@@ -89,6 +93,33 @@ fn a_run_does_not_wait_for_the_many_calls_of_another() {
         let in_turn = |(number, place): (usize, &usize)| *place <= 2 + 3 * number;
         assert!(places.len() == 4 && places.iter().enumerate().all(in_turn), "next but one, each of them: {places:?}");
         assert!(join_all(calls).await.into_iter().all(|is_ok| is_ok));
+    });
+}
+
+#[test]
+fn a_user_with_one_run_does_not_wait_for_the_many_runs_of_another() {
+    simulated(1, |runtime| async move {
+        let library = library(&SUBJECTS);
+        let script = Box::new(|role, request: &ChatRequest, _| match role {
+            Role::Planner if is_about("birch", request) => says(r#"{"tasks": ["What is the birch protocol?"]}"#),
+            role => slowly(good(role)),
+        });
+        let Stage { gateway, player, crew } = stage(&runtime, &library, BudgetLimits::default(), script);
+        with_one_place(&gateway);
+        let of = |user: &str| RunOptions { user: Some(user.to_owned()), ..options() };
+        let start = |question: &str, user| runtime.research(question, crew.clone(), of(user)).unwrap();
+        let mut many: Vec<_> = (0..10).map(|_| start("What is alder about?", "anna")).collect();
+        while gateway.info().await.unwrap().waiting < 9 {}
+        let mut one = start("What is birch about?", "bob");
+        one.outcome().await;
+        let asked = player.asked.lock().unwrap().clone();
+        let places = asked.iter().enumerate().filter(|(_, (_, request))| is_about("birch", request));
+        let places: Vec<_> = places.map(|(place, _)| place).collect();
+        let in_turn = |(number, place): (usize, &usize)| *place <= 2 + 3 * number;
+        assert!(places.len() == 4 && places.iter().enumerate().all(in_turn), "next but one, each of them: {places:?}");
+        for run in &mut many {
+            run.outcome().await;
+        }
     });
 }
 

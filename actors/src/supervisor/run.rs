@@ -40,6 +40,9 @@ pub struct RunOptions {
     pub iterations: u32,
     /// Decides about each reply when it arrives.
     pub on_reply: Option<OnReply>,
+    /// The user on whose behalf it is made. At the gateway users take turns, however many runs each of them has, and within a user his
+    /// runs. The default is `None`: runs that do not say belong to one user.
+    pub user: Option<String>,
 }
 
 impl Default for RunOptions {
@@ -52,6 +55,7 @@ impl Default for RunOptions {
             collect: Collect::All,
             iterations: 2,
             on_reply: None,
+            user: None,
         }
     }
 }
@@ -147,7 +151,7 @@ fn start(shared: &Arc<Shared>, question: &str, crew: Crew, options: RunOptions) 
         researcher: crew.researcher.wanted().to_owned(),
         on_reply: options.on_reply,
     };
-    let (budgets, crew) = (crew.budgets(), crew.of_run(&id));
+    let (budgets, crew) = (crew.budgets(), crew.of_run(&id, options.user.as_deref()));
     let duties = Duties { crew, question: question.to_owned(), log: log.clone(), scope: scope.clone() };
     let span = tracing::info_span!("run", run_id = %id);
     // A supervisor is not restarted: a second one would not know what the first one did.

@@ -36,6 +36,8 @@ pub struct CrewModel {
     pub output_tokens: u32,
     /// The run whose calls it makes; the gateway lets runs take turns.
     run: Option<Arc<str>>,
+    /// The user whose run it is; users take turns before that.
+    user: Option<Arc<str>>,
     /// Its server refuses requests for JSON by a schema.
     knows_no_schemas: Arc<AtomicBool>,
     /// Which of its models answer in a run.
@@ -53,6 +55,7 @@ impl CrewModel {
             input_tokens: 16_000,
             output_tokens: 2_048,
             run: None,
+            user: None,
             knows_no_schemas: Arc::default(),
             silence: Arc::default(),
         }
@@ -71,8 +74,8 @@ impl CrewModel {
     }
 
     /// The same model for the calls of this run, and what its roles know of its silence.
-    pub(super) fn of_run(&self, run: &Arc<str>, silence: Arc<Silence>) -> Self {
-        Self { run: Some(run.clone()), silence, ..self.clone() }
+    pub(super) fn of_run(&self, run: &Arc<str>, user: Option<Arc<str>>, silence: Arc<Silence>) -> Self {
+        Self { run: Some(run.clone()), user, silence, ..self.clone() }
     }
 
     /// The same model for one question outside of a run.
@@ -252,6 +255,9 @@ impl CrewModel {
         });
         if let Some(run) = &self.run {
             call = call.run(run);
+        }
+        if let Some(user) = &self.user {
+            call = call.user(user);
         }
         match listener {
             None => call.send().await,

@@ -145,12 +145,13 @@ impl Crew {
     }
 
     /// The same crew for one run: the gateway knows whose its calls are.
-    pub(super) fn of_run(mut self, run: &Arc<str>) -> Self {
+    pub(super) fn of_run(mut self, run: &Arc<str>, user: Option<&str>) -> Self {
+        let user = user.map(Arc::<str>::from);
         // What one role learns of a model's silence the others know.
         let silence = Arc::<Silence>::default();
         for role in [&mut self.planner, &mut self.researcher, &mut self.writer] {
             if let Strategy::Model(model) = role {
-                *model = Arc::new(model.of_run(run, silence.clone()));
+                *model = Arc::new(model.of_run(run, user.clone(), silence.clone()));
             }
         }
         self
