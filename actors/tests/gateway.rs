@@ -157,5 +157,9 @@ fn what_cannot_be_served_is_refused_before_it_starts() {
         assert_eq!(message(vec![one(), one()], limits(1)), "two models of a gateway are called scripted/one");
         let none = GatewayLimits { max_in_flight: 0, ..limits(1) };
         assert_eq!(message(vec![one()], none), "max_in_flight is 0; it must be between 1 and 100000");
+        let closed = ModelLimits { max_in_flight: Some(0), ..ModelLimits::default() };
+        let other = ServedModel { name: "scripted/other".to_owned(), ..served(&model, closed) };
+        let expected = "model scripted/other: max_in_flight is 0; it must be between 1 and 100000";
+        assert_eq!(message(vec![one(), other], limits(1)), expected);
     });
 }

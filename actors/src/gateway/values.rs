@@ -52,9 +52,13 @@ impl ServedModel {
         if self.name.trim().is_empty() {
             return Err(StartError::Invalid("a model's name is empty; it looks like openai/NAME".to_owned()));
         }
-        self.limits.validate()?;
-        self.cache.validate()?;
-        self.price.map_or(Ok(()), Price::validate)
+        let rules = self.limits.validate().and_then(|()| self.cache.validate());
+        let rules = rules.and_then(|()| self.price.map_or(Ok(()), Price::validate));
+        // There may be several models.
+        rules.map_err(|error| match error {
+            StartError::Invalid(message) => StartError::Invalid(format!("model {}: {message}", self.name)),
+            error => error,
+        })
     }
 }
 
