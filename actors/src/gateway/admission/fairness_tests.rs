@@ -1,5 +1,5 @@
-//! Do models share what they have in common, is a call refused that cannot make it and only such a one, and do new limits
-//! hold at once?
+//! Do models share what they have in common, is a call refused that cannot make it (and where all runs have as many calls, only
+//! such a one), and do new limits hold at once?
 
 use super::*;
 use crate::gateway::GatewayLimits;

@@ -11,6 +11,9 @@
 //!
 //! A call is refused when it arrives if the calls before it, in this order, need longer than its deadline leaves: their
 //! number times the time for which calls of the model held their places lately (`holds.rs`), through the model's places.
+//! That number is an upper bound: where runs or users have about as many calls as the caller's own, and not all just as many,
+//! it is up to four times too large, and by one call of each (`fair_line.rs`). So some of those who are refused there could have
+//! made it.
 //! What runs already is not counted, nor is what may yet come. So a call with nobody before it is never refused, nor one
 //! of a model of which nothing runs or no call was ever over: however wrong the time may be, calls are let in, and put it
 //! right.
