@@ -13,7 +13,7 @@ use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
 use super::call_news::{CallNews, OnNews};
-use super::lane::Lane;
+use super::lane::{Lane, was_one_too_many};
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notes::Note;
 use super::notices::{LastTold, Notices};
@@ -252,6 +252,7 @@ impl State {
         };
         self.note_retry(lane, (&error, made), wait, now, steps);
         let held_back = self.hold_back(&mut call, error.retry_after(), now, rules);
+        let ticket = if was_one_too_many(&error) { ticket } else { ticket.used_up() };
         steps.notes.push(Note::Again { error, wait, attempt: call.times.attempts });
         call.times.lined_up = now;
         steps.told.extend(held_back);
