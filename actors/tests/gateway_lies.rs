@@ -204,6 +204,37 @@ fn anything(number: u64) -> Lie {
 }
 
 #[test]
+fn in_a_storm_all_succeed_and_each_caller_has_his_turn() {
+    const CALLERS: usize = 500;
+    const EACH: usize = 12;
+    for seed in 0..4 {
+        // No lies: it holds 20, then 5, then 20.
+        let holds = |begun| if (1_500..3_500).contains(&begun) { 5 } else { 20 };
+        let server = Arc::new(Liar { holds, ..Liar::new(seed, u64::MAX, nothing_left) });
+        let served = server.clone();
+        simulated(seed, |runtime| async move {
+            let model = ServedModel::new(MODEL, Arc::new(Door(served)));
+            let gateway = Gateway::start(&runtime, vec![model], GatewayLimits::default()).unwrap();
+            let turns = Mutex::new(vec![0; CALLERS]);
+            let caller = async |number: usize| {
+                let run = number.to_string();
+                for _ in 0..EACH {
+                    let answer = gateway.call(MODEL, request("x")).run(&run).send().await;
+                    answer.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+                    let mut turns = turns.lock().unwrap();
+                    turns[number] += 1;
+                    let (least, most) = (turns.iter().min().unwrap(), turns.iter().max().unwrap());
+                    assert!(most - least <= 2, "seed {seed}: {least} to {most}");
+                }
+            };
+            join_all((0..CALLERS).map(caller)).await;
+        });
+        let seen = server.seen.lock().unwrap();
+        assert!((20..600).contains(&seen.refused), "seed {seed}: {} were refused", seen.refused);
+    }
+}
+
+#[test]
 fn a_capacity_that_steps_down_and_up_is_followed_through_noise_and_lies() {
     // What it holds after so many attempts, and what the limit may have come to at the end.
     let holds: [fn(usize) -> usize; 3] =

@@ -190,7 +190,6 @@ fn some_scenario(dice: &mut Dice) -> Scenario {
     };
     let adds = dice.roll(3) == 0;
     let options = RunOptions {
-        user: None,
         max_researchers: 1 + usize::try_from(dice.roll(4)).unwrap(),
         deadline: Duration::from_millis(dice.pick(&[20, 300, 3000, 3000])),
         task_deadline: dice.pick(&[None, Some(Duration::from_millis(20))]),
@@ -201,6 +200,7 @@ fn some_scenario(dice: &mut Dice) -> Scenario {
             let first = reply.replies == 1;
             first.then(|| FollowUp::Add("What is the birch protocol?".to_owned())).into_iter().collect()
         })),
+        user: None,
     };
     let step = |dice: &mut Dice| u32::try_from(dice.roll(80)).unwrap();
     let role = dice.pick(&["researcher", "researcher", "researcher", ""]);

@@ -279,6 +279,11 @@ fn is_about_a_rate(error: &ModelError) -> bool {
     matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
 }
 
+/// Whether a call was refused because of how many others there are: it has had nothing.
+pub(super) fn was_one_too_many(error: &ModelError) -> bool {
+    answer(Some(Err(error))) == Answer::Refused
+}
+
 /// What the end of a call says about how many its provider holds.
 fn answer(how: Option<Result<(), &ModelError>>) -> Answer {
     match how {

@@ -13,7 +13,7 @@ use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
 use super::call_news::{CallNews, OnNews};
-use super::lane::Lane;
+use super::lane::{Lane, was_one_too_many};
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notes::Note;
 use super::notices::{LastTold, Notices};
@@ -254,6 +254,7 @@ impl State {
         let told = wait.max(self.admission.lane(lane).wait(0, now));
         self.note_retry(lane, (&error, made), told, now, steps);
         let held_back = self.hold_back(&mut call, error.retry_after().map(|_| told), now, rules);
+        let ticket = if was_one_too_many(&error) { ticket } else { ticket.used_up() };
         steps.notes.push(Note::Again { error, wait: told, attempt: call.times.attempts });
         call.times.lined_up = now;
         steps.told.extend(held_back);

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 #[cfg(doc)]
 use super::Admission;
-use super::flow::Flow;
+use super::flow::{Flow, Turns};
 use crate::gateway::lane::Entry;
 
 /// What a call says of itself when it comes.
@@ -30,9 +30,16 @@ pub(in crate::gateway) struct Ticket {
     pub(super) number: u64,
     pub(super) since: Instant,
     pub(super) entry: Entry,
+    /// The turns with which it was served: it has them again when it is made again. `None` when they are used up.
+    pub(super) turns: Option<Turns>,
 }
 
 impl Ticket {
+    /// Made again, it stands behind the others, as it had its turn.
+    pub(in crate::gateway) fn used_up(self) -> Self {
+        Self { turns: None, ..self }
+    }
+
     /// For how long it has had its place.
     pub(in crate::gateway) fn held(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)

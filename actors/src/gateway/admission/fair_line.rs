@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::flow::{Flow, Priority};
+use super::flow::{Flow, Priority, Turns};
 use super::rotation::{Backlog, Rotation};
 
 /// Calls are known by their numbers, which are in the order of arrival.
@@ -58,6 +58,16 @@ impl FairLine {
         self.users.add(flow.user, turn, |user| user.runs.add(flow.run, turn, line_up));
     }
 
+    /// A call lines up that was served with these turns and got nothing for them: its user and its run have them again.
+    pub(super) fn push_again(&mut self, flow: Flow, number: u64, turns: Turns) {
+        let line_up = |run: &mut Run| run.classes[flow.class.rank()].insert(number);
+        self.users.add(flow.user, turns.user, |user| {
+            user.runs.add(flow.run, turns.run, line_up);
+            user.runs.give_back(flow.run, turns.run);
+        });
+        self.users.give_back(flow.user, turns.user);
+    }
+
     /// A call leaves without being served. That costs its flow no turn.
     pub(super) fn remove(&mut self, flow: Flow, number: u64) {
         let leave = |run: &mut Run| run.classes[flow.class.rank()].remove(&number);
@@ -69,6 +79,13 @@ impl FairLine {
         let (turn, _, user) = self.users.first()?;
         let (_, _, run) = user.runs.first()?;
         Some((turn, *run.classes.iter().find_map(BTreeSet::first)?))
+    }
+
+    /// The turns of who is next.
+    pub(super) fn turns(&self) -> Option<Turns> {
+        let (user, _, runs) = self.users.first()?;
+        let (run, ..) = runs.runs.first()?;
+        Some(Turns { user, run })
     }
 
     /// Takes out who is next. Its user and its run are last from now on.

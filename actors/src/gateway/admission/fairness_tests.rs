@@ -78,6 +78,28 @@ proptest! {
 }
 
 #[test]
+fn who_was_one_too_many_has_his_turn_again_and_who_had_it_has_not() {
+    let now = Instant::now();
+    let soon = now + MINUTE;
+    for (is_used_up, expected) in [(false, "abcd"), (true, "bcad")] {
+        let mut admission = admission(1, 100, &[limits(1, None)], now);
+        let (ticket, call) = start(&mut admission, 'a', of(1, 1, 0, soon), now).unwrap();
+        for (name, user) in [('b', 2), ('c', 3), ('d', 1)] {
+            assert_eq!(start(&mut admission, name, of(user, 1, 0, soon), now), None);
+        }
+        admission.over(ticket, None, None);
+        admission.again(if is_used_up { ticket.used_up() } else { ticket }, call, now);
+        let mut running = admission.next(now, nobody_left).unwrap();
+        let mut order = String::from(running.1);
+        for _ in 0..3 {
+            running = after(&mut admission, running, seconds(1), now);
+            order.push(running.1);
+        }
+        assert_eq!(order, expected);
+    }
+}
+
+#[test]
 fn a_call_that_has_just_come_does_not_overtake_one_that_may_start_too() {
     let now = Instant::now();
     let [soon, later] = [now + MINUTE, now + seconds(10)];

@@ -32,3 +32,10 @@ pub(in crate::gateway) struct Flow {
     pub(in crate::gateway) run: u64,
     pub(in crate::gateway) class: Priority,
 }
+
+/// When a user and its run were last served, or came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gateway) struct Turns {
+    pub(super) user: u64,
+    pub(super) run: u64,
+}

@@ -2,7 +2,8 @@
 //!
 //! One line for each model, in which users take turns, within a user its runs, within a run the most urgent calls first
 //! (`fair_line.rs`). Nobody is overtaken at the head of its line, so a large call does not starve behind small ones. A call
-//! that is made again keeps its place in its run.
+//! that is made again keeps its place in its run; and if it was one too many for its provider, its user and its run have
+//! their turn again.
 //!
 //! Between models whose heads may start, whose turn is the oldest goes first. All lines number their turns together, so
 //! this is round robin once more, over users and models: before a head starts, every other user of every model is served
@@ -37,6 +38,7 @@ use super::limits::ModelLimits;
 use crate::chat::Headroom;
 use crate::error::ModelError;
 use fair_line::FairLine;
+use flow::Turns;
 use holds::Holds;
 
 pub(super) use claim::{Claim, Ticket, Verdict};
@@ -49,6 +51,8 @@ struct Waiting<C> {
     call: C,
     /// It is made again, not before this time.
     not_before: Option<Instant>,
+    /// The turns that it has again then.
+    turns: Option<Turns>,
 }
 
 /// Who is next in one line.
@@ -118,7 +122,9 @@ impl<C> Admission<C> {
             // The way of most calls: it touches no line and allocates nothing.
             if let Some(entry) = self.lanes[claim.lane].enter(claim.tokens, now) {
                 self.in_flight += 1;
-                return Verdict::Start(Ticket { claim, number: self.number(), since: now, entry }, call);
+                let (number, turn) = (self.number(), self.turn());
+                let turns = Some(Turns { user: turn, run: turn });
+                return Verdict::Start(Ticket { claim, number, since: now, entry, turns }, call);
             }
         }
         let wait = self.lanes[claim.lane].wait(claim.tokens, now);
@@ -133,7 +139,7 @@ impl<C> Admission<C> {
             }
         }
         let number = self.number();
-        self.put(number, Waiting { claim, call, not_before: None });
+        self.put(number, Waiting { claim, call, not_before: None, turns: None });
         Verdict::Wait
     }
 
@@ -187,19 +193,22 @@ impl<C> Admission<C> {
         self.deadlines.insert((waiting.claim.deadline, number));
         match waiting.not_before {
             Some(time) => drop(self.sleeping.insert((time, number))),
-            None => self.line_up(number, &waiting.claim),
+            None => self.line_up(number, &waiting.claim, waiting.turns),
         }
         self.waiting.insert(number, waiting);
     }
 
-    fn line_up(&mut self, number: u64, claim: &Claim) {
+    fn line_up(&mut self, number: u64, claim: &Claim, turns: Option<Turns>) {
         let turn = self.turn();
-        self.lines[claim.lane].push(claim.flow, number, turn);
+        match turns {
+            Some(turns) => self.lines[claim.lane].push_again(claim.flow, number, turns),
+            None => self.lines[claim.lane].push(claim.flow, number, turn),
+        }
     }
 
     /// Takes out a call that leaves the line, or its sleep, without having been served.
     fn take(&mut self, number: u64) -> Option<C> {
-        let Waiting { claim, call, not_before } = self.forget(number)?;
+        let Waiting { claim, call, not_before, .. } = self.forget(number)?;
         match not_before {
             Some(time) => drop(self.sleeping.remove(&(time, number))),
             None => self.lines[claim.lane].remove(claim.flow, number),
@@ -239,10 +248,10 @@ impl<C> Admission<C> {
             self.heads(now).filter(|head| head.wait.is_zero()).min_by_key(|head| head.turn)?;
         let entry = self.lanes[lane].enter(tokens, now)?;
         self.in_flight += 1;
-        let turn = self.turn();
+        let (turn, turns) = (self.turn(), self.lines[lane].turns());
         let number = self.lines[lane].serve(turn)?;
         let Waiting { claim, call, .. } = self.forget(number)?;
-        Some((Ticket { claim, number, since: now, entry }, call))
+        Some((Ticket { claim, number, since: now, entry, turns }, call))
     }
 
     /// Nobody waits behind a call that nobody waits for. It does not take its flow's turn.
@@ -286,8 +295,8 @@ impl<C> Admission<C> {
             self.sleeping.remove(&(time, number));
             if let Some(waiting) = self.waiting.get_mut(&number) {
                 waiting.not_before = None;
-                let claim = waiting.claim;
-                self.line_up(number, &claim);
+                let (claim, turns) = (waiting.claim, waiting.turns);
+                self.line_up(number, &claim, turns);
             }
         }
     }
@@ -354,7 +363,8 @@ impl<C> Admission<C> {
     /// A call whose place was given back is made again, not before this time. It may exceed the bound of the line: it came
     /// through it before.
     pub(super) fn again(&mut self, ticket: Ticket, call: C, not_before: Instant) {
-        self.put(ticket.number, Waiting { claim: ticket.claim, call, not_before: Some(not_before) });
+        let Ticket { claim, turns, .. } = ticket;
+        self.put(ticket.number, Waiting { claim, call, not_before: Some(not_before), turns });
     }
 
     /// From now on these limits hold for all lanes together. Who is in flight or waits stays, and one in flight above the

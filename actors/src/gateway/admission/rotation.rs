@@ -55,7 +55,7 @@ impl<F: Backlog> Rotation<F> {
         Some((*turn, *id, self.get(*id)?))
     }
 
-    /// Adds to a flow. One that had nothing gets `turn`, which must be larger than all before it.
+    /// Adds to a flow. One that had nothing gets `turn`, which must be larger than all before it, or have been its own.
     pub(super) fn add<T>(&mut self, id: u64, turn: u64, add: impl FnOnce(&mut F) -> T) {
         let seat = match self.flows.entry(id) {
             Entry::Occupied(seat) => seat.into_mut(),
@@ -68,6 +68,14 @@ impl<F: Backlog> Rotation<F> {
         add(&mut seat.flow);
         self.depths.moved(before, seat.flow.len());
         self.waiting = self.waiting + seat.flow.len() - before;
+    }
+
+    /// A flow has a turn again that was its own, unless it has an older one.
+    pub(super) fn give_back(&mut self, id: u64, turn: u64) {
+        let Some(seat) = self.flows.get_mut(&id).filter(|seat| turn < seat.turn) else { return };
+        self.turns.remove(&seat.turn);
+        self.turns.insert(turn, id);
+        seat.turn = turn;
     }
 
     /// Takes something out of a flow. With `next` it was served, and that is its next turn; without, it keeps its turn.
