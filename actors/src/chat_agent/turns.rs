@@ -75,7 +75,7 @@ impl Turns {
         let wanted = form
             .as_ref()
             .map_or(ReplyForm::Text, |form| ReplyForm::Json { name: form.name.clone(), schema: form.schema.clone() });
-        let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.output_tokens) };
+        let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.longest_reply()) };
         let metrics = AskMetrics { cost_micros: Some(0), ..AskMetrics::default() };
         Self {
             limits,
@@ -159,7 +159,7 @@ impl Turns {
         let problem = match finish {
             // It may have thought all the time, and would do so again.
             Finish::Length => {
-                let most = count(self.limits.output_tokens, "token");
+                let most = count(self.limits.longest_reply(), "token");
                 format!("the model came to the longest reply, {most}, before a word; raise `AskLimits::output_tokens`")
             }
             _ if !self.has_been_silent => {
