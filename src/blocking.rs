@@ -154,6 +154,11 @@ impl ChatAgentSpec {
         Self(self.0.shared_sessions(store))
     }
 
+    /// As [`callboard_actors::chat_agent::ChatAgentSpec::output_tokens`].
+    pub fn output_tokens(self, tokens: u32) -> Self {
+        Self(self.0.output_tokens(tokens))
+    }
+
     /// How much chance there is in what it says: 0 to 2.
     pub fn temperature(self, temperature: f32) -> Self {
         Self(self.0.temperature(temperature))

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use callboard_actors::chat_agent::{AskLimits, ChatAgentSpec};
+use callboard_actors::chat_agent::ChatAgentSpec;
 use callboard_actors::error::StartError;
 use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, Price, ServedModel};
 use callboard_actors::ports::ChatModel;
@@ -41,7 +41,8 @@ struct Model {
     /// What all agents together may spend.
     budget: Budget,
     /// How long a reply may be, in tokens.
-    output_tokens: u32,
+    /// Of one reply; `None` when nobody said so.
+    output_tokens: Option<u32>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -94,6 +95,7 @@ impl Runtime {
         let kept = Kept::of(&choice);
         let CrewModel { gateway, name, fallbacks, budget, output_tokens, .. } = choice.start(&core)?;
         let budget = budget.named(TOTAL);
+        let output_tokens = Some(output_tokens);
         let model = Model { gateway: Ok(gateway), name, fallbacks, budget, output_tokens };
         Ok(Self { core, model: model.into(), kept })
     }
@@ -119,8 +121,11 @@ impl Runtime {
     /// [`start`](ChatAgentSpec::start) it.
     pub fn agent(&self, name: impl Into<Arc<str>>) -> ChatAgentSpec {
         let Model { gateway, name: model, fallbacks, budget, output_tokens } = self.model();
-        let limits = AskLimits { output_tokens: *output_tokens, ..AskLimits::default() };
-        let spec = ChatAgentSpec::of(name, gateway.clone(), model.as_str()).limits(limits).budget(budget);
+        let spec = ChatAgentSpec::of(name, gateway.clone(), model.as_str()).budget(budget);
+        let spec = match output_tokens {
+            Some(tokens) => spec.output_tokens(*tokens),
+            None => spec,
+        };
         fallbacks.iter().fold(spec, |spec, other| spec.fallback(other.as_str()))
     }
 
@@ -143,9 +148,8 @@ impl Runtime {
             let free = Some(Price { input: 0, output: 0 });
             let served = ServedModel { price: free, ..ServedModel::new(builtin::NAME, Arc::new(builtin::Extractive)) };
             let gateway = Gateway::start(&self.core, vec![served], Default::default());
-            let AskLimits { output_tokens, .. } = AskLimits::default();
             let (name, budget) = (builtin::NAME.to_owned(), Budget::new(BudgetLimits::default()).named(TOTAL));
-            Model { gateway, name, fallbacks: Vec::new(), budget, output_tokens }
+            Model { gateway, name, fallbacks: Vec::new(), budget, output_tokens: None }
         })
     }
 

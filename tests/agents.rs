@@ -320,6 +320,13 @@ async fn the_limits_of_a_runtime_hold_for_all_its_agents_together() {
     let own = Budget::new(BudgetLimits::default());
     runtime.agent("second").budget(&own).start().unwrap().ask("x").await.unwrap();
     assert_eq!(model.asked()[0].max_output_tokens, 77);
+    let own = Budget::new(BudgetLimits::default());
+    let limits = AskLimits { turns: 4, ..AskLimits::default() };
+    runtime.agent("third").limits(limits.clone()).budget(&own).start().unwrap().ask("x").await.unwrap();
+    let limits = AskLimits { output_tokens: Some(99), ..limits };
+    runtime.agent("fourth").limits(limits).budget(&own).start().unwrap().ask("x").await.unwrap();
+    let longest: Vec<_> = model.asked().iter().map(|asked| asked.max_output_tokens).collect();
+    assert_eq!(longest, [77, 77, 99], "other limits leave it alone, and its own goes before");
 }
 
 #[test]

@@ -14,6 +14,15 @@ fn server(script: &str) -> MockLlm {
     MockLlm::start(MockConfig { script: Some(Script::parse(script).unwrap()), ..MockConfig::default() }).unwrap()
 }
 
+/// Both outputs in one file, as on a terminal: in the order in which they were written.
+fn together(place: &Place, server: &MockLlm, arguments: &[&str]) -> String {
+    let path = place.path("both.txt");
+    let (file, mut command) = (std::fs::File::create(&path).unwrap(), place.command([QUESTION, "--corpus", "docs"]));
+    command.args(["--model", "openai/mock"]).args(arguments).env("OPENAI_BASE_URL", server.base_url());
+    command.stdout(file.try_clone().unwrap()).stderr(file).status().expect("the binary runs");
+    std::fs::read_to_string(path).unwrap()
+}
+
 /// Dead letters stand in the first sentence, so that the model's numbers fit.
 fn place() -> Place {
     Place::empty().file("docs/letters.md", "# Letters\n\nA dead letter is a message that was dropped.\n")
@@ -236,6 +245,13 @@ fn the_error_comes_behind_the_report_on_standard_error_and_names_no_part_of_the_
         assert!(!nothing.err.contains(word), "{word} in {}", nothing.err);
     }
     let required = research(&place, &server(PLANS_ONLY), &["--require-model"]);
+    for output in ["text", "json"] {
+        let both = together(&place, &server(PLANS_ONLY), &["--require-model", "--output", output]);
+        let report = both.find(if output == "text" { "Sources" } else { "\"schema_version\"" });
+        let error = both.rfind("\nerror: ");
+        assert!(report.is_some() && report < error, "{both}");
+        assert!(both.lines().last().is_some_and(|last| last.starts_with("hint: ")), "{both}");
+    }
     let hint = required.err.lines().last().unwrap_or_default();
     assert!(
         hint.starts_with("hint: ") && !hint.contains("rules_instead") && !hint.contains("JSON"),

@@ -246,7 +246,7 @@ async fn a_budget_that_has_room_for_the_ask_alone_is_no_error() {
     let (store, seen) = (MemorySessions::default(), Arc::new(Seen::default()));
     long(&store).await;
     let runtime = Runtime::with_model("function/model", model(&seen, |_| Ok("so far".to_owned()))).unwrap();
-    let limits = AskLimits { history_tokens: ROOM, output_tokens: 20, ..AskLimits::default() };
+    let limits = AskLimits { history_tokens: ROOM, output_tokens: Some(20), ..AskLimits::default() };
     let agent = runtime.agent("assistant").limits(limits).sessions(store).summarise().start().unwrap();
     let budget = Budget::new(BudgetLimits { tokens: Some(1_500), micros: None });
     let answer = agent.ask(question(40).budget(&budget)).await.unwrap();

@@ -66,7 +66,7 @@ fn an_agent_is_not_started_with_a_value_that_breaks_a_rule() {
         ("name is empty", refused(runtime.agent("").start())),
         ("name is empty", refused(runtime.agent(" ").start())),
         ("capacity is 0", refused(runtime.agent("a").capacity(0).start())),
-        ("output_tokens is 0", refused(limits(AskLimits { output_tokens: 0, ..AskLimits::default() }))),
+        ("output_tokens is 0", refused(limits(AskLimits { output_tokens: Some(0), ..AskLimits::default() }))),
         ("serves no model", refused(runtime.agent("a").fallback("").start())),
         ("name is empty", refused(runtime.spawn(idle("")))),
         ("capacity is 0", refused(runtime.spawn(idle("a").capacity(0)))),

@@ -24,8 +24,9 @@ pub struct AskLimits {
     /// What is shown of a session that the question belongs to, in tokens, roughly: its newest exchanges, and a summary of those before if
     /// the agent [summarises](super::ChatAgentSpec::summarise), for which it has to be at least 200. The default is 8,000.
     pub history_tokens: u64,
-    /// The longest reply of one turn, in tokens: at least 1. The default is 2,048; a model that thinks first needs more.
-    pub output_tokens: u32,
+    /// The longest reply of one turn, in tokens: at least 1; a model that thinks first needs more. `None`, the default, is what
+    /// [`ChatAgentSpec::output_tokens`](super::ChatAgentSpec::output_tokens) says, which is the runtime's, or else 2,048.
+    pub output_tokens: Option<u32>,
 }
 
 impl Default for AskLimits {
@@ -38,12 +39,20 @@ impl Default for AskLimits {
             repeats: 2,
             tools_at_once: 8,
             history_tokens: 8_000,
-            output_tokens: 2_048,
+            output_tokens: None,
         }
     }
 }
 
+/// The longest reply where nobody says anything else, in tokens.
+const OUTPUT_TOKENS: u32 = 2_048;
+
 impl AskLimits {
+    /// The longest reply of one turn, in tokens.
+    pub(super) fn longest_reply(&self) -> u32 {
+        self.output_tokens.unwrap_or(OUTPUT_TOKENS)
+    }
+
     /// Checks every rule.
     ///
     /// # Errors
@@ -62,7 +71,7 @@ impl AskLimits {
             "repeats is 0; it must be at least 1".to_owned()
         } else if !(1..=1_000).contains(tools_at_once) {
             format!("tools_at_once is {tools_at_once}; it must be between 1 and 1000")
-        } else if *output_tokens == 0 {
+        } else if *output_tokens == Some(0) {
             "output_tokens is 0; it must be at least 1".to_owned()
         } else {
             return Ok(());
@@ -88,7 +97,7 @@ mod tests {
             ("repeats", AskLimits { repeats: 0, ..limits() }),
             ("tools_at_once", AskLimits { tools_at_once: 0, ..limits() }),
             ("tools_at_once", AskLimits { tools_at_once: 1_001, ..limits() }),
-            ("output_tokens", AskLimits { output_tokens: 0, ..limits() }),
+            ("output_tokens", AskLimits { output_tokens: Some(0), ..limits() }),
         ];
         for (name, limits) in wrong {
             let message = limits.validate().unwrap_err().to_string();

@@ -65,7 +65,8 @@ async fn summarised(
     mut history: History,
 ) -> (Vec<Turn>, Vec<Summarised>) {
     let plan = asking.plan();
-    let look = |history: &History| recalled(history, MOST_TURNS, plan.limits.history_tokens, plan.limits.output_tokens);
+    let (room, longest) = (plan.limits.history_tokens, plan.limits.longest_reply());
+    let look = |history: &History| recalled(history, MOST_TURNS, room, longest);
     let (mut calls, now) = (Vec::new(), Instant::now());
     let Recalled { mut shown, mut work } = look(&history);
     // All rounds together may take half of the time that is left.

@@ -41,6 +41,7 @@ pub struct ChatAgentSpec {
     rests: Arc<Rests>,
     guards: Guards,
     limits: AskLimits,
+    output_tokens: Option<u32>,
     expense: Expense,
     capacity: usize,
 }
@@ -74,6 +75,7 @@ impl ChatAgentSpec {
             rests: Arc::default(),
             guards: Guards::default(),
             limits: AskLimits::default(),
+            output_tokens: None,
             expense: Expense::default(),
             capacity: CAPACITY,
         }
@@ -193,6 +195,13 @@ impl ChatAgentSpec {
         self
     }
 
+    /// The longest reply of one turn, in tokens, where [its limits](AskLimits::output_tokens) say nothing: that of its runtime's model, which
+    /// `Runtime::agent` says, or 2,048. At least 1.
+    pub fn output_tokens(mut self, tokens: u32) -> Self {
+        self.output_tokens = Some(tokens);
+        self
+    }
+
     /// What its calls use is taken from this budget, unless the question brings its own.
     ///
     /// - Amounts ([`BudgetLimits`](crate::gateway::BudgetLimits)) are a [part](Budget::split) of the budget that it would have otherwise: its
@@ -232,9 +241,11 @@ impl ChatAgentSpec {
             rests,
             guards,
             limits,
+            output_tokens,
             expense,
             capacity,
         } = self;
+        let limits = AskLimits { output_tokens: limits.output_tokens.or(output_tokens), ..limits };
         is_a_name(&name)?;
         if capacity == 0 {
             return Err(StartError::Invalid("capacity is 0; it must be at least 1".to_owned()));

@@ -77,7 +77,7 @@ impl Turns {
         let wanted = form
             .as_ref()
             .map_or(ReplyForm::Text, |form| ReplyForm::Json { name: form.name.clone(), schema: form.schema.clone() });
-        let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.output_tokens) };
+        let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.longest_reply()) };
         let metrics = AskMetrics { cost_micros: Some(0), ..AskMetrics::default() };
         Self {
             limits,
@@ -317,14 +317,14 @@ impl Turns {
 
     /// A limit ends it.
     fn ended_by(&mut self, limit: AskLimit) -> Next {
-        let AskLimits { turns, tool_calls, tokens, time, repeats, output_tokens, .. } = &self.limits;
+        let AskLimits { turns, tool_calls, tokens, time, repeats, .. } = &self.limits;
         let most = match limit {
             AskLimit::Turns => turns.to_string(),
             AskLimit::ToolCalls => tool_calls.to_string(),
             AskLimit::Tokens => tokens.map(|most| most.to_string()).unwrap_or_default(),
             AskLimit::Time => format!("{time:?}"),
             AskLimit::Repeats => repeats.to_string(),
-            AskLimit::OutputTokens => output_tokens.to_string(),
+            AskLimit::OutputTokens => self.limits.longest_reply().to_string(),
         };
         Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, most, partial: Box::new(self.answer()) }))
     }

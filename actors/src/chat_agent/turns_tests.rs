@@ -112,7 +112,7 @@ fn summarised(asked: &mut Turns) {
 fn what_nobody_tells_counts_as_what_it_can_have_used() {
     let untold = |completed: Completed| Completed { reply: ChatReply { usage: None, ..completed.reply }, ..completed };
     let failed = |without_usage| CallTimes { attempts: without_usage, without_usage, ..CallTimes::default() };
-    let limited = |tokens| turns(AskLimits { tokens: Some(tokens), output_tokens: 7, ..AskLimits::default() });
+    let limited = |tokens| turns(AskLimits { tokens: Some(tokens), output_tokens: Some(7), ..AskLimits::default() });
     let Next::Model(request) = limited(1).begin() else { panic!("it begins") };
     let (most, ends) = (request.most_tokens().total(), |next| {
         matches!(next, Next::End(Err(ChatAgentError::Limit { limit: AskLimit::Tokens, .. })))
@@ -354,7 +354,8 @@ fn a_reply_that_was_cut_is_no_answer_and_its_calls_are_not_made() {
         reply: ChatReply { finish: Finish::Length, ..completed.reply },
         ..completed
     };
-    let next = turns(AskLimits { output_tokens: 5, ..AskLimits::default() }).replied(cut(said("It is w", &[])), PRICE);
+    let next =
+        turns(AskLimits { output_tokens: Some(5), ..AskLimits::default() }).replied(cut(said("It is w", &[])), PRICE);
     let Next::End(Err(error)) = next else { panic!("{next:?}") };
     assert_eq!(error.code(), "limit_output_tokens");
     assert!(

@@ -175,7 +175,7 @@ pub struct Usage {
     /// Calls whose tokens the provider did not tell: they are not in the sums.
     #[serde(default)]
     pub calls_without_usage: u64,
-    /// US dollars; `None` when unknown, and when no model was called.
+    /// US dollars; `None` when unknown, when none of the calls had a reply, and without a model. Zero when there is one and no call was made.
     pub cost_usd: Option<f64>,
 }
 

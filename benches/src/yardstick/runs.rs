@@ -48,7 +48,7 @@ fn ours(base_url: &str, in_flight: usize) -> Runtime {
 }
 
 fn agent(runtime: &Runtime, has_tool: bool) -> ChatAgent {
-    let limits = AskLimits { output_tokens: MOST, ..AskLimits::default() };
+    let limits = AskLimits { output_tokens: Some(MOST), ..AskLimits::default() };
     let spec = runtime.agent("assistant").instructions(SYSTEM).limits(limits);
     let spec = if has_tool { spec.tool(weather) } else { spec };
     spec.start().expect("it starts")
