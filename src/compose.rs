@@ -85,7 +85,14 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
 /// # Errors
 /// As [`model`]; that it does not answer is a [`Probe`].
 pub async fn probe(config: &Config, within: Duration) -> Result<Option<Probe>> {
-    let whole = &config.model.name;
+    probe_model(config, &config.model.name, within).await
+}
+
+/// The same for the provider of another model, such as one of the fall-backs, by its whole name.
+///
+/// # Errors
+/// As [`probe`].
+pub async fn probe_model(config: &Config, whole: &str, within: Duration) -> Result<Option<Probe>> {
     let adapter = adapter(config, whole, |name| std::env::var(name).ok())?;
     let name = whole.split_once('/').map_or("", |(_, name)| name);
     Ok(match adapter {

@@ -127,6 +127,23 @@ fn a_question_without_quotes_gets_a_hint() {
 }
 
 #[test]
+fn what_was_most_likely_meant_is_said() {
+    let place = Place::with_docs();
+    let hint = |arguments: &[&str]| {
+        let ran = Ran::of(place.callboard(arguments).output().unwrap());
+        assert_eq!(ran.code, 2, "{ran:?}");
+        ran.err
+    };
+    for question in [&[QUESTION][..], &["backups?"]] {
+        let err = hint(question);
+        assert!(err.contains("hint: to ask a question: callboard research \"How do I ...?\""), "{err}");
+    }
+    let err = hint(&["research", QUESTION, "-corpus", "docs"]);
+    assert!(err.contains("hint: a flag has two dashes: --corpus") && !err.contains("as a value"), "{err}");
+    assert!(!hint(&["reserch"]).contains("to ask a question"));
+}
+
+#[test]
 fn a_switch_may_be_given_twice() {
     let place = Place::with_docs();
     let ran = place.run([QUESTION, "--corpus", "docs", "--quiet", "-q"]);
@@ -293,5 +310,12 @@ fn a_full_disk_under_standard_output_is_an_error() {
         assert!(ran.err.contains("cannot write to standard output") && ran.err.contains("hint: "), "{}", ran.err);
         let notes = ran.err.lines().filter(|line| line.contains("events cannot be written")).count();
         assert_eq!(notes, usize::from(output == "jsonl"), "{}", ran.err);
+    }
+    for words in [&["--help"][..], &["--version"], &["research", "--help"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = place.callboard(words);
+        let ran = Ran::of(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap());
+        assert_eq!(ran.code, 1, "{words:?}: {ran:?}");
+        assert!(ran.err.contains("cannot write to standard output"), "{}", ran.err);
     }
 }

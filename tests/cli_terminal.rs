@@ -154,6 +154,26 @@ fn ctrl_c_in_the_middle_leaves_the_terminal_clean_with_the_report_and_the_error_
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_the_run_in_order() {
+    let (server, place) = (server(SILENT), place());
+    let mut command = place.command(["x"]);
+    command.env("OPENAI_BASE_URL", server.base_url()).current_dir(place.path("."));
+    let run = format!(
+        "{} research \"{QUESTION}\" --corpus docs --model openai/mock --out report",
+        env!("CARGO_BIN_EXE_callboard")
+    );
+    // What a terminal sends when it is closed, while it is still there to be read.
+    let line = format!("sh -c '{run} & run=$!; read -r line; kill -HUP $run; wait $run'");
+    let mut run = OnTerminal::run(&command, &line);
+    run.shows("asking the model");
+    run.types("\n");
+    let (code, screen) = run.ended();
+    assert_eq!(code, 130, "{screen}");
+    let written = std::fs::read_to_string(place.path("report/report.json")).unwrap();
+    assert!(written.contains("\"code\": \"interrupted\""), "{written}");
+}
+
+#[test]
 fn errors_and_notes_are_wrapped_at_words() {
     let place = place();
     let mut command = place.command(["x"]);

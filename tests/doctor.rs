@@ -62,6 +62,11 @@ async fn the_chosen_provider_is_asked_and_its_latency_is_told() {
     let (status, detail, hint) = check(&ran, "provider");
     assert_eq!((ran.code, status.as_str()), (8, "fail"), "{}", ran.out);
     assert!(detail.contains("does not have the model") && hint.contains("/models, among them mock"), "{detail} {hint}");
+    let fall_backs = |args: &str| doctor(&place, &["--json", "--model", "openai/mock", "--fallbacks", args], &keyed);
+    let ran = fall_backs("openai/other");
+    let (status, detail, hint) = check(&ran, "fall_back");
+    assert_eq!((ran.code, status.as_str(), check(&ran, "provider").0.as_str()), (8, "fail", "ok"), "{}", ran.out);
+    assert!(detail.starts_with("openai/other: ") && hint.contains("among them mock"), "{detail} {hint}");
     let ran = doctor(&place, &["--json", "--model", "openai/mock"], &base);
     let (status, detail, _) = check(&ran, "provider");
     assert_eq!((ran.code, status.as_str()), (8, "fail"), "{}", ran.out);

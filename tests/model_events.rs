@@ -76,7 +76,7 @@ fn a_pause_and_the_calls_that_fall_back_are_lines_of_json_and_of_progress() {
     assert!(!ran.out.contains(CANARY), "{}", ran.out);
     for line in [
         "openai/first is paused for 120 s: the limit of its rate is reached\n",
-        "planner: openai/first could not answer (rate_limited); openai/other is asked instead\n",
+        "planner: openai/first could not answer (rate_limited); openai/other is next\n",
     ] {
         assert!(ran.err.contains(line), "{}", ran.err);
     }

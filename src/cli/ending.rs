@@ -59,7 +59,7 @@ pub(super) fn unused(instead: &[RulesInstead]) -> Option<ErrorEntry> {
         code: "model_unused".into(),
         cause: None,
         message: format!("the rules did {steps} in place of {model}: {reason}"),
-        hint: "run the command again, choose another model with --model, or leave --require-model out to accept what the rules did".into(),
+        hint: "run the command again, with more of what was short (--deadline, --max-tokens, --max-cost), choose another model with --model, or leave --require-model out to accept what the rules did".into(),
     })
 }
 

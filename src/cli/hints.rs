@@ -74,6 +74,9 @@ fn of_call(error: &ModelError) -> String {
                     providers.NAME.base_url of a configuration file; then try again"
                 .to_owned();
         }
+        ModelError::NotFound(said) if said.contains("/responses") => {
+            return "a server that does not know Responses wants `providers.openai.api = \"chat\"`; otherwise look at the address".to_owned();
+        }
         ModelError::BudgetExhausted(_) => return "raise --max-tokens or --max-cost".to_owned(),
         ModelError::NoLanguageModel(_) => return "name a language model with --model PROVIDER/NAME".to_owned(),
         ModelError::Stopped => return "run the command again".to_owned(),
@@ -156,6 +159,7 @@ mod tests {
             (ModelError::Timeout(Waiting::NextToken), "gateway.between_tokens_timeout"),
             (ModelError::Timeout(Waiting::Total), "gateway.total_timeout"),
             (ModelError::NotFound(said()), "name"),
+            (ModelError::NotFound("no such path: /v1/responses".to_owned()), "providers.openai.api"),
         ];
         for (error, word) in calls {
             let hint = of(&Error::Model { message: said(), error: Some(error) });

@@ -34,12 +34,15 @@ pub(super) fn answer(text: &str, status: ExitStatus) -> ExitStatus {
     ANSWERED.store(true, Ordering::Relaxed);
     match data(text) {
         Ok(()) => status,
-        Err(error) => {
-            labelled("error: ", &format!("cannot write to standard output: {error}"));
-            hint("free some space, or send the output elsewhere");
-            ExitStatus::Internal
-        }
+        Err(error) => unwritten(&error),
     }
+}
+
+/// Says that standard output does not take it.
+pub(super) fn unwritten(fault: &io::Error) -> ExitStatus {
+    labelled("error: ", &format!("cannot write to standard output: {fault}"));
+    hint("free some space, or send the output elsewhere");
+    ExitStatus::Internal
 }
 
 /// Says an error to people and, where JSON was asked for, to programs.

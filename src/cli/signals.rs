@@ -1,6 +1,7 @@
-//! What does Ctrl-C do? The first ends the run in order, the second ends the process at once; SIGTERM counts as one.
+//! What does Ctrl-C do? The first ends the run in order, the second ends the process at once; SIGTERM counts as one, and so does the
+//! SIGHUP of a terminal that is closed. Without a terminal it is left as it was found: under `nohup` it ends nothing.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use callboard::ExitStatus;
 use tokio::sync::watch;
@@ -44,19 +45,29 @@ impl Signals {
 struct Source {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Source {
     fn open() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let has_terminal = io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
+        let hangup = has_terminal.then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = hangup => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is said about a command line that cannot be? Help and version are answers; the rest is an error with a hint.
 
 use std::ffi::OsString;
+use std::io::Write;
 
 use callboard::ExitStatus;
 use callboard::report::json::ErrorEntry;
@@ -13,23 +14,43 @@ use super::settings::TIME;
 /// Answers what clap made of `words`.
 pub(super) fn report(error: &clap::Error, words: &[OsString]) -> ExitStatus {
     match error.kind() {
-        // Printing fails only when the reader left.
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            ExitStatus::Complete
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            ExitStatus::Usage
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => shown(error, ExitStatus::Complete),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => shown(error, ExitStatus::Usage),
         _ => {
-            let mut told =
-                entry(&error.to_string(), is_unquoted(error) && command(words) == " research", command(words));
+            let mut told = entry(&error.to_string(), advice(error, words), command(words));
             if let Some(message) = without_a_value(error) {
                 told.message = message;
             }
             output::failure(wanted(words), told, ExitStatus::Usage)
         }
+    }
+}
+
+/// Help and version, by clap, which knows whether colours are wanted. A reader that left is no error.
+fn shown(error: &clap::Error, status: ExitStatus) -> ExitStatus {
+    match error.print().and_then(|()| std::io::stdout().flush()) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::BrokenPipe => output::unwritten(&fault),
+        _ => status,
+    }
+}
+
+/// What somebody most likely meant, where clap does not see it.
+fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let has_two_dashes = |word: &&str| word.len() > 2 && word.starts_with('-') && !word.starts_with("--");
+    let is_a_name = |word: &&str| word[1..].chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::InvalidSubcommand if first.trim().contains(' ') || first.ends_with('?') => {
+            Some("to ask a question: callboard research \"How do I ...?\" --corpus docs".to_owned())
+        }
+        ErrorKind::UnknownArgument if is_unquoted(error) && command(words) == " research" => {
+            Some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs".to_owned())
+        }
+        ErrorKind::UnknownArgument => {
+            let meant = words.iter().filter_map(|word| word.to_str()).filter(has_two_dashes).find(is_a_name)?;
+            Some(format!("a flag has two dashes: -{meant}"))
+        }
+        _ => None,
     }
 }
 
@@ -73,14 +94,14 @@ fn wanted(words: &[OsString]) -> Output {
 }
 
 /// clap's text in our form: its first paragraph is the message, its tips and the way to the help are the hint.
-fn entry(text: &str, unquoted: bool, command: &str) -> ErrorEntry {
+fn entry(text: &str, advice: Option<String>, command: &str) -> ErrorEntry {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let message = text.split("\n\n").next().unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
-    let quotes = unquoted.then_some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs");
-    let tips = quotes.into_iter().chain(tips);
+    // A tip beside better advice would be a worse one.
+    let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).filter(|_| advice.is_none());
+    let tips: Vec<_> = tips.map(str::to_owned).collect();
     let help = format!("callboard{command} --help shows what can be said");
-    let hint = tips.map(str::to_owned).chain([help]).collect::<Vec<_>>().join("; ");
+    let hint = advice.into_iter().chain(tips).chain([help]).collect::<Vec<_>>().join("; ");
     ErrorEntry { code: "usage".into(), cause: None, message, hint }
 }
 
@@ -128,7 +149,7 @@ mod tests {
     fn the_message_of_the_parser_is_taken_apart() {
         let text =
             "error: unexpected argument '--corpos' found\n\n  tip: a similar argument exists: '--corpus'\n\nUsage: x\n";
-        let entry = entry(text, false, " research");
+        let entry = entry(text, None, " research");
         assert_eq!(entry.message, "unexpected argument '--corpos' found");
         assert!(
             entry.hint.starts_with("a similar argument exists: '--corpus'; callboard research --help"),

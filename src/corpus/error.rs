@@ -115,7 +115,12 @@ impl CorpusError {
             Self::NoPaths => "name a folder or a file to search",
             Self::Missing(_) => "check the spelling, or name another folder or file",
             Self::BrokenLink(_) => "mend the link, or name another folder or file",
-            Self::Unreadable { .. } => "check the permissions of the folder, or name another one",
+            Self::Unreadable { .. } => "check the permissions, and that it is a folder or a file, or name another one",
+            Self::Empty { skipped, .. }
+                if skipped.iter().all(|file| file.reason.contains("permission")) && !skipped.is_empty() =>
+            {
+                "check the permissions of what was skipped, or name another folder or file"
+            }
             Self::Empty { .. } => {
                 "name a folder or file with Markdown, plain text, reStructuredText, HTML or CSV; PDF, binary and hidden files, and what .gitignore excludes, are not read"
             }

@@ -231,6 +231,10 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
         return ModelError::Untrusted(format!("{host}: {cause}"));
     }
     match error.is_connect() {
+        true if cause.contains("InvalidContentType") => ModelError::Network {
+            sent: false,
+            message: format!("no connection to {host}: the server there does not speak https; try http://"),
+        },
         true => ModelError::Network { sent: false, message: format!("no connection to {host}: {cause}") },
         false => ModelError::Network { sent: true, message: format!("the connection to {host} broke: {cause}") },
     }

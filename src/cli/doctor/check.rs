@@ -44,6 +44,11 @@ impl Check {
         Self { name, status: Status::Fail, detail: detail.into(), hint: hint.into() }
     }
 
+    /// The same, of one of several.
+    pub(super) fn about(self, what: &str) -> Self {
+        Self { detail: format!("{what}: {}", self.detail), ..self }
+    }
+
     pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
         Self { name, status: Status::Skipped, detail: why.into(), hint: String::new() }
     }

@@ -63,6 +63,7 @@ fn checks(args: &DoctorArgs) -> Vec<Check> {
     checks.push(setup::keys(config));
     checks.push(setup::model(loaded.as_ref().ok()));
     checks.push(provider(config, args.offline));
+    checks.extend(config.into_iter().flat_map(|config| fall_backs(config, args.offline)));
     checks.push(setup::corpus(config));
     checks.push(machine::cache());
     checks.push(machine::disk());
@@ -79,12 +80,27 @@ fn provider(config: Option<&Config>, offline: bool) -> Check {
     if offline {
         return Check::skipped(NAME, "not asked: --offline");
     }
-    let asked = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(callboard::compose::probe(config, setup::WITHIN)),
+    asked(NAME, config, &config.model.name)
+}
+
+/// Each of the next models has a provider, which may not have it.
+fn fall_backs(config: &Config, offline: bool) -> Vec<Check> {
+    const NAME: &str = "fall_back";
+    let of = |model: &String| match offline {
+        true => Check::skipped(NAME, "not asked: --offline").about(model),
+        false => asked(NAME, config, model).about(model),
+    };
+    config.model.fallbacks.iter().map(of).collect()
+}
+
+fn asked(name: &'static str, config: &Config, model: &str) -> Check {
+    match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            setup::provider(name, runtime.block_on(callboard::compose::probe_model(config, model, setup::WITHIN)))
+        }
         Err(fault) => {
             let hint = "close other programs and try again";
-            return Check::fail(NAME, format!("it cannot be asked: no thread could be started: {fault}"), hint);
+            Check::fail(name, format!("it cannot be asked: no thread could be started: {fault}"), hint)
         }
-    };
-    setup::provider(NAME, asked)
+    }
 }

@@ -11,10 +11,10 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::ModelFellBack { from, to, error_code, .. }
             if matches!(error_code.as_str(), "breaker_open" | "overloaded" | "paused") =>
         {
-            format!("{from} is not asked at the moment; {to} is asked instead")
+            format!("{from} is not asked at the moment; {to} is next")
         }
         Event::ModelFellBack { from, to, error_code, .. } => {
-            format!("{from} could not answer ({error_code}); {to} is asked instead")
+            format!("{from} could not answer ({error_code}); {to} is next")
         }
         Event::ModelCallPaused { refused_model, pause_ms, .. } => {
             format!("waiting {}, as {refused_model} asked for", time(*pause_ms))

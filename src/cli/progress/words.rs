@@ -167,11 +167,11 @@ mod tests {
             error_code: error_code.into(),
         };
         let fell_back = |task| fell_back_for(task, "timeout");
-        let unasked = "writer: openai/a is not asked at the moment; openai/b is asked instead";
+        let unasked = "writer: openai/a is not asked at the moment; openai/b is next";
         for code in ["breaker_open", "overloaded", "paused"] {
             assert_eq!(event(&fell_back_for(None, code)).as_deref(), Some(unasked));
         }
-        let said = "openai/a could not answer (timeout); openai/b is asked instead";
+        let said = "openai/a could not answer (timeout); openai/b is next";
         assert_eq!(event(&fell_back(Some(task))), Some(format!("t2: {said}")));
         assert_eq!(event(&fell_back(None)), Some(format!("writer: {said}")));
         let (model, refused_model) = ("openai/a".to_owned(), "openai/b".to_owned());
