@@ -127,6 +127,22 @@ fn the_next_model_is_asked_within_the_step_and_a_silent_one_no_more_after_two() 
 }
 
 #[test]
+fn what_a_model_wanted_is_told_of_the_one_that_replied() {
+    let distracted = |role: Role, _: usize| match role {
+        Role::LooksBack => says(r#"{"tasks": ["Cui bono?"]}"#),
+        _ => good(role),
+    };
+    simulated(1, move |runtime| async move {
+        let table: [(&[Plays], _); 2] = [(&[down, distracted], NAMES[1]), (&[distracted], NAMES[0])];
+        for (models, who) in table {
+            let notes = run(&runtime, models, 8).await.outcome.notes;
+            let wanted: Vec<_> = notes.iter().filter_map(|note| note.split_once(" wanted 1 further part")).collect();
+            assert!(wanted.len() == 1 && wanted[0].0 == who, "{notes:?}");
+        }
+    });
+}
+
+#[test]
 fn a_reply_that_somebody_reads_is_not_cut_for_the_next_model() {
     simulated(1, |runtime| async move {
         let writes_slowly: Plays = |role, _| match role {
