@@ -88,12 +88,16 @@ impl CrewModel {
         std::iter::once(&self.name).chain(&self.fallbacks)
     }
 
-    /// Those that a call may ask, from this one of the list on: each but those that are silent, of which that is noted.
+    /// Those that a call may ask, from this one of the list on: each but those that are no use any more, of which that is noted.
     fn answering(&self, from: usize, asked: &mut Asked) -> Vec<String> {
-        let (silent, answering): (Vec<_>, Vec<_>) =
-            self.names().skip(from).partition(|name| self.silence.is_certain(name));
-        silent.into_iter().for_each(|name| asked.note(name, Declined::Silent.to_string()));
-        answering.into_iter().cloned().collect()
+        let mut answering = Vec::new();
+        for name in self.names().skip(from) {
+            match self.silence.is_certain(name) {
+                Some(declined) => asked.note(name, declined.to_string()),
+                None => answering.push(name.clone()),
+            }
+        }
+        answering
     }
 }
 
