@@ -22,7 +22,7 @@ pub enum ExitStatus {
     Provider = 4,
     /// A limit, such as the deadline or a budget, was reached and nothing was found.
     Limit = 5,
-    /// A report with a part missing, whatever the cause.
+    /// A report with a part missing, whatever the cause, or with an answer that was cut at a limit of its model.
     Partial = 6,
     /// Every part was worked on to its end, and nothing was found.
     NoEvidence = 7,

@@ -108,7 +108,7 @@ fn the_next_model_is_asked_within_the_step_and_a_silent_one_no_more_after_two() 
     let table: [Row<'_>; 6] = [
         ("the first is silent", &[hangs, plays], &[2, 4], 1, 50),
         ("so is the second", &[hangs, hangs, plays], &[2, 2, 4], 2, 60),
-        ("each is silent for itself", &[hangs, down, plays], &[2, 8, 4], 2, 50),
+        ("each is silent for itself", &[hangs, down, plays], &[2, 4, 4], 2, 50),
         ("a slow one is not cut short", &[slow, plays], &[4, 0], 0, 50),
         ("nor is the next one", &[hangs, slow], &[2, 4], 1, 90),
         ("nor one that is the only one", &[slow], &[4], 0, 50),
@@ -124,6 +124,40 @@ fn the_next_model_is_asked_within_the_step_and_a_silent_one_no_more_after_two() 
             assert_eq!(came.outcome.notes.contains(&note), writer > 0, "{what}: {:?}", came.outcome.notes);
         });
     }
+}
+
+#[test]
+fn what_a_model_wanted_is_told_of_the_one_that_replied() {
+    let distracted = |role: Role, _: usize| match role {
+        Role::LooksBack => says(r#"{"tasks": ["Cui bono?"]}"#),
+        _ => good(role),
+    };
+    simulated(1, move |runtime| async move {
+        let table: [(&[Plays], _); 2] = [(&[down, distracted], NAMES[1]), (&[distracted], NAMES[0])];
+        for (models, who) in table {
+            let notes = run(&runtime, models, 8).await.outcome.notes;
+            let wanted: Vec<_> = notes.iter().filter_map(|note| note.split_once(" wanted 1 further part")).collect();
+            assert!(wanted.len() == 1 && wanted[0].0 == who, "{notes:?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_fails_is_asked_for_two_calls_and_then_no_more() {
+    simulated(1, |runtime| async move {
+        // Each call has two attempts.
+        let came = run(&runtime, &[down], 8).await;
+        assert_eq!(came.counts(), [4]);
+        let reasons = came.reasons();
+        assert!(
+            reasons.len() == 4 && reasons.iter().all(|(_, model, why)| *model == NAMES[0] && why.contains("it burns"))
+        );
+        let is_left_out = |why: &str| why.ends_with("it is not asked again in this run");
+        assert_eq!(reasons.iter().map(|(.., why)| is_left_out(why)).collect::<Vec<_>>(), [false, false, true, true]);
+        // An answer in between begins the count anew.
+        let by_turns = |role: Role, nth: usize| if role == Role::Researcher { good(role) } else { down(role, nth) };
+        assert_eq!(run(&runtime, &[by_turns], 8).await.counts(), [7]);
+    });
 }
 
 #[test]
@@ -217,19 +251,29 @@ fn each_model_is_named_with_its_own_reason() {
     let late = "it did not answer in the time that it had";
     let silent = "it did not answer two calls in a row in the time that they had, and is not asked again in this run";
     let burns = "the provider is not available (500): it burns";
+    let gone = format!("two calls in a row failed: {burns}; it is not asked again in this run");
+    let failing = [burns, burns, &*gone];
     let unfit: Plays = |_, _| says("nonsense");
     let refuses: Plays = |_, _| Does::Fails(ModelError::ContentRefused("no".to_owned()));
     let (two, three) = (NAMES[1], NAMES[2]);
     // The models, and why each of the first three steps was done by the rules, in the beginning of a text.
     let table: [(&[Plays], [String; 3]); 5] = [
-        (&[down, refuses], [0; 3].map(|_| format!("{burns}; and {two}: the model refused the content: no"))),
+        (&[down, refuses], failing.map(|burns| format!("{burns}; and {two}: the model refused the content: no"))),
         (&[refuses, down], [0; 3].map(|_| "the model refused the content: no".to_owned())),
-        (&[hangs, down], [late, late, silent].map(|first| format!("{first}; and {two}: {burns}"))),
+        (
+            &[hangs, down],
+            [(late, burns), (late, burns), (silent, &gone)]
+                .map(|(first, burns)| format!("{first}; and {two}: {burns}")),
+        ),
         (
             &[hangs, hangs, down],
-            [late, late, silent].map(|why| format!("{why}; and {two}: {why}; and {three}: {burns}")),
+            [(late, burns), (late, burns), (silent, &gone)]
+                .map(|(why, burns)| format!("{why}; and {two}: {why}; and {three}: {burns}")),
         ),
-        (&[down, unfit], [0; 3].map(|_| format!("{burns}; and {two}: its reply could not be used, and neither could"))),
+        (
+            &[down, unfit],
+            failing.map(|burns| format!("{burns}; and {two}: its reply could not be used, and neither could")),
+        ),
     ];
     for (models, reasons) in table {
         simulated(1, |runtime| async move {

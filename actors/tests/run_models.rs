@@ -230,6 +230,34 @@ fn a_reply_that_was_cut_is_called_so_to_the_model_and_to_people() {
 }
 
 #[test]
+fn an_answer_that_was_cut_is_its_whole_sentences_and_no_complete_one() {
+    const WHOLE: &str = "Letters are passed between cities with the protocol";
+    let long = format!("{WHOLE} [1].\n").repeat(2_000);
+    let cut = |at| format!("The reply of played/one was cut at {at}: the answer is its whole sentences.");
+    let left_out = "1 sentence of the language model rested on no finding and was left out.".to_owned();
+    let (complete, partial) = (Status::Complete, Status::Partial);
+    // What the writer replies, what is noted of it, and the status. Half a sentence is not one that rests on nothing.
+    let table = [
+        (Does::IsCut(format!("{WHOLE} [1]. The protocol passes letters [1")), Some(cut("10 tokens")), partial),
+        (Does::IsCut(format!("{WHOLE} [1]")), Some(cut("10 tokens")), partial),
+        (says(long), Some(cut("64 KiB, of which no more is read")), partial),
+        (says(ANSWER), None, complete),
+        (says(format!("{ANSWER} It rains.")), Some(left_out), complete),
+    ];
+    for (does, note, status) in table {
+        simulated(1, |runtime| async move {
+            let script = move |role, _: &_, _| if role == Role::Writer { does.clone() } else { good(role) };
+            let played = play(&runtime, &library(&SUBJECTS), "What is alder about?", options(), script).await;
+            let outcome = &played.outcome;
+            let notes: Vec<_> = outcome.notes.iter().filter(|note| note.contains(" was ")).collect();
+            assert_eq!(notes, note.iter().collect::<Vec<_>>());
+            assert_eq!((outcome.status, outcome.rules_instead.len(), played.asked.len()), (status, 0, 4));
+            assert!(played.said().iter().all(|said| *said == format!("{WHOLE}.")), "{:?}", played.said());
+        });
+    }
+}
+
+#[test]
 fn a_sentence_that_says_more_than_its_sources_is_shown_as_the_quote() {
     simulated(1, |runtime| async move {
         let library = library(&SUBJECTS);

@@ -88,12 +88,16 @@ impl CrewModel {
         std::iter::once(&self.name).chain(&self.fallbacks)
     }
 
-    /// Those that a call may ask, from this one of the list on: each but those that are silent, of which that is noted.
+    /// Those that a call may ask, from this one of the list on: each but those that are no use any more, of which that is noted.
     fn answering(&self, from: usize, asked: &mut Asked) -> Vec<String> {
-        let (silent, answering): (Vec<_>, Vec<_>) =
-            self.names().skip(from).partition(|name| self.silence.is_certain(name));
-        silent.into_iter().for_each(|name| asked.note(name, Declined::Silent.to_string()));
-        answering.into_iter().cloned().collect()
+        let mut answering = Vec::new();
+        for name in self.names().skip(from) {
+            match self.silence.is_certain(name) {
+                Some(declined) => asked.note(name, declined.to_string()),
+                None => answering.push(name.clone()),
+            }
+        }
+        answering
     }
 }
 
@@ -176,9 +180,11 @@ impl CrewModel {
                     turns.end(None, asked);
                     self.silence.answered(&completed.model);
                     caller.answered(&completed);
-                    let (reply, model) = (clipped(completed.reply), completed.model);
+                    let model = completed.model;
+                    let is_text = listener.as_ref().map(|listener| listener.complete);
+                    let (reply, cut_at) = clipped(completed.reply, is_text, &request);
                     match read(step, &reply.text).map_err(|unfit| told_of_its_length(unfit, &reply, &request)) {
-                        Ok(value) => return Ok(Made::by_model(value, model, &self.name)),
+                        Ok(value) => return Ok(Made::by_model(value, model, &self.name, cut_at)),
                         Err(Unfit(reason)) => {
                             let declined = Declined::Unfit(reason.clone());
                             match &repaired {
@@ -280,9 +286,32 @@ impl CrewModel {
 /// The longest time for one question, where a longer one cannot be told.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn clipped(mut reply: ChatReply) -> ChatReply {
+/// What is read of a reply, and where it was cut, if it was. Of a text that was cut the whole sentences are left, as `complete` knows them;
+/// of anything else whoever reads it sees whether it is whole.
+fn clipped(
+    mut reply: ChatReply,
+    complete: Option<fn(&str) -> usize>,
+    request: &ChatRequest,
+) -> (ChatReply, Option<String>) {
+    let cut_at = if reply.text.len() > MAX_REPLY {
+        Some("64 KiB, of which no more is read".to_owned())
+    } else if reply.finish == Finish::Length {
+        let used = reply.usage.map_or(0, |usage| usage.output);
+        Some(match used {
+            0 => format!("its limit, with {} allowed", count(request.max_output_tokens, "token")),
+            _ => count(used, "token"),
+        })
+    } else {
+        None
+    };
     reply.text.truncate(reply.text.floor_char_boundary(MAX_REPLY));
-    reply
+    let cut_at = cut_at.filter(|_| complete.is_some());
+    if let (Some(complete), Some(_)) = (complete, &cut_at) {
+        // A number at the very end is whole when its bracket is closed.
+        let whole = complete(&format!("{}.", reply.text)).min(reply.text.len());
+        reply.text.truncate(whole);
+    }
+    (reply, cut_at)
 }
 
 fn plain(request: ChatRequest) -> ChatRequest {

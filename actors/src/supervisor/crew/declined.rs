@@ -13,6 +13,8 @@ pub(in crate::supervisor) enum Declined {
     TooLong,
     /// No model was asked: each let earlier calls of the run wait for nothing.
     Silent,
+    /// No model was asked: the server of each failed earlier calls of the run, at last so.
+    Failing(String),
 }
 
 impl std::fmt::Display for Declined {
@@ -25,6 +27,10 @@ impl std::fmt::Display for Declined {
                     f,
                     "it did not answer two calls in a row in the time that they had, and is not asked again in this run"
                 )
+            }
+            Self::Failing(failure) => {
+                let failure = failure.trim_end_matches('.');
+                write!(f, "two calls in a row failed: {failure}; it is not asked again in this run")
             }
             Self::TooLong => write!(f, "the text is too long for it, however little of it is shown"),
         }

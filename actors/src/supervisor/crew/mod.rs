@@ -77,6 +77,8 @@ pub(super) enum By {
     Model {
         name: Arc<str>,
         instead_of: Option<String>,
+        /// Where its text was cut, for people; `None` for a whole one.
+        cut_at: Option<String>,
     },
     /// The rules, as there was nothing that the model could have been asked about.
     Unasked {
@@ -97,9 +99,9 @@ impl<T> Made<T> {
         Self { value, by: By::Rules }
     }
 
-    pub(super) fn by_model(value: T, name: Arc<str>, asked: &str) -> Self {
+    pub(super) fn by_model(value: T, name: Arc<str>, asked: &str, cut_at: Option<String>) -> Self {
         let instead_of = (&*name != asked).then(|| asked.to_owned());
-        Self { value, by: By::Model { name, instead_of } }
+        Self { value, by: By::Model { name, instead_of, cut_at } }
     }
 
     /// With nothing to ask `model` about.

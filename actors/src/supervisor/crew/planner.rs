@@ -119,7 +119,7 @@ fn failure(no_use: NoUse) -> Failure {
     };
     let error = match declined {
         Declined::Model { error, .. } => Some(error),
-        Declined::Unfit(_) | Declined::TooLong | Declined::Silent => None,
+        Declined::Unfit(_) | Declined::TooLong | Declined::Silent | Declined::Failing(_) => None,
     };
     Failure { cause, message, error }
 }

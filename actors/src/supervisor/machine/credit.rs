@@ -17,9 +17,13 @@ impl Machine {
                 self.emit(Event::RulesInstead { role, task, model: of, reason: why });
                 self.instead.push(RulesInstead { step, task, model, reason });
             }
-            By::Model { name, instead_of } => {
+            By::Model { name, instead_of, cut_at } => {
                 let note = instead_of.map(|asked| format!("{name} answered in place of {asked}, which could not."));
                 self.notes.extend(note.filter(|note| !self.notes.contains(note)));
+                if let Some(at) = cut_at.filter(|_| step == RunStep::Write) {
+                    self.is_cut = true;
+                    self.notes.push(format!("The reply of {name} was cut at {at}: the answer is its whole sentences."));
+                }
                 if matches!(step, RunStep::Research | RunStep::Write) {
                     self.written_by = Some(name.to_string());
                 }

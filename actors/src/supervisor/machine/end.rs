@@ -20,7 +20,7 @@ impl Machine {
         let added = |missing: &&Missing| missing.task.0 as usize > self.asked_for;
         let is_missed = |missing: &&Missing| !(added(missing) && missing.cause == MissingCause::NoEvidence);
         let all_there = !missing.iter().any(|missing| is_missed(&missing));
-        let status = match (found, all_there && !is_cut_short) {
+        let status = match (found, all_there && !is_cut_short && !self.is_cut) {
             (true, true) => Status::Complete,
             (true, false) => Status::Partial,
             (false, _) if self.lost.is_none() && !missing.is_empty() && missing.iter().all(worked_out) => {

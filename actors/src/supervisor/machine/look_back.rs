@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::research::model::plan::Further;
 use crate::research::{Findings, RunStep, Task};
 use crate::supervisor::collect::Collect;
-use crate::supervisor::crew::Made;
+use crate::supervisor::crew::{By, Made};
 use crate::supervisor::fan_out::TaskState;
 use crate::text::count;
 
@@ -34,8 +34,12 @@ impl Machine {
     pub(super) fn looked_back(&mut self, answer: Result<Made<Further>, String>, now: Instant) {
         let instead = |reason| Made::by_rules_instead(Further::default(), &self.made_of.planner, reason);
         let Made { value: Further { parts: more, off_topic }, by } = answer.unwrap_or_else(instead);
+        let answered_by = match &by {
+            By::Model { name, .. } => name.to_string(),
+            _ => self.made_of.planner.clone(),
+        };
         self.credit(by, RunStep::LookBack, None, "Nobody looked back for what is missing".to_owned());
-        self.left_out_as_off_topic(off_topic);
+        self.left_out_as_off_topic(&answered_by, off_topic);
         if more.is_empty() {
             return self.collected(now);
         }
@@ -49,12 +53,12 @@ impl Machine {
         self.take(steps, now);
     }
 
-    /// Notes how many further parts the planner's model wanted that are about something else.
-    fn left_out_as_off_topic(&mut self, parts: usize) {
+    /// Notes how many further parts this model wanted that are about something else.
+    fn left_out_as_off_topic(&mut self, model: &str, parts: usize) {
         if parts > 0 {
-            let (planner, parts) = (&self.made_of.planner, count(parts, "further part"));
+            let parts = count(parts, "further part");
             self.notes.push(format!(
-                "{planner} wanted {parts} researched with no word of the question or of what was found: left out."
+                "{model} wanted {parts} researched with no word of the question or of what was found: left out."
             ));
         }
     }

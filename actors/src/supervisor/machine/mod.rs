@@ -128,6 +128,8 @@ pub(super) struct Machine {
     instead: Vec<RulesInstead>,
     /// The model whose words or choices the text is.
     written_by: Option<String>,
+    /// Whether the text of the model was cut before its end.
+    is_cut: bool,
     /// Sentences of a model that rest on nothing.
     left_out: usize,
     /// What the writer was asked to write.
@@ -163,6 +165,7 @@ impl Machine {
             retrieved: BTreeMap::new(),
             instead: Vec::new(),
             written_by: None,
+            is_cut: false,
             left_out: 0,
             unwritten,
             writers: 0,
@@ -389,8 +392,8 @@ impl Machine {
         let kept = draft.sections.iter().map(|section| section.claims.len()).sum();
         (self.draft, self.struck) = (draft, struck + self.left_out);
         if self.left_out > 0 {
-            let sentences = count(self.left_out, "sentence");
-            self.notes.push(format!("{sentences} of the language model rested on no finding and were left out."));
+            let (sentences, were) = (count(self.left_out, "sentence"), if self.left_out == 1 { "was" } else { "were" });
+            self.notes.push(format!("{sentences} of the language model rested on no finding and {were} left out."));
         }
         if quoted > 0 {
             let sentences = count(quoted, "sentence");

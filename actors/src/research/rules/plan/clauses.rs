@@ -112,7 +112,7 @@ fn split(sentence: &str) -> Vec<String> {
         let before = if tied { at - 2 } else { at - 1 };
         let joint = matches!(low[before].as_str(), "and" | "but") || words[before].ends_with(';');
         let comma = words[before].ends_with(',');
-        let opens = (joint && opens_a_clause(&words, &low, start, at)) || (comma && inverts(&low, start, at));
+        let opens = (joint && opens_a_clause(&words, &low, start, at)) || (comma && inverts(&words, &low, start, at));
         if opens && joined(&words[start..at]).len() > 2 && words.len() - at > 1 {
             cuts.push(at);
         }
@@ -158,11 +158,36 @@ fn requested(low: &[String]) -> usize {
     }
 }
 
-/// `what is A, how does B ..`: after a comma without `and`, only an auxiliary shows that a question begins.
-fn inverts(low: &[String], start: usize, at: usize) -> bool {
-    let asks = |at: usize| is_interrogative(&low[at]) && low.get(at + 1).is_some_and(|word| is_auxiliary(word));
-    let relative = matches!(low[at].as_str(), "which" | "who" | "whose" | "whom");
-    asks(start) && asks(at) && !relative && low.get(at + 2).is_some()
+/// `what is A, how does B ..`: after a comma without `and`, only an auxiliary shows that a question begins. What may as well be a relative
+/// clause (`who is A`, `at which B is C`) is a question where the next clause is one too.
+fn inverts(words: &[&str], low: &[String], start: usize, at: usize) -> bool {
+    let relative = matches!(low[at].as_str(), "which" | "who" | "whose" | "whom") || is_led_in(low, at);
+    let asks = |at: usize| {
+        let at = at + usize::from(is_led_in(low, at));
+        let auxiliary = |at: usize| low.get(at).is_some_and(|word| is_auxiliary(word));
+        let of_a_noun = low.get(at).is_some_and(|word| matches!(word.as_str(), "what" | "which" | "whose"));
+        let is_about_it = at > 0 && low[at] == "which" && auxiliary(at + 1);
+        low.get(at).is_some_and(|word| is_interrogative(word))
+            && !is_about_it
+            && (auxiliary(at + 1) || (of_a_noun && auxiliary(at + 2)))
+    };
+    let is_listed = || {
+        let comma = (at..words.len()).find(|at| words[*at].ends_with(','));
+        comma.is_some_and(|comma| asks(comma + 1 + usize::from(low.get(comma + 1).is_some_and(|word| is_tie(word)))))
+    };
+    asks(start) && asks(at) && low.get(at + 2).is_some() && (!relative || is_listed())
+}
+
+/// `at which temperature`: whether a preposition stands before an interrogative.
+fn is_led_in(low: &[String], at: usize) -> bool {
+    let preposition = |word: &str| {
+        matches!(
+            word,
+            "after" | "at" | "before" | "by" | "during" | "for" | "from" | "in" | "into" | "of" | "on" | "over"
+        ) || matches!(word, "through" | "to" | "under" | "until" | "with" | "within")
+    };
+    low.get(at).is_some_and(|word| preposition(word))
+        && low.get(at + 1).is_some_and(|word| matches!(word.as_str(), "which" | "what" | "whom" | "whose"))
 }
 
 fn opens_a_clause(words: &[&str], low: &[String], start: usize, at: usize) -> bool {
@@ -193,10 +218,12 @@ fn opens_a_clause(words: &[&str], low: &[String], start: usize, at: usize) -> bo
     let adverb =
         matches!(next, "be" | "have" | "not" | "also" | "still" | "only" | "even" | "" | "then") || is_predicate(next);
     let comma = at > 1 && words[at - 2].ends_with(',');
+    // `a disk on which A is and on which B is` goes on about the disk; `.., and by whom?` asks nothing alone.
+    let leads_in = |at: usize| is_led_in(low, at) && low[at + 2..].iter().any(|word| is_auxiliary(word));
     (is_interrogative(word) && asking && !about && !parallel)
         || (is_auxiliary(word) && asking && (subject(next) || (modal && comma && !adverb)))
         || (is_request(word) && is_request(first))
-        || (word == "in" && matches!(next, "which" | "what") && asking)
+        || (leads_in(at) && asking && !(start + 1..at).any(|at| is_led_in(low, at)))
 }
 
 /// The words of one clause without the joint after it.
@@ -251,6 +278,8 @@ fn capital(text: &str) -> String {
 /// `text` with a capital first letter, and a question mark if it opens like a question.
 pub(super) fn finish(text: &str) -> String {
     let text = text.trim().trim_end_matches([',', ';', '?', '.', ' ']);
-    let first = text.split_whitespace().next().map(bare).unwrap_or_default();
-    if is_interrogative(&first) || is_auxiliary(&first) { format!("{}?", capital(text)) } else { text.to_owned() }
+    let opening: Vec<String> = text.split_whitespace().take(2).map(bare).collect();
+    let asks =
+        opening.first().is_some_and(|first| is_interrogative(first) || is_auxiliary(first) || is_led_in(&opening, 0));
+    if asks { format!("{}?", capital(text)) } else { text.to_owned() }
 }

@@ -41,6 +41,11 @@ fn a_plain_question_is_one_task() {
         "How do I compare text with a pattern?",
         "deadlock",
         "Where are the configuration files, which the server reads, kept?",
+        "What is the disk on which the log is kept and on which the data is kept?",
+        "When was the mill built, and by whom?",
+        "When is the oven, which is hot, cleaned and how?",
+        "At which temperature is rye bread baked?",
+        "How are loaves, at which the baker is good, baked?",
     ] {
         check(question, &[question]);
     }
@@ -87,6 +92,39 @@ fn a_clause_without_a_verb_shares_the_next_one() {
         &["How do threads work in Rust?", "How do smart pointers work in Rust?", "How do mutexes work in Rust?"],
     );
     check("How do threads work, and how do channels fail?", &["How do threads work?", "How do channels fail?"]);
+}
+
+#[test]
+fn a_preposition_before_an_interrogative_opens_a_clause() {
+    check(
+        "How are backups made, and at which temperature is rye bread baked?",
+        &["How are backups made?", "At which temperature is rye bread baked?"],
+    );
+    check(
+        "At which temperature is rye bread baked, and at which time is the starter fed?",
+        &["At which temperature is rye bread baked?", "At which time is the starter fed?"],
+    );
+    check(
+        "When is the oven cleaned and by whom is rye bread baked?",
+        &["When is the oven cleaned?", "By whom is rye bread baked?"],
+    );
+}
+
+#[test]
+fn a_list_of_clauses_is_parted_at_its_commas() {
+    let ends = ["When is the oven cleaned?", "How are backups made?"];
+    for middle in
+        ["Who is the king of Norway?", "At which temperature is rye bread baked?", "Which bread is baked first?"]
+    {
+        let low = format!("{}{}", middle[..1].to_lowercase(), middle[1..].trim_end_matches('?'));
+        let question = format!("When is the oven cleaned, {low}, and how are backups made?");
+        check(&question, &[ends[0], middle, ends[1]]);
+    }
+    // What is said of the oven is no question.
+    check(
+        "Where is the oven, which is hot, and how are backups made?",
+        &["Where is the oven, which is hot?", "How are backups made?"],
+    );
 }
 
 #[test]
