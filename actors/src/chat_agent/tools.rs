@@ -28,8 +28,8 @@ pub(super) struct Entry {
     tool: Arc<dyn Tool>,
     /// `None` when there is no limit.
     places: Option<ToolPlaces>,
-    /// What its arguments have to be, made when a person is to be asked first.
-    rules: OnceLock<Result<Rules, String>>,
+    /// What its arguments have to be, made when a person is to be asked first. In a box: most tools have none, and there are many agents.
+    rules: OnceLock<Box<Result<Rules, String>>>,
 }
 
 /// The tools of an agent.
@@ -224,8 +224,8 @@ impl Entry {
         if !self.policy.needs_approval {
             return Ok(());
         }
-        let rules = self.rules.get_or_init(|| Rules::of(&self.spec.parameters));
-        let rules = rules.as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
+        let rules = self.rules.get_or_init(|| Box::new(Rules::of(&self.spec.parameters)));
+        let rules = (**rules).as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
         rules.check(arguments).map_err(ToolError::Arguments)
     }
 

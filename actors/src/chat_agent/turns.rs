@@ -51,8 +51,8 @@ pub(super) struct Turns {
     extra: u32,
     /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
-    /// How often each call was made: a tool with its arguments.
-    made: BTreeMap<(String, String), u32>,
+    /// How often each call was made: a tool with its arguments. In a box, as the other things that an ask of one call does not need.
+    made: Option<Box<BTreeMap<(String, String), u32>>>,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,
     /// What of the turns from the question on is kept otherwise than it was said: not at all, such as the answers that were not and the
@@ -88,7 +88,7 @@ impl Turns {
             metrics,
             extra: 0,
             unknown: 0,
-            made: BTreeMap::new(),
+            made: None,
             form: form.map(|form| Box::new((form, 0))),
             edits: Vec::new(),
             has_been_silent: false,
@@ -381,7 +381,8 @@ impl Turns {
             return Some(AskLimit::ToolCalls);
         }
         for call in calls {
-            let made = self.made.entry((call.name.clone(), sameness(&call.arguments))).or_default();
+            let made = self.made.get_or_insert_default();
+            let made = made.entry((call.name.clone(), sameness(&call.arguments))).or_default();
             *made += 1;
             if *made > self.limits.repeats {
                 return Some(AskLimit::Repeats);
