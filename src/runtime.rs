@@ -40,8 +40,7 @@ struct Model {
     fallbacks: Vec<String>,
     /// What all agents together may spend.
     budget: Budget,
-    /// How long a reply may be, in tokens.
-    /// Of one reply; `None` when nobody said so.
+    /// How long a reply may be, in tokens; `None` for the model that is built in.
     output_tokens: Option<u32>,
 }
 

@@ -140,6 +140,8 @@ fn what_was_most_likely_meant_is_said() {
     }
     let err = hint(&["research", QUESTION, "-corpus", "docs"]);
     assert!(err.contains("hint: a flag has two dashes: --corpus") && !err.contains("as a value"), "{err}");
+    let err = hint(&["research", QUESTION, "--corpos", "docs", "-vv"]);
+    assert!(err.contains("'--corpus'") && !err.contains("two dashes"), "{err}");
     assert!(!hint(&["reserch"]).contains("to ask a question"));
 }
 

@@ -163,7 +163,7 @@ fn a_terminal_that_is_closed_ends_the_run_in_order() {
         env!("CARGO_BIN_EXE_callboard")
     );
     // What a terminal sends when it is closed, while it is still there to be read.
-    let line = format!("sh -c '{run} & run=$!; read -r line; kill -HUP $run; wait $run'");
+    let line = format!("sh -c '{run} & run=$!; read -r line; kill -HUP $run; kill -HUP $run; wait $run'");
     let mut run = OnTerminal::run(&command, &line);
     run.shows("asking the model");
     run.types("\n");

@@ -21,7 +21,7 @@ impl Signals {
             send.send_replace(true);
             // Not here: whatever it writes to may stand still, and the second signal must not wait for it.
             tokio::task::spawn_blocking(heard);
-            source.next().await;
+            source.second().await;
             std::process::exit(ExitStatus::Interrupted.code().into());
         });
         Ok(Self(receive))
@@ -52,9 +52,17 @@ struct Source {
 impl Source {
     fn open() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let has_terminal = io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
+        let has_terminal = io::stdout().is_terminal() || io::stderr().is_terminal();
         let hangup = has_terminal.then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+    }
+
+    /// The second signal. A terminal that is closed says so twice: its shell does, and then the system.
+    async fn second(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 
     async fn next(&mut self) {
@@ -79,6 +87,10 @@ struct Source;
 impl Source {
     fn open() -> io::Result<Self> {
         Ok(Self)
+    }
+
+    async fn second(&mut self) {
+        self.next().await;
     }
 
     async fn next(&mut self) {

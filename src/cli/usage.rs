@@ -36,8 +36,6 @@ fn shown(error: &clap::Error, status: ExitStatus) -> ExitStatus {
 
 /// What somebody most likely meant, where clap does not see it.
 fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
-    let has_two_dashes = |word: &&str| word.len() > 2 && word.starts_with('-') && !word.starts_with("--");
-    let is_a_name = |word: &&str| word[1..].chars().all(|c| c.is_ascii_lowercase() || c == '-');
     let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     match error.kind() {
         ErrorKind::InvalidSubcommand if first.trim().contains(' ') || first.ends_with('?') => {
@@ -47,7 +45,15 @@ fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
             Some("put the question in quotes: callboard research \"How do I ...?\" --corpus docs".to_owned())
         }
         ErrorKind::UnknownArgument => {
-            let meant = words.iter().filter_map(|word| word.to_str()).filter(has_two_dashes).find(is_a_name)?;
+            // clap takes `-corpus` apart and refuses `-c`.
+            let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidArg) else { return None };
+            let is_meant = |word: &&str| {
+                word.len() > 2
+                    && !word.starts_with("--")
+                    && word.starts_with(refused.as_str())
+                    && word[1..].chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            };
+            let meant = words.iter().filter_map(|word| word.to_str()).find(is_meant)?;
             Some(format!("a flag has two dashes: -{meant}"))
         }
         _ => None,

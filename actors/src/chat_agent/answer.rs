@@ -229,7 +229,7 @@ impl ChatAgentError {
             Self::Limit { limit, most, .. } => {
                 let again = if self.is_retryable() { "ask again, or " } else { "" };
                 // The model may have one of its own, which is lower.
-                let shorter = if *limit == AskLimit::OutputTokens { ", or ask for a shorter answer" } else { "" };
+                let shorter = if *limit == AskLimit::OutputTokens { ", or ask for a shorter answer; where the whole context is full, show less of the session" } else { "" };
                 format!("{again}raise {}{}{shorter}, or use what there is in `partial`", limit.field(), which_is(most))
             }
             Self::Model { error, .. } => error.hint(),

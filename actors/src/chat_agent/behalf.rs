@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::host::Host;
 use crate::gateway::Budget;
 use crate::mailbox::AgentId;
 
@@ -13,11 +14,13 @@ pub(super) struct Behalf {
     pub(super) session: Option<String>,
     pub(super) budget: Option<Budget>,
     pub(super) callers: Arc<[AgentId]>,
+    /// The agent that was asked, once another one goes on for it.
+    pub(super) asked: Option<Arc<Host>>,
 }
 
 impl Behalf {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { run, user, session, budget, callers } = self;
+        let Self { run, user, session, budget, callers, asked: _ } = self;
         run.is_none() && user.is_none() && session.is_none() && budget.is_none() && callers.is_empty()
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn carry_out(
     let mut input = plan.guards.look_at_input(&text);
     let mut turns =
         Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form).at(plan.temperature);
-    let behalf = Behalf { run, user, session, budget, callers };
+    let behalf = Behalf { run, user, session, budget, callers, asked: None };
     let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
     let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
     async move {
@@ -323,7 +323,9 @@ impl Asking {
             None => None,
         };
         let refused = refused.or_else(|| handoff.as_ref().and_then(|(_, to)| to.refusal()));
-        let making = plan.tools.make(made, &context, &plan.guards, &pending, &self.agent.host.order);
+        // Of the agent that was asked, which has one ask at a time: many may have come to this one by a handoff.
+        let asked = self.behalf.as_deref().and_then(|behalf| behalf.asked.as_ref()).unwrap_or(&self.agent.host);
+        let making = plan.tools.make(made, &context, &plan.guards, &pending, &asked.order);
         let made = tokio::time::timeout_at(self.until, making).await;
         let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
             turns.count_tools(pending.begun(), since.elapsed());
@@ -354,7 +356,8 @@ impl Asking {
         // The one before waits, too: its turn goes on.
         let behalf = self.behalf.get_or_insert_default();
         behalf.callers = behalf.callers.iter().copied().chain([self.agent.id]).collect();
-        self.agent.host = to.host.clone();
+        let before = std::mem::replace(&mut self.agent.host, to.host.clone());
+        behalf.asked.get_or_insert(before);
         if let Some(id) = to.host.starts() {
             self.agent.id = id;
         }
@@ -370,7 +373,7 @@ impl Asking {
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
         let (host, nothing) = (&self.agent.host, Behalf::default());
-        let Behalf { run, user, session, budget, callers } = self.behalf.as_deref().unwrap_or(&nothing);
+        let Behalf { run, user, session, budget, callers, asked: _ } = self.behalf.as_deref().unwrap_or(&nothing);
         ToolContext {
             agent: host.name.clone(),
             callers: callers.iter().copied().chain([self.agent.id]).collect(),

@@ -5,13 +5,18 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// The name of that field, and of the schema that refers to itself.
+/// The name of that field.
 const FIELD: &str = "answer";
+
+/// The definition of a schema that refers to itself: a name that no type has.
+const DEFINITION: &str = "callboard_answer";
 
 /// The value as a field.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, bound = "T: DeserializeOwned")]
 struct InField<T> {
+    // Otherwise an `Option` that is not there would be `None`.
+    #[serde(deserialize_with = "T::deserialize")]
     answer: T,
 }
 
@@ -27,8 +32,8 @@ pub(super) fn asked_for(mut schema: Value) -> (Value, bool) {
     }
     let refers = refer_to_definition(&mut schema) | refer_to_definition(&mut definitions);
     let value = if refers {
-        definitions[FIELD] = schema;
-        json!({ "$ref": format!("#/$defs/{FIELD}") })
+        definitions[DEFINITION] = schema;
+        json!({ "$ref": format!("#/$defs/{DEFINITION}") })
     } else {
         schema
     };
@@ -53,7 +58,7 @@ fn refer_to_definition(schema: &mut Value) -> bool {
             let mut refers = false;
             for (word, part) in fields.iter_mut() {
                 if word == "$ref" && part == "#" {
-                    *part = json!(format!("#/$defs/{FIELD}"));
+                    *part = json!(format!("#/$defs/{DEFINITION}"));
                     refers = true;
                 } else {
                     refers |= refer_to_definition(part);
@@ -96,6 +101,8 @@ fn bare(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use schemars::JsonSchema;
 
     use super::*;
@@ -153,6 +160,8 @@ mod tests {
         assert_eq!(taken(r#"{"answer": {"kind": "Foot"}}"#), Ok(Way::Foot));
         assert_eq!(taken::<Value>(r#"{"answer": 1, "more": 2}"#), Ok(json!({"answer": 1, "more": 2})));
         assert_eq!(taken::<Option<u8>>("null"), Ok(None));
+        let empty = BTreeMap::<String, u8>::new();
+        assert_eq!(taken::<Option<BTreeMap<String, u8>>>("{}"), Ok(Some(empty)), "it is not a field that is not there");
         // More than a JSON value of serde_json holds.
         assert_eq!(read(r#"{"answer": 340282366920938463463374607431768211455}"#, true), Ok(u128::MAX));
     }

@@ -157,7 +157,7 @@ impl TurnPlaces {
         let of_the_turn = timeout_at(until, self.free.clone().acquire_owned()).await.ok().and_then(Result::ok);
         let of_the_turn = of_the_turn.ok_or_else(|| {
             busy(format!(
-                "for its turn: {} calls may be made at the same time, and those went over their time and do not end",
+                "for its turn: {} calls may be made at the same time, and some went over their time and do not end",
                 self.most
             ))
         })?;

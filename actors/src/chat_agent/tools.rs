@@ -239,15 +239,17 @@ impl Entry {
     ) -> Result<String, ToolError> {
         let call: Arc<str> = id.into();
         let take = || places.take(&self.spec, &self.policy, self.places.as_ref(), ask.deadline);
-        let mut attempt = 1;
+        let (mut attempt, mut last) = (1, None);
+        // Where there is no place for another attempt, what became of the one before is told: it was called.
+        let busy = |last: Option<ToolError>, busy| last.unwrap_or(busy);
         while attempt < self.policy.attempts {
-            let taken = take().await?;
+            let taken = take().await.map_err(|none| busy(last.take(), none))?;
             match self.attempt(arguments.clone(), self.context(ask, &call, attempt, &taken), taken).await {
-                Err(error) if error.is_retryable() => attempt += 1,
+                Err(error) if error.is_retryable() => (attempt, last) = (attempt + 1, Some(error)),
                 made => return made,
             }
         }
-        let taken = take().await?;
+        let taken = take().await.map_err(|none| busy(last, none))?;
         // The last attempt takes the arguments, and no copy of them.
         self.attempt(arguments, self.context(ask, &call, attempt, &taken), taken).await
     }

@@ -52,6 +52,7 @@ pub(super) struct Turns {
     /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
     /// How often each call was made: a tool with its arguments. In a box, as the other things that an ask of one call does not need.
+    #[expect(clippy::box_collection, reason = "a third of the room in each of many asks")]
     made: Option<Box<BTreeMap<(String, String), u32>>>,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,

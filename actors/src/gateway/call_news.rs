@@ -1,5 +1,5 @@
 //! What is a caller told of his call while it is on its way? That it turns to its next model, and that it waits because a provider
-//! asked for that. Told where no lock is held, in the order in which it was decided.
+//! asked for that. Told where no lock is held, in the order of each decision.
 //!
 //! A call that shares the attempt of an identical one is told of fall-backs when that is over, and not that it waits: what keeps it is
 //! the other call.

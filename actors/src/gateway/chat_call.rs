@@ -196,7 +196,7 @@ fn until_its_deadline(
     desk: &Arc<Desk>,
     began: Instant,
 ) -> impl Future<Output = Result<Completed, CallFailed>> + Send + use<> {
-    let late = desk.shared().sleep(draft.deadline.saturating_duration_since(began) + MOMENT);
+    let late = desk.shared().sleep(draft.deadline.saturating_duration_since(Instant::now()) + MOMENT);
     let (waiter, lane, here) = (draft.saving.as_ref().map(|saving| saving.waiter), draft.lane, desk.clone());
     // Here and not where it is told: by then the call has been dropped, and has left as any other.
     let late = async move {

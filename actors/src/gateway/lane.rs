@@ -135,7 +135,9 @@ impl Lane {
             // Its whole time has passed, and not its caller's.
             Some(Err(ModelError::Timeout(Waiting::Total))) if is_silent => Outcome::Silent,
             // Beside others it was one too many, and fewer are tried; alone it was not, and a probe never is.
-            how if answer(how) == Answer::Refused && self.in_flight > 0 && was == BreakerState::Closed => {
+            Some(Err(ModelError::Unavailable { .. }))
+                if answer(how) == Answer::Refused && self.in_flight > 0 && was == BreakerState::Closed =>
+            {
                 Outcome::Neutral
             }
             how => how.map_or(Outcome::Neutral, |how| Outcome::of(how.err())),

@@ -321,9 +321,10 @@ impl State {
         steps.timer = self.next_timer(now, leaf);
     }
 
-    fn begin(&mut self, mut ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
+    fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, now, steps) else { return self.not_made(ticket, None, now) };
-        // Made again, it stands in line for whoever it is made for now.
+        // Made again, it stands in line for whoever it is made for now, who has not the turn of another one.
+        let mut ticket = if ticket.claim.flow == call.flow { ticket } else { ticket.used_up() };
         (ticket.claim.flow, ticket.claim.deadline) = (call.flow, call.until);
         let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
         self.has_waited(&mut call, now);
