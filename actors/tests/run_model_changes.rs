@@ -9,15 +9,13 @@ use callboard_actors::chat::ChatRequest;
 use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::event::{Event, RunEvent};
 use callboard_actors::gateway::{
-    BreakerPolicy, BreakerState, Budget, BudgetLimits, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel,
+    BreakerPolicy, BreakerState, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel,
 };
 use callboard_actors::research::{Status, TaskId};
 use callboard_actors::runtime::{Runtime, simulated};
-use callboard_actors::supervisor::{Crew, CrewModel};
 use callboard_actors::testkit::explore;
 use common::chance::seeds;
 use common::crew::*;
-use common::library::library;
 use common::model::{SECOND, request};
 use tokio::time::Instant;
 
@@ -33,19 +31,6 @@ fn gateway(runtime: &Runtime, models: [ServedModel; 2], attempts: u32) -> Gatewa
     let retry = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
     let breaker = BreakerPolicy { attempts, ..BreakerPolicy::default() };
     Gateway::start(runtime, models.into(), GatewayLimits { retry, breaker, ..GatewayLimits::default() }).unwrap()
-}
-
-/// A crew that asks the first model, and then the others.
-fn crew(gateway: &Gateway, models: &[&str]) -> Crew {
-    let mut model = CrewModel::new(gateway.clone(), models[0], Budget::new(BudgetLimits::default()));
-    model.fallbacks = models[1..].iter().map(|name| (*name).to_owned()).collect();
-    Crew::with_model(library(&SUBJECTS), model)
-}
-
-async fn play(runtime: &Runtime, crew: Crew) -> Vec<RunEvent> {
-    let mut run = runtime.research("What is alder about?", crew, options()).unwrap();
-    run.outcome().await;
-    run.log()
 }
 
 /// What is told of models, and of calls only who was answered by whom.
@@ -87,7 +72,7 @@ fn a_pause_is_told_once_and_each_call_that_falls_back_because_of_it() {
     simulated(1, |runtime| async move {
         let one = served(ONE, |_, _, _| Does::Fails(limited(Limited::Rate, 200)));
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 10);
-        let log = play(&runtime, crew(&gateway, &[ONE, TWO])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE, TWO])).await;
         let expected = [
             Event::ModelPaused { model: ONE.to_owned(), refused_model: ONE.to_owned(), pause_ms: 200_000 },
             fell_back("planner", None, "rate_limited"),
@@ -118,7 +103,7 @@ fn a_breaker_that_opens_lets_one_try_and_closes_is_told_in_order() {
             _ => good(role),
         });
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 1);
-        let log = play(&runtime, crew(&gateway, &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE])).await;
         let [open, half, closed] = [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed];
         assert_eq!(told(&log), [breaker(open, Some(2_000)), breaker(half, None), breaker(closed, None)]);
         let json = serde_json::to_string(&log).unwrap();
@@ -136,7 +121,7 @@ fn behind_an_open_breaker_each_call_that_falls_back_is_told_with_its_task() {
     simulated(1, |runtime| async move {
         let one = served(ONE, |_, _, _| Does::Fails(broken_down()));
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 1);
-        let log = play(&runtime, crew(&gateway, &[ONE, TWO])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE, TWO])).await;
         let expected = [
             breaker(BreakerState::Open, Some(2_000)),
             fell_back("planner", None, "unavailable"),
@@ -154,7 +139,7 @@ fn a_model_that_fails_all_the_time_costs_a_run_seconds_and_not_its_deadline() {
         let broken = || served(ONE, |_, _, _| Does::Fails(broken_down()));
         let gateway = gateway(&runtime, [broken(), served(TWO, |role, _, _| good(role))], 4);
         let began = Instant::now();
-        let log = play(&runtime, crew(&gateway, &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE])).await;
         assert!(began.elapsed() < 10 * SECOND, "{:?}", began.elapsed());
         let codes = log.iter().filter_map(|event| match &event.event {
             Event::ModelCallFailed { error_code, .. } => Some(error_code.as_str()),
@@ -179,7 +164,7 @@ fn when_the_last_model_fails_too_the_fall_back_is_told_before_the_failure() {
     simulated(1, |runtime| async move {
         let fails = |_, _: &_, _| Does::Fails(ModelError::NotFound("no such model".to_owned()));
         let gateway = gateway(&runtime, [served(ONE, fails), served(TWO, fails)], 10);
-        let log = play(&runtime, crew(&gateway, &[ONE, TWO])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE, TWO])).await;
         let [role, model, error_code] = ["planner", TWO, "not_found"].map(str::to_owned);
         let failed = Event::ModelCallFailed { role, task: None, model, error_code };
         assert_eq!(told(&log), [fell_back("planner", None, "not_found"), failed]);
@@ -197,7 +182,7 @@ fn a_limit_that_a_provider_lowers_is_told() {
             _ => good(role),
         });
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 10);
-        let log = play(&runtime, crew(&gateway, &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE])).await;
         assert_eq!(told(&log), [Event::ModelLimitChanged { model: ONE.to_owned(), limit: 4, before: 8 }]);
     });
 }
@@ -207,9 +192,9 @@ fn a_limit_that_the_program_sets_is_no_news_of_its_provider() {
     simulated(1, |runtime| async move {
         let gateway = gateway(&runtime, [ONE, TWO].map(|name| served(name, |role, _, _| good(role))), 10);
         gateway.set_model_limits(ONE, ModelLimits { max_in_flight: Some(2), ..ModelLimits::default() }).unwrap();
-        assert_eq!(told(&play(&runtime, crew(&gateway, &[ONE])).await), []);
+        assert_eq!(told(&events_of(&runtime, crew_of(&gateway, &[ONE])).await), []);
         gateway.set_limits(GatewayLimits { max_in_flight: 1, ..gateway.limits() }).unwrap();
-        assert_eq!(told(&play(&runtime, crew(&gateway, &[ONE])).await), []);
+        assert_eq!(told(&events_of(&runtime, crew_of(&gateway, &[ONE])).await), []);
     });
 }
 
@@ -226,7 +211,7 @@ fn every_run_hears_of_its_own_models_also_what_others_cause_or_was_before_it() {
         });
         let gateway = gateway(&runtime, [one, served(TWO, slowly)], 1);
         let run =
-            |models: &[&str]| runtime.research("What is alder about?", crew(&gateway, models), options()).unwrap();
+            |models: &[&str]| runtime.research("What is alder about?", crew_of(&gateway, models), options()).unwrap();
         let (mut first, mut second, mut other) = (run(&[ONE]), run(&[TWO, ONE]), run(&[TWO]));
         let mut writer = request("x");
         writer.turns[0].text = "You write".to_owned();
@@ -262,8 +247,8 @@ fn the_same_seed_gives_the_same_changes_byte_for_byte() {
         });
         let gateway = gateway(&runtime, [one, served(TWO, |role, _, _| good(role))], 2);
         let (mut left, mut right) = (
-            runtime.research("What is alder about?", crew(&gateway, &[ONE, TWO]), options()).unwrap(),
-            runtime.research("What is birch about?", crew(&gateway, &[ONE]), options()).unwrap(),
+            runtime.research("What is alder about?", crew_of(&gateway, &[ONE, TWO]), options()).unwrap(),
+            runtime.research("What is birch about?", crew_of(&gateway, &[ONE]), options()).unwrap(),
         );
         left.outcome().await;
         right.outcome().await;

@@ -8,13 +8,11 @@ use std::time::Duration;
 use callboard_actors::chat::ChatRequest;
 use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::event::{Event, RunEvent};
-use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel};
+use callboard_actors::gateway::{Gateway, GatewayLimits, ModelLimits, RetryPolicy, ServedModel};
 use callboard_actors::ports::RateKey;
 use callboard_actors::research::TaskId;
 use callboard_actors::runtime::{Runtime, simulated};
-use callboard_actors::supervisor::{Crew, CrewModel};
 use common::crew::*;
-use common::library::library;
 use common::model::{SECOND, request};
 
 const ONE: &str = "played/one";
@@ -31,18 +29,6 @@ fn served(name: &str, script: impl Fn(Role, &ChatRequest, usize) -> Does + Send 
 fn gateway(runtime: &Runtime, models: Vec<ServedModel>) -> Gateway {
     let retry = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
     Gateway::start(runtime, models, GatewayLimits { retry, ..GatewayLimits::default() }).unwrap()
-}
-
-fn crew(gateway: &Gateway, models: &[&str]) -> Crew {
-    let mut model = CrewModel::new(gateway.clone(), models[0], Budget::new(BudgetLimits::default()));
-    model.fallbacks = models[1..].iter().map(|name| (*name).to_owned()).collect();
-    Crew::with_model(library(&SUBJECTS), model)
-}
-
-async fn play(runtime: &Runtime, crew: Crew) -> Vec<RunEvent> {
-    let mut run = runtime.research("What is alder about?", crew, options()).unwrap();
-    run.outcome().await;
-    run.log()
 }
 
 fn limited(about: Limited, wait: Duration) -> Does {
@@ -81,7 +67,7 @@ fn each_role_says_that_it_waits_for_its_own_refusal_and_that_it_goes_on() {
             (Role::Planner | Role::Researcher | Role::Writer, 0) => limited(Limited::Rate, 3 * SECOND),
             _ => good(role),
         };
-        let log = play(&runtime, crew(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
         let roles = [("planner", None), ("researcher", Some(1)), ("writer", None)];
         let waits = |(role, task)| [paused(role, task, ONE, 3_000), resumed(role, task)];
         let (at, events): (Vec<_>, Vec<_>) = told(&log).into_iter().unzip();
@@ -103,7 +89,7 @@ fn who_comes_while_another_model_with_its_key_is_paused_is_told_whose_refusal_it
         let gateway = gateway(&runtime, vec![served(ONE, |role, _, _| good(role)), served(TWO, refuses)]);
         let other = gateway.call(TWO, request("You plan something else")).within(SECOND).send();
         other.await.unwrap_err();
-        let log = play(&runtime, crew(&gateway, &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway, &[ONE])).await;
         let expected = [(0, paused("planner", None, TWO, 10_000)), (10, resumed("planner", None))];
         assert_eq!(told(&log), expected);
         let [model, refused_model] = [ONE, TWO].map(str::to_owned);
@@ -119,7 +105,7 @@ fn who_stands_in_line_when_a_pause_begins_is_told_as_well() {
             (Role::Researcher, 0) => limited(Limited::Rate, 3 * SECOND),
             _ => good(role),
         };
-        let log = play(&runtime, crew(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
+        let log = events_of(&runtime, crew_of(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
         let mut events: Vec<_> = told(&log).into_iter().map(|(_, event)| event).collect();
         let of = |task| [paused("researcher", Some(task), ONE, 3_000), resumed("researcher", Some(task))];
         assert_eq!(events.len(), 4, "{events:?}");
@@ -137,7 +123,7 @@ fn a_wait_that_is_over_at_once_is_not_told_nor_one_for_a_place() {
                 (Role::Planner, 0) => limited(about, wait),
                 _ => good(role),
             };
-            let log = play(&runtime, crew(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
+            let log = events_of(&runtime, crew_of(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
             assert_eq!(told(&log), [], "{about:?}");
         });
     }
@@ -153,7 +139,7 @@ async fn longer(runtime: &Runtime, pause: Duration, models: &[&str]) -> Vec<RunE
     let three = ServedModel { name: "played/three".to_owned(), ..served(TWO, refuses) };
     let two = ServedModel { rate_key: None, ..served(TWO, |role, _, _| good(role)) };
     let gateway = gateway(runtime, vec![served(ONE, script), two, three]);
-    let mut run = runtime.research("What is alder about?", crew(&gateway, models), options()).unwrap();
+    let mut run = runtime.research("What is alder about?", crew_of(&gateway, models), options()).unwrap();
     tokio::time::sleep(SECOND).await;
     let other = gateway.call("played/three", request("You plan something else")).within(SECOND).send();
     other.await.unwrap_err();

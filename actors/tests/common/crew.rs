@@ -14,7 +14,7 @@ use callboard_actors::runtime::Runtime;
 use callboard_actors::supervisor::{Crew, CrewModel, RunOptions};
 use futures_util::future::BoxFuture;
 
-use super::library::{Behaviour, Library, assert_ends_once};
+use super::library::{Behaviour, Library, assert_ends_once, library};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,3 +176,17 @@ pub(crate) fn options() -> RunOptions {
 }
 
 pub(crate) const SUBJECTS: [(&str, Behaviour); 2] = [("alder", Behaviour::After(10)), ("birch", Behaviour::After(10))];
+
+/// A crew that asks the first of these models, and then the others.
+pub(crate) fn crew_of(gateway: &Gateway, models: &[&str]) -> Crew {
+    let mut model = CrewModel::new(gateway.clone(), models[0], Budget::new(BudgetLimits::default()));
+    model.fallbacks = models[1..].iter().map(|name| (*name).to_owned()).collect();
+    Crew::with_model(library(&SUBJECTS), model)
+}
+
+/// All events of a run of this crew.
+pub(crate) async fn events_of(runtime: &Runtime, crew: Crew) -> Vec<RunEvent> {
+    let mut run = runtime.research("What is alder about?", crew, options()).unwrap();
+    run.outcome().await;
+    run.log()
+}
