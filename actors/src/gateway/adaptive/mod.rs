@@ -14,7 +14,8 @@
 //!   makes the steps longer: a round of answers for each, by a quarter of the limit.
 //! - **Latency** (after Brakmo and Peterson, "TCP Vegas", 1994): when calls take twice as long as they once did, and 20 ms at
 //!   least, while the limit is used, it goes down by a tenth in each round. If half of the calls are no faster, it was not their number: what
-//!   they take now is the new measure. From one and a half times on it grows by one after 100 answers only. Calls differ in length tenfold, so both averages are of logarithms.
+//!   they take now is the new measure. From one and a half times on it grows by one after 100 answers only. Calls differ in length
+//!   tenfold, so both averages are of logarithms.
 
 use std::collections::VecDeque;
 use std::time::Duration;
