@@ -142,6 +142,9 @@ fn what_was_most_likely_meant_is_said() {
     assert!(err.contains("hint: a flag has two dashes: --corpus") && !err.contains("as a value"), "{err}");
     let err = hint(&["research", QUESTION, "--corpos", "docs", "-vv"]);
     assert!(err.contains("'--corpus'") && !err.contains("two dashes"), "{err}");
+    for words in [&["doctor", "über"][..], &["doctor", "foo"], &["config", "show", "ein"]] {
+        assert!(!hint(words).contains("two dashes"), "{words:?}");
+    }
     assert!(!hint(&["reserch"]).contains("to ask a question"));
 }
 

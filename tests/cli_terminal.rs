@@ -163,7 +163,9 @@ fn a_terminal_that_is_closed_ends_the_run_in_order() {
         env!("CARGO_BIN_EXE_callboard")
     );
     // What a terminal sends when it is closed, while it is still there to be read.
-    let line = format!("sh -c '{run} & run=$!; read -r line; kill -HUP $run; kill -HUP $run; wait $run'");
+    let line = format!(
+        "sh -c '{run} & run=$!; read -r line; n=0; while [ $n -lt 1000 ]; do kill -HUP $run 2> /dev/null; n=$((n + 1)); done; wait $run'"
+    );
     let mut run = OnTerminal::run(&command, &line);
     run.shows("asking the model");
     run.types("\n");

@@ -1,5 +1,6 @@
-//! What does Ctrl-C do? The first ends the run in order, the second ends the process at once; SIGTERM counts as one, and so does the
-//! SIGHUP of a terminal that is closed. Without a terminal it is left as it was found: under `nohup` it ends nothing.
+//! What does Ctrl-C do? The first ends the run in order, the second ends the process at once; SIGTERM counts as one, and as the
+//! first one so does the SIGHUP of a terminal that is closed, where standard output or standard error is one.
+//! Without a terminal it is left as it was found: under `nohup` it ends nothing.
 
 use std::io::{self, IsTerminal};
 

@@ -49,6 +49,7 @@ fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
             let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidArg) else { return None };
             let is_meant = |word: &&str| {
                 word.len() > 2
+                    && word.starts_with('-')
                     && !word.starts_with("--")
                     && word.starts_with(refused.as_str())
                     && word[1..].chars().all(|c| c.is_ascii_lowercase() || c == '-')

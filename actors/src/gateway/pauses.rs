@@ -71,7 +71,7 @@ impl State {
     pub(super) fn tell_of(&mut self, paused: &Paused, but: u64, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(pause) = self.pause_of(paused.lane, now, rules) else { return };
         for call in self.admission.of(paused.lane) {
-            if call.number != but && !call.is_left() && (paused.is_told || !call.is_held) {
+            if call.number != but && !call.reply.is_abandoned() && (paused.is_told || !call.is_held) {
                 steps.told.extend(call.is_held_back(pause.clone()));
             }
         }

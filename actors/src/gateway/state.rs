@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admission, Claim, Ticket, Verdict};
+use super::admission::{Admission, Claim, Flow, Ticket, Verdict};
 use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
@@ -324,7 +324,8 @@ impl State {
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(mut call) = self.payer(call, now, steps) else { return self.not_made(ticket, None, now) };
         // Made again, it stands in line for whoever it is made for now, who has not the turn of another one.
-        let mut ticket = if ticket.claim.flow == call.flow { ticket } else { ticket.used_up() };
+        let same = |flow: Flow| (flow.user, flow.run);
+        let mut ticket = if same(ticket.claim.flow) == same(call.flow) { ticket } else { ticket.used_up() };
         (ticket.claim.flow, ticket.claim.deadline) = (call.flow, call.until);
         let came = if call.number == steps.arrived { Came::JustNow } else { Came::FromTheLine };
         self.has_waited(&mut call, now);
