@@ -12,7 +12,7 @@ use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::{ModelCall, RateKey};
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -25,6 +25,9 @@ use crate::network::is_local;
 
 /// How long the end of a body may take after its last word: most servers send both at once.
 const MOMENT: Duration = Duration::from_millis(50);
+
+/// What calls, for the logs of a provider.
+const AGENT: &str = concat!("callboard/", env!("CARGO_PKG_VERSION"));
 
 /// The longest streamed reply, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -162,7 +165,7 @@ impl<F: Format> Caller<F> {
             return Err(ProviderError::Model { provider: vendor.name.to_owned() });
         }
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
-        let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*")];
+        let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*"), (USER_AGENT, AGENT)];
         let always = always.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let headers = headers.into_iter().chain(always).collect();
         Ok(Self { vendor, format, model, url, models, key, headers, http })
@@ -218,7 +221,7 @@ impl<F: Format> Caller<F> {
         match (Kind::of(&response), &pieces) {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
-                let reply = self.streamed(response, chunks, *first, between).await?;
+                let reply = Box::pin(self.streamed(response, chunks, *first, between)).await?;
                 return Ok(ChatReply { headroom: room, ..reply });
             }
             // Some servers do not stream, whatever they are asked.

@@ -206,8 +206,7 @@ fn client(tls: &ClientConfig, kind: Kind, is_secure: bool) -> Result<Client, Pro
         // Calls are made again by the gateway and nobody else; without this a copy of each request is kept for it.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         // A key is never handed on to where a reply points.
-        .redirect(redirect::Policy::none())
-        .user_agent(concat!("callboard/", env!("CARGO_PKG_VERSION")));
+        .redirect(redirect::Policy::none());
     let client = if is_secure { client } else { client.no_proxy() };
     let client = match kind.reach {
         Reach::Any => client,

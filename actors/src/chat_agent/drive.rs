@@ -301,7 +301,7 @@ impl Asking {
 
     /// The tools of one turn; what they wait for when the time is over before they are.
     async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Result<Vec<Outcome>, AskWait> {
-        if self.events.is_some() && !self.tell_all(calls.iter().map(called).collect()).await {
+        if self.events.is_some() && !Box::pin(self.tell_all(calls.iter().map(called).collect())).await {
             return Err(AskWait::Reader);
         }
         let handoff = calls.iter().find_map(|call| {
@@ -317,7 +317,7 @@ impl Asking {
         let refused = match taken.first().filter(|_| !plan.guards.tools.is_empty()) {
             Some(call) => {
                 let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
-                let look = plan.guards.allow(&context.agent, &call.name, &arguments, false, |_| ());
+                let look = Box::pin(plan.guards.allow(&context.agent, &call.name, &arguments, false, |_| ()));
                 tokio::time::timeout_at(self.until, look).await.map_err(|_late| AskWait::Guardrail)?.err()
             }
             None => None,
@@ -342,11 +342,11 @@ impl Asking {
                 false => Outcome { id: call.id, text: "error: one handoff at a time".to_owned(), to_others: None },
             }));
             if refused.is_none() {
-                self.hand_over(&to, turns).await;
+                Box::pin(self.hand_over(&to, turns)).await;
             }
         }
         if self.events.is_some() {
-            self.tell_all(outcomes.iter().map(answered).collect()).await;
+            Box::pin(self.tell_all(outcomes.iter().map(answered).collect())).await;
         }
         Ok(outcomes)
     }

@@ -1,5 +1,6 @@
 //! How are the tool calls of one turn made? Side by side, up to a limit; each with its own time, its own retries and its own end.
 
+use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
@@ -82,27 +83,29 @@ impl Tools {
         let places = TurnPlaces::new(self.at_once, is_ordered.then_some(order));
         let calling = Calling { ask, guards, pending, places: &places };
         let mut outcomes = Vec::with_capacity(calls.len());
-        let mut beside = Vec::new();
-        for call in calls {
-            match self.find(&call.name).is_some_and(|entry| entry.policy.sequential) {
-                false => beside.push(call),
-                true => {
-                    outcomes.extend(self.make_beside(std::mem::take(&mut beside), calling).await);
-                    outcomes.push(self.make_one(call, calling).await);
+        let mut left = calls.into_iter().peekable();
+        while let Some(first) = left.next() {
+            let mut beside = Vec::new();
+            if !self.is_sequential(&first) {
+                while let Some(next) = left.next_if(|next| !self.is_sequential(next)) {
+                    beside.push(next);
                 }
             }
+            match beside.is_empty() {
+                true => outcomes.push(self.make_one(first, calling).await),
+                false => outcomes.extend(Box::pin(self.make_beside(first, beside, calling)).await),
+            }
         }
-        outcomes.extend(self.make_beside(beside, calling).await);
         outcomes
     }
 
-    async fn make_beside(&self, calls: Vec<ToolCall>, calling: Calling<'_>) -> Vec<Outcome> {
-        if let [_] = calls[..] {
-            let call = calls.into_iter().next().unwrap_or_default();
-            return vec![self.make_one(call, calling).await];
-        }
+    fn is_sequential(&self, call: &ToolCall) -> bool {
+        self.find(&call.name).is_some_and(|entry| entry.policy.sequential)
+    }
+
+    async fn make_beside(&self, first: ToolCall, others: Vec<ToolCall>, calling: Calling<'_>) -> Vec<Outcome> {
         // In the order in which they end: kept in that of the calls, those that are over would take the room of others behind a slow one.
-        let numbered = calls.into_iter().enumerate();
+        let numbered = iter::once(first).chain(others).enumerate();
         let calls = numbered.map(|(number, call)| async move { (number, self.make_one(call, calling).await) });
         let mut outcomes: Vec<_> = stream::iter(calls).buffer_unordered(self.at_once).collect().await;
         outcomes.sort_unstable_by_key(|(number, _)| *number);
@@ -261,19 +264,27 @@ impl Entry {
         ToolContext { call: call.clone(), attempt, deadline, scope, place: taken.place(), ..ask.clone() }
     }
 
-    /// One attempt: until its end, its panic or its time-out.
-    async fn attempt(&self, arguments: Value, context: ToolContext, taken: Taken) -> Result<String, ToolError> {
+    /// One attempt: until its end, its panic or its time-out. It begins outside the `async` block, which has no room for what it hands on.
+    fn attempt(
+        &self,
+        arguments: Value,
+        context: ToolContext,
+        taken: Taken,
+    ) -> impl Future<Output = Result<String, ToolError>> + Send {
         let (deadline, until_here) = (context.deadline, Ends(context.scope.clone()));
         let panicked = |panic: String| ToolError::Failed(format!("the tool panicked: {panic}"));
-        let made = contain(|| self.tool.call(arguments, context)).map_err(panicked)?;
-        let made = tokio::time::timeout_at(deadline, AssertUnwindSafe(made).catch_unwind()).await;
-        drop(until_here);
-        match made {
-            Ok(Ok(output)) => output,
-            Ok(Err(panic)) => Err(panicked(panic_text(panic))),
-            Err(_late) => {
-                let goes_on = if taken.is_held() { ", and it still runs" } else { "" };
-                Err(ToolError::Unavailable(format!("it took longer than {:?}{goes_on}", self.policy.timeout)))
+        let made = contain(|| self.tool.call(arguments, context));
+        async move {
+            let made = AssertUnwindSafe(made.map_err(panicked)?).catch_unwind();
+            let made = tokio::time::timeout_at(deadline, made).await;
+            drop(until_here);
+            match made {
+                Ok(Ok(output)) => output,
+                Ok(Err(panic)) => Err(panicked(panic_text(panic))),
+                Err(_late) => {
+                    let goes_on = if taken.is_held() { ", and it still runs" } else { "" };
+                    Err(ToolError::Unavailable(format!("it took longer than {:?}{goes_on}", self.policy.timeout)))
+                }
             }
         }
     }

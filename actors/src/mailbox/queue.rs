@@ -14,7 +14,7 @@ use super::working::Working;
 
 /// An agent that has taken as many messages keeps the memory for a few letters while it waits.
 const BUSY: u8 = 64;
-/// That many letters, which is what the first one takes memory for.
+/// That many letters, which is what its first one takes memory for; that of others takes it for one.
 const ROOM: usize = 4;
 
 /// What the agent is asked to do about its life; a lane of its own without a queue. It only ever rises.
@@ -206,6 +206,10 @@ impl<M: Send + 'static> Queue<M> {
 
     fn push(&mut self, letter: Letter<M>) {
         self.users += u32::from(letter.lane == Lane::User);
+        // Most agents that wait for their first message get one.
+        if self.letters.capacity() == 0 && self.taken < BUSY {
+            self.letters.reserve_exact(1);
+        }
         self.letters.push_back(letter);
     }
 
