@@ -22,7 +22,7 @@ use crate::network::{self, Blocked, Loopback, Reach, reach};
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// A provider cannot be used as it is configured.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProviderError {
     /// Its address is none.
@@ -88,6 +88,8 @@ impl ProviderError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(ProviderError);
 
 /// Runtimes whose pools are kept: those of the shards, of which there is one for each core, and some of callers. Beyond, the one goes
 /// that was not used for longest; it is made anew in a moment, without its connections.

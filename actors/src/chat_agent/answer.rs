@@ -195,13 +195,8 @@ pub enum ChatAgentError {
     Agent(AskError),
 }
 
-impl fmt::Debug for ChatAgentError {
-    /// What happened, and what to do: a `main` that returns it shows this. Not what was said so far, which may be long and nobody else's
-    /// business.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}\n  hint: {}", self.hint())
-    }
-}
+// Not what was said so far, which may be long and nobody else's business.
+crate::shown_to_people!(ChatAgentError);
 
 impl ChatAgentError {
     /// A stable name for programs.
@@ -245,7 +240,7 @@ impl ChatAgentError {
             ),
             Self::Session { error, .. } => error.hint().to_owned(),
             Self::Question { hint, .. } => (*hint).to_owned(),
-            Self::Agent(error) => advice(*error).to_owned(),
+            Self::Agent(error) => error.hint().to_owned(),
         }
     }
 
@@ -272,19 +267,6 @@ impl ChatAgentError {
             | Self::Blocked { partial, .. } => Some(partial),
             Self::Question { .. } | Self::Agent(_) => None,
         }
-    }
-}
-
-/// What to do when the agent itself did not answer.
-fn advice(error: AskError) -> &'static str {
-    match error {
-        AskError::Overloaded => "ask again later, or allow more asks in its line (`ChatAgentSpec::capacity`)",
-        AskError::Panicked => "look at the panic in the log, and report it, before the same is asked once more",
-        AskError::Stopped => "start the agent anew, or its runtime if that has stopped",
-        AskError::Timeout => "ask again, or allow more time",
-        AskError::Unanswered => "start the agent anew",
-        AskError::Quarantined => "ask otherwise: the same question has killed the agent too often",
-        AskError::InsideAsync => "await `ask` on this thread, or ask from a thread of its own",
     }
 }
 
