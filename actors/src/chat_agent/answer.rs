@@ -158,7 +158,7 @@ pub enum ChatAgentError {
     /// The answer is not what it has to be, or nothing at all, after all repairs.
     #[error("the answer is not what was asked for: {problem}")]
     Unfit {
-        /// What is wrong with it.
+        /// What is wrong with it; of a typed answer with the name of its type, how many were given, and how the last one begins.
         problem: String,
         /// What there is, the last answer among it.
         partial: Box<Answer>,
@@ -228,7 +228,9 @@ impl ChatAgentError {
                 format!("{again}raise {}{}{shorter}, or use what there is in `partial`", limit.field(), which_is(most))
             }
             Self::Model { error, .. } => error.hint(),
-            Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
+            Self::Unfit { .. } => {
+                "ask again or otherwise, or choose another model; the last answer is in `partial`".to_owned()
+            },
             Self::Blocked { .. } => "ask otherwise".to_owned(),
             Self::Session { error: StoreError::Late(_), partial } if !partial.turns.is_empty() => {
                 "use the answer that is in `partial`: it is paid for, and the session may yet know of it; look there before the same is asked again"
