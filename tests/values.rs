@@ -164,13 +164,19 @@ fn a_provider_is_not_made_for_a_model_without_a_name() {
 }
 
 #[tokio::test]
-async fn a_question_with_an_empty_name_is_not_asked() {
+async fn a_question_that_is_empty_or_has_an_empty_name_is_not_asked() {
     let model = ScriptedModel::new().says("1");
     let runtime = runtime(&model);
     let agent = runtime.agent("a").start().unwrap();
     let questions = || {
         let question = || Question::new("x");
-        [("session", question().session("")), ("run", question().run("")), ("user", question().user(""))]
+        [
+            ("session", question().session("")),
+            ("run", question().run("")),
+            ("user", question().user("")),
+            ("it is empty", Question::new("")),
+            ("it is empty", Question::new(" \n\t")),
+        ]
     };
     for (what, question) in questions() {
         let mut stream = agent.ask_stream(question.clone());
@@ -183,10 +189,12 @@ async fn a_question_with_an_empty_name_is_not_asked() {
         ];
         for error in refused {
             assert_eq!((error.code(), error.is_retryable()), ("invalid_question", false));
-            assert!(error.to_string().contains(what) && error.hint().contains("leave it out"), "{error:?}");
+            assert!(error.to_string().contains(what) && error.hint().ends_with("nothing was asked"), "{error:?}");
         }
     }
-    assert_eq!(model.left(), 1, "nothing was asked");
+    let some = agent.ask_all(["", "x"]).collect().await;
+    assert!(some[0].is_err() && some[1].is_ok(), "{some:?}");
+    assert_eq!(model.asked().len(), 1, "nothing else was asked");
     runtime.stop(Duration::from_secs(5)).await;
 }
 
