@@ -49,7 +49,7 @@ fn network() -> ModelError {
 fn of_models() -> Vec<Row> {
     let second = Duration::from_secs(1);
     let tokens = || "the run has 1 of its 2 tokens left, and a call of a/b may use 3".to_owned();
-    let price = || "nobody knows what a/b costs, and the run has a budget of money".to_owned();
+    let price = || "nobody knows what a/b costs, and the run has a limit on costs".to_owned();
     hinted! {
         ModelError::Overloaded { retry_after: second } => "overloaded", AGAIN, "try again in 1 s";
         ModelError::Paused { retry_after: second, refused_model: "openai/x".into() } => "paused", AGAIN, "try again in 1 s";
