@@ -271,6 +271,7 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
                 ProviderError::Address { variable: "OPENAI_BASE_URL".to_owned(), address: x(), what: x() } =>
                     "provider_address", IN_VAIN, "mend the address: it stands in OPENAI_BASE_URL or in providers.openai.base_url; in code, it is";
                 ProviderError::Model { provider: x() } => "provider_model", IN_VAIN, "name the model as x calls it";
+                ProviderError::NoKey { provider: x(), host: x(), variable: x() } => "provider_key_missing", IN_VAIN, "give the key when";
                 ProviderError::Key { variable: x() } => "provider_key", IN_VAIN, "copy the key as one line";
                 ProviderError::Tls(x()) => "provider_tls", IN_VAIN, "install the certificates";
             },

@@ -147,7 +147,7 @@ fn a_model_is_not_served_with_a_value_that_breaks_a_rule() {
 }
 
 #[test]
-fn a_provider_is_not_made_for_a_model_without_a_name() {
+fn a_provider_is_not_made_for_a_model_without_a_name_or_a_vendor_without_its_key() {
     only_loopback();
     let made = [
         OpenAi::new("", None, None).err(),
@@ -156,6 +156,20 @@ fn a_provider_is_not_made_for_a_model_without_a_name() {
         gemini("", None, None).err(),
         ollama("", None, None).err(),
     ];
+    // The vendors themselves want a key, and a server of one's own need not.
+    let keyless: [fn(_) -> _; 4] = [
+        |base| OpenAi::new("m", None, base).err(),
+        |base| OpenAiResponses::new("m", None, base).err(),
+        |base| Anthropic::new("m", None, base).err(),
+        |base| gemini("m", None, base).err(),
+    ];
+    for made in keyless {
+        let error = made(None).expect("it is refused");
+        assert_eq!((error.code(), error.is_retryable()), ("provider_key_missing", false), "{error}");
+        assert!(error.hint().contains("_API_KEY") && error.hint().contains("`base_url`"), "{}", error.hint());
+        assert_eq!(made(Some("http://127.0.0.1:8080/v1")), None);
+    }
+    assert_eq!(ollama("m", None, None).err(), None);
     for error in made {
         let error = error.expect("it is refused");
         assert_eq!((error.code(), error.is_retryable()), ("provider_model", false), "{error}");

@@ -41,6 +41,16 @@ pub enum ProviderError {
         /// Whose.
         provider: String,
     },
+    /// There is no key, and the address is the vendor's own, which wants one.
+    #[error("{provider} wants a key at {host}, and none was given")]
+    NoKey {
+        /// Whose.
+        provider: String,
+        /// The host that is to be called.
+        host: String,
+        /// The variable that would hold the key, when it is not given in code.
+        variable: String,
+    },
     /// The key cannot be sent as a header.
     #[error("the provider's key cannot be sent: it holds a line break or another sign that no header may have")]
     Key {
@@ -58,6 +68,7 @@ impl ProviderError {
         match self {
             Self::Address { .. } => "provider_address",
             Self::Model { .. } => "provider_model",
+            Self::NoKey { .. } => "provider_key_missing",
             Self::Key { .. } => "provider_key",
             Self::Tls(_) => "provider_tls",
         }
@@ -79,6 +90,10 @@ impl ProviderError {
                 )
             }
             Self::Model { provider } => format!("name the model as {provider} calls it"),
+            Self::NoKey { variable, .. } => format!(
+                "give the key when the provider is made (it stands in {variable}), or name the `base_url` of a server that wants none, such as \
+                 http://localhost:8080/v1"
+            ),
             Self::Key { variable } => {
                 format!(
                     "copy the key as one line: it stands in {variable}, or is given in code when the provider is made"
