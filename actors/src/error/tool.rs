@@ -75,7 +75,8 @@ impl From<std::io::Error> for ToolError {
 }
 
 impl From<Box<dyn std::error::Error + Send + Sync>> for ToolError {
+    /// The text of the error; one that is a [`ToolError`] stays what it is.
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        Self::Failed(error.to_string())
+        error.downcast::<Self>().map_or_else(|error| Self::Failed(error.to_string()), |error| *error)
     }
 }
