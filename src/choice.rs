@@ -56,11 +56,12 @@ impl ModelChoice {
         #[cfg(not(feature = "store"))]
         let store: Option<Arc<dyn ReplyStore>> = None;
         let Self { model, fallbacks, gateway, budget, input_tokens, output_tokens, .. } = self;
+        budget.validate()?;
         let (name, others) = (model.name.clone(), fallbacks.iter().map(|model| model.name.clone()).collect());
         let models = std::iter::once(model).chain(fallbacks);
         let models = models.map(|model| ServedModel { store: model.store.or_else(|| store.clone()), ..model });
         let gateway = Gateway::start(runtime, models.collect(), gateway)?;
-        let mut crew = CrewModel::new(gateway, name, Budget::new(budget));
+        let mut crew = CrewModel::new(gateway, name, Budget::new(budget).named("run"));
         (crew.fallbacks, crew.input_tokens, crew.output_tokens) = (others, input_tokens, output_tokens);
         crew.validate()?;
         Ok(crew)

@@ -4,14 +4,19 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use callboard_actors::chat_agent::ChatAgentError;
-use callboard_actors::error::{ModelError, RetrieveError, StartError, StoreError};
+use callboard_actors::error::{AskError, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError};
+use callboard_actors::supervisor::{AddError, TaskError};
+use callboard_actors::testkit::ProbeError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
 #[cfg(feature = "research")]
 use crate::corpus::CorpusError;
 use crate::exit::ExitStatus;
+#[cfg(feature = "mock_llm")]
+use crate::mock_llm::{MockError, ScriptError, UnknownFault};
 use crate::providers::ProviderError;
+use crate::testkit::RecordingError;
 
 /// What the facade's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,7 +24,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The longest question that is accepted, in bytes of UTF-8.
 pub(crate) const MAX_QUESTION_BYTES: usize = 10_000;
 
-/// Why there is no report, no runtime, or no answer. `Debug` is for people, too: a program whose `main` returns it prints that.
+/// Why there is no report, no runtime, or no answer. Every error of the library becomes one by `?`. The text says why, and where another
+/// error is the reason, its text is the whole or [`source`](std::error::Error::source) has it, never both. `Debug` is for people, too: a
+/// program whose `main` returns it prints the text, its causes and the hint.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -65,7 +72,7 @@ pub enum Error {
     },
     /// The provider cannot be used as it is configured.
     #[error(transparent)]
-    Provider(ProviderError),
+    Provider(#[from] ProviderError),
     /// The corpus cannot be used.
     #[cfg(feature = "research")]
     #[error(transparent)]
@@ -88,7 +95,7 @@ pub enum Error {
     #[error("the budget does not allow it: {0}")]
     Budget(String),
     /// The actors could not be started.
-    #[error("the run could not be started")]
+    #[error(transparent)]
     Start(#[from] StartError),
     /// The file in which replies are kept cannot be used.
     #[error("replies cannot be kept: {0}")]
@@ -105,11 +112,50 @@ pub enum Error {
         feature: &'static str,
     },
     /// A stored text that the report cites cannot be read.
-    #[error("a cited source cannot be read")]
-    Sources(#[from] RetrieveError),
+    #[error("a cited source cannot be read: {0}")]
+    Sources(RetrieveError),
     /// An agent did not answer.
     #[error(transparent)]
     Ask(#[from] ChatAgentError),
+    /// A model that the program calls itself did not answer, or a budget has no part to set aside.
+    #[error(transparent)]
+    Call(#[from] ModelError),
+    /// A store that the program opens itself, such as one of sessions.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A report could not be written to a folder.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A message was not taken; it is dropped.
+    #[error(transparent)]
+    Tell(TellError<()>),
+    /// A task of a fan-out has no reply.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// A fan-out takes no further task.
+    #[error(transparent)]
+    Add(#[from] AddError),
+    /// A tool that the program calls itself.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// A probe of a test.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A recorded conversation.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The mock server.
+    #[cfg(feature = "mock_llm")]
+    #[error(transparent)]
+    Mock(#[from] MockError),
+    /// The script of a mock server.
+    #[cfg(feature = "mock_llm")]
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// A fault of the mock server that has no name.
+    #[cfg(feature = "mock_llm")]
+    #[error(transparent)]
+    Fault(#[from] UnknownFault),
     /// The system says something about a file or a connection of the program's own: what its `?` makes of a [`std::io::Error`].
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -143,6 +189,21 @@ impl Error {
             Self::Feature { .. } => "feature_off",
             Self::Sources(error) => error.code(),
             Self::Ask(error) => error.code(),
+            Self::Call(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Write(error) => error.code(),
+            Self::Tell(error) => error.code(),
+            Self::Task(error) => error.code(),
+            Self::Add(error) => error.code(),
+            Self::Tool(error) => error.code(),
+            Self::Probe(error) => error.code(),
+            Self::Recording(error) => error.code(),
+            #[cfg(feature = "mock_llm")]
+            Self::Mock(error) => error.code(),
+            #[cfg(feature = "mock_llm")]
+            Self::Script(error) => error.code(),
+            #[cfg(feature = "mock_llm")]
+            Self::Fault(error) => error.code(),
             Self::Io(_) => "io",
             Self::Internal(_) => "internal",
         }
@@ -153,7 +214,7 @@ impl Error {
     pub fn model_error(&self) -> Option<&ModelError> {
         match self {
             Self::Model { error, .. } => error.as_ref(),
-            Self::Ask(ChatAgentError::Model { error, .. }) => Some(error),
+            Self::Ask(ChatAgentError::Model { error, .. }) | Self::Call(error) => Some(error),
             _ => None,
         }
     }
@@ -195,15 +256,7 @@ impl Error {
             Self::Budget(_) => {
                 "raise model.max_tokens or model.max_cost (`ModelChoice::budget` in code), or ask without a language model".into()
             }
-            Self::Start(StartError::Invalid(_)) => "correct the value that is named".into(),
-            Self::Start(StartError::Budget(_)) => {
-                "give the agent less, or raise the budget that is named (`ModelChoice::budget`); what an agent does not use comes back when \
-                 nobody has it any more"
-                    .into()
-            }
-            Self::Start(StartError::RuntimeStopped) => "start another runtime".into(),
-            Self::Start(StartError::GroupEnded) => "start another group".into(),
-            Self::Start(_) => "close other programs, or start less at a time, and try again".into(),
+            Self::Start(error) => error.hint().to_owned(),
             Self::Replies(error) => format!(
                 "{}; the file is in the folder that CALLBOARD_CACHE_DIR names; or keep none: model.cache = \"off\"",
                 error.hint()
@@ -212,9 +265,23 @@ impl Error {
             Self::Feature { what, feature } => {
                 format!("add `{feature}` to the features of callboard in your Cargo.toml, or leave {what} out")
             }
-            Self::Sources(RetrieveError::Damaged(_)) => "remove the cache folder: the index is built anew".into(),
-            Self::Sources(_) => "try again; if it fails again, remove the cache folder".into(),
+            Self::Sources(error) => error.hint().to_owned(),
             Self::Ask(error) => error.hint(),
+            Self::Call(error) => error.hint(),
+            Self::Write(error) => error.hint(),
+            Self::Store(error) => error.hint().to_owned(),
+            Self::Tell(error) => error.hint().to_owned(),
+            Self::Task(error) => error.hint().to_owned(),
+            Self::Add(error) => error.hint().to_owned(),
+            Self::Tool(error) => error.hint().to_owned(),
+            Self::Probe(error) => error.hint().to_owned(),
+            Self::Recording(error) => error.hint().to_owned(),
+            #[cfg(feature = "mock_llm")]
+            Self::Mock(error) => error.hint().to_owned(),
+            #[cfg(feature = "mock_llm")]
+            Self::Script(error) => error.hint().to_owned(),
+            #[cfg(feature = "mock_llm")]
+            Self::Fault(error) => error.hint().to_owned(),
             Self::Io(_) if self.is_retryable() => "try again; if it fails again, look at the file or the connection".into(),
             Self::Io(_) => "look at the file or the connection that the program uses there".into(),
             Self::Internal(_) => "please report this with what you ran".into(),
@@ -234,6 +301,21 @@ impl Error {
             Self::Replies(error) => error.is_retryable(),
             Self::Sources(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
+            Self::Call(error) => error.is_retryable(),
+            Self::Store(error) => error.is_retryable(),
+            Self::Write(error) => error.is_retryable(),
+            Self::Tell(error) => error.is_retryable(),
+            Self::Task(error) => error.is_retryable(),
+            Self::Add(error) => error.is_retryable(),
+            Self::Tool(error) => error.is_retryable(),
+            Self::Probe(error) => error.is_retryable(),
+            Self::Recording(error) => error.is_retryable(),
+            #[cfg(feature = "mock_llm")]
+            Self::Mock(error) => error.is_retryable(),
+            #[cfg(feature = "mock_llm")]
+            Self::Script(error) => error.is_retryable(),
+            #[cfg(feature = "mock_llm")]
+            Self::Fault(error) => error.is_retryable(),
             Self::Model { error: Some(error), .. } => error.is_retryable(),
             Self::Io(error) => {
                 matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock)
@@ -256,6 +338,11 @@ impl Error {
             Self::Io(_) | Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => {
                 ExitStatus::Input
             }
+            Self::Store(_) | Self::Write(_) | Self::Recording(_) => ExitStatus::Input,
+            #[cfg(feature = "mock_llm")]
+            Self::Mock(_) | Self::Script(_) | Self::Fault(_) => ExitStatus::Input,
+            Self::Call(ModelError::BudgetExhausted(_)) => ExitStatus::Limit,
+            Self::Call(_) => ExitStatus::Provider,
             Self::Ask(
                 ChatAgentError::Limit { .. } | ChatAgentError::Model { error: ModelError::BudgetExhausted(_), .. },
             ) => ExitStatus::Limit,
@@ -264,25 +351,38 @@ impl Error {
             Self::IndexDeadline | Self::Budget(_) | Self::Start(StartError::Budget(_)) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
+            Self::Tell(_) | Self::Task(_) | Self::Add(_) | Self::Tool(_) | Self::Probe(_) => ExitStatus::Internal,
         }
     }
 }
 
-impl std::fmt::Debug for Error {
-    /// What is wrong, with all its causes, and what to do about it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")?;
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        write!(f, "\n  hint: {}", self.hint())
+callboard_actors::shown_to_people!(Error);
+
+/// By hand: the text has it, and so it is no source.
+impl From<RetrieveError> for Error {
+    fn from(error: RetrieveError) -> Self {
+        Self::Sources(error)
+    }
+}
+
+impl From<AskError> for Error {
+    fn from(error: AskError) -> Self {
+        Self::Ask(error.into())
+    }
+}
+
+impl<M> From<TellError<M>> for Error {
+    fn from(error: TellError<M>) -> Self {
+        Self::Tell(match error {
+            TellError::Stopped(_) => TellError::Stopped(()),
+            TellError::InsideAsync(_) => TellError::InsideAsync(()),
+            _ => TellError::Overloaded(()),
+        })
     }
 }
 
 /// A report could not be written to a folder.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// The path is there and is not a folder.
@@ -330,6 +430,8 @@ impl WriteError {
         matches!(self, Self::Io { source, .. } if is_full(source))
     }
 }
+
+callboard_actors::shown_to_people!(WriteError);
 
 fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)

@@ -1,11 +1,11 @@
 //! Is what an agent may spend a part of what all may spend together? On a model that says what it used.
 
-use callboard::actors::chat::{ChatReply, TokenUsage};
+use callboard::actors::chat::{ChatReply, Role, TokenUsage, ToolCall};
 use callboard::actors::chat_agent::ChatAgentSpec;
 use callboard::actors::error::StartError;
 use callboard::actors::gateway::{Budget, BudgetLimits, Price, ServedModel};
-use callboard::testkit::FunctionModel;
-use callboard::{ChatAgent, ModelChoice, Runtime};
+use callboard::testkit::{FunctionModel, ScriptedModel};
+use callboard::{ChatAgent, ModelChoice, Runtime, tool};
 
 /// Tokens of a call, each for a millionth of a dollar.
 const USED: u64 = 400;
@@ -123,4 +123,46 @@ async fn a_program_splits_the_total_itself_or_takes_a_budget_beside_it() {
     has_words(&asked(&fourth).await, &["the cap has 100 of its 500 tokens left"]);
     assert_eq!(asked(&fifth).await, "ok");
     has_words(&asked(&capped("sixth")).await, &["the runtime has 0 of its 1000 tokens left"]);
+}
+
+#[tokio::test]
+async fn a_limit_of_nothing_is_a_mistake_and_a_budget_without_a_name_is_no_run() {
+    let money = BudgetLimits { tokens: None, micros: Some(0) };
+    let runtime = runtime(BudgetLimits::default());
+    for (limits, rule) in [(tokens(0), "the budget's tokens is 0"), (money, "the budget's micros is 0")] {
+        let refused = runtime.agent("a").budget(limits).start().unwrap_err();
+        assert!(matches!(&refused, StartError::Invalid(why) if why.starts_with(rule)), "{refused}");
+        let model = ServedModel::new("scripted/model", std::sync::Arc::new(ScriptedModel::new()));
+        let whole = Runtime::with(ModelChoice { budget: limits, ..ModelChoice::new(model) }).unwrap_err();
+        assert!(whole.code() == "invalid_configuration" && whole.to_string().contains(rule), "{whole}");
+    }
+    let agent = runtime.agent("a").budget(&Budget::new(tokens(10))).start().unwrap();
+    has_words(&asked(&agent).await, &["budget_exhausted", "this budget has 10 of its 10 tokens left"]);
+}
+
+/// Says much.
+#[tool]
+fn read() -> String {
+    "word ".repeat(1_000)
+}
+
+#[tokio::test]
+async fn what_there_is_when_a_budget_ends_after_a_tool_is_in_the_error() {
+    let says = |_: &_| {
+        let call = ToolCall { id: "1".to_owned(), name: "read".to_owned(), arguments: "{}".to_owned() };
+        let usage = Some(TokenUsage { input: USED - 1, output: 1 });
+        Ok(ChatReply { usage, tool_calls: vec![call], ..ChatReply::text("I read it.") })
+    };
+    let model = FunctionModel::new(says);
+    let runtime = Runtime::with_model("function/model", model).unwrap();
+    let agent = runtime.agent("a").tool(read).output_tokens(100).budget(tokens(2_000)).start().unwrap();
+    let error = agent.ask_as::<u8>("What does it say?").await.unwrap_err();
+    has_words(&error.to_string(), &["the agent a has 1600 of its 2000 tokens left"]);
+    assert_eq!((error.code(), error.is_retryable()), ("budget_exhausted", false));
+    let partial = error.partial().expect("it has what there is");
+    let roles: Vec<_> = partial.turns.iter().map(|turn| turn.role).collect();
+    assert_eq!((partial.text.as_str(), &roles[..]), ("I read it.", &[Role::User, Role::Assistant, Role::Tool][..]));
+    assert!(partial.turns[2].text.starts_with("word word"));
+    let metrics = &partial.metrics;
+    assert_eq!((metrics.model_calls, metrics.tool_calls, metrics.input_tokens), (1, 1, USED - 1));
 }

@@ -50,6 +50,7 @@ fn an_agent_drains_and_one_has_a_gateway_of_its_own() {
     let runtime = stage(ScriptedModel::new().says("one").says("two").says("three"));
     let gateway = runtime.gateway().unwrap();
     let agent = ChatAgentSpec::new("own", gateway, "scripted/model").start().unwrap();
+    assert_eq!(agent.ask(" ").unwrap_err().code(), "invalid_question");
     assert_eq!(agent.ask("x").unwrap().text, "one");
     agent.drain();
     assert_eq!(agent.ask("x"), Err(ChatAgentError::Agent(AskError::Stopped)));

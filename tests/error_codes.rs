@@ -29,16 +29,6 @@ struct Row {
     wanted: (&'static str, bool, &'static str),
 }
 
-/// Of an error without a hint.
-macro_rules! plain {
-    ($($error:expr => $code:literal, $again:ident;)*) => {
-        vec![$({
-            let error = $error;
-            Row { said: (error.code(), error.is_retryable(), String::new()), wanted: ($code, $again, "") }
-        }),*]
-    };
-}
-
 macro_rules! hinted {
     ($($error:expr => $code:literal, $again:ident, $begins:literal;)*) => {
         vec![$({
@@ -59,7 +49,7 @@ fn network() -> ModelError {
 fn of_models() -> Vec<Row> {
     let second = Duration::from_secs(1);
     let tokens = || "the run has 1 of its 2 tokens left, and a call of a/b may use 3".to_owned();
-    let price = || "nobody knows what a/b costs, and the run has a budget of money".to_owned();
+    let price = || "nobody knows what a/b costs, and the run has a limit on costs".to_owned();
     hinted! {
         ModelError::Overloaded { retry_after: second } => "overloaded", AGAIN, "try again in 1 s";
         ModelError::Paused { retry_after: second, refused_model: "openai/x".into() } => "paused", AGAIN, "try again in 1 s";
@@ -140,66 +130,66 @@ fn of_messages() -> [(&'static str, Vec<Row>); 7] {
     [
         (
             "callboard::actors::error::ToolError",
-            plain! {
-                ToolError::Arguments(x()) => "tool_arguments", IN_VAIN;
-                ToolError::Schema(x()) => "tool_schema", IN_VAIN;
-                ToolError::Failed(x()) => "tool_failed", IN_VAIN;
-                ToolError::Unavailable(x()) => "tool_unavailable", AGAIN;
-                ToolError::Busy(x()) => "tool_busy", AGAIN;
+            hinted! {
+                ToolError::Arguments(x()) => "tool_arguments", IN_VAIN, "give it the arguments";
+                ToolError::Schema(x()) => "tool_schema", IN_VAIN, "mend the `schemars`";
+                ToolError::Failed(x()) => "tool_failed", IN_VAIN, "look at what the tool";
+                ToolError::Unavailable(x()) => "tool_unavailable", AGAIN, "try again later, or give";
+                ToolError::Busy(x()) => "tool_busy", AGAIN, "try again later, or allow";
             },
         ),
         (
             "callboard::actors::error::TellError",
-            plain! {
-                TellError::Overloaded(()) => "overloaded", AGAIN;
-                TellError::Stopped(()) => "stopped", IN_VAIN;
-                TellError::InsideAsync(()) => "inside_async", IN_VAIN;
+            hinted! {
+                TellError::Overloaded(()) => "overloaded", AGAIN, "try again later, or raise";
+                TellError::Stopped(()) => "stopped", IN_VAIN, "start the agent anew";
+                TellError::InsideAsync(()) => "inside_async", IN_VAIN, "await `send`";
             },
         ),
         (
             "callboard::actors::error::AskError",
-            plain! {
-                AskError::Overloaded => "overloaded", AGAIN;
-                AskError::Panicked => "panicked", IN_VAIN;
-                AskError::Stopped => "stopped", IN_VAIN;
-                AskError::Timeout => "timeout", AGAIN;
-                AskError::Unanswered => "unanswered", IN_VAIN;
-                AskError::Quarantined => "quarantined", IN_VAIN;
-                AskError::InsideAsync => "inside_async", IN_VAIN;
+            hinted! {
+                AskError::Overloaded => "overloaded", AGAIN, "ask again later";
+                AskError::Panicked => "panicked", IN_VAIN, "look at the panic";
+                AskError::Stopped => "stopped", IN_VAIN, "start the agent anew";
+                AskError::Timeout => "timeout", AGAIN, "ask again, or allow";
+                AskError::Unanswered => "unanswered", IN_VAIN, "start the agent anew";
+                AskError::Quarantined => "quarantined", IN_VAIN, "ask otherwise";
+                AskError::InsideAsync => "inside_async", IN_VAIN, "await `ask`";
             },
         ),
         (
             "callboard::actors::error::StartError",
-            plain! {
-                StartError::RuntimeStopped => "runtime_stopped", IN_VAIN;
-                StartError::GroupEnded => "group_ended", IN_VAIN;
-                StartError::Overloaded => "overloaded", AGAIN;
-                StartError::Thread(x()) => "thread", AGAIN;
-                StartError::Invalid(x()) => "invalid_configuration", IN_VAIN;
-                StartError::Budget(x()) => "budget", IN_VAIN;
+            hinted! {
+                StartError::RuntimeStopped => "runtime_stopped", IN_VAIN, "start another runtime";
+                StartError::GroupEnded => "group_ended", IN_VAIN, "start another group";
+                StartError::Overloaded => "overloaded", AGAIN, "close other programs";
+                StartError::Thread(x()) => "thread", AGAIN, "close other programs";
+                StartError::Invalid(x()) => "invalid_configuration", IN_VAIN, "correct the value";
+                StartError::Budget(x()) => "budget", IN_VAIN, "give the agent less";
             },
         ),
         (
             "callboard::actors::agent::WorkError",
-            plain! {
-                WorkError::Panicked(x()) => "panicked", IN_VAIN;
-                WorkError::Overloaded => "overloaded", AGAIN;
+            hinted! {
+                WorkError::Panicked(x()) => "panicked", IN_VAIN, "look at the panic";
+                WorkError::Overloaded => "overloaded", AGAIN, "try again when";
             },
         ),
         (
             "callboard::actors::supervisor::TaskError",
-            plain! {
-                TaskError::Failed(x()) => "task_failed", IN_VAIN;
-                cancelled(CancelReason::Deadline) => "task_cancelled", AGAIN;
-                cancelled(CancelReason::Interrupted) => "task_cancelled", AGAIN;
-                cancelled(CancelReason::Redundant) => "task_cancelled", IN_VAIN;
+            hinted! {
+                TaskError::Failed(x()) => "task_failed", IN_VAIN, "look at what the task";
+                cancelled(CancelReason::Deadline) => "task_cancelled", AGAIN, "try again, or allow";
+                cancelled(CancelReason::Interrupted) => "task_cancelled", AGAIN, "try again";
+                cancelled(CancelReason::Redundant) => "task_cancelled", IN_VAIN, "go on with";
             },
         ),
         (
             "callboard::actors::supervisor::AddError",
-            plain! {
-                AddError::TooMany(1) => "too_many_tasks", IN_VAIN;
-                AddError::Finished => "fan_out_finished", IN_VAIN;
+            hinted! {
+                AddError::TooMany(1) => "too_many_tasks", IN_VAIN, "raise `FanOutLimits";
+                AddError::Finished => "fan_out_finished", IN_VAIN, "begin another";
             },
         ),
     ]
@@ -223,14 +213,14 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
                 StoreError::Full(x()) => "disk_full", AGAIN, "make room on the disk and try again";
                 StoreError::Unusable { store: x(), message: x() } => "store_unusable", IN_VAIN, "check the path";
                 StoreError::Moved(x()) => "store_moved", IN_VAIN, "put it back in its place";
-            StoreError::Closed(x()) => "store_closed", IN_VAIN, "open it again";
+                StoreError::Closed(x()) => "store_closed", IN_VAIN, "open it again";
             },
         ),
         (
             "callboard::actors::error::RetrieveError",
-            plain! {
-                RetrieveError::Unavailable(x()) => "search_unavailable", AGAIN;
-                RetrieveError::Damaged(x()) => "index_damaged", IN_VAIN;
+            hinted! {
+                RetrieveError::Unavailable(x()) => "search_unavailable", AGAIN, "try again; if";
+                RetrieveError::Damaged(x()) => "index_damaged", IN_VAIN, "remove the cache";
             },
         ),
         (
@@ -281,18 +271,19 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
                 ProviderError::Address { variable: "OPENAI_BASE_URL".to_owned(), address: x(), what: x() } =>
                     "provider_address", IN_VAIN, "mend the address: it stands in OPENAI_BASE_URL or in providers.openai.base_url; in code, it is";
                 ProviderError::Model { provider: x() } => "provider_model", IN_VAIN, "name the model as x calls it";
+                ProviderError::NoKey { provider: x(), host: x(), variable: x() } => "provider_key_missing", IN_VAIN, "give the key when";
                 ProviderError::Key { variable: x() } => "provider_key", IN_VAIN, "copy the key as one line";
                 ProviderError::Tls(x()) => "provider_tls", IN_VAIN, "install the certificates";
             },
         ),
         (
             "callboard::testkit::ProbeError",
-            plain! {
-                ProbeError::NoMessage { probe: x(), within } => "probe_no_message", AGAIN;
-                ProbeError::Message { probe: x(), waiting: 1, within } => "probe_message", IN_VAIN;
-                ProbeError::NoEnd { probe: x(), within } => "probe_no_end", AGAIN;
-                ProbeError::Overflow { probe: x(), lost: 1 } => "probe_overflow", IN_VAIN;
-                ProbeError::Stopped { probe: x() } => "probe_stopped", IN_VAIN;
+            hinted! {
+                ProbeError::NoMessage { probe: x(), within } => "probe_no_message", AGAIN, "try again, or allow";
+                ProbeError::Message { probe: x(), waiting: 1, within } => "probe_message", IN_VAIN, "look at the message";
+                ProbeError::NoEnd { probe: x(), within } => "probe_no_end", AGAIN, "try again, or allow";
+                ProbeError::Overflow { probe: x(), lost: 1 } => "probe_overflow", IN_VAIN, "read what comes";
+                ProbeError::Stopped { probe: x() } => "probe_stopped", IN_VAIN, "stop the runtime";
             },
         ),
         (
@@ -327,8 +318,8 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
         ),
         (
             "callboard::mock_llm::UnknownFault",
-            plain! {
-                "none".parse::<Fault>().unwrap_err() => "unknown_fault", IN_VAIN;
+            hinted! {
+                "none".parse::<Fault>().unwrap_err() => "unknown_fault", IN_VAIN, "write one of those";
             },
         ),
     ]
@@ -403,7 +394,7 @@ fn check(Row { said: (code, is_retryable, hint), wanted }: &Row) {
     let begin: String = hint.chars().take(wanted.2.chars().count()).collect();
     assert_eq!((*code, *is_retryable, &*begin), *wanted, "{hint}");
     let says_so = hint.contains("try again") || hint.contains("ask again");
-    assert!(hint.is_empty() || says_so == *is_retryable, "{code}: {is_retryable}, and its hint is: {hint}");
+    assert_eq!(says_so, *is_retryable, "{code}: its hint is: {hint}");
 }
 
 /// The codes of a line of the table, and those among them that may be tried again.

@@ -1,11 +1,14 @@
-//! Does a function with attributes of its own become a tool? Each has to reach what it is about: the type or the function.
+//! Does a function with attributes or errors of its own become a tool? Each attribute has to reach what it is about: the type or the function.
 
 #![deny(unused_variables, deprecated)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use callboard::actors::chat::Role;
 use callboard::prelude::*;
 use callboard::testkit::ScriptedModel;
 use callboard::tool;
+use callboard::tools::DynamicTool;
 use serde_json::json;
 
 /// Adds.
@@ -78,3 +81,58 @@ async fn attributes_of_a_function_reach_what_they_are_about() {
     let told = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| turn.text.as_str());
     assert_eq!(told.collect::<Vec<_>>(), ["21", "instrumented", "1", "the second", "old", "4"]);
 }
+
+/// An error of a program's own.
+#[derive(Debug)]
+struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the shop is closed")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// Fails with its own error.
+#[tool]
+async fn own() -> Result<String, Closed> {
+    Err(Closed)
+}
+
+/// Makes its error one that any other can be, by `?`.
+#[tool]
+fn boxed() -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+    Err(Closed)?
+}
+
+/// Comes back later; the box does not hide it.
+#[tool(attempts = 2)]
+fn passing() -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+    TRIES.fetch_add(1, Ordering::SeqCst);
+    Err(ToolError::Unavailable("it is being cleaned".to_owned()))?
+}
+
+static TRIES: AtomicU32 = AtomicU32::new(0);
+
+#[tokio::test]
+async fn a_tool_fails_with_an_error_of_any_type() {
+    let model = ScriptedModel::new()
+        .calls("own", json!({}))
+        .and_calls("boxed", json!({}))
+        .and_calls("passing", json!({}))
+        .and_calls("made", json!({}))
+        .says("so");
+    let runtime = Runtime::with_model("scripted/model", model).unwrap();
+    let made = DynamicTool::typed("made", "Fails.", |_: Nothing, _context| async { Err::<String, _>(Closed) }).unwrap();
+    let spec = runtime.agent("assistant").tool(own).tool(boxed).tool(passing).tool(made);
+    let answer = spec.start().unwrap().ask("x").await.unwrap();
+    let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &*turn.text).collect();
+    let closed = "error: the shop is closed";
+    assert_eq!(told, [closed, closed, "error: it is not available at the moment: it is being cleaned", closed]);
+    assert_eq!(TRIES.load(Ordering::SeqCst), 2);
+}
+
+/// No arguments.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Nothing {}

@@ -147,7 +147,7 @@ fn a_model_is_not_served_with_a_value_that_breaks_a_rule() {
 }
 
 #[test]
-fn a_provider_is_not_made_for_a_model_without_a_name() {
+fn a_provider_is_not_made_for_a_model_without_a_name_or_a_vendor_without_its_key() {
     only_loopback();
     let made = [
         OpenAi::new("", None, None).err(),
@@ -156,6 +156,20 @@ fn a_provider_is_not_made_for_a_model_without_a_name() {
         gemini("", None, None).err(),
         ollama("", None, None).err(),
     ];
+    // The vendors themselves want a key, and a server of one's own need not.
+    let keyless: [fn(_) -> _; 4] = [
+        |base| OpenAi::new("m", None, base).err(),
+        |base| OpenAiResponses::new("m", None, base).err(),
+        |base| Anthropic::new("m", None, base).err(),
+        |base| gemini("m", None, base).err(),
+    ];
+    for made in keyless {
+        let error = made(None).expect("it is refused");
+        assert_eq!((error.code(), error.is_retryable()), ("provider_key_missing", false), "{error}");
+        assert!(error.hint().contains("_API_KEY") && error.hint().contains("`base_url`"), "{}", error.hint());
+        assert_eq!(made(Some("http://127.0.0.1:8080/v1")), None);
+    }
+    assert_eq!(ollama("m", None, None).err(), None);
     for error in made {
         let error = error.expect("it is refused");
         assert_eq!((error.code(), error.is_retryable()), ("provider_model", false), "{error}");
@@ -164,13 +178,19 @@ fn a_provider_is_not_made_for_a_model_without_a_name() {
 }
 
 #[tokio::test]
-async fn a_question_with_an_empty_name_is_not_asked() {
+async fn a_question_that_is_empty_or_has_an_empty_name_is_not_asked() {
     let model = ScriptedModel::new().says("1");
     let runtime = runtime(&model);
     let agent = runtime.agent("a").start().unwrap();
     let questions = || {
         let question = || Question::new("x");
-        [("session", question().session("")), ("run", question().run("")), ("user", question().user(""))]
+        [
+            ("session", question().session("")),
+            ("run", question().run("")),
+            ("user", question().user("")),
+            ("it is empty", Question::new("")),
+            ("it is empty", Question::new(" \n\t")),
+        ]
     };
     for (what, question) in questions() {
         let mut stream = agent.ask_stream(question.clone());
@@ -183,10 +203,12 @@ async fn a_question_with_an_empty_name_is_not_asked() {
         ];
         for error in refused {
             assert_eq!((error.code(), error.is_retryable()), ("invalid_question", false));
-            assert!(error.to_string().contains(what) && error.hint().contains("leave it out"), "{error:?}");
+            assert!(error.to_string().contains(what) && error.hint().ends_with("nothing was asked"), "{error:?}");
         }
     }
-    assert_eq!(model.left(), 1, "nothing was asked");
+    let some = agent.ask_all(["", "x"]).collect().await;
+    assert!(some[0].is_err() && some[1].is_ok(), "{some:?}");
+    assert_eq!(model.asked().len(), 1, "nothing else was asked");
     runtime.stop(Duration::from_secs(5)).await;
 }
 

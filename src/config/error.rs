@@ -10,7 +10,7 @@ use super::origin::{Origin, Place};
 use super::value::Value;
 
 /// The configuration cannot be used.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A file is there, or was named, and cannot be read.
@@ -133,3 +133,5 @@ impl ConfigError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(ConfigError);

@@ -8,7 +8,7 @@ use callboard_actors::research::SkippedFile;
 use thiserror::Error;
 
 /// A corpus could not be opened or read.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum CorpusError {
     /// No path was given.
@@ -164,6 +164,8 @@ impl CorpusError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(CorpusError);
 
 /// Whether there was no room, also when a library wrapped the system's error or kept only its text.
 fn is_full(error: &io::Error) -> bool {

@@ -111,7 +111,7 @@ impl MockConfig {
 }
 
 /// Why there is no server.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum MockError {
     /// A setting cannot be.
@@ -163,6 +163,8 @@ impl MockError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(MockError);
 
 #[cfg(test)]
 mod tests {

@@ -111,7 +111,7 @@ impl fmt::Display for Fault {
 }
 
 /// No fault has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no fault is called `{name}`; there are: {}", names())]
 pub struct UnknownFault {
     name: String,
@@ -127,7 +127,14 @@ impl UnknownFault {
     pub fn is_retryable(&self) -> bool {
         false
     }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        "write one of those that are named"
+    }
 }
+
+callboard_actors::shown_to_people!(UnknownFault);
 
 impl FromStr for Fault {
     type Err = UnknownFault;

@@ -19,7 +19,7 @@ pub struct Script {
 }
 
 /// Why a script cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptError {
     /// The file cannot be read.
@@ -59,6 +59,8 @@ impl ScriptError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(ScriptError);
 
 impl Script {
     /// Reads a script from JSON.

@@ -164,6 +164,10 @@ impl<F: Format> Caller<F> {
         if model.trim().is_empty() {
             return Err(ProviderError::Model { provider: vendor.name.to_owned() });
         }
+        if key.is_none() && vendor.owns(&url) {
+            let variable = vendor.key.to_owned();
+            return Err(ProviderError::NoKey { provider: vendor.name.to_owned(), host: host(&url), variable });
+        }
         let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
         let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*"), (USER_AGENT, AGENT)];
         let always = always.map(|(name, value)| (name, HeaderValue::from_static(value)));

@@ -22,7 +22,7 @@ use crate::network::{self, Blocked, Loopback, Reach, reach};
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// A provider cannot be used as it is configured.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProviderError {
     /// Its address is none.
@@ -41,6 +41,16 @@ pub enum ProviderError {
         /// Whose.
         provider: String,
     },
+    /// There is no key, and the address is the vendor's own, which wants one.
+    #[error("{provider} wants a key at {host}, and none was given")]
+    NoKey {
+        /// Whose.
+        provider: String,
+        /// The host that is to be called.
+        host: String,
+        /// The variable that would hold the key, when it is not given in code.
+        variable: String,
+    },
     /// The key cannot be sent as a header.
     #[error("the provider's key cannot be sent: it holds a line break or another sign that no header may have")]
     Key {
@@ -58,6 +68,7 @@ impl ProviderError {
         match self {
             Self::Address { .. } => "provider_address",
             Self::Model { .. } => "provider_model",
+            Self::NoKey { .. } => "provider_key_missing",
             Self::Key { .. } => "provider_key",
             Self::Tls(_) => "provider_tls",
         }
@@ -79,6 +90,10 @@ impl ProviderError {
                 )
             }
             Self::Model { provider } => format!("name the model as {provider} calls it"),
+            Self::NoKey { variable, .. } => format!(
+                "give the key when the provider is made (it stands in {variable}), or name the `base_url` of a server that wants none, such as \
+                 http://localhost:8080/v1"
+            ),
             Self::Key { variable } => {
                 format!(
                     "copy the key as one line: it stands in {variable}, or is given in code when the provider is made"
@@ -88,6 +103,8 @@ impl ProviderError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(ProviderError);
 
 /// Runtimes whose pools are kept: those of the shards, of which there is one for each core, and some of callers. Beyond, the one goes
 /// that was not used for longest; it is made anew in a moment, without its connections.

@@ -1,5 +1,8 @@
 //! What may a tool give back? Text, numbers, JSON, nothing, or a `Result` of these.
 
+use std::any::Any;
+use std::fmt::Display;
+
 use callboard_actors::error::ToolError;
 use serde_json::Value;
 
@@ -56,8 +59,22 @@ impl<T: ToolOutput> ToolOutput for Option<T> {
     }
 }
 
-impl<T: ToolOutput, E: Into<ToolError>> ToolOutput for Result<T, E> {
+/// An error of any type that can be shown: the model is told its text. A [`ToolError`] stays what it is.
+impl<T: ToolOutput, E: Display + 'static> ToolOutput for Result<T, E> {
     fn into_output(self) -> Result<String, ToolError> {
-        self.map_err(Into::into)?.into_output()
+        self.map_err(of)?.into_output()
+    }
+}
+
+fn of<E: Display + 'static>(error: E) -> ToolError {
+    let text = error.to_string();
+    let error: Box<dyn Any> = Box::new(error);
+    match error.downcast::<ToolError>() {
+        Ok(error) => *error,
+        // What `?` made of one may still be one.
+        Err(error) => match error.downcast::<Box<dyn std::error::Error + Send + Sync>>() {
+            Ok(error) => (*error).into(),
+            Err(_other) => ToolError::Failed(text),
+        },
     }
 }

@@ -18,7 +18,7 @@ use crate::scope::Scope;
 use crate::supervision::Down;
 
 /// A piece of work did not come to its end.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkError {
     /// The future panicked; the text is the panic's message.
@@ -42,7 +42,17 @@ impl WorkError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Overloaded)
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Panicked(_) => "look at the panic before the same is started once more",
+            Self::Overloaded => "try again when some of it is done, or raise `AgentSpec::max_work`",
+        }
+    }
 }
+
+crate::shown_to_people!(WorkError);
 
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {

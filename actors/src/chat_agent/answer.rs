@@ -158,7 +158,7 @@ pub enum ChatAgentError {
     /// The answer is not what it has to be, or nothing at all, after all repairs.
     #[error("the answer is not what was asked for: {problem}")]
     Unfit {
-        /// What is wrong with it.
+        /// What is wrong with it; of a typed answer with the name of its type, how many were given, and how the last one begins.
         problem: String,
         /// What there is, the last answer among it.
         partial: Box<Answer>,
@@ -195,13 +195,8 @@ pub enum ChatAgentError {
     Agent(AskError),
 }
 
-impl fmt::Debug for ChatAgentError {
-    /// What happened, and what to do: a `main` that returns it shows this. Not what was said so far, which may be long and nobody else's
-    /// business.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}\n  hint: {}", self.hint())
-    }
-}
+// Not what was said so far, which may be long and nobody else's business.
+crate::shown_to_people!(ChatAgentError);
 
 impl ChatAgentError {
     /// A stable name for programs.
@@ -233,7 +228,9 @@ impl ChatAgentError {
                 format!("{again}raise {}{}{shorter}, or use what there is in `partial`", limit.field(), which_is(most))
             }
             Self::Model { error, .. } => error.hint(),
-            Self::Unfit { .. } => "ask again or otherwise, or choose another model".to_owned(),
+            Self::Unfit { .. } => {
+                "ask again or otherwise, or choose another model; the last answer is in `partial`".to_owned()
+            },
             Self::Blocked { .. } => "ask otherwise".to_owned(),
             Self::Session { error: StoreError::Late(_), partial } if !partial.turns.is_empty() => {
                 "use the answer that is in `partial`: it is paid for, and the session may yet know of it; look there before the same is asked again"
@@ -245,7 +242,7 @@ impl ChatAgentError {
             ),
             Self::Session { error, .. } => error.hint().to_owned(),
             Self::Question { hint, .. } => (*hint).to_owned(),
-            Self::Agent(error) => advice(*error).to_owned(),
+            Self::Agent(error) => error.hint().to_owned(),
         }
     }
 
@@ -272,19 +269,6 @@ impl ChatAgentError {
             | Self::Blocked { partial, .. } => Some(partial),
             Self::Question { .. } | Self::Agent(_) => None,
         }
-    }
-}
-
-/// What to do when the agent itself did not answer.
-fn advice(error: AskError) -> &'static str {
-    match error {
-        AskError::Overloaded => "ask again later, or allow more asks in its line (`ChatAgentSpec::capacity`)",
-        AskError::Panicked => "look at the panic in the log, and report it, before the same is asked once more",
-        AskError::Stopped => "start the agent anew, or its runtime if that has stopped",
-        AskError::Timeout => "ask again, or allow more time",
-        AskError::Unanswered => "start the agent anew",
-        AskError::Quarantined => "ask otherwise: the same question has killed the agent too often",
-        AskError::InsideAsync => "await `ask` on this thread, or ask from a thread of its own",
     }
 }
 

@@ -108,10 +108,10 @@ impl Handoff {
         Self { spec, host: agent.host.clone() }
     }
 
-    /// Why it does not take over: it was told to end.
+    /// Why it does not take over: it was told to end, or its runtime has stopped.
     pub(super) fn refusal(&self) -> Option<ToolError> {
         let name = &self.host.name;
-        self.host.is_leaving().then(|| ToolError::Failed(format!("{name} has stopped: go on without it")))
+        (!self.host.can_take_over()).then(|| ToolError::Failed(format!("{name} has stopped: go on without it")))
     }
 
     /// What the agent that goes on is told.

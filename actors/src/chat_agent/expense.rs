@@ -50,6 +50,7 @@ impl Expense {
     /// The budget of the agent of this name that starts now.
     pub(super) fn begin(self, agent: &str) -> Result<Option<Budget>, StartError> {
         let Some(limits) = self.part else { return Ok(self.given) };
+        limits.validate()?;
         let part = match &self.given {
             Some(above) => above.split(limits).map_err(|error| match error {
                 ModelError::BudgetExhausted(what) => StartError::Budget(what),

@@ -164,6 +164,11 @@ impl Host {
         self.line().is_leaving()
     }
 
+    /// Whether it can go on with what another one was asked: it was not told to end, and its runtime and its model's have not stopped.
+    pub(super) fn can_take_over(self: &Arc<Self>) -> bool {
+        !self.is_leaving() && self.actor().is_ok() && self.plan.gateway.is_open()
+    }
+
     pub(super) fn drain(&self) {
         self.line().leave();
         match self.actor.get() {

@@ -12,7 +12,7 @@ use crate::mailbox::AgentId;
 /// One question. A text is one, too: `agent.ask("...")`.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
-    /// What is asked.
+    /// What is asked: not empty, and not only white space.
     pub text: String,
     /// How long it may take, at most [`AskLimits::time`](super::AskLimits::time).
     pub within: Option<Duration>,
@@ -104,6 +104,10 @@ impl Question {
 
     /// Whether it can be asked.
     pub(super) fn check(&self) -> Result<(), ChatAgentError> {
+        if self.text.trim().is_empty() {
+            let (problem, hint) = ("it is empty".to_owned(), "say what is asked; nothing was asked");
+            return Err(ChatAgentError::Question { problem, hint });
+        }
         let named = [("session", &self.session), ("run", &self.run), ("user", &self.user)];
         match named.iter().find(|(_, name)| name.as_deref() == Some("")) {
             None => Ok(()),

@@ -13,6 +13,7 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, TokenUsage, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallFailed, CallTimes, Completed, Price, Source};
+use crate::text::count;
 
 /// What is to be done next.
 #[derive(Debug, PartialEq)]
@@ -32,6 +33,18 @@ pub(super) struct Outcome {
     pub(super) text: String,
     /// What is said in its place to agents that it is not for; `None` when it is for all.
     pub(super) to_others: Option<String>,
+}
+
+/// So much of an answer that does not fit is in the error, in characters; all of it is in what there is so far.
+const SHOWN: usize = 200;
+
+/// The beginning of a text.
+fn beginning(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// An ask under way.
@@ -230,6 +243,9 @@ impl Turns {
             return Next::End(Ok(Box::new(self.answer())));
         };
         if *repaired >= form.repairs {
+            let (name, said) = (form.name.clone(), beginning(&self.text));
+            let problem =
+                format!("no `{name}` in {}: {problem}; the last one was {said:?}", count(*repaired + 1, "answer"));
             return Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }));
         }
         *repaired += 1;

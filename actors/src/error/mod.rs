@@ -2,6 +2,7 @@
 //! and stores beside.
 
 mod model;
+mod shown;
 mod store;
 mod tool;
 
@@ -9,6 +10,8 @@ use thiserror::Error;
 
 pub use model::{Limited, ModelError, Waiting};
 pub(crate) use model::{NO_PRICE, TOKENS_LEFT, in_seconds};
+#[doc(hidden)]
+pub use shown::show;
 pub use store::StoreError;
 pub use tool::ToolError;
 
@@ -50,16 +53,25 @@ impl<M> TellError<M> {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Overloaded(_))
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Overloaded(_) => "try again later, or raise its capacity (`AgentSpec::capacity`)",
+            Self::Stopped(_) => "start the agent anew, or its runtime if that has stopped",
+            Self::InsideAsync(_) => "await `send` on this thread, or send from a thread of its own",
+        }
+    }
 }
 
 impl<M> std::fmt::Debug for TellError<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TellError::{}", self.code())
+        show(self, self.hint(), f)
     }
 }
 
 /// An ask did not get its reply.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[derive(Error, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AskError {
     /// The mailbox is at its capacity: nothing was enqueued.
@@ -105,10 +117,27 @@ impl AskError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Overloaded | Self::Timeout)
     }
+
+    /// What to do about it. It says to ask again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Overloaded => {
+                "ask again later, or allow more asks in its line (`AgentSpec::capacity`, `ChatAgentSpec::capacity`)"
+            }
+            Self::Panicked => "look at the panic in the log, and report it, before the same is asked once more",
+            Self::Stopped => "start the agent anew, or its runtime if that has stopped",
+            Self::Timeout => "ask again, or allow more time",
+            Self::Unanswered => "start the agent anew",
+            Self::Quarantined => "ask otherwise: the same question has killed the agent too often",
+            Self::InsideAsync => "await `ask` on this thread, or ask from a thread of its own",
+        }
+    }
 }
 
+crate::shown_to_people!(AskError);
+
 /// A runtime or an agent could not be started.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
     /// The runtime is stopping or has stopped.
@@ -148,10 +177,26 @@ impl StartError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Thread(_) | Self::Overloaded)
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::RuntimeStopped => "start another runtime",
+            Self::GroupEnded => "start another group",
+            Self::Overloaded | Self::Thread(_) => "close other programs, or start less at a time, and try again",
+            Self::Invalid(_) => "correct the value that is named",
+            Self::Budget(_) => {
+                "give the agent less, or raise the budget that is named (`ModelChoice::budget`); what an agent does not use comes back when \
+                 nobody has it any more"
+            }
+        }
+    }
 }
 
+crate::shown_to_people!(StartError);
+
 /// A search did not work.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetrieveError {
     /// A passing fault: the same search may work later.
@@ -175,7 +220,17 @@ impl RetrieveError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "try again; if it fails again, remove the cache folder",
+            Self::Damaged(_) => "remove the cache folder: the index is built anew",
+        }
+    }
 }
+
+crate::shown_to_people!(RetrieveError);
 
 #[cfg(test)]
 mod tests {

@@ -87,7 +87,7 @@ pub(crate) const TOKENS_LEFT: &str = "tokens left";
 pub(crate) const NO_PRICE: &str = "nobody knows what";
 
 /// A model call did not work. What is shown says what happened; [`ModelError::hint`] says what to do.
-#[derive(Debug, Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelError {
@@ -366,6 +366,8 @@ impl ModelError {
         }
     }
 }
+
+crate::shown_to_people!(ModelError);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// A store cannot be used, or something could not be read from it or written to it. The text names the store.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
     /// A value of its options breaks a rule.
@@ -113,3 +113,5 @@ impl StoreError {
         }
     }
 }
+
+crate::shown_to_people!(StoreError);

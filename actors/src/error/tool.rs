@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// A tool call did not work. The text is for the model: it says what to do better.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToolError {
     /// The arguments are not what it takes.
@@ -41,7 +41,20 @@ impl ToolError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Busy(_))
     }
+
+    /// What whoever wrote the tool can do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "give it the arguments that its schema asks for",
+            Self::Schema(_) => "mend the `schemars` attributes of its arguments",
+            Self::Failed(_) => "look at what the tool says",
+            Self::Unavailable(_) => "try again later, or give the tool more attempts or time (`ToolPolicy`)",
+            Self::Busy(_) => "try again later, or allow more calls at once (`ToolPolicy::at_once`)",
+        }
+    }
 }
+
+crate::shown_to_people!(ToolError);
 
 impl From<String> for ToolError {
     fn from(text: String) -> Self {
@@ -62,7 +75,8 @@ impl From<std::io::Error> for ToolError {
 }
 
 impl From<Box<dyn std::error::Error + Send + Sync>> for ToolError {
+    /// The text of the error; one that is a [`ToolError`] stays what it is.
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        Self::Failed(error.to_string())
+        error.downcast::<Self>().map_or_else(|error| Self::Failed(error.to_string()), |error| *error)
     }
 }

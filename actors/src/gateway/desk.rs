@@ -450,6 +450,11 @@ impl Desk {
         Duration::from_nanos(self.deadline.load(Ordering::Relaxed))
     }
 
+    /// Whether there is anybody to make calls.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().is_open()
+    }
+
     pub(super) fn limits(&self) -> GatewayLimits {
         self.state().limits.clone()
     }

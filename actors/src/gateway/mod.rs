@@ -172,6 +172,11 @@ impl Gateway {
         self.desk.shared().spawn(spec, None)
     }
 
+    /// Whether it makes calls: its runtime has not stopped.
+    pub(crate) fn is_open(&self) -> bool {
+        self.desk.is_open()
+    }
+
     /// Whether it serves the model with this name.
     pub(crate) fn check(&self, model: &str) -> Result<(), StartError> {
         self.lane(model).map(drop).map_err(|name| StartError::Invalid(self.serves_no(&name)))

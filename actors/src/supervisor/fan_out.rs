@@ -86,7 +86,7 @@ pub enum TaskState<R> {
 }
 
 /// There are as many tasks as the limits allow, or the fan-out is over.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AddError {
     /// The bound on tasks is reached.
@@ -110,7 +110,17 @@ impl AddError {
     pub fn is_retryable(&self) -> bool {
         false
     }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::TooMany(_) => "raise `FanOutLimits::max_tasks`, or add fewer",
+            Self::Finished => "begin another fan-out",
+        }
+    }
 }
+
+crate::shown_to_people!(AddError);
 
 /// Tasks that are worked on side by side, and what came back.
 #[derive(Debug)]

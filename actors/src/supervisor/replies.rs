@@ -30,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a task of a fan-out has no reply.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TaskError {
     /// It failed for good; the text is for people.
@@ -55,7 +55,19 @@ impl TaskError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Cancelled(CancelReason::Deadline | CancelReason::Interrupted))
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "look at what the task says",
+            Self::Cancelled(CancelReason::Deadline) => "try again, or allow more time (`FanOutLimits::task_deadline`)",
+            Self::Cancelled(CancelReason::Interrupted) => "try again",
+            Self::Cancelled(_) => "go on with the replies that are there",
+        }
+    }
 }
+
+crate::shown_to_people!(TaskError);
 
 /// What a task runs.
 type Work<T, R> = Arc<dyn Fn(T, Scope) -> BoxFuture<'static, Result<R, String>> + Send + Sync>;

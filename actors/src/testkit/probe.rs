@@ -66,7 +66,7 @@ pub struct Probe<M: Send + 'static> {
 }
 
 /// What a probe did not get, or got and should not have.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProbeError {
     /// No message came.
@@ -130,7 +130,20 @@ impl ProbeError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::NoMessage { .. } | Self::NoEnd { .. })
     }
+
+    /// What to do about it. It says to try again where [`is_retryable`](Self::is_retryable) says that this may help.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoMessage { .. } => "try again, or allow more time; see whether anybody sends to the probe",
+            Self::Message { .. } => "look at the message that came",
+            Self::NoEnd { .. } => "try again, or allow more time; see whether the agent is told to stop",
+            Self::Overflow { .. } => "read what comes as it comes, or let the probe answer",
+            Self::Stopped { .. } => "stop the runtime after the probe was read",
+        }
+    }
 }
+
+crate::shown_to_people!(ProbeError);
 
 /// What came, in order.
 struct Inbox<M> {

@@ -56,7 +56,7 @@ impl Anthropic {
     /// The model with this name at `base_url`, such as `https://api.anthropic.com/v1`; `None` is that.
     ///
     /// # Errors
-    /// [`ProviderError`] when the address is none, or the key cannot be sent.
+    /// [`ProviderError`] when the address is none, the key cannot be sent, or there is none and the address is the vendor's own.
     pub fn new(
         model: impl Into<String>,
         key: Option<SecretString>,

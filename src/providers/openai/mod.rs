@@ -66,7 +66,7 @@ impl OpenAi {
     /// sent, which servers on one's own machine accept.
     ///
     /// # Errors
-    /// [`ProviderError`] when the address is none, or the key cannot be sent.
+    /// [`ProviderError`] when the address is none, the key cannot be sent, or there is none and the address is the vendor's own.
     pub fn new(
         model: impl Into<String>,
         key: Option<SecretString>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// A recording cannot be made, or not be used.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// Continuous integration plays conversations. It records none: it would call a provider unseen, and nobody would commit the file.
@@ -115,3 +115,5 @@ impl RecordingError {
         }
     }
 }
+
+callboard_actors::shown_to_people!(RecordingError);

@@ -16,16 +16,30 @@ use self::node::{Amount, Node, Wish};
 pub(super) use self::reservation::Reservation;
 use super::prices::Price;
 use crate::chat::TokenUsage;
-use crate::error::ModelError;
+use crate::error::{ModelError, StartError};
 use crate::mailbox::with_contained_waker;
 
 /// What a run may spend. `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BudgetLimits {
-    /// Tokens of requests and replies together.
+    /// Tokens of requests and replies together: at least 1 where a runtime or an agent starts with it.
     pub tokens: Option<u64>,
-    /// Money, in millionths of a US dollar.
+    /// Money, in millionths of a US dollar: as above.
     pub micros: Option<u64>,
+}
+
+impl BudgetLimits {
+    /// Checks every rule: a limit is at least 1. With 0 nothing could be asked.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] names the value.
+    pub fn validate(&self) -> Result<(), StartError> {
+        let named = [("tokens", self.tokens), ("micros", self.micros)];
+        match named.iter().find(|(_, limit)| *limit == Some(0)) {
+            None => Ok(()),
+            Some((name, _)) => Err(StartError::Invalid(format!("the budget's {name} is 0; it must be at least 1"))),
+        }
+    }
 }
 
 /// What was spent, and what is reserved for calls that are not over. What was spent below a budget is in it.
@@ -105,7 +119,8 @@ impl Budget {
         self.node.give_back();
     }
 
-    /// What it is called in errors, such as `run` for "the run has 50 of its 150 tokens left". Clones have this name too.
+    /// What it is called in errors, such as `run` for "the run has 50 of its 150 tokens left"; one without a name is "this budget". Clones
+    /// have this name too.
     pub fn named(self, name: impl Into<String>) -> Self {
         self.node.lock().name = Some(name.into());
         self

@@ -196,7 +196,7 @@ impl Level<'_> {
         }
         let Some(limit) = micros else { return Ok(()) };
         if let Wish::Call { model, has_price: false } = wish {
-            let what = format!("{NO_PRICE} {model} costs, and the {} has a budget of money", self.name());
+            let what = format!("{NO_PRICE} {model} costs, and {} has a limit on costs", self.name());
             return Err(ModelError::BudgetExhausted(what));
         }
         let left = self.left(limit, spent.micros, spent.reserved_micros);
@@ -220,12 +220,11 @@ impl Level<'_> {
 
     fn refuse(&self, what: &str) -> Result<(), ModelError> {
         let why = if self.state.is_given_back { ", as it was given back" } else { "" };
-        Err(ModelError::BudgetExhausted(format!("the {} {what}{why}", self.name())))
+        Err(ModelError::BudgetExhausted(format!("{} {what}{why}", self.name())))
     }
 
-    fn name(&self) -> &str {
-        let unnamed = if self.node.parent.is_none() { "run" } else { "part of the run" };
-        self.state.name.as_deref().unwrap_or(unnamed)
+    fn name(&self) -> String {
+        self.state.name.as_ref().map_or_else(|| "this budget".to_owned(), |name| format!("the {name}"))
     }
 }
 

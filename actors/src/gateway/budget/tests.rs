@@ -32,7 +32,7 @@ fn a_call_that_may_exceed_the_budget_is_not_made_and_says_what_to_do() {
     let budget = tokens(150);
     let first = budget.reserve("m", MOST, None).unwrap();
     let refused = budget.reserve("m", MOST, None).unwrap_err();
-    assert_eq!(refused.to_string(), "the run has 50 of its 150 tokens left, and a call of m may use 100");
+    assert_eq!(refused.to_string(), "this budget has 50 of its 150 tokens left, and a call of m may use 100");
     first.settle(Some(TokenUsage { input: 20, output: 5 }));
     budget.reserve("m", MOST, None).unwrap().take_back();
     let spent = Spent { calls: 2, tokens: 25, input_tokens: 20, output_tokens: 5, ..Spent::default() };
@@ -52,11 +52,11 @@ fn unknown_usage_stays_reserved_and_unknown_prices_are_no_zero() {
     let much = TokenUsage { input: 500_000, output: 500_000 };
     for budget in [&money, &below] {
         let refused = budget.reserve("m", MOST, None).unwrap_err().to_string();
-        assert!(refused.starts_with("nobody knows what m costs, and the run has a budget of money"), "{refused}");
+        assert!(refused.starts_with("nobody knows what m costs, and this budget has a limit on costs"), "{refused}");
         let refused = budget.reserve("m", much, Some(price)).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the run has $1.000000 of its $1.000000 left, and a call of m may cost $3.000000"
+            "this budget has $1.000000 of its $1.000000 left, and a call of m may cost $3.000000"
         );
     }
     assert_eq!((money.spent(), below.spent()), (Spent::default(), Spent::default()), "all levels or none");
@@ -72,7 +72,7 @@ fn an_error_says_which_level_is_exhausted() {
     assert!(say(&writer).starts_with("the writer has 50 of its 150 tokens left, and a call of m may use 100"));
     let second = run.reserve("m", MOST, None).unwrap();
     assert!(say(&run).starts_with("the run has 50 of its 250 tokens left, "), "{}", say(&run));
-    assert!(say(&run.child(limits(20))).starts_with("the part of the run has 20 of its 20 tokens left, "));
+    assert!(say(&run.child(limits(20))).starts_with("this budget has 20 of its 20 tokens left, "));
     let third = total.reserve("m", MOST, None).unwrap();
     let beside = total.child(BudgetLimits::default());
     assert!(say(&beside).starts_with("the whole program has 0 of its 300 tokens left, "));
@@ -124,7 +124,7 @@ fn a_part_of_one_kind_takes_the_other_from_above() {
     let first = part.reserve("m", MOST, Some(PRICE)).unwrap();
     assert_eq!((run.spent().reserved_tokens, run.spent().reserved_micros), (600, 100));
     let refused = part.reserve("m", MOST, Some(PRICE)).unwrap_err().to_string();
-    assert!(refused.starts_with("the run has $0.000050 of its $0.000150 left"), "{refused}");
+    assert!(refused.starts_with("this budget has $0.000050 of its $0.000150 left"), "{refused}");
     first.settle(Some(using(10)));
     assert_eq!((run.spent().reserved_tokens, run.spent().reserved_micros, run.spent().micros), (590, 0, 10));
 }
