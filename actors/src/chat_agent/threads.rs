@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::chat::ToolSpec;
 
@@ -23,6 +24,11 @@ pub(super) async fn take(tool: &Arc<ToolSpec>) -> Thread {
     Threads::take(&THREADS, tool).await
 }
 
+/// Whether there will be one for it when all calls have ended that are within their time.
+pub(super) fn may_come(tool: &ToolSpec, now: Instant) -> bool {
+    THREADS.taken().may_come(&tool.name, MOST, now)
+}
+
 #[derive(Debug, Default)]
 struct Threads(Mutex<TakenThreads<Waiter>>);
 
@@ -31,6 +37,8 @@ struct Threads(Mutex<TakenThreads<Waiter>>);
 pub(super) struct Thread {
     threads: Arc<Threads>,
     tool: Arc<ToolSpec>,
+    /// When its call is over by its own time; `None` as long as it has not begun.
+    until: Option<Instant>,
 }
 
 /// To whom a thread is given.
@@ -53,7 +61,7 @@ impl Threads {
             let (given, comes) = oneshot::channel();
             let waiter = Waiter { tool: tool.clone(), given };
             let Some(number) = threads.taken().begin(&tool.name, waiter, MOST) else {
-                return Thread { threads: threads.clone(), tool: tool.clone() };
+                return Thread { threads: threads.clone(), tool: tool.clone(), until: None };
             };
             let _in_line = InLine { threads, tool, number };
             if let Ok(thread) = comes.await {
@@ -73,12 +81,20 @@ impl Drop for InLine<'_> {
     }
 }
 
+impl Thread {
+    /// Its call begins, and is over then.
+    pub(super) fn is(&mut self, until: Instant) {
+        self.threads.taken().begun(&self.tool.name, until);
+        self.until = Some(until);
+    }
+}
+
 impl Drop for Thread {
     fn drop(&mut self) {
-        let next = self.threads.taken().end(&self.tool.name, MOST);
+        let next = self.threads.taken().end(&self.tool.name, self.until, MOST);
         for Waiter { tool, given } in next {
             // Whoever leaves the line at this moment does not take it: it comes back here, and goes to the next.
-            drop(given.send(Self { threads: self.threads.clone(), tool }));
+            drop(given.send(Self { threads: self.threads.clone(), tool, until: None }));
         }
     }
 }
@@ -95,7 +111,16 @@ struct TakenThreads<W> {
 #[derive(Debug)]
 struct OfTool<W> {
     has: usize,
+    /// When the calls that have them are over by their own time, of those that have begun.
+    times: Vec<Instant>,
     line: BTreeMap<u64, W>,
+}
+
+impl<W> OfTool<W> {
+    /// Those whose call went over its time.
+    fn late(&self, now: Instant) -> usize {
+        self.times.iter().filter(|until| **until <= now).count()
+    }
 }
 
 impl<W> Default for TakenThreads<W> {
@@ -108,7 +133,7 @@ impl<W> TakenThreads<W> {
     /// One more for the tool, if it may have one; otherwise its number in the line. Nobody is passed: whoever waits may not have one.
     fn begin(&mut self, tool: &str, waiter: W, most: usize) -> Option<u64> {
         if !self.of_tools.contains_key(tool) {
-            self.of_tools.insert(tool.to_owned(), OfTool { has: 0, line: BTreeMap::new() });
+            self.of_tools.insert(tool.to_owned(), OfTool { has: 0, times: Vec::new(), line: BTreeMap::new() });
         }
         let of_tool = self.of_tools.get_mut(tool)?;
         if of_tool.has < most.saturating_sub(self.all) {
@@ -120,11 +145,25 @@ impl<W> TakenThreads<W> {
         Some(self.waited)
     }
 
+    fn begun(&mut self, tool: &str, until: Instant) {
+        if let Some(of_tool) = self.of_tools.get_mut(tool) {
+            of_tool.times.push(until);
+        }
+    }
+
+    fn may_come(&self, tool: &str, most: usize, now: Instant) -> bool {
+        let late: usize = self.of_tools.values().map(|of_tool| of_tool.late(now)).sum();
+        self.of_tools.get(tool).map_or(0, |of_tool| of_tool.late(now)) < most.saturating_sub(late)
+    }
+
     /// One comes back. Gives those who have one now, which may be more than one: a tool may have more when others have less.
-    fn end(&mut self, tool: &str, most: usize) -> Vec<W> {
+    fn end(&mut self, tool: &str, until: Option<Instant>, most: usize) -> Vec<W> {
         let mut next = Vec::new();
         let Some(of_tool) = self.of_tools.get_mut(tool) else { return next };
         (of_tool.has, self.all) = (of_tool.has.saturating_sub(1), self.all.saturating_sub(1));
+        if let Some(at) = of_tool.times.iter().position(|time| Some(*time) == until) {
+            of_tool.times.swap_remove(at);
+        }
         loop {
             let free = most.saturating_sub(self.all);
             let may = self.of_tools.values_mut().filter(|of_tool| of_tool.has < free && !of_tool.line.is_empty());
@@ -179,9 +218,26 @@ mod tests {
             count
         };
         assert_eq!(["a", "b", "c", "d", "a"].map(&mut fill), [128, 64, 32, 16, 0]);
-        assert!((0..128).all(|_| taken.end("a", MOST).is_empty()));
+        assert!((0..128).all(|_| taken.end("a", None, MOST).is_empty()));
         assert_eq!((taken.all, taken.of_tools.len()), (112, 3));
         assert!(taken.begin("d", (), MOST).is_none() && !taken.of_tools.contains_key("a"));
+    }
+
+    #[test]
+    fn what_may_come_depends_on_those_that_went_over_their_time() {
+        let (mut taken, now) = (TakenThreads::default(), Instant::now());
+        let later = now + std::time::Duration::from_secs(1);
+        for number in 0..128 {
+            assert!(taken.begin("a", (), MOST).is_none());
+            taken.begun("a", if number == 0 { later } else { now });
+        }
+        assert!(taken.may_come("a", MOST, now) && !taken.may_come("a", MOST, later));
+        assert!(taken.begin("b", (), MOST).is_none() && taken.may_come("b", MOST, later));
+        // That another tool goes on in time is no help to this one.
+        taken.begun("b", later + (later - now));
+        assert!(!taken.may_come("a", MOST, later));
+        taken.end("a", Some(now), MOST);
+        assert!(taken.may_come("a", MOST, later));
     }
 
     #[test]
