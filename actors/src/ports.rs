@@ -192,15 +192,15 @@ pub struct ToolPolicy {
     /// How often a call is made at most when it fails in a way that may pass: at least 1, which is the default and no retry.
     pub attempts: u32,
     /// How many of an agent's asks and turns may use it at the same time: at least 1; `None`, the default, is as many as come. What goes
-    /// on after its time, on a thread, is one of them until it is over; a call that waits for nothing but such is given up after `timeout`
+    /// on after its time, on a thread, is one of them until it is over; a call that has waited for nothing but such is given up after `timeout`
     /// ([`ToolError::Busy`]).
     pub at_once: Option<usize>,
     /// Its calls wait for those before them in the turn, and those after them wait for it. Not so by default. One that goes on after its
     /// time, on a thread, is waited for by later turns, too.
     pub sequential: bool,
     /// It works on a thread of the blocking pool, as a plain function with `#[tool]` does. A process has 256 for its tools together, and a
-    /// tool as many of these as it leaves free; one more call waits for a thread, within `timeout`. Not so by default. A tool of your own
-    /// that says so gives what [`ToolContext::place`] holds to its work.
+    /// tool as many of these as it leaves free; one more call waits for a thread. Not so by default. A tool of your own that says so gives
+    /// what [`ToolContext::place`] holds to its work.
     pub blocks: bool,
     /// A person has to approve each call. Not so by default. The wait for the person is none of `timeout`.
     pub needs_approval: bool,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, ToolSpec};
-use callboard_actors::chat_agent::{AskEvent, ChatAgentError, ChatAgentSpec};
+use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgentError, ChatAgentSpec};
 use callboard_actors::error::{ModelError, ToolError};
 use callboard_actors::ports::{
     Approval, Approver, Decision, Guarded, Guardrail, Tool, ToolContext, ToolPolicy, Verdict,
@@ -131,6 +131,45 @@ fn an_answer_is_looked_at_before_its_asker_has_it_and_a_rail_that_panics_or_hang
         let agent = spec(&gateway).guard_output(hangs).start().unwrap();
         let late = agent.ask("plain").await.unwrap_err();
         assert_eq!((late.code(), late.partial().unwrap().text.as_str()), ("limit_time", ""));
+    });
+}
+
+#[test]
+fn what_was_said_before_another_end_is_looked_at_too_and_the_error_stays_what_it_is() {
+    simulated(1, |runtime| async move {
+        for (said, passes) in [("so far", true), ("a secret", false)] {
+            let (gateway, _) = model(&runtime, move |request| match told(request).first().map(String::as_str) {
+                Some("fails") => Err(ModelError::ContentRefused("no".to_owned())),
+                _ => Ok(ChatReply { text: said.to_owned(), ..calls(&[("note", json!({}))]) }),
+            });
+            let start = |limits: AskLimits, says: &'static str| {
+                let (rail, looks) = Rail::new(SECOND, no_secrets);
+                let note = quick("note", move |_| Ok(says.to_owned()));
+                (spec(&gateway).limits(limits).tool(note).guard_output(rail).start().unwrap(), looks)
+            };
+            let no_limit = AskLimits::default;
+            for (limits, says, code) in [
+                (AskLimits { turns: 1, ..no_limit() }, "noted", "limit_turns"),
+                (AskLimits { tool_calls: 1, ..no_limit() }, "noted", "limit_tool_calls"),
+                (AskLimits { repeats: 1, ..no_limit() }, "noted", "limit_repeats"),
+                (AskLimits { tokens: Some(15), ..no_limit() }, "noted", "limit_tokens"),
+                (no_limit(), "fails", "content_refused"),
+            ] {
+                let (agent, looks) = start(limits, says);
+                let error = agent.ask("x").await.unwrap_err();
+                let partial = error.partial().unwrap();
+                assert_eq!((error.code(), looks.load(Ordering::SeqCst)), (code, 1));
+                assert_eq!(
+                    (partial.text.as_str(), partial.turns.is_empty()),
+                    (if passes { said } else { "" }, !passes)
+                );
+                assert!(partial.metrics.model_calls > 0);
+            }
+            // Nobody can look at it any more.
+            let (agent, _) = start(AskLimits { time: SECOND + SECOND / 2, ..no_limit() }, "noted");
+            let late = agent.ask("x").await.unwrap_err();
+            assert_eq!((late.code(), late.partial().unwrap().text.as_str()), ("limit_time", ""));
+        }
     });
 }
 

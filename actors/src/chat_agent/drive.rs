@@ -7,10 +7,10 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{Answer, AskLimit, ChatAgentError, Ended};
+use super::answer::{AskLimit, ChatAgentError, Ended};
 use super::behalf::Behalf;
 use super::delegate::Handoff;
-use super::guard::{Blocked, look};
+use super::guard::{Blocked, passed};
 use super::host::Host;
 use super::places::ToolPlace;
 use super::question::Question;
@@ -23,7 +23,7 @@ use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
 use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
 use crate::mailbox::AgentId;
-use crate::ports::{Guarded, ToolContext};
+use crate::ports::ToolContext;
 use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
@@ -94,25 +94,6 @@ pub(super) fn carry_out(
     }
 }
 
-/// An answer, whole or cut, that those who look at it let pass.
-async fn passed(plan: &Plan, ended: Ended, until: Instant) -> Ended {
-    let answer = match &ended {
-        Ok(answer) | Err(ChatAgentError::Limit { limit: AskLimit::OutputTokens, partial: answer, .. }) => answer,
-        Err(_) => return ended,
-    };
-    let looking = look(&plan.guards.output, &Guarded::Output(answer.text.clone()));
-    let looked = tokio::time::timeout_at(until, looking).await;
-    // An answer that nobody has looked at is not given away either.
-    let partial = || Answer { metrics: answer.metrics.clone(), ..Answer::default() };
-    match looked {
-        Ok(None) => ended,
-        Ok(Some(Blocked { guardrail, reason })) => {
-            Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(partial()) })
-        }
-        Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, partial())),
-    }
-}
-
 /// An ask that is carried out.
 pub(super) struct Asking {
     agent: Agent,
@@ -161,7 +142,8 @@ impl Asking {
 
     /// Another agent may have answered, but what is said is looked at, and kept, where it was asked for: by the one of this `plan`.
     async fn concluded(&self, plan: &Plan, turns: &Turns, ended: Ended) -> Ended {
-        let ended = if plan.guards.output.is_empty() { ended } else { passed(plan, ended, self.until).await };
+        let ended =
+            if plan.guards.output.is_empty() { ended } else { passed(&plan.guards.output, ended, self.until).await };
         let ended = match plan.sessions.clone().zip(self.session()) {
             Some((sessions, session)) => {
                 let said = ended.as_ref().map(|answer| turns.kept(&answer.turns)).unwrap_or_default();

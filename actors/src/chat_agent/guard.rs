@@ -7,8 +7,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
-use super::waits::Stage;
+use super::answer::{Answer, AskLimit, ChatAgentError, Ended};
+use super::waits::{AskWait, Stage};
 use crate::error::ToolError;
 use crate::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
 
@@ -52,6 +54,41 @@ pub(super) fn look(rails: &[Arc<dyn Guardrail>], what: &Guarded) -> BoxFuture<'s
         .collect();
     let blocked = looks.filter_map(std::future::ready);
     Box::pin(async move { std::pin::pin!(blocked).next().await })
+}
+
+/// An answer, whole or cut, that those who look at it let pass. Of an ask that ended otherwise it is what was said so far: without it, the
+/// error stays what it is.
+pub(super) async fn passed(rails: &[Arc<dyn Guardrail>], mut ended: Ended, until: Instant) -> Ended {
+    let (answer, is_answer) = match &ended {
+        Ok(answer) => (&**answer, true),
+        Err(error) => match error.partial().filter(|partial| !partial.text.is_empty()) {
+            // What is wrong with an answer may be said in its own words.
+            Some(partial) => (partial, is_answer(error)),
+            None => return ended,
+        },
+    };
+    let looking = look(rails, &Guarded::Output(answer.text.clone()));
+    let looked = tokio::time::timeout_at(until, looking).await;
+    // An answer that nobody has looked at is not given away either.
+    let nothing = Answer { metrics: answer.metrics.clone(), ..Answer::default() };
+    match looked {
+        Ok(None) => ended,
+        _ if !is_answer => {
+            if let Some(partial) = ended.as_mut().err().and_then(ChatAgentError::partial_mut) {
+                *partial = nothing;
+            }
+            ended
+        }
+        Ok(Some(Blocked { guardrail, reason })) => {
+            Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(nothing) })
+        }
+        Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, nothing)),
+    }
+}
+
+/// Whether it is about an answer, which is cut or not what it has to be.
+fn is_answer(error: &ChatAgentError) -> bool {
+    matches!(error, ChatAgentError::Limit { limit: AskLimit::OutputTokens, .. } | ChatAgentError::Unfit { .. })
 }
 
 impl Guards {

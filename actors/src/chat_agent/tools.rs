@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::guard::Guards;
-use super::places::{Order, Taken, ToolPlaces, TurnPlaces};
+use super::places::{Order, Places, Taken, TurnPlaces};
 use super::turns::Outcome;
 use super::waits::{Pending, Stage};
 use crate::chat::{ToolCall, ToolSpec};
@@ -28,7 +28,7 @@ pub(super) struct Entry {
     policy: ToolPolicy,
     tool: Arc<dyn Tool>,
     /// `None` when there is no limit.
-    places: Option<ToolPlaces>,
+    places: Option<Places>,
     /// What its arguments have to be, made when a person is to be asked first. In a box: most tools have none, and there are many agents.
     rules: OnceLock<Box<Result<Rules, String>>>,
 }
@@ -216,7 +216,7 @@ impl Entry {
                 "the arguments of the tool {name} are no JSON object, so that no call would satisfy its schema; make them a type with fields, or a field of one"
             )
         } else {
-            let places = policy.at_once.map(ToolPlaces::new);
+            let places = policy.at_once.map(Places::new);
             return Ok(Self { spec, policy, tool: tool.clone(), places, rules: OnceLock::new() });
         };
         Err(StartError::Invalid(broken))
@@ -258,8 +258,7 @@ impl Entry {
     }
 
     fn context(&self, ask: &ToolContext, call: &Arc<str>, attempt: u32, taken: &Taken) -> ToolContext {
-        let own = Instant::now().checked_add(self.policy.timeout);
-        let deadline = own.map_or(ask.deadline, |own| own.min(ask.deadline));
+        let deadline = taken.until;
         let scope = ask.scope.child_until(Some(deadline));
         ToolContext { call: call.clone(), attempt, deadline, scope, place: taken.place(), ..ask.clone() }
     }

@@ -19,8 +19,8 @@ pub enum ToolError {
     /// A passing fault: the same call may work later.
     #[error("it is not available at the moment: {0}")]
     Unavailable(String),
-    /// It was not called within its `timeout`: what it waited for is held by other calls, some of which may have gone over their time and go
-    /// on, on threads that nobody can end. The text says what that is.
+    /// It was not called: what it waited for is held by other calls, which went over their time and go on, on threads that nobody can end. It
+    /// waited its `timeout` for nothing but such. The text says what that is.
     #[error("it was not called: {0}")]
     Busy(String),
 }

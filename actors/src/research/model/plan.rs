@@ -16,6 +16,8 @@ use crate::text::{Word, content_stems, grams, is_foreign_stop_word, is_stop_word
 const MAX_TASKS: usize = 6;
 /// And this many are added in one look back.
 const MAX_MORE: usize = 3;
+/// So many are looked at, of a reply that has more than it may.
+const MAX_READ: usize = 32;
 /// A part is at most this long, in bytes.
 const MAX_TASK: usize = 300;
 /// How much of each finding the planner sees when it looks back, in bytes.
@@ -125,8 +127,10 @@ pub(crate) fn read_more(question: &str, known: &[Task], findings: &[Findings], r
     let (asked, found) = (asked.join("\n"), words(&quotes));
     // A part may go on from the question, or from what was found.
     let goes_on = |part: &str| is_about(part, &asked) || !words(part).is_disjoint(&found);
-    let (parts, off_topic): (Vec<_>, Vec<_>) =
-        chosen(tasks, MAX_MORE, question, known, Some(&quotes)).into_iter().partition(|part| goes_on(part));
+    let (mut parts, off_topic): (Vec<_>, Vec<_>) =
+        chosen(tasks, MAX_READ, question, known, Some(&quotes)).into_iter().partition(|part| goes_on(part));
+    // Those about something else take no place of the others.
+    parts.truncate(MAX_MORE);
     Ok(Further { parts, off_topic: off_topic.len() })
 }
 
@@ -244,6 +248,14 @@ mod tests {
                 "{part}"
             );
         }
+        let weather = ["spring", "summer", "autumn", "winter"].map(|season| format!("How is the weather in {season}?"));
+        let tasks: Vec<_> = weather
+            .into_iter()
+            .chain(["slow", "old", "new", "big"].map(|is| format!("Which views are {is}?")))
+            .collect();
+        let reply = serde_json::json!({ "tasks": tasks }).to_string();
+        let further = read_more("What is a view?", &known, &found, &reply).unwrap();
+        assert_eq!((further.parts.as_slice(), further.off_topic), (&tasks[4..4 + MAX_MORE], 4));
         let beside = read_more("它是什么？", &[], &[], r#"{"tasks":["天气如何?"]}"#).unwrap();
         assert_eq!(beside.off_topic, 0, "what cannot be compared is accepted");
     }
