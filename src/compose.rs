@@ -73,8 +73,6 @@ fn served(config: &Config, name: &str, variable: impl Fn(&str) -> Option<String>
         return Err(Error::UnknownPrice { model: name.to_owned() });
     }
     let GatewayConfig { max_in_flight, requests_per_minute, tokens_per_minute, .. } = config.gateway;
-    // Whoever says nothing has the gateway find out how many its provider holds.
-    let max_in_flight = (max_in_flight != GatewayConfig::default().max_in_flight).then_some(max_in_flight);
     let limits = ModelLimits { max_in_flight, requests_per_minute, tokens_per_minute };
     let cache = CachePolicy { mode: config.model.cache, ..CachePolicy::default() };
     Ok(Some(ServedModel { limits, price, cache, ..ServedModel::new(name, adapter) }))
@@ -166,7 +164,7 @@ fn advice(name: &str) -> String {
 fn gateway(config: &GatewayConfig) -> GatewayLimits {
     let defaults = GatewayLimits::default();
     GatewayLimits {
-        max_in_flight: config.max_in_flight.max(defaults.max_in_flight),
+        max_in_flight: config.max_in_flight.unwrap_or_default().max(defaults.max_in_flight),
         max_waiting: config.max_waiting,
         deadline: config.deadline,
         timeouts: Timeouts {
@@ -343,12 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_calls_that_is_written_holds_from_the_first_on() {
+        let mut config = named("openai/x");
+        for written in [None, Some(8), Some(64), Some(100)] {
+            config.gateway.max_in_flight = written;
+            let ModelChoice { model, gateway, .. } = model_with(&config, keyed).unwrap().unwrap();
+            assert_eq!(model.limits.max_in_flight, written);
+            assert_eq!(gateway.max_in_flight, if written == Some(100) { 100 } else { 64 });
+        }
+    }
+
+    #[test]
     fn every_limit_reaches_the_gateway() {
         let mut config = named("openai/x");
         let seconds = Duration::from_secs;
         config.model.max_tokens = Some(9);
         config.gateway = GatewayConfig {
-            max_in_flight: 100,
+            max_in_flight: Some(100),
             requests_per_minute: Some(1),
             tokens_per_minute: Some(2),
             max_waiting: 3,

@@ -237,12 +237,24 @@ fn a_disk_that_fills_up_leaves_the_earlier_report() {
 }
 
 #[test]
-fn a_report_within_the_corpus_is_pointed_out() {
+fn a_report_within_the_corpus_is_cited_by_no_later_run() {
     let place = Place::with_docs();
-    let ran = place.run([QUESTION, "--corpus", ".", "--out", "docs/report"]);
-    assert!(ran.code == 0 && ran.err.contains("note: the folder of --out lies in the corpus"), "{ran:?}");
-    let ran = place.run([QUESTION, "--corpus", "docs", "--out", "elsewhere"]);
-    assert!(ran.code == 0 && !ran.err.contains("lies in the corpus"), "{ran:?}");
+    let cited = |ran: &Ran| -> Vec<_> {
+        let json = ran.json();
+        let citations = json["citations"].as_array().unwrap().iter();
+        citations.map(|citation| (citation["file"].to_string(), citation["quote"].to_string())).collect()
+    };
+    let ask = || place.run([QUESTION, "--corpus", "docs", "--out", "docs/report", "--output", "json"]);
+    let first = ask();
+    fs::write(place.path("docs/answer.txt"), place.run([QUESTION, "--corpus", "docs"]).out).unwrap();
+    for _ in 0..2 {
+        let again = ask();
+        assert!(again.code == 0 && cited(&again) == cited(&first) && !cited(&first).is_empty(), "{again:?}");
+        let told = ["files were skipped: report of an earlier run (3), ", ", stored text of an earlier report (1)"];
+        assert!(told.iter().all(|told| again.err.contains(told)), "{again:?}");
+    }
+    let named = place.run([QUESTION, "--corpus", "docs/answer.txt", "--output", "json"]);
+    assert!(!cited(&named).is_empty(), "a file that is named is read, whatever it is: {named:?}");
 }
 
 #[test]

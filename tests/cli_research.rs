@@ -91,7 +91,7 @@ fn the_folder_holds_what_standard_output_says() {
     assert_eq!(&written, report);
     let logged: Vec<Value> = read("events.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(logged, events);
-    assert!(read("report.md").starts_with(&format!("# {QUESTION}\n")));
+    assert!(read("report.md").contains(&format!("-->\n\n# {QUESTION}\n")));
     assert!(read("report.html").contains(&format!("<h1 dir=\"auto\">{QUESTION}</h1>")));
     let left: Vec<_> = fs::read_dir(place.path("a/report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 5, "{left:?}");

@@ -35,7 +35,8 @@ Exit codes:
   4    a language model's provider or its key; with --require-model also a report of which the rules
        did a step in place of the model
   5    the deadline passed, or the budget allows no call of the model, and nothing was found
-  6    a report with a part missing, whatever the cause
+  6    a report with a part missing, whatever the cause, or with an answer that was cut at a limit
+       of its model
   7    every part was worked on to its end, and nothing was found
   130  interrupted, with what was found until then";
 

@@ -127,7 +127,16 @@ pub(super) fn style() -> TextStyle {
 
 /// How wide text on a terminal of this size is.
 fn columns(size: Option<(Width, Height)>) -> usize {
-    size.map_or(80, |(width, _)| usize::from(width.0)).clamp(20, WIDEST)
+    width(size).clamp(20, WIDEST)
+}
+
+/// The columns of a terminal of this size; where it does not tell, those of the variable `COLUMNS`, or else 80.
+pub(super) fn width(size: Option<(Width, Height)>) -> usize {
+    size.map_or_else(|| told(std::env::var("COLUMNS").ok().as_deref()), |(width, _)| usize::from(width.0))
+}
+
+fn told(columns: Option<&str>) -> usize {
+    columns.and_then(|columns| columns.trim().parse().ok()).filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 /// Whether a terminal may get escapes of our own: the user does not forbid them, and the terminal can more than print.
@@ -153,6 +162,15 @@ mod tests {
             assert!(told.starts_with("error: ") && told.lines().count() > 1 && !told.contains('\u{1b}'), "{told}");
             let is_indented = told.lines().nth(1).is_some_and(|line| line.starts_with("       "));
             assert_eq!(is_indented, begins == "       ", "{told}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_tell_its_width_has_that_of_the_environment() {
+        assert_eq!(width(Some((Width(40), Height(9)))), 40);
+        for (columns, expected) in [(Some("120"), 120), (Some("0"), 80), (Some("wide"), 80), (Some(""), 80), (None, 80)]
+        {
+            assert_eq!(told(columns), expected, "{columns:?}");
         }
     }
 

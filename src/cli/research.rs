@@ -96,9 +96,6 @@ async fn research(
     }
     notes.iter().chain(&keys::note(config, keys::is_set)).for_each(|note| progress.note(note));
     useless_flags(config, settings).iter().for_each(|note| progress.note(note));
-    if args.out.as_deref().is_some_and(|out| corpus.iter().any(|corpus| is_within(out, corpus))) {
-        progress.note("the folder of --out lies in the corpus, so that a later run reads this report as a document");
-    }
     let (watcher, stop, since) = (progress.clone(), signals.clone(), Instant::now());
     let started = described.on_index(move |step| {
         watcher.index(&step);
@@ -159,10 +156,6 @@ async fn unless_signalled(
 fn missing(path: &Path) -> Option<Error> {
     let source = std::fs::metadata(path).err()?;
     Some(Error::Corpus(CorpusError::of_path(path, source)))
-}
-
-fn is_within(inner: &Path, outer: &Path) -> bool {
-    matches!((inner.canonicalize(), outer.canonicalize()), (Ok(inner), Ok(outer)) if inner.starts_with(&outer))
 }
 
 /// Only the plan. Nobody listens to signals: there is nothing to end in order.

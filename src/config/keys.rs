@@ -164,7 +164,7 @@ pub static KEYS: &[Key] = &[
         "how often a model plans").flag("--iterations"),
     key("gateway.max_in_flight", Kind::Count(1, 100_000), Rule::Lower, "CALLBOARD_GATEWAY_MAX_IN_FLIGHT",
         |config| &mut config.gateway.max_in_flight,
-        "calls of the model in flight, and where the gateway begins; the default, 64, begins with 8 and finds how many the provider holds"),
+        "calls of the model in flight, from the first on; without it the gateway begins with 8 and finds how many the provider holds, up to 64"),
     key("gateway.requests_per_minute", Kind::Count(1, MANY), Rule::Lower, "CALLBOARD_GATEWAY_REQUESTS_PER_MINUTE",
         |config| &mut config.gateway.requests_per_minute,
         "calls that start in a minute"),

@@ -105,9 +105,9 @@ pub struct ResearchConfig {
 /// `[gateway]`: how the model may be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
-    /// Calls of a model in flight, 1 to 100,000, and where the gateway begins. The default, 64, is the limit of all models: a model begins
-    /// with 8, and the gateway finds how many its provider holds.
-    pub max_in_flight: usize,
+    /// Calls of a model in flight, 1 to 100,000, from the first on; refusals lower it. `None` begins with 8, and the gateway finds how many
+    /// its provider holds, up to 64.
+    pub max_in_flight: Option<usize>,
     /// Calls that start in a minute; `None` is no limit.
     pub requests_per_minute: Option<u64>,
     /// Tokens in a minute, of requests and replies together; `None` is no limit.
@@ -160,7 +160,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         let (model, gateway) = (ModelLimits::default(), GatewayLimits::default());
         Self {
-            max_in_flight: gateway.max_in_flight,
+            max_in_flight: model.max_in_flight,
             requests_per_minute: model.requests_per_minute,
             tokens_per_minute: model.tokens_per_minute,
             max_waiting: gateway.max_waiting,

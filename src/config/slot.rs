@@ -35,6 +35,8 @@ macro_rules! slot {
 
 slot!(usize, Count, |count: u64| count.try_into().ok(), |count: usize| u64::try_from(count).ok());
 slot!(u32, Count, |count: u64| count.try_into().ok(), |count: u32| Some(u64::from(count)));
+slot!(Option<usize>, Count, |count: u64| count.try_into().ok().map(Some), |count: Option<usize>| count
+    .map(|n| n as u64));
 slot!(Option<u64>, Count, |count: u64| Some(Some(count)), |count: Option<u64>| count);
 slot!(Duration, Time, Some, Some);
 slot!(Option<Money>, Money, |money: Money| Some(Some(money)), |money: Option<Money>| money);

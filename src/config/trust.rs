@@ -3,6 +3,8 @@
 //! Whoever hands somebody a folder must not get his documents sent to an address, his key read out of another variable,
 //! or his money spent. So such a file may choose the rules, lower limits, and name what lies in its own folder.
 
+use callboard_actors::gateway::GatewayLimits;
+
 use super::BUILTIN;
 use super::error::ConfigError;
 use super::keys::{Key, Name, Rule};
@@ -55,7 +57,8 @@ fn broken(
     if *is_trusted {
         return None;
     }
-    let before = below.get(&entry.name).and_then(|setting| setting.value.as_ref());
+    let unset = unset(&entry.name);
+    let before = below.get(&entry.name).and_then(|setting| setting.value.as_ref()).or(unset.as_ref());
     let why = match rule {
         Rule::BuiltinOnly if *value == Value::Text(BUILTIN.to_owned()) => return None,
         Rule::Inside if is_inside(value) => return None,
@@ -74,6 +77,12 @@ fn broken(
         quoted(folder)
     );
     Some((format!("{why}, because you have not trusted this folder"), advice))
+}
+
+/// What holds where nobody set a limit that is there all the same.
+fn unset(name: &Name) -> Option<Value> {
+    let places = || u64::try_from(GatewayLimits::default().max_in_flight).ok().map(Value::Count);
+    if *name == Name::Key("gateway.max_in_flight") { places() } else { None }
 }
 
 fn rule(name: &Name) -> Rule {

@@ -17,6 +17,7 @@ use super::read::{Skip, read, title};
 use super::repeats::Fingerprint;
 use super::walk::{Found, Stamp, failure, too_large};
 use super::{CorpusError, CorpusOptions};
+use crate::report::own::written_by_us;
 
 /// A document that was just read.
 pub(super) struct Fresh {
@@ -171,7 +172,11 @@ fn document(found: &Found, bytes: Vec<u8>, stopped: &AtomicBool) -> Result<Fresh
     let go_on = || if stopped.load(Ordering::Relaxed) { Err(Skip::because("broken off")) } else { Ok(()) };
     let raw = sha256(&bytes);
     go_on()?;
-    let extract = read(found.format, &decode(bytes)?)?;
+    let text = decode(bytes)?;
+    if let Some(reason) = written_by_us(&found.file, &raw, &text).filter(|_| !found.is_named) {
+        return Err(Skip::because(reason));
+    }
+    let extract = read(found.format, &text)?;
     go_on()?;
     let title = title(&extract, std::path::Path::new(&found.file));
     let english = language(&extract.text) == Language::English;

@@ -49,6 +49,8 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) format: Format,
     pub(super) stamp: Stamp,
+    /// The user named it, and not a folder in which it lies.
+    pub(super) is_named: bool,
 }
 
 /// A file that is not read.
@@ -223,7 +225,10 @@ impl Lister<'_> {
             Ok(_) if metadata.len() > self.options.max_file_bytes => {
                 self.leave(corpus, file, too_large(self.options.max_file_bytes));
             }
-            Ok(format) => self.walked.found.push(Found { corpus, file, path, format, stamp: Stamp::of(metadata) }),
+            Ok(format) => {
+                let (stamp, is_named) = (Stamp::of(metadata), self.roots[corpus].is_file);
+                self.walked.found.push(Found { corpus, file, path, format, stamp, is_named });
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use callboard_actors::research::inert::plain;
 use callboard_actors::research::{Citation, FindingEntry, Report, SkippedFile, Status};
 use sha2::{Digest, Sha256};
 
+use super::own::META;
 use super::sources::{Sources, path, trail};
 use super::unread::{self, Shown};
 use super::words;
@@ -42,7 +43,7 @@ fn head(report: &Report) -> String {
         base64(&Sha256::digest(STYLE))
     );
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{META}\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\

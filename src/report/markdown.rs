@@ -6,13 +6,14 @@ use callboard_actors::research::assemble::{Headings, answer_markdown};
 use callboard_actors::research::inert::markdown as inert;
 use callboard_actors::research::{Citation, Report, SkippedFile};
 
+use super::own::COMMENT;
 use super::sources::{Sources, path, trail};
 use super::unread::{self, Shown};
 use super::words;
 
 /// The report as CommonMark.
 pub fn markdown(report: &Report, sources: &Sources) -> String {
-    let mut page = format!("# {}\n\n", inert(report.question.trim()));
+    let mut page = format!("{COMMENT}\n\n# {}\n\n", inert(report.question.trim()));
     page.push_str(&answer_markdown(report, Headings::UnlessAlone));
     list(&mut page, words::NOT_FOUND, &report.not_found);
     list(&mut page, words::NOTES, &report.notes);
@@ -70,6 +71,8 @@ mod tests {
     fn it_reads_as_written() {
         let (report, sources) = sample::report();
         let expected = "\
+<!-- A report of `callboard research`, which reads it in no later run. -->
+
 # How does a supervisor learn that an agent died, and what is a dead letter?
 
 ## How does a supervisor learn that an agent died?

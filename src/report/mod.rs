@@ -7,6 +7,7 @@ pub mod files;
 mod html;
 pub mod json;
 mod markdown;
+pub(crate) mod own;
 #[cfg(test)]
 mod sample;
 mod sources;

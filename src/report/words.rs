@@ -11,13 +11,19 @@ pub(super) const SKIPPED: &str = "Skipped files";
 pub(super) const SOURCES: &str = "Sources";
 pub(super) const UNREAD: &str = "Retrieved and not read";
 
+/// What a status is for people.
+pub(super) const STATUSES: [&str; 4] = ["Complete", "Partial", "No evidence", "Failed"];
+
+/// In the last line of a report, as text and as Markdown.
+pub(super) const IN_ALL: &str = " for the index. Run ";
+
 /// The status for people.
 pub(super) fn status(status: Status) -> &'static str {
     match status {
-        Status::Complete => "Complete",
-        Status::Partial => "Partial",
-        Status::NoEvidence => "No evidence",
-        Status::Failed => "Failed",
+        Status::Complete => STATUSES[0],
+        Status::Partial => STATUSES[1],
+        Status::NoEvidence => STATUSES[2],
+        Status::Failed => STATUSES[3],
     }
 }
 

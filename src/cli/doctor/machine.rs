@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use callboard::actors::gateway::GatewayLimits;
 use callboard::config::Config;
 use callboard::corpus::CorpusOptions;
 
@@ -68,7 +69,8 @@ pub(super) fn disk() -> Check {
 /// Open files, cores and memory.
 pub(super) fn limits(config: &Config) -> Check {
     const NAME: &str = "limits";
-    let needed = config.gateway.max_in_flight as u64 + FILES;
+    let in_flight = config.gateway.max_in_flight.unwrap_or(GatewayLimits::default().max_in_flight);
+    let needed = in_flight as u64 + FILES;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
     let memory = memory.map_or_else(String::new, |bytes| format!(", {} of memory available", size(bytes)));
@@ -173,7 +175,7 @@ mod tests {
     fn too_few_open_files_are_told() {
         let mut config = Config::default();
         assert!(limits(&config).hint.is_empty());
-        config.gateway.max_in_flight = 100_000;
+        config.gateway.max_in_flight = Some(100_000);
         if open_files().is_some_and(|files| files < 100_128) {
             assert!(limits(&config).hint.contains("ulimit -n 100128"));
         }

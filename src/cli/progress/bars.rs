@@ -199,7 +199,7 @@ impl Bars {
 const BEFORE: usize = 9;
 
 fn columns() -> usize {
-    terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
+    output::width(terminal_size::terminal_size_of(std::io::stderr()))
 }
 
 /// The cells of a share of the way, where there is room for them.

@@ -24,9 +24,22 @@ impl Draft {
     /// Its last lines, in so many columns.
     pub(super) fn tail(&self, columns: usize) -> String {
         let paragraphs = self.0.lines().filter(|line| !line.trim().is_empty());
-        let wrapped: String = paragraphs.map(|line| wrap(plain(line).trim(), Some(columns), "  ", "  ")).collect();
+        let wrapped: String = paragraphs.map(|line| paragraph(line, columns)).collect();
         let lines: Vec<&str> = wrapped.lines().collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+}
+
+/// As in the report: a heading is set off, and has no marks.
+fn paragraph(line: &str, columns: usize) -> String {
+    let line = plain(line);
+    let text = line.trim_start_matches('#');
+    match text.len() < line.len() && (text.is_empty() || text.starts_with(' ')) {
+        true if text.trim().is_empty() => String::new(),
+        true => {
+            wrap(text.trim(), Some(columns), "", "").lines().map(|line| format!("\u{1b}[1m{line}\u{1b}[0m\n")).collect()
+        }
+        false => wrap(line.trim(), Some(columns), "  ", "  "),
     }
 }
 
@@ -39,7 +52,13 @@ mod tests {
         let mut draft = Draft::default();
         draft.push("## Part\n\nOne two three ");
         draft.push("four five\u{1b}[2J.");
-        assert_eq!(draft.tail(12), "  ## Part\n  One two\n  three four\n  five␛[2J.");
+        assert_eq!(draft.tail(12), "\u{1b}[1mPart\u{1b}[0m\n  One two\n  three four\n  five␛[2J.");
+        draft.push("\n#4 of C# it\n\n###");
+        assert!(
+            draft.tail(12).ends_with("  five␛[2J.\n  #4 of C#\n  it"),
+            "a heading that has no words yet: {}",
+            draft.tail(12)
+        );
         (0..100).for_each(|n| draft.push(&format!("\nline {n}")));
         assert_eq!(draft.tail(80).lines().count(), LINES);
         assert!(draft.tail(80).ends_with("line 99"));

@@ -158,8 +158,16 @@ fn is_sentence(text: &str, language: Language) -> bool {
         || is_record(text)
 }
 
-/// A sentence that only sends the reader elsewhere.
+/// A sentence that only sends the reader elsewhere. Where a sentence of its own follows a colon (`See the handbook: ..`), that
+/// one is what is said.
 pub(super) fn is_pointer(text: &str) -> bool {
+    if let Some((_, said)) = text.split_once(':')
+        && said.starts_with(char::is_whitespace)
+        && said.split_whitespace().count() > MIN_WORDS
+        && said.ends_with(['.', '!'])
+    {
+        return is_pointer(said.trim_start());
+    }
     let low = text.to_lowercase();
     let openings = [
         "see ",

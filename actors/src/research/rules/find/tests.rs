@@ -57,6 +57,20 @@ fn a_quote_is_the_stored_bytes() {
 }
 
 #[test]
+fn a_pointer_hides_no_sentence_behind_its_colon() {
+    let fee = "The membership fee is 40 euros a month.";
+    for pointer in ["See the handbook:", "For more information, see the handbook:\n", "Refer to the handbook:"] {
+        let text = format!("{pointer} {fee} It is paid in advance.");
+        let found = ask("How high is the membership fee?", vec![passage("a", &[], &text)]);
+        assert!(quotes(&found).iter().any(|quote| quote.contains(fee)), "{pointer}");
+    }
+    for text in ["See the handbook: the membership fee.", "See the handbook: see chapter 4 for the membership fee."] {
+        let found = ask("How high is the membership fee?", vec![passage("a", &[], text)]);
+        assert!(quotes(&found).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn a_caption_and_a_heading_speak_for_what_stands_under_them() {
     let text = "wal_level (enum)\n\nDetermines how much information is written to the log.\n\n\
                 fsync (boolean)\n\nMakes sure that updates are physically written to disk.";

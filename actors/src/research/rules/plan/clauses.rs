@@ -171,11 +171,17 @@ fn inverts(words: &[&str], low: &[String], start: usize, at: usize) -> bool {
             && !is_about_it
             && (auxiliary(at + 1) || (of_a_noun && auxiliary(at + 2)))
     };
+    let tied = |at: usize| low.get(at).is_some_and(|word| is_tie(word));
     let is_listed = || {
         let comma = (at..words.len()).find(|at| words[*at].ends_with(','));
-        comma.is_some_and(|comma| asks(comma + 1 + usize::from(low.get(comma + 1).is_some_and(|word| is_tie(word)))))
+        let and = (at..words.len()).find(|at| tied(*at + 1));
+        [comma, and].into_iter().flatten().any(|end| asks(end + 1 + usize::from(tied(end + 1))))
     };
-    asks(start) && asks(at) && low.get(at + 2).is_some() && (!relative || is_listed())
+    // `who writes it`: the subject is asked for, so no auxiliary stands there.
+    let is_verb = |verb: &String| verb.len() > 3 && verb.ends_with('s');
+    let asks_who = |at: usize| low[at] == "who" && low.get(at + 1).is_some_and(is_verb);
+    let begins = |at: usize| asks(at) || asks_who(at);
+    begins(start) && begins(at) && low.get(at + 2).is_some() && (!relative || is_listed())
 }
 
 /// `at which temperature`: whether a preposition stands before an interrogative.

@@ -120,6 +120,17 @@ fn a_list_of_clauses_is_parted_at_its_commas() {
         let question = format!("When is the oven cleaned, {low}, and how are backups made?");
         check(&question, &[ends[0], middle, ends[1]]);
     }
+    let wal = ["What is WAL?", "Who writes WAL?", "Why does WAL grow?"];
+    for end in ["it, and why does it grow?", "it, why does it grow?", "it and why does it grow?"] {
+        check(&format!("What is WAL, who writes {end}"), &wal);
+    }
+    check(
+        "Why does WAL grow, who writes the segments, and when is the oven cleaned?",
+        &["Why does WAL grow?", "Who writes the segments?", ends[0]],
+    );
+    for question in ["Where is the editor, who writes the news?", "Where is Anna, who writes books, paid?"] {
+        check(question, &[question]);
+    }
     // What is said of the oven is no question.
     check(
         "Where is the oven, which is hot, and how are backups made?",
