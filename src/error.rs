@@ -1,8 +1,8 @@
 //! What can stop a research before it has a report, or an ask before it has an answer? One enum; each error says what to do and which exit code it has.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
 
+use callboard_actors::agent::WorkError;
 use callboard_actors::chat_agent::ChatAgentError;
 use callboard_actors::error::{AskError, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError};
 use callboard_actors::supervisor::{AddError, TaskError};
@@ -17,6 +17,7 @@ use crate::exit::ExitStatus;
 use crate::mock_llm::{MockError, ScriptError, UnknownFault};
 use crate::providers::ProviderError;
 use crate::testkit::RecordingError;
+use crate::write_error::WriteError;
 
 /// What the facade's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -126,6 +127,12 @@ pub enum Error {
     /// A report could not be written to a folder.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A search that the program makes itself.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// Work that an agent of the program's own started.
+    #[error(transparent)]
+    Work(#[from] WorkError),
     /// A message was not taken; it is dropped.
     #[error(transparent)]
     Tell(TellError<()>),
@@ -192,6 +199,8 @@ impl Error {
             Self::Call(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Write(error) => error.code(),
+            Self::Retrieve(error) => error.code(),
+            Self::Work(error) => error.code(),
             Self::Tell(error) => error.code(),
             Self::Task(error) => error.code(),
             Self::Add(error) => error.code(),
@@ -270,6 +279,8 @@ impl Error {
             Self::Call(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Store(error) => error.hint().to_owned(),
+            Self::Retrieve(error) => error.hint().to_owned(),
+            Self::Work(error) => error.hint().to_owned(),
             Self::Tell(error) => error.hint().to_owned(),
             Self::Task(error) => error.hint().to_owned(),
             Self::Add(error) => error.hint().to_owned(),
@@ -304,6 +315,8 @@ impl Error {
             Self::Call(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
             Self::Write(error) => error.is_retryable(),
+            Self::Retrieve(error) => error.is_retryable(),
+            Self::Work(error) => error.is_retryable(),
             Self::Tell(error) => error.is_retryable(),
             Self::Task(error) => error.is_retryable(),
             Self::Add(error) => error.is_retryable(),
@@ -338,7 +351,7 @@ impl Error {
             Self::Io(_) | Self::Replies(_) | Self::NoCacheFolder | Self::Feature { .. } | Self::Sources(_) => {
                 ExitStatus::Input
             }
-            Self::Store(_) | Self::Write(_) | Self::Recording(_) => ExitStatus::Input,
+            Self::Retrieve(_) | Self::Store(_) | Self::Write(_) | Self::Recording(_) => ExitStatus::Input,
             #[cfg(feature = "mock_llm")]
             Self::Mock(_) | Self::Script(_) | Self::Fault(_) => ExitStatus::Input,
             Self::Call(ModelError::BudgetExhausted(_)) => ExitStatus::Limit,
@@ -351,19 +364,14 @@ impl Error {
             Self::IndexDeadline | Self::Budget(_) | Self::Start(StartError::Budget(_)) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
-            Self::Tell(_) | Self::Task(_) | Self::Add(_) | Self::Tool(_) | Self::Probe(_) => ExitStatus::Internal,
+            Self::Work(_) | Self::Tell(_) | Self::Task(_) | Self::Add(_) | Self::Tool(_) | Self::Probe(_) => {
+                ExitStatus::Internal
+            }
         }
     }
 }
 
 callboard_actors::shown_to_people!(Error);
-
-/// By hand: the text has it, and so it is no source.
-impl From<RetrieveError> for Error {
-    fn from(error: RetrieveError) -> Self {
-        Self::Sources(error)
-    }
-}
 
 impl From<AskError> for Error {
     fn from(error: AskError) -> Self {
@@ -379,62 +387,6 @@ impl<M> From<TellError<M>> for Error {
             _ => TellError::Overloaded(()),
         })
     }
-}
-
-/// A report could not be written to a folder.
-#[derive(Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The path is there and is not a folder.
-    #[error("{} is not a folder", path.display())]
-    NotAFolder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The operating system refused; nothing of the report was put in place unless the message says so.
-    #[error("cannot write {}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-}
-
-impl WriteError {
-    /// A stable name for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotAFolder { .. } => "out_not_a_folder",
-            Self::Io { source, .. } if is_full(source) => "disk_full",
-            Self::Io { .. } => "out_not_writable",
-        }
-    }
-
-    /// What the reader can do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotAFolder { .. } => "choose a folder, or a name that is not taken".into(),
-            Self::Io { source, .. } if is_full(source) => {
-                "free some space and try again, or choose a folder on another disk".into()
-            }
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-                "a folder has the name of a file of the report: move it away, or choose another folder".into()
-            }
-            Self::Io { .. } => "choose a folder in which you may write".into(),
-        }
-    }
-
-    /// Whether writing again may succeed.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if is_full(source))
-    }
-}
-
-callboard_actors::shown_to_people!(WriteError);
-
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

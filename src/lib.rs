@@ -63,11 +63,12 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 ///   `max_output = 4096`, `sequential`, `needs_approval`.
 pub use callboard_macros::tool;
 pub use choice::ModelChoice;
-pub use error::{Error, Result, WriteError};
+pub use error::{Error, Result};
 pub use exit::ExitStatus;
 #[cfg(feature = "research")]
 pub use research::{Finished, ModelActivity, Research, ResearchRun, plan, research};
 pub use runtime::Runtime;
+pub use write_error::WriteError;
 
 pub mod blocking;
 mod cache_folder;
@@ -95,6 +96,7 @@ pub mod store;
 pub mod telemetry;
 pub mod testkit;
 pub mod tools;
+mod write_error;
 
 /// The programs in the README are compiled and run with the documentation's tests.
 #[cfg(doctest)]

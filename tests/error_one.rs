@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 
-use callboard::actors::error::{AskError, ModelError, StartError, StoreError, TellError, ToolError};
+use callboard::actors::agent::WorkError;
+use callboard::actors::error::{AskError, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError};
 use callboard::actors::supervisor::{AddError, TaskError};
 use callboard::config::{ConfigError, Place};
 use callboard::corpus::CorpusError;
@@ -43,6 +44,8 @@ fn every_error_becomes_one_of_the_library_by_a_question_mark_and_says_the_same()
         ConfigError::Syntax { place: place(), message: x() };
         CorpusError::DiskFull { path: "x".into(), source: full() };
         WriteError::Io { path: "x".into(), source: full() };
+        RetrieveError::Unavailable(x());
+        WorkError::Overloaded;
         TellError::Overloaded(());
         TaskError::Failed(x());
         AddError::TooMany(1);
@@ -56,6 +59,7 @@ fn every_error_becomes_one_of_the_library_by_a_question_mark_and_says_the_same()
     for (error, whole) in all {
         let (text, shown, source) = &error.3;
         // The reason is in the text or in the source, and once in what a `main` shows.
+        assert!(source.as_ref().is_none_or(|source| !text.contains(source)), "{text}");
         let reason = source.iter().map(|source| format!(": {source}")).collect::<String>();
         assert_eq!(*shown, format!("{text}{reason}\n  hint: {}", error.2));
         assert_eq!(error, whole);

@@ -113,6 +113,20 @@ fn passing() -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
     Err(ToolError::Unavailable("it is being cleaned".to_owned()))?
 }
 
+/// The same in the library's error.
+#[tool(attempts = 2)]
+fn ours() -> callboard::Result<u32> {
+    TRIES.fetch_add(1, Ordering::SeqCst);
+    Err(ToolError::Unavailable("it is being cleaned".to_owned()))?
+}
+
+/// An error of the library, with the reason that it has as its source.
+#[tool]
+fn full() -> callboard::Result<u32> {
+    let source = std::io::ErrorKind::StorageFull.into();
+    Err(callboard::WriteError::Io { path: "x".into(), source })?
+}
+
 static TRIES: AtomicU32 = AtomicU32::new(0);
 
 #[tokio::test]
@@ -121,16 +135,19 @@ async fn a_tool_fails_with_an_error_of_any_type() {
         .calls("own", json!({}))
         .and_calls("boxed", json!({}))
         .and_calls("passing", json!({}))
+        .and_calls("ours", json!({}))
+        .and_calls("full", json!({}))
         .and_calls("made", json!({}))
         .says("so");
     let runtime = Runtime::with_model("scripted/model", model).unwrap();
     let made = DynamicTool::typed("made", "Fails.", |_: Nothing, _context| async { Err::<String, _>(Closed) }).unwrap();
-    let spec = runtime.agent("assistant").tool(own).tool(boxed).tool(passing).tool(made);
+    let spec = runtime.agent("assistant").tool(own).tool(boxed).tool(passing).tool(ours).tool(full).tool(made);
     let answer = spec.start().unwrap().ask("x").await.unwrap();
     let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &*turn.text).collect();
     let closed = "error: the shop is closed";
-    assert_eq!(told, [closed, closed, "error: it is not available at the moment: it is being cleaned", closed]);
-    assert_eq!(TRIES.load(Ordering::SeqCst), 2);
+    let away = "error: it is not available at the moment: it is being cleaned";
+    assert_eq!(told, [closed, closed, away, away, "error: cannot write x: no storage space", closed]);
+    assert_eq!(TRIES.load(Ordering::SeqCst), 4);
 }
 
 /// No arguments.

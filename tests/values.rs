@@ -157,13 +157,14 @@ fn a_provider_is_not_made_for_a_model_without_a_name_or_a_vendor_without_its_key
         ollama("", None, None).err(),
     ];
     // The vendors themselves want a key, and a server of one's own need not.
-    let keyless: [fn(_) -> _; 4] = [
-        |base| OpenAi::new("m", None, base).err(),
-        |base| OpenAiResponses::new("m", None, base).err(),
-        |base| Anthropic::new("m", None, base).err(),
-        |base| gemini("m", None, base).err(),
+    let keyless: [fn(_, _) -> _; 4] = [
+        |key, base| OpenAi::new("m", key, base).err(),
+        |key, base| OpenAiResponses::new("m", key, base).err(),
+        |key, base| Anthropic::new("m", key, base).err(),
+        |key, base| gemini("m", key, base).err(),
     ];
-    for made in keyless {
+    for (made, key) in keyless.into_iter().flat_map(|made| [(made, None), (made, Some("")), (made, Some(" "))]) {
+        let made = |base| made(key.map(Into::into), base);
         let error = made(None).expect("it is refused");
         assert_eq!((error.code(), error.is_retryable()), ("provider_key_missing", false), "{error}");
         assert!(error.hint().contains("_API_KEY") && error.hint().contains("`base_url`"), "{}", error.hint());

@@ -165,10 +165,34 @@ fn what_was_said_before_another_end_is_looked_at_too_and_the_error_stays_what_it
                 );
                 assert!(partial.metrics.model_calls > 0);
             }
-            // Nobody can look at it any more.
+            // There is half a second for it when the time is over.
             let (agent, _) = start(AskLimits { time: SECOND + SECOND / 2, ..no_limit() }, "noted");
             let late = agent.ask("x").await.unwrap_err();
             assert_eq!((late.code(), late.partial().unwrap().text.as_str()), ("limit_time", ""));
+        }
+    });
+}
+
+#[test]
+fn the_text_of_each_turn_is_looked_at_and_what_there_is_when_the_time_is_over() {
+    simulated(1, |runtime| async move {
+        let two = AskLimits { turns: 2, ..AskLimits::default() };
+        let short = AskLimits { time: SECOND + SECOND / 2, ..AskLimits::default() };
+        for (first, limits, takes, code, left) in [
+            ("a secret", two.clone(), SECOND, "limit_turns", 0),
+            ("plain", two, SECOND, "limit_turns", 5),
+            ("a secret", short.clone(), SECOND / 4, "limit_time", 0),
+            ("plain", short, SECOND / 4, "limit_time", 3),
+        ] {
+            let (gateway, _) = model(&runtime, move |request| {
+                let text = if told(request).is_empty() { first } else { "harmless" };
+                Ok(ChatReply { text: text.to_owned(), ..calls(&[("note", json!({"at": told(request).len()}))]) })
+            });
+            let (rail, _) = Rail::new(takes, no_secrets);
+            let note = quick("note", |_| Ok("noted".to_owned()));
+            let error = spec(&gateway).limits(limits).tool(note).guard_output(rail).start().unwrap().ask("x").await;
+            let error = error.unwrap_err();
+            assert_eq!((error.code(), error.partial().unwrap().turns.len()), (code, left), "{first}");
         }
     });
 }

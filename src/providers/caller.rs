@@ -131,6 +131,11 @@ impl<F> std::fmt::Debug for Caller<F> {
     }
 }
 
+/// The key, if there is more to it than spaces: a variable may be set to nothing.
+pub(super) fn a_key(key: Option<SecretString>) -> Option<SecretString> {
+    key.filter(|key| !key.expose_secret().trim().is_empty())
+}
+
 /// Where a model is called, and where the models are listed.
 pub(super) struct Place {
     pub(super) url: Url,
@@ -301,7 +306,7 @@ impl<F: Format> Caller<F> {
     fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
         match key {
-            Some(key) if holds(said, key.as_bytes()) => {
+            Some(key) if memchr::memmem::find(said, key.as_bytes()).is_some() => {
                 String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
             }
             _ => said.into(),
@@ -387,11 +392,6 @@ pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
 fn without_secrets(address: &str) -> String {
     let shown = address.rsplit('@').next().unwrap_or_default();
     shown.split(['?', '#']).next().unwrap_or_default().to_owned()
-}
-
-/// Whether `part` is in `whole`. Nearly everywhere its first byte decides that it is not.
-fn holds(whole: &[u8], part: &[u8]) -> bool {
-    whole.windows(part.len()).any(|here| here.first() == part.first() && here == part)
 }
 
 /// What a successful reply is.

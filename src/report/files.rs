@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::json::{self, ErrorEntry, Layout};
 use super::{Sources, html, markdown};
-use crate::error::WriteError;
+use crate::write_error::WriteError;
 
 /// The files beside `sources/`, in the order in which they are put in place.
 const FILES: [&str; 4] = ["events.jsonl", "report.md", "report.html", "report.json"];

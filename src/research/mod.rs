@@ -24,10 +24,11 @@ use callboard_actors::supervisor::{Crew, Run, RunEvents, RunOptions, plan_with_m
 use crate::choice::{Kept, ModelChoice};
 pub use crate::config::{BY_RULES, WITH_MODEL};
 use crate::corpus::{Corpus, CorpusOptions, IndexProgress};
-use crate::error::{Error, MAX_QUESTION_BYTES, Result, WriteError};
+use crate::error::{Error, MAX_QUESTION_BYTES, Result};
 use crate::exit::ExitStatus;
 use crate::report::json::ErrorEntry;
 use crate::report::{Sources, files};
+use crate::write_error::WriteError;
 
 mod activity;
 mod ended;

@@ -66,7 +66,7 @@ pub(super) async fn sources(outcome: &Outcome, store: &dyn SourceStore) -> Resul
     let cited: BTreeSet<&str> = cited.chain(unread).collect();
     let mut texts = Vec::with_capacity(cited.len());
     for source in cited {
-        if let Some(text) = store.text(source).await? {
+        if let Some(text) = store.text(source).await.map_err(Error::Sources)? {
             texts.push((source.to_owned(), text));
         }
     }

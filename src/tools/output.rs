@@ -59,7 +59,8 @@ impl<T: ToolOutput> ToolOutput for Option<T> {
     }
 }
 
-/// An error of any type that can be shown: the model is told its text. A [`ToolError`] stays what it is.
+/// An error of any type that can be shown: the model is told its text, of an error of this library, one in a box and one of `anyhow` with
+/// what caused it. A [`ToolError`] stays what it is, also in such a box and as [`Error::Tool`](crate::Error::Tool).
 impl<T: ToolOutput, E: Display + 'static> ToolOutput for Result<T, E> {
     fn into_output(self) -> Result<String, ToolError> {
         self.map_err(of)?.into_output()
@@ -67,14 +68,30 @@ impl<T: ToolOutput, E: Display + 'static> ToolOutput for Result<T, E> {
 }
 
 fn of<E: Display + 'static>(error: E) -> ToolError {
-    let text = error.to_string();
+    // The form in which `anyhow` tells what caused it.
+    let text = format!("{error:#}");
     let error: Box<dyn Any> = Box::new(error);
-    match error.downcast::<ToolError>() {
-        Ok(error) => *error,
-        // What `?` made of one may still be one.
-        Err(error) => match error.downcast::<Box<dyn std::error::Error + Send + Sync>>() {
-            Ok(error) => (*error).into(),
-            Err(_other) => ToolError::Failed(text),
+    // What `?` made of one may still be one.
+    let error = match error.downcast::<ToolError>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
+    let error = match error.downcast::<crate::Error>() {
+        Ok(error) => return of_ours(*error),
+        Err(error) => error,
+    };
+    match error.downcast::<Box<dyn std::error::Error + Send + Sync>>() {
+        Ok(error) => match error.downcast::<crate::Error>() {
+            Ok(error) => of_ours(*error),
+            Err(error) => error.into(),
         },
+        Err(_other) => ToolError::Failed(text),
+    }
+}
+
+fn of_ours(error: crate::Error) -> ToolError {
+    match error {
+        crate::Error::Tool(error) => error,
+        error => (Box::new(error) as Box<dyn std::error::Error + Send + Sync>).into(),
     }
 }

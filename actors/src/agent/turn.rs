@@ -29,6 +29,8 @@ pub enum WorkError {
     Overloaded,
 }
 
+crate::shown_to_people!(WorkError);
+
 impl WorkError {
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
@@ -51,8 +53,6 @@ impl WorkError {
         }
     }
 }
-
-crate::shown_to_people!(WorkError);
 
 /// What an agent can reach while it handles one message.
 pub struct Turn<'a, M: Send + 'static> {

@@ -158,7 +158,7 @@ pub enum ChatAgentError {
     /// The answer is not what it has to be, or nothing at all, after all repairs.
     #[error("the answer is not what was asked for: {problem}")]
     Unfit {
-        /// What is wrong with it; of a typed answer with the name of its type, how many were given, and how the last one begins.
+        /// What is wrong with it; of a typed answer with the name of its type and how many were given.
         problem: String,
         /// What there is, the last answer among it.
         partial: Box<Answer>,

@@ -304,7 +304,6 @@ impl Asking {
             }
             None => None,
         };
-        let refused = refused.or_else(|| handoff.as_ref().and_then(|(_, to)| to.refusal()));
         // Of the agent that was asked, which has one ask at a time: many may have come to this one by a handoff.
         let asked = self.behalf.as_deref().and_then(|behalf| behalf.asked.as_ref()).unwrap_or(&self.agent.host);
         let making = plan.tools.make(made, &context, &plan.guards, &pending, &asked.order);
@@ -314,6 +313,8 @@ impl Asking {
             return Err(pending.waits());
         };
         if let Some((first, to)) = handoff {
+            // Looked at when the others are over, which may have taken their time.
+            let refused = refused.or_else(|| to.refusal());
             let answer = match &refused {
                 Some(error) => super::tools::refused(error),
                 None => to.words(),

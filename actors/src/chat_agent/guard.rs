@@ -1,6 +1,7 @@
 //! Who looks at what goes in, comes out or is done, and who decides about it? Guardrails, which are code, and an approver, who is a person.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -11,8 +12,12 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, AskLimit, ChatAgentError, Ended};
 use super::waits::{AskWait, Stage};
+use crate::chat::Role;
 use crate::error::ToolError;
 use crate::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
+
+/// How long those who look at an output have when the time of the ask is over. It is less than what its asker waits beyond that time.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Whoever guards an agent.
 #[derive(Clone, Default)]
@@ -61,14 +66,16 @@ pub(super) fn look(rails: &[Arc<dyn Guardrail>], what: &Guarded) -> BoxFuture<'s
 pub(super) async fn passed(rails: &[Arc<dyn Guardrail>], mut ended: Ended, until: Instant) -> Ended {
     let (answer, is_answer) = match &ended {
         Ok(answer) => (&**answer, true),
-        Err(error) => match error.partial().filter(|partial| !partial.text.is_empty()) {
-            // What is wrong with an answer may be said in its own words.
+        // What is wrong with an answer may be said in its own words.
+        Err(error) => match error.partial().filter(|partial| !said(partial).is_empty()) {
             Some(partial) => (partial, is_answer(error)),
             None => return ended,
         },
     };
-    let looking = look(rails, &Guarded::Output(answer.text.clone()));
-    let looked = tokio::time::timeout_at(until, looking).await;
+    let what = if ended.is_ok() { answer.text.clone() } else { said(answer) };
+    // What an ask has when its time is over is worth a moment more.
+    let until = if is_answer { until } else { until.max(Instant::now() + MOMENT) };
+    let looked = tokio::time::timeout_at(until, look(rails, &Guarded::Output(what))).await;
     // An answer that nobody has looked at is not given away either.
     let nothing = Answer { metrics: answer.metrics.clone(), ..Answer::default() };
     match looked {
@@ -84,6 +91,14 @@ pub(super) async fn passed(rails: &[Arc<dyn Guardrail>], mut ended: Ended, until
         }
         Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, nothing)),
     }
+}
+
+/// All that the model has said in an ask that has no answer: one text after the other.
+fn said(partial: &Answer) -> String {
+    let turns = partial.turns.iter().filter(|turn| turn.role == Role::Assistant).map(|turn| turn.text.as_str());
+    // A reply that was cut is no turn.
+    let last = Some(partial.text.as_str()).filter(|last| partial.turns.last().is_none_or(|turn| turn.text != *last));
+    turns.chain(last).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether it is about an answer, which is cut or not what it has to be.

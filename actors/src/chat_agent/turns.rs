@@ -35,18 +35,6 @@ pub(super) struct Outcome {
     pub(super) to_others: Option<String>,
 }
 
-/// So much of an answer that does not fit is in the error, in characters; all of it is in what there is so far.
-const SHOWN: usize = 200;
-
-/// The beginning of a text.
-fn beginning(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push_str("...");
-    }
-    shown
-}
-
 /// An ask under way.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -243,9 +231,7 @@ impl Turns {
             return Next::End(Ok(Box::new(self.answer())));
         };
         if *repaired >= form.repairs {
-            let (name, said) = (form.name.clone(), beginning(&self.text));
-            let problem =
-                format!("no `{name}` in {}: {problem}; the last one was {said:?}", count(*repaired + 1, "answer"));
+            let problem = format!("no `{}` in {}: {problem}", form.name, count(*repaired + 1, "answer"));
             return Next::End(Err(ChatAgentError::Unfit { problem, partial: Box::new(self.answer()) }));
         }
         *repaired += 1;

@@ -6,13 +6,17 @@ use std::fmt;
 /// Writes what is wrong, with all its causes, and what to do about it.
 #[doc(hidden)]
 pub fn show(error: &dyn Error, hint: impl AsRef<str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
-    let mut cause = error.source();
+    write!(f, "{}\n  hint: {}", chain(error), hint.as_ref())
+}
+
+/// What is wrong, with all its causes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        write!(f, ": {error}")?;
+        text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    write!(f, "\n  hint: {}", hint.as_ref())
+    text
 }
 
 /// `Debug` of an error that has a `hint()`, for people.

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::shown::chain;
+
 /// A tool call did not work. The text is for the model: it says what to do better.
 #[derive(Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -75,8 +77,8 @@ impl From<std::io::Error> for ToolError {
 }
 
 impl From<Box<dyn std::error::Error + Send + Sync>> for ToolError {
-    /// The text of the error; one that is a [`ToolError`] stays what it is.
+    /// The text of the error with what caused it; one that is a [`ToolError`] stays what it is.
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        error.downcast::<Self>().map_or_else(|error| Self::Failed(error.to_string()), |error| *error)
+        error.downcast::<Self>().map_or_else(|error| Self::Failed(chain(&*error)), |error| *error)
     }
 }

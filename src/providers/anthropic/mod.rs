@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 
-use super::caller::{Caller, Format, Place, Vendor};
+use super::caller::{Caller, Format, Place, Vendor, a_key};
 use super::headers::retry_after;
 use super::http::ProviderError;
 use super::probe::Probe;
@@ -86,7 +86,7 @@ impl Anthropic {
         base_url: Option<&str>,
         keeps_to_schemas: bool,
     ) -> Result<Self, ProviderError> {
-        let place = Place::of(&ANTHROPIC, base_url, "/messages")?;
+        let (place, key) = (Place::of(&ANTHROPIC, base_url, "/messages")?, a_key(key));
         let mut headers = vec![(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION))];
         if let Some(key) = &key {
             headers.push((HeaderName::from_static("x-api-key"), ANTHROPIC.key_header("", key)?));

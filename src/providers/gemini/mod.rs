@@ -26,7 +26,7 @@ pub(crate) static GEMINI: Vendor = Vendor {
 /// The model with this name, at Google or at `base_url`.
 ///
 /// # Errors
-/// [`ProviderError`] when the address is none, or the key cannot be sent.
+/// [`ProviderError`] when the address is none, the key cannot be sent, or there is none and the address is the vendor's own.
 pub fn gemini(
     model: impl Into<String>,
     key: Option<SecretString>,

@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::SecretString;
 
-use super::caller::{Caller, Format, Place, Vendor};
+use super::caller::{Caller, Format, Place, Vendor, a_key};
 use super::headers::{headroom, retry_after};
 use super::http::ProviderError;
 use super::probe::Probe;
@@ -101,7 +101,7 @@ fn caller<F: Format>(
     base_url: Option<&str>,
     path: &str,
 ) -> Result<Caller<F>, ProviderError> {
-    let place = Place::of(vendor, base_url, path)?;
+    let (place, key) = (Place::of(vendor, base_url, path)?, a_key(key));
     let format = format(OPENAI.owns(&place.url));
     let authorization = key.as_ref().map(|key| vendor.key_header("Bearer ", key)).transpose()?;
     let headers = authorization.into_iter().map(|value| (AUTHORIZATION, value)).collect();
