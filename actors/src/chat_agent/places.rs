@@ -145,7 +145,7 @@ impl Limit {
     }
 
     /// Waits as long as those who have what it waits for may end `in_time`. What is over its time at this moment may be about to be
-    /// dropped, so that it has one `timeout` more.
+    /// dropped, so that it has one `timeout` more. Looked at once in each, so that what goes over its time meanwhile has two.
     async fn wait<T>(self, in_time: impl Fn(Instant) -> bool, free: impl Future<Output = T>) -> Option<T> {
         let mut free = pin!(free);
         loop {
