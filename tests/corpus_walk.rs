@@ -216,6 +216,22 @@ fn a_file_that_is_named_is_read_whatever_it_is_called() {
 }
 
 #[test]
+fn a_file_that_is_named_is_read_behind_its_folder_too() {
+    let bench = Bench::new();
+    let report = "<!-- A report of `callboard research`, which reads it in no later run. -->\n\nWe like samovars.\n";
+    let files = [bench.write("notes.conf", TEXT), bench.write("report.md", report)];
+    bench.write("tea.txt", "The tea is kept in a tin that nobody may open.");
+    assert_eq!(bench.docs().0.documents(), 1);
+    for (first, second) in [(0, 1), (1, 0)] {
+        let corpus = bench.open(&[bench.path(), files[first].clone(), files[second].clone()]);
+        let found = |question: &str| search(&corpus, question).passages[0].file.to_string();
+        assert_eq!((found("kettle"), found("samovars")), ("notes.conf".to_owned(), "report.md".to_owned()));
+        let shared = |at: usize| format!("{}: already read as part of another corpus path", files[at].display());
+        assert_eq!(skipped(&corpus), [shared(first), shared(second)]);
+    }
+}
+
+#[test]
 fn overlapping_paths_read_a_file_once() {
     let bench = Bench::new();
     let file = bench.write("sub/kettle.txt", TEXT);

@@ -135,10 +135,10 @@ fn a_project_file_that_nobody_trusts_may_not_lift_anything() {
         ("[model]\nname = \"builtin\"\nmax_cost = 0.4\nmax_tokens = 5", None),
         ("[research]\ncorpus = [\"docs\", \"./not-there\"]\ndeadline = \"5s\"\nmax_researchers = 4", None),
         ("[gateway]\nattempts = 3\nrequests_per_minute = 1", None),
-        ("[gateway]\nmax_in_flight = 64", None),
+        ("[gateway]\nmax_in_flight = 8", None),
         (
-            "[gateway]\nmax_in_flight = 65",
-            Some("gateway.max_in_flight may only be lowered (it is 65, and 64 without this file)"),
+            "[gateway]\nmax_in_flight = 9",
+            Some("gateway.max_in_flight may only be lowered (it is 9, and 8 without this file)"),
         ),
         (
             "[gateway]\nattempts = 4",

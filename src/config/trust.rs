@@ -3,7 +3,7 @@
 //! Whoever hands somebody a folder must not get his documents sent to an address, his key read out of another variable,
 //! or his money spent. So such a file may choose the rules, lower limits, and name what lies in its own folder.
 
-use callboard_actors::gateway::GatewayLimits;
+use callboard_actors::gateway::FIRST_IN_FLIGHT;
 
 use super::BUILTIN;
 use super::error::ConfigError;
@@ -79,9 +79,9 @@ fn broken(
     Some((format!("{why}, because you have not trusted this folder"), advice))
 }
 
-/// What holds where nobody set a limit that is there all the same.
+/// What holds where nobody set a limit that is there all the same: what is written holds from the first call on.
 fn unset(name: &Name) -> Option<Value> {
-    let places = || u64::try_from(GatewayLimits::default().max_in_flight).ok().map(Value::Count);
+    let places = || u64::try_from(FIRST_IN_FLIGHT).ok().map(Value::Count);
     if *name == Name::Key("gateway.max_in_flight") { places() } else { None }
 }
 

@@ -173,7 +173,9 @@ fn document(found: &Found, bytes: Vec<u8>, stopped: &AtomicBool) -> Result<Fresh
     let raw = sha256(&bytes);
     go_on()?;
     let text = decode(bytes)?;
-    if let Some(reason) = written_by_us(&found.file, &raw, &text).filter(|_| !found.is_named) {
+    if !found.is_named
+        && let Some(reason) = written_by_us(&found.file, &raw, &text, found.format.is_page(&text))
+    {
         return Err(Skip::because(reason));
     }
     let extract = read(found.format, &text)?;

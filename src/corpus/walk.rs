@@ -49,7 +49,7 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) format: Format,
     pub(super) stamp: Stamp,
-    /// The user named it, and not a folder in which it lies.
+    /// The user named it, and not only a folder in which it lies.
     pub(super) is_named: bool,
 }
 
@@ -145,16 +145,11 @@ impl Lister<'_> {
         self.walked.left.push(Left { corpus, file, reason });
     }
 
-    /// A file that the user named is read whatever it is called, hidden or not.
     fn named_file(&mut self, corpus: usize, root: &Root) {
         let file = root.given.file_name().or(root.path.file_name()).unwrap_or(root.path.as_os_str());
         let file = shown(file);
-        let format = match format(&root.path) {
-            Err(skip) if skip.reason() == "PDF" => return self.leave(corpus, file, skip),
-            other => other.unwrap_or(Format::Plain),
-        };
         match fs::metadata(&root.path) {
-            Ok(metadata) => self.file(corpus, file, root.path.clone(), Ok(format), &metadata),
+            Ok(metadata) => self.file(corpus, file, root.path.clone(), &metadata),
             Err(error) => self.leave(corpus, file, failure(&error)),
         }
     }
@@ -208,7 +203,7 @@ impl Lister<'_> {
             return self.leave(corpus, file, Skip::because("not a regular file"));
         }
         match entry.metadata() {
-            Ok(metadata) => self.file(corpus, file, entry.path().to_path_buf(), format(entry.path()), &metadata),
+            Ok(metadata) => self.file(corpus, file, entry.path().to_path_buf(), &metadata),
             Err(error) => {
                 let reason = error.io_error().map_or_else(|| Skip::with(error.to_string()), failure);
                 self.leave(corpus, file, reason);
@@ -216,17 +211,23 @@ impl Lister<'_> {
         }
     }
 
-    fn file(&mut self, corpus: usize, file: String, path: PathBuf, format: Result<Format, Skip>, metadata: &Metadata) {
+    /// A file that the user named is read whatever it is called, hidden or not, and whichever path it is found by.
+    fn file(&mut self, corpus: usize, file: String, path: PathBuf, metadata: &Metadata) {
         if !self.seen.insert(path.clone()) {
             return self.leave(corpus, file, shared());
         }
+        let is_named = self.roots.iter().any(|root| root.is_file && root.path == path);
+        let format = match format(&path) {
+            Err(skip) if is_named && skip.reason() != "PDF" => Ok(Format::Plain),
+            known => known,
+        };
         match format {
             Err(reason) => self.leave(corpus, file, reason),
             Ok(_) if metadata.len() > self.options.max_file_bytes => {
                 self.leave(corpus, file, too_large(self.options.max_file_bytes));
             }
             Ok(format) => {
-                let (stamp, is_named) = (Stamp::of(metadata), self.roots[corpus].is_file);
+                let stamp = Stamp::of(metadata);
                 self.walked.found.push(Found { corpus, file, path, format, stamp, is_named });
             }
         }

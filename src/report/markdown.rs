@@ -24,8 +24,7 @@ pub fn markdown(report: &Report, sources: &Sources) -> String {
     not_read(&mut page, report, sources);
     skipped(&mut page, &report.skipped);
     let _ = writeln!(page, "\n---\n\n{}", words::generator(report));
-    let (status, time) = (words::status(report.status), words::time(report));
-    let _ = writeln!(page, "{status}, in {time}. Run {}.", inert(&report.run_id));
+    let _ = writeln!(page, "{}", words::last_line(report, &inert(&report.run_id)));
     page
 }
 

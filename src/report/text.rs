@@ -136,8 +136,7 @@ impl Page {
     fn footer(&mut self, report: &Report) {
         self.out.push('\n');
         self.paragraph(&words::generator(report), "", "");
-        let status = words::status(report.status);
-        self.paragraph(&format!("{status}, in {}. Run {}.", words::time(report), report.run_id), "", "");
+        self.paragraph(&words::last_line(report, &report.run_id), "", "");
     }
 }
 

@@ -12,10 +12,7 @@ pub(super) const SOURCES: &str = "Sources";
 pub(super) const UNREAD: &str = "Retrieved and not read";
 
 /// What a status is for people.
-pub(super) const STATUSES: [&str; 4] = ["Complete", "Partial", "No evidence", "Failed"];
-
-/// In the last line of a report, as text and as Markdown.
-pub(super) const IN_ALL: &str = " for the index. Run ";
+const STATUSES: [&str; 4] = ["Complete", "Partial", "No evidence", "Failed"];
 
 /// The status for people.
 pub(super) fn status(status: Status) -> &'static str {
@@ -115,7 +112,21 @@ pub fn dollars(cost: f64) -> String {
 /// `2.3 s, of which 0.4 s for the index`.
 pub(super) fn time(report: &Report) -> String {
     let seconds = |ms: u64| format!("{}.{:02} s", ms / 1000, ms % 1000 / 10);
-    format!("{}, of which {} for the index", seconds(report.timing_ms.total), seconds(report.timing_ms.index))
+    format!("{}, of which {}{FOR_THE_INDEX}", seconds(report.timing_ms.total), seconds(report.timing_ms.index))
+}
+
+const FOR_THE_INDEX: &str = " for the index";
+
+/// The last line of a report, as text and as Markdown. `run` is its id, as it may be shown there.
+pub(super) fn last_line(report: &Report, run: &str) -> String {
+    format!("{}, in {}. Run {run}.", status(report.status), time(report))
+}
+
+/// Whether [`last_line`] wrote this line.
+pub(super) fn is_last_line(line: &str) -> bool {
+    let timed = |status: &&str| line.strip_prefix(*status).is_some_and(|rest| rest.starts_with(", in "));
+    let (before, _) = line.split_once(". Run ").unwrap_or_default();
+    before.ends_with(FOR_THE_INDEX) && STATUSES.iter().any(timed)
 }
 
 /// How many kinds of reasons a summary names.

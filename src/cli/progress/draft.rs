@@ -30,15 +30,16 @@ impl Draft {
     }
 }
 
-/// As in the report: a heading is set off, and has no marks.
+/// As in the report: a heading is set off, and has no marks. All is dim, so behind it only its weight ends.
 fn paragraph(line: &str, columns: usize) -> String {
     let line = plain(line);
     let text = line.trim_start_matches('#');
     match text.len() < line.len() && (text.is_empty() || text.starts_with(' ')) {
         true if text.trim().is_empty() => String::new(),
-        true => {
-            wrap(text.trim(), Some(columns), "", "").lines().map(|line| format!("\u{1b}[1m{line}\u{1b}[0m\n")).collect()
-        }
+        true => wrap(text.trim(), Some(columns), "", "")
+            .lines()
+            .map(|line| format!("\u{1b}[1m{line}\u{1b}[22;2m\n"))
+            .collect(),
         false => wrap(line.trim(), Some(columns), "  ", "  "),
     }
 }
@@ -52,7 +53,7 @@ mod tests {
         let mut draft = Draft::default();
         draft.push("## Part\n\nOne two three ");
         draft.push("four five\u{1b}[2J.");
-        assert_eq!(draft.tail(12), "\u{1b}[1mPart\u{1b}[0m\n  One two\n  three four\n  five␛[2J.");
+        assert_eq!(draft.tail(12), "\u{1b}[1mPart\u{1b}[22;2m\n  One two\n  three four\n  five␛[2J.");
         draft.push("\n#4 of C# it\n\n###");
         assert!(
             draft.tail(12).ends_with("  five␛[2J.\n  #4 of C#\n  it"),

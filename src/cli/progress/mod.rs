@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use callboard::corpus::IndexProgress;
 use callboard::{ModelActivity, RunEvent};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use super::args::{Output, ResearchArgs};
 use super::output;
@@ -115,8 +116,14 @@ impl Progress {
 fn shown(args: &ResearchArgs, with_model: bool) -> Shown {
     let lines_on_this_terminal = args.output == Output::Jsonl && std::io::stdout().is_terminal();
     let traced = args.verbose > 0 || std::env::var_os("RUST_LOG").is_some_and(|wish| !wish.is_empty());
-    let live = std::io::stderr().is_terminal() && output::has_escapes();
+    let live = is_live(std::io::stderr().is_terminal(), output::has_escapes(), terminal_size_of(std::io::stderr()));
     form(args.quiet, live, lines_on_this_terminal || traced, with_model)
+}
+
+/// Whether the cursor may be moved. Where a terminal does not tell its size, nobody knows how many rows a line takes: bars do not know
+/// the variable `COLUMNS`.
+fn is_live(is_terminal: bool, has_escapes: bool, size: Option<(Width, Height)>) -> bool {
+    is_terminal && has_escapes && size.is_some()
 }
 
 /// Bars only where the cursor may be moved (`live`) and nothing else writes to the same terminal (`shared`).
@@ -139,5 +146,8 @@ mod tests {
             assert!(matches!(form(false, live, shared, false), Shown::Lines(_)), "{live} {shared}");
         }
         assert!(matches!(form(true, true, false, false), Shown::Nothing));
+        let size = Some((Width(40), Height(9)));
+        assert!(is_live(true, true, size) && !is_live(true, true, None), "the size is not known");
+        assert!(!is_live(false, true, size) && !is_live(true, false, size));
     }
 }

@@ -17,7 +17,7 @@ use crate::corpus::{CorpusError, CorpusOptions};
 const FOLDER: &str = "corpus";
 /// What was stored by another version of the program is not used: readers and words may have changed. The number counts
 /// such changes within one version.
-const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 6");
+const FORMAT: &str = concat!(env!("CARGO_PKG_VERSION"), " 7");
 /// Slots that nobody used for so long are removed.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 24 * 3600);
 

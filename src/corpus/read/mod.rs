@@ -48,6 +48,13 @@ pub(super) enum Format {
     Plain,
 }
 
+impl Format {
+    /// Whether a `text` of this format is read as a web page.
+    pub(super) fn is_page(self, text: &str) -> bool {
+        self == Self::Html || (self == Self::Plain && html::looks_like(text))
+    }
+}
+
 /// Names of program text, data and style, which are not documents. An unlisted name is plain text when it is UTF-8.
 const NOT_DOCUMENTS: &[&str] = &[
     "asm",
@@ -166,13 +173,12 @@ fn most_bytes(file: &str) -> usize {
 /// Extracts the text of a document.
 pub(super) fn read(format: Format, text: &str) -> Result<Extract, Skip> {
     let extract = match format {
+        _ if format.is_page(text) => html::read(text)?,
         Format::Markdown => markdown::read(text),
         Format::Rst => rst::read(text),
-        Format::Html => html::read(text)?,
         Format::Csv => csv::read(text, csv::delimiter(text)),
         Format::Tsv => csv::read(text, b'\t'),
-        Format::Plain if html::looks_like(text) => html::read(text)?,
-        Format::Plain => plain::read(text),
+        Format::Html | Format::Plain => plain::read(text),
     };
     if extract.blocks.is_empty() {
         return Err(Skip::because("no text"));

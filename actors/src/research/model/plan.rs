@@ -16,7 +16,7 @@ use crate::text::{Word, content_stems, grams, is_foreign_stop_word, is_stop_word
 const MAX_TASKS: usize = 6;
 /// And this many are added in one look back.
 const MAX_MORE: usize = 3;
-/// So many are looked at, of a reply that has more than it may.
+/// So many are kept until it is known which of them are about something else, of a reply that has more than it may.
 const MAX_READ: usize = 32;
 /// A part is at most this long, in bytes.
 const MAX_TASK: usize = 300;

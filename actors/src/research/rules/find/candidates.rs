@@ -158,16 +158,29 @@ fn is_sentence(text: &str, language: Language) -> bool {
         || is_record(text)
 }
 
-/// A sentence that only sends the reader elsewhere. Where a sentence of its own follows a colon (`See the handbook: ..`), that
+/// A sentence that only sends the reader elsewhere. Where a sentence of its own follows its colon (`See the handbook: ..`), that
 /// one is what is said.
 pub(super) fn is_pointer(text: &str) -> bool {
-    if let Some((_, said)) = text.split_once(':')
-        && said.starts_with(char::is_whitespace)
-        && said.split_whitespace().count() > MIN_WORDS
-        && said.ends_with(['.', '!'])
-    {
-        return is_pointer(said.trim_start());
-    }
+    sends_elsewhere(text) && said_behind_colon(text).is_none_or(is_pointer)
+}
+
+/// The sentence behind the first colon; a list of names is none.
+fn said_behind_colon(text: &str) -> Option<&str> {
+    let (_, said) = text.split_once(':')?;
+    let is_apart = said.starts_with(char::is_whitespace) && said.ends_with(['.', '!']);
+    let said = said.trim_start();
+    (is_apart && said.split_whitespace().count() > MIN_WORDS && !lists_names(said)).then_some(said)
+}
+
+/// `Installing the server, Upgrading it, and Tuning it.`: each item has a capital. `In March, Anna pays.` is a sentence.
+fn lists_names(text: &str) -> bool {
+    let items: Vec<&str> = text.split([',', ';']).map(str::trim_start).collect();
+    let last = items.last().and_then(|item| item.strip_prefix("and ").or(item.strip_prefix("or ")));
+    let mut names = items.iter().take(items.len() - usize::from(last.is_some())).chain(&last);
+    (last.is_some() || items.len() > 2) && names.all(|name| name.starts_with(char::is_uppercase))
+}
+
+fn sends_elsewhere(text: &str) -> bool {
     let low = text.to_lowercase();
     let openings = [
         "see ",

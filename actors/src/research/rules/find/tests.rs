@@ -64,10 +64,29 @@ fn a_pointer_hides_no_sentence_behind_its_colon() {
         let found = ask("How high is the membership fee?", vec![passage("a", &[], &text)]);
         assert!(quotes(&found).iter().any(|quote| quote.contains(fee)), "{pointer}");
     }
-    for text in ["See the handbook: the membership fee.", "See the handbook: see chapter 4 for the membership fee."] {
+    for text in [
+        "See the handbook: the membership fee.",
+        "See the handbook: see chapter 4 for the membership fee.",
+        "For more on the membership fee, see these guides: Paying the membership fee, Lowering it, and Membership.",
+    ] {
         let found = ask("How high is the membership fee?", vec![passage("a", &[], text)]);
         assert!(quotes(&found).is_empty(), "{text}");
     }
+}
+
+#[test]
+fn a_colon_makes_no_pointer_of_a_sentence() {
+    for text in [
+        "Discount: for more than ten members the membership fee is 30 euros.",
+        "Important: refer to the number of your contract when you pay the membership fee.",
+        "See the handbook: Warning: consult a member of the board before you pay the membership fee.",
+    ] {
+        let found = ask("How high is the membership fee?", vec![passage("a", &[], text)]);
+        assert_eq!(quotes(&found), [text]);
+    }
+    let text = "The membership fee is 40 euros. Discount: for more than ten members it is 30 euros.";
+    let found = ask("How high is the membership fee?", vec![passage("a", &[], text)]);
+    assert_eq!(quotes(&found), [text], "and a quote may end with it");
 }
 
 #[test]

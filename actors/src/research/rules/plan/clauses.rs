@@ -172,16 +172,20 @@ fn inverts(words: &[&str], low: &[String], start: usize, at: usize) -> bool {
             && (auxiliary(at + 1) || (of_a_noun && auxiliary(at + 2)))
     };
     let tied = |at: usize| low.get(at).is_some_and(|word| is_tie(word));
-    let is_listed = || {
-        let comma = (at..words.len()).find(|at| words[*at].ends_with(','));
-        let and = (at..words.len()).find(|at| tied(*at + 1));
-        [comma, and].into_iter().flatten().any(|end| asks(end + 1 + usize::from(tied(end + 1))))
-    };
     // `who writes it`: the subject is asked for, so no auxiliary stands there.
     let is_verb = |verb: &String| verb.len() > 3 && verb.ends_with('s');
-    let asks_who = |at: usize| low[at] == "who" && low.get(at + 1).is_some_and(is_verb);
-    let begins = |at: usize| asks(at) || asks_who(at);
-    begins(start) && begins(at) && low.get(at + 2).is_some() && (!relative || is_listed())
+    let does = |at: usize| low[at] == "who" && low.get(at + 1).is_some_and(is_verb);
+    // `Where is Anna, who leads the team` says who Anna is.
+    let of_a_thing = matches!(low[start].as_str(), "what" | "why" | "how")
+        || low.get(at + 2).is_some_and(|object| matches!(object.as_str(), "it" | "them"));
+    let asks_who = does(at) && of_a_thing;
+    let is_listed = || {
+        let comma = (at..words.len()).find(|at| words[*at].ends_with(','));
+        // Without a comma `the oven, whose door is hot and ..` may say something of the oven.
+        let and = (at..words.len()).find(|at| tied(*at + 1)).filter(|_| asks_who);
+        [comma, and].into_iter().flatten().any(|end| asks(end + 1 + usize::from(tied(end + 1))))
+    };
+    (asks(start) || does(start)) && (asks(at) || asks_who) && low.get(at + 2).is_some() && (!relative || is_listed())
 }
 
 /// `at which temperature`: whether a preposition stands before an interrogative.

@@ -131,7 +131,13 @@ fn a_list_of_clauses_is_parted_at_its_commas() {
     for question in ["Where is the editor, who writes the news?", "Where is Anna, who writes books, paid?"] {
         check(question, &[question]);
     }
-    // What is said of the oven is no question.
+    // What is said of the oven and of Anna is no question.
+    check(
+        "Where is Anna, who leads the team, and when is she paid?",
+        &["Where is Anna, who leads the team?", "When is she paid?"],
+    );
+    let oven = "Where is the oven, whose door is hot and how is it cleaned?";
+    check(oven, &[oven]);
     check(
         "Where is the oven, which is hot, and how are backups made?",
         &["Where is the oven, which is hot?", "How are backups made?"],
