@@ -155,6 +155,19 @@ fn ctrl_c_in_the_middle_leaves_the_terminal_clean_with_the_report_and_the_error_
 
 #[test]
 fn a_terminal_that_is_closed_ends_the_run_in_order() {
+    closed_with("HUP");
+}
+
+#[test]
+fn a_signal_that_comes_with_the_closing_of_a_terminal_loses_no_report() {
+    // In both orders, as the system hands over first what has the lower number.
+    for signals in ["INT", "TERM", "HUP INT", "HUP TERM"] {
+        closed_with(signals);
+    }
+}
+
+/// Sends these signals and then what a terminal sends when it is closed, while it is still there to be read.
+fn closed_with(signals: &str) {
     let (server, place) = (server(SILENT), place());
     let mut command = place.command(["x"]);
     command.env("OPENAI_BASE_URL", server.base_url()).current_dir(place.path("."));
@@ -162,9 +175,8 @@ fn a_terminal_that_is_closed_ends_the_run_in_order() {
         "{} research \"{QUESTION}\" --corpus docs --model openai/mock --out report",
         env!("CARGO_BIN_EXE_callboard")
     );
-    // What a terminal sends when it is closed, while it is still there to be read.
     let line = format!(
-        "sh -c '{run} & run=$!; read -r line; n=0; while [ $n -lt 1000 ]; do kill -HUP $run 2> /dev/null; n=$((n + 1)); done; wait $run'"
+        "sh -c '{run} & run=$!; read -r line; for s in {signals}; do kill -$s $run; done; n=0; while [ $n -lt 1000 ]; do kill -HUP $run 2> /dev/null; n=$((n + 1)); done; wait $run'"
     );
     let mut run = OnTerminal::run(&command, &line);
     run.shows("asking the model");
