@@ -6,7 +6,9 @@
 mod cli_support;
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 use callboard::actors::ports::{Approval, Approver, Decision};
 use callboard::mock_llm::{MockConfig, MockLlm, Script};
@@ -17,11 +19,15 @@ use cli_support::{Place, terminal::Screen};
 const COLUMNS: usize = 40;
 const QUESTION: &str = "What is a dead letter?";
 
+/// Nothing here takes long; who waits for this time has found a fault.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A program on a terminal. It does not outlive its test.
 struct OnTerminal {
     child: Child,
     keys: Option<ChildStdin>,
-    out: ChildStdout,
+    pieces: Receiver<Vec<u8>>,
+    until: Instant,
     written: Vec<u8>,
 }
 
@@ -29,7 +35,8 @@ impl OnTerminal {
     /// Runs `line` in a shell whose terminal has 40 columns, with the surroundings of `command`.
     fn run(command: &Command, line: &str) -> Self {
         let mut script = Command::new("script");
-        let line = format!("stty cols {COLUMNS} rows 50; exec {line}");
+        // Whoever runs the tests in the background ignores Ctrl-C, and so would the program.
+        let line = format!("stty cols {COLUMNS} rows 50; exec env --default-signal=INT {line}");
         script.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
         for (name, value) in command.get_envs() {
             match value {
@@ -46,8 +53,15 @@ impl OnTerminal {
             .stdout(Stdio::piped())
             .spawn()
             .expect("`script` of util-linux holds the terminal of this test");
-        let (keys, out) = (child.stdin.take(), child.stdout.take().expect("it was asked for"));
-        Self { child, keys, out, written: Vec::new() }
+        let (keys, mut out) = (child.stdin.take(), child.stdout.take().expect("it was asked for"));
+        let (send, pieces) = sync_channel(1);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = out.read(&mut piece)
+                && send.send(piece[..read].to_vec()).is_ok()
+            {}
+        });
+        Self { child, keys, pieces, until: Instant::now() + PATIENCE, written: Vec::new() }
     }
 
     /// Presses keys.
@@ -58,12 +72,19 @@ impl OnTerminal {
 
     /// Reads until the screen has shown this.
     fn shows(&mut self, words: &str) {
-        let mut piece = [0; 4096];
         while !self.has_shown(words) {
-            let read = self.out.read(&mut piece).expect("the terminal can be read");
-            assert!(read > 0, "it ended without `{words}`: {}", String::from_utf8_lossy(&self.written));
-            self.written.extend_from_slice(&piece[..read]);
+            assert!(self.reads_on(), "it ended without `{words}`: {}", String::from_utf8_lossy(&self.written));
         }
+    }
+
+    /// Waits for more; whether the program goes on.
+    fn reads_on(&mut self) -> bool {
+        match self.pieces.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(piece) => self.written.extend(piece),
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => panic!("it hangs: {}", String::from_utf8_lossy(&self.written)),
+        }
+        true
     }
 
     fn has_shown(&self, words: &str) -> bool {
@@ -72,7 +93,7 @@ impl OnTerminal {
 
     /// The exit code and the screen at the end.
     fn ended(mut self) -> (i32, Screen) {
-        self.out.read_to_end(&mut self.written).expect("the terminal can be read");
+        while self.reads_on() {}
         let code = self.child.wait().expect("it can be waited for").code().unwrap_or(-1);
         assert!(!self.has_shown("panicked"), "{}", String::from_utf8_lossy(&self.written));
         (code, Screen::of(&self.written, COLUMNS))
