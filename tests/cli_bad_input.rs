@@ -138,6 +138,10 @@ fn what_was_most_likely_meant_is_said() {
         let err = hint(question);
         assert!(err.contains("hint: to ask a question: callboard research \"How do I ...?\""), "{err}");
     }
+    for words in [&["--corpus", "docs", QUESTION][..], &["-q", "research", QUESTION]] {
+        assert!(hint(words).contains("hint: a command comes first: callboard research "), "{words:?}");
+    }
+    assert!(hint(&["--versoin"]).contains("hint: a similar argument exists: '--version'"));
     let err = hint(&["research", QUESTION, "-corpus", "docs"]);
     assert!(err.contains("hint: a flag has two dashes: --corpus") && !err.contains("as a value"), "{err}");
     let err = hint(&["research", QUESTION, "--corpos", "docs", "-vv"]);

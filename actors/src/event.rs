@@ -156,7 +156,7 @@ pub enum Event {
         model: String,
         /// The model whose call was refused, by its whole name: the same, or another one with its key.
         refused_model: String,
-        /// Milliseconds from now on. The call may have to wait for its place after that.
+        /// Milliseconds from now on, of which a share is chance when the call was refused itself. It may have to wait for its place after that.
         pause_ms: u64,
     },
     /// A call that was held back is held back no longer: its model is asked. A call that turns to another model, or ends, while it is held

@@ -35,7 +35,7 @@ fn limited(about: Limited, wait: Duration) -> Does {
     Does::Fails(ModelError::RateLimited { limited: about, retry_after: Some(wait), message: "secret words".to_owned() })
 }
 
-/// What is told of the calls of a run, with the second of it, rounded down.
+/// What is told of the calls of a run, with the second of it, rounded down, as is the share of chance in their waits.
 fn told(log: &[RunEvent]) -> Vec<(u64, Event)> {
     let is_of_calls = |event: &&RunEvent| {
         matches!(
@@ -43,7 +43,14 @@ fn told(log: &[RunEvent]) -> Vec<(u64, Event)> {
             Event::ModelCallPaused { .. } | Event::ModelCallResumed { .. } | Event::ModelFellBack { .. }
         )
     };
-    log.iter().filter(is_of_calls).map(|event| (event.at_ms / 1_000, event.event.clone())).collect()
+    let mut told: Vec<_> =
+        log.iter().filter(is_of_calls).map(|event| (event.at_ms / 1_000, event.event.clone())).collect();
+    for (_, event) in &mut told {
+        if let Event::ModelCallPaused { pause_ms, .. } = event {
+            *pause_ms -= *pause_ms % 1_000;
+        }
+    }
+    told
 }
 
 fn paused(role: &str, task: Option<u32>, refused: &str, pause_ms: u64) -> Event {
@@ -77,9 +84,32 @@ fn each_role_says_that_it_waits_for_its_own_refusal_and_that_it_goes_on() {
         let resumed = place(|event| matches!(event, Event::ModelCallResumed { .. }));
         assert!(resumed < place(|event| matches!(event, Event::ModelCalled { .. })), "before what comes of it");
         let json = serde_json::to_string(&log).unwrap();
-        let line = r#""type":"model_call_paused","role":"planner","task":null,"model":"played/one","refused_model":"played/one","pause_ms":3000"#;
+        let line = r#""type":"model_call_paused","role":"planner","task":null,"model":"played/one","refused_model":"played/one","pause_ms":3"#;
         assert!(json.contains(line) && !json.contains("secret"), "{json}");
     });
+}
+
+#[test]
+fn a_call_that_is_made_again_tells_one_wait_with_its_share_of_chance() {
+    let busy = || ModelError::Unavailable { status: 503, retry_after: Some(3 * SECOND), message: String::new() };
+    let late =
+        || ModelError::RateLimited { limited: Limited::Rate, retry_after: Some(3 * SECOND), message: String::new() };
+    for fails in [busy, late] {
+        simulated(1, move |runtime| async move {
+            let script = move |role, _: &ChatRequest, nth| match (role, nth) {
+                (Role::Planner, 0) => Does::Fails(fails()),
+                _ => good(role),
+            };
+            let log = events_of(&runtime, crew_of(&gateway(&runtime, vec![served(ONE, script)]), &[ONE])).await;
+            let waits = log.iter().filter_map(|event| match event.event {
+                Event::ModelCallPaused { pause_ms, .. } => Some(pause_ms),
+                Event::ModelCallRetried { delay_ms, .. } => Some(delay_ms),
+                _ => None,
+            });
+            let waits: Vec<_> = waits.collect();
+            assert!(waits.len() == 2 && waits[0] == waits[1] && waits[0] > 3_000, "{waits:?}");
+        });
+    }
 }
 
 #[test]
@@ -117,7 +147,7 @@ fn who_stands_in_line_when_a_pause_begins_is_told_as_well() {
 #[test]
 fn a_wait_that_is_over_at_once_is_not_told_nor_one_for_a_place() {
     for about in [Limited::Rate, Limited::Concurrency] {
-        let wait = if about == Limited::Rate { SECOND - Duration::from_millis(1) } else { Duration::ZERO };
+        let wait = if about == Limited::Rate { SECOND / 2 - Duration::from_millis(1) } else { Duration::ZERO };
         simulated(1, move |runtime| async move {
             let script = move |role, _: &ChatRequest, nth| match (role, nth) {
                 (Role::Planner, 0) => limited(about, wait),

@@ -18,11 +18,11 @@ impl Signals {
         let mut source = Source::open()?;
         let (send, receive) = watch::channel(false);
         tokio::spawn(async move {
-            source.next().await;
+            let is_closed = source.next().await;
             send.send_replace(true);
             // Not here: whatever it writes to may stand still, and the second signal must not wait for it.
             tokio::task::spawn_blocking(heard);
-            source.second().await;
+            source.second(is_closed).await;
             std::process::exit(ExitStatus::Interrupted.code().into());
         });
         Ok(Self(receive))
@@ -58,15 +58,24 @@ impl Source {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
-    /// The second signal. A terminal that is closed says so twice: its shell does, and then the system.
-    async fn second(&mut self) {
+    /// The second signal. A terminal that is closed says so twice: its shell does, and then the system. One other signal may belong to
+    /// that: it was sent before, and is seen late.
+    async fn second(&mut self, is_closed: bool) {
+        if is_closed {
+            self.asked().await;
+        }
+        self.asked().await;
+    }
+
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }
 
-    async fn next(&mut self) {
+    /// The first signal; whether it was that of a terminal that is closed.
+    async fn next(&mut self) -> bool {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => drop(hangup.recv().await),
@@ -74,9 +83,9 @@ impl Source {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = hangup => {}
+            _ = self.interrupt.recv() => false,
+            _ = self.terminate.recv() => false,
+            () = hangup => true,
         }
     }
 }
@@ -90,13 +99,14 @@ impl Source {
         Ok(Self)
     }
 
-    async fn second(&mut self) {
+    async fn second(&mut self, _: bool) {
         self.next().await;
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> bool {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        false
     }
 }

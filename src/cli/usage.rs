@@ -54,8 +54,12 @@ fn advice(error: &clap::Error, words: &[OsString]) -> Option<String> {
                     && word.starts_with(refused.as_str())
                     && word[1..].chars().all(|c| c.is_ascii_lowercase() || c == '-')
             };
-            let meant = words.iter().filter_map(|word| word.to_str()).find(is_meant)?;
-            Some(format!("a flag has two dashes: -{meant}"))
+            if let Some(meant) = words.iter().filter_map(|word| word.to_str()).find(is_meant) {
+                return Some(format!("a flag has two dashes: -{meant}"));
+            }
+            let has_no_command = first.starts_with('-') && error.get(ContextKind::SuggestedArg).is_none();
+            has_no_command
+                .then(|| "a command comes first: callboard research \"How do I ...?\" --corpus docs".to_owned())
         }
         _ => None,
     }

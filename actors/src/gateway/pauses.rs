@@ -77,12 +77,12 @@ impl State {
         }
     }
 
-    /// A call is about to wait; what its caller is told, if that is because its provider asks for it: everybody to wait, or this call
-    /// for so long.
+    /// A call is about to wait, for so long at least; what its caller is told, if that is because its provider asks for it: everybody to
+    /// wait, or this call for so long. What he is told is how long it comes to, with the share of chance.
     pub(super) fn hold_back(
         &self,
         call: &mut Call,
-        asked: Option<Duration>,
+        (asked, least): (Option<Duration>, Duration),
         now: Instant,
         rules: &Rules<'_>,
     ) -> Option<(OnNews, CallNews)> {
@@ -93,7 +93,8 @@ impl State {
             asked.map(|wait| Pause { model: name.clone(), refused_model: name.clone(), wait })
         };
         let pause = of_all.or_else(of_this)?;
-        call.is_held_back(pause)
+        let wait = pause.wait.max(least);
+        call.is_held_back(Pause { wait, ..pause })
     }
 
     fn pause_of(&self, lane: usize, now: Instant, rules: &Rules<'_>) -> Option<Pause> {

@@ -173,7 +173,7 @@ impl State {
             return self.fail(call, refusal, now, rules, steps);
         }
         let claim = Claim { lane, flow: call.flow, deadline: call.until, tokens: call.most.total() };
-        let held_back = self.hold_back(&mut call, None, now, rules);
+        let held_back = self.hold_back(&mut call, (None, Duration::ZERO), now, rules);
         match self.admission.arrive(call, claim, now, is_abandoned) {
             Verdict::Start(ticket, call) => self.begin(ticket, call, now, rules, steps),
             Verdict::Wait => steps.told.extend(held_back),
@@ -253,7 +253,7 @@ impl State {
         // What everybody waits for may last longer, and is what it comes to.
         let told = wait.max(self.admission.lane(lane).wait(0, now));
         self.note_retry(lane, (&error, made), told, now, steps);
-        let held_back = self.hold_back(&mut call, error.retry_after(), now, rules);
+        let held_back = self.hold_back(&mut call, (error.retry_after(), told), now, rules);
         let ticket = if was_one_too_many(&error) { ticket } else { ticket.used_up() };
         steps.notes.push(Note::Again { error, wait: told, attempt: call.times.attempts });
         call.times.lined_up = now;

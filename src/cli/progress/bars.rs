@@ -155,8 +155,8 @@ impl Bars {
         self.all.suspend(show);
     }
 
-    /// Stops every bar where it is. The cursor stands behind the last one.
-    pub(super) fn end(&mut self) {
+    /// Stops every bar where it is; whether there is one that stays. The cursor stands behind the last one.
+    pub(super) fn end(&mut self) -> bool {
         self.wait_for("");
         if let Some((bar, _)) = self.answer.take() {
             bar.finish_and_clear();
@@ -164,12 +164,18 @@ impl Bars {
         if let Some(numbers) = self.numbers.take() {
             numbers.finish_and_clear();
         }
+        let is_corpus_seen = !self.corpus.message().is_empty();
+        if !is_corpus_seen {
+            // Such as when there is no question.
+            self.corpus.finish_and_clear();
+        }
         for bar in self.tasks.values().map(|researcher| &researcher.bar).chain([&self.corpus]) {
             if !bar.is_finished() {
                 bar.set_style(style(CUT_SHORT));
                 bar.abandon();
             }
         }
+        is_corpus_seen || !self.tasks.is_empty()
     }
 
     fn add(&mut self, task: &Task) {

@@ -101,8 +101,9 @@ impl Progress {
     /// Leaves the terminal in order: nothing moves after this.
     pub(super) fn end(&self) {
         self.with(|shown| {
-            if let Shown::Bars(bars) = shown {
-                bars.end();
+            if let Shown::Bars(bars) = shown
+                && bars.end()
+            {
                 output::line("");
             }
         });
