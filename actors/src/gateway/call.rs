@@ -124,6 +124,7 @@ impl Call {
     pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
         // Others may wait for the end of these, with wakers of their own.
         drop_contained((self.budget.take(), self.chunks.take(), self.saving.take()));
+        self.on_news.iter().for_each(OnNews::is_over);
         self.reply.take().send(Box::new((answer, self)));
     }
 

@@ -99,10 +99,10 @@ impl State {
         let mut is_kept = saving.mode.writes();
         if let Some((flight, _)) = &saving.flight {
             self.tokens.remove(flight);
-            for follower in self.flights.landed(*flight) {
+            for mut follower in self.flights.landed(*flight) {
                 is_kept |= follower.saving.as_ref().is_some_and(|saving| saving.mode.writes());
                 self.counts[saving.lane].shared += 1;
-                telling::tell(&follower, &saving.fell_back, steps);
+                telling::tell(&mut follower, &saving.fell_back, steps);
                 let shared = completed.shared(now.saturating_duration_since(follower.times.lined_up));
                 steps.answer.push((follower, shared));
             }
@@ -131,7 +131,7 @@ impl State {
                 self.counts[follower.lane].failed += 1;
                 follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
                 let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
-                telling::tell(&follower, fell_back, steps);
+                telling::tell(&mut follower, fell_back, steps);
                 steps.tell.push((follower, error.clone()));
             }
         }
@@ -173,7 +173,7 @@ impl State {
             };
             let (fell_back, had) = (std::mem::take(&mut saving.fell_back), saving.had);
             adopt(&mut next, Some((flight, token)));
-            telling::tell(&next, &fell_back, steps);
+            telling::tell(&mut next, &fell_back, steps);
             if let Some(saving) = &mut next.saving {
                 (saving.fell_back, saving.had) = (fell_back, had);
             }
