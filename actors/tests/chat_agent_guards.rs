@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, ToolSpec};
-use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgentError, ChatAgentSpec};
+use callboard_actors::chat_agent::{AnswerForm, AskEvent, AskLimits, ChatAgentError, ChatAgentSpec, Question};
 use callboard_actors::error::{ModelError, ToolError};
 use callboard_actors::ports::{
     Approval, Approver, Decision, Guarded, Guardrail, Tool, ToolContext, ToolPolicy, Verdict,
@@ -194,6 +194,25 @@ fn the_text_of_each_turn_is_looked_at_and_what_there_is_when_the_time_is_over() 
             let error = error.unwrap_err();
             assert_eq!((error.code(), error.partial().unwrap().turns.len()), (code, left), "{first}");
         }
+    });
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_blocked_with_what_is_wrong_with_it() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, echo);
+        let (rail, looks) = Rail::new(SECOND, no_secrets);
+        let agent = spec(&gateway).guard_output(rail).start().unwrap();
+        let ask = |text| {
+            let check = Arc::new(|_: &str| Err("no number".to_owned()));
+            let form = AnswerForm { name: "number".to_owned(), schema: json!({"type": "integer"}), check, repairs: 0 };
+            agent.ask(Question::new(text).form(form))
+        };
+        // What is wrong with an answer has its words.
+        assert_eq!(blocked(ask("a secret").await.unwrap_err()).1, "it is secret");
+        let unfit = ask("plain").await.unwrap_err();
+        assert_eq!((unfit.code(), unfit.partial().unwrap().text.as_str()), ("answer_unfit", "plain"));
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
     });
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgentSpec};
 use callboard_actors::error::ModelError;
-use callboard_actors::gateway::{BreakerPolicy, CacheMode, ChatCall, FallBack, Gateway, GatewayLimits, RetryPolicy};
+use callboard_actors::gateway::{
+    BreakerPolicy, CacheMode, ChatCall, FallBack, Gateway, GatewayLimits, RetryPolicy, Source,
+};
 use callboard_actors::runtime::simulated;
 use common::model::{SECOND, limits, request};
 use common::provider::{ONE, Provider, TWO, places, two, unavailable};
@@ -116,6 +118,53 @@ fn who_pays_in_the_place_of_a_leader_who_left_is_told_what_came_before() {
         assert_eq!(&*followed.unwrap().model, TWO);
         let told = told.lock().unwrap().clone();
         assert_eq!(told, [(fell_back("unavailable"), 1_000)], "once, when it became its own call");
+    });
+}
+
+#[test]
+fn who_has_less_time_than_an_identical_call_waits_for_no_turn_of_that_one() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(1_000 * SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, GatewayLimits { deadline: 100 * SECOND, ..once() });
+        let began = Instant::now();
+        let call = |seconds: u32| {
+            let call = gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly).within(seconds * SECOND);
+            let answered = call.send();
+            async move { (answered.await.map(|answer| (answer.model.to_string(), answer.source)), began.elapsed()) }
+        };
+        let by = |source| Ok((TWO.to_owned(), source));
+        let answers = tokio::join!(call(60), call(10), call(61));
+        assert_eq!(answers.0, (by(Source::Model), 31 * SECOND));
+        assert_eq!(answers.1, (by(Source::Model), 6 * SECOND), "half of its own time, and not of the other one's");
+        assert_eq!(answers.2, (by(Source::Shared), 31 * SECOND));
+        // Nor does it when who leads has left: those who wait longer do so behind it.
+        let began = Instant::now();
+        let held: Vec<_> = (0..8).map(|_| gateway.call(ONE, request("x")).within(2 * SECOND).send()).collect();
+        let call = |seconds: u32| {
+            let call = gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly).within(seconds * SECOND);
+            let answered = call.send();
+            async move { answered.await.map(|_| began.elapsed().as_secs()) }
+        };
+        let leader = tokio::time::timeout(SECOND, call(10));
+        let (left, longest, longer, _) = tokio::join!(leader, call(60), call(20), futures_util::future::join_all(held));
+        assert_eq!((left.is_err(), longest, longer), (true, Ok(12), Ok(12)), "two in line, nine of eighteen, and one");
+    });
+}
+
+#[test]
+fn who_has_more_time_is_not_told_the_error_of_a_model_that_is_asked_as_another_one_had_less() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(3 * SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, GatewayLimits { deadline: 100 * SECOND, ..once() });
+        other.fails(ModelError::NotFound("no".to_owned()));
+        let call = |seconds: u32| {
+            gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly).within(seconds * SECOND).send()
+        };
+        let began = Instant::now();
+        let (hasty, also, patient) = tokio::join!(call(2), call(3), call(60));
+        assert!([hasty, also].iter().all(|answer| matches!(answer, Err(ModelError::NotFound(_)))));
+        assert_eq!(patient.map(|answer| answer.model.to_string()), Ok(ONE.to_owned()));
+        assert_eq!((began.elapsed(), one.attempts(), other.attempts()), (4 * SECOND, 2, 1));
     });
 }
 

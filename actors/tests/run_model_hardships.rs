@@ -12,11 +12,12 @@ use callboard_actors::gateway::{
     Budget, BudgetLimits, Chunks, Gateway, GatewayLimits, ModelLimits, Price, ServedModel,
 };
 use callboard_actors::ports::{ChatModel, ModelCall, Retriever, SourceStore};
-use callboard_actors::research::{Outcome, Passage, Query, Retrieved, Status};
+use callboard_actors::research::{Outcome, Passage, Query, Retrieved, Status, TaskId};
 use callboard_actors::runtime::{Runtime, simulated};
-use callboard_actors::supervisor::{Crew, CrewModel, FollowUp, RunOptions, Strategy, plan_with_model};
+use callboard_actors::supervisor::{Crew, CrewModel, FollowUp, RunOptions, Strategy, TaskReply, plan_with_model};
 use common::crew::*;
-use common::library::{library, question, sentence};
+use common::library::{Behaviour, library, question, sentence};
+use common::model::SECOND;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -299,6 +300,33 @@ fn a_call_that_is_still_open_at_the_end_makes_the_cost_unknown() {
             "{:?}",
             outcome.notes
         );
+    });
+}
+
+#[test]
+fn of_the_parts_that_a_model_was_asked_about_those_count_that_were_not_over_when_the_run_was_cut_short() {
+    simulated(1, |runtime| async move {
+        let library = library(&["alder", "birch", "cedar"].map(|subject| (subject, Behaviour::After(10))));
+        let asks_of = |request: &ChatRequest, said: &str| request.turns.iter().any(|turn| turn.text.contains(said));
+        let script = move |role, request: &_, _| match role {
+            Role::Researcher if asks_of(request, &sentence("alder")) => Does::SaysAfter(SECOND, FINDING.to_owned()),
+            Role::Researcher => Does::Hangs,
+            Role::Planner => {
+                let parts = ["alder", "birch", "cedar"].map(|subject| format!("What is the {subject} protocol?"));
+                says(serde_json::json!({ "tasks": parts }).to_string())
+            }
+            _ => good(role),
+        };
+        let stage = stage(&runtime, &library, BudgetLimits::default(), Box::new(script));
+        // After the first reply the second part is of no use any more.
+        let on_reply = Arc::new(|_: TaskReply<'_>| vec![FollowUp::Cancel(TaskId(2))]);
+        let options = RunOptions { on_reply: Some(on_reply), ..options() };
+        let mut run = runtime.research(&question(&["alder", "birch", "cedar"]), stage.crew, options).unwrap();
+        tokio::time::sleep(3 * SECOND).await;
+        run.cancel(CancelReason::Interrupted);
+        let outcome = run.outcome().await;
+        let note = "played/one was asked about 1 part, and had not answered when the run was interrupted.";
+        assert_eq!(outcome.notes.first().map(String::as_str), Some(note), "{:?}", outcome.notes);
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::iter;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -159,10 +160,10 @@ fn a_wait_that_is_over_at_once_is_not_told_nor_one_for_a_place() {
     }
 }
 
-/// A run whose planner waits 3 seconds for its first model, while another one with its key is refused for longer.
-async fn longer(runtime: &Runtime, pause: Duration, models: &[&str]) -> Vec<RunEvent> {
-    let script = |role, _: &ChatRequest, nth| match (role, nth) {
-        (Role::Planner, 0) => limited(Limited::ModelRate, 3 * SECOND),
+/// A run whose planner waits so many seconds for its first model, while another one with its key is refused for this pause.
+async fn beside(runtime: &Runtime, (about, wait): (Limited, u32), pause: Duration, models: &[&str]) -> Vec<RunEvent> {
+    let script = move |role, _: &ChatRequest, nth| match (role, nth) {
+        (Role::Planner, 0) => limited(about, wait * SECOND),
         _ => good(role),
     };
     let refuses = move |_, _: &ChatRequest, _| limited(Limited::Rate, pause);
@@ -205,8 +206,21 @@ fn a_pause_that_becomes_much_longer_is_told_again_unless_the_call_turns_away() {
     ];
     for (pause, models, expected) in table {
         simulated(1, |runtime| async move {
-            let log = longer(&runtime, Duration::from_millis(pause), models).await;
+            let log = beside(&runtime, (Limited::ModelRate, 3), Duration::from_millis(pause), models).await;
             assert_eq!(of_planner(&log), expected, "{pause}");
+        });
+    }
+}
+
+#[test]
+fn who_waits_longer_than_a_pause_is_not_told_of_it() {
+    // The planner was one too many, and is to wait for ten seconds; the pause is for everybody.
+    for (pause, is_told) in [(5, false), (20, true)] {
+        simulated(1, move |runtime| async move {
+            let log = beside(&runtime, (Limited::Concurrency, 10), pause * SECOND, &[ONE]).await;
+            let longer = is_told.then(|| paused("planner", None, "played/three", 20_000));
+            let waits = iter::once(paused("planner", None, ONE, 10_000)).chain(longer);
+            assert_eq!(of_planner(&log), waits.chain([resumed("planner", None)]).collect::<Vec<_>>(), "{pause}");
         });
     }
 }

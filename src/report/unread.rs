@@ -71,6 +71,7 @@ mod tests {
         let text = text(&report, &sources, TextStyle::default());
         let last = format!("  [8] docs/core.txt:3\n      Core › Supervision\n      “{long}”\n  {left}\n\nExtractive");
         assert!(text.contains("\nRetrieved and not read\n  [3] docs/core.txt:3\n") && text.contains(&last), "{text}");
+        assert!(!text.contains("[7]"), "shown for the part before: {text}");
         let (markdown, page) = (markdown(&report, &sources), html(&report, &sources));
         for form in [&text, &markdown, &page] {
             assert!(form.contains("Retrieved and not read") && form.contains(left) && form.contains(&long), "{form}");

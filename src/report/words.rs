@@ -92,7 +92,8 @@ fn usage(report: &Report) -> String {
     if calls_without_usage == model_calls {
         return format!("{calls}, tokens and cost unknown");
     }
-    if *calls_without_usage == 0 && input_tokens + output_tokens == 0 {
+    // A model that wrote something has replied, also where its server counts no tokens.
+    if *calls_without_usage == 0 && input_tokens + output_tokens == 0 && report.generator.kind == "extractive" {
         return format!("{calls}, without a reply");
     }
     let untold = match calls_without_usage {
@@ -183,6 +184,10 @@ mod tests {
         assert_eq!(generator(&report), format!("{said}{untold}"));
         report.usage.calls_without_usage = 3;
         assert!(generator(&report).ends_with(". 3 model calls, retries included, tokens and cost unknown."));
+        report.usage = Usage { model_calls: 1, ..Usage::default() };
+        assert!(generator(&report).ends_with(". 1 model call, 0 tokens sent and 0 received, cost unknown."));
+        report.generator = callboard_actors::research::Generator::extractive();
+        assert!(generator(&report).ends_with(". 1 model call, without a reply."));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct ModelActivity {
     pub model: String,
     /// Attempts that are being made, of these models.
     pub in_flight: usize,
-    /// How many of these models' may be, now.
+    /// How many of these models' may be, now: no more than the gateway allows all models together.
     pub limit: usize,
     /// Calls that wait at the gateway, for whichever model.
     pub waiting: usize,
@@ -45,11 +45,13 @@ impl Meter {
     /// `None` when the gateway does not answer.
     pub(super) async fn read(&self) -> Option<ModelActivity> {
         let info = self.gateway.info().await.ok()?;
-        activity(&self.models, &info, self.budget.spent())
+        let most = self.gateway.limits().max_in_flight;
+        activity(&self.models, (&info, most), self.budget.spent())
     }
 }
 
-fn activity(names: &[String], info: &GatewayInfo, spent: Spent) -> Option<ModelActivity> {
+/// `most` attempts of all models may be made at a time.
+fn activity(names: &[String], (info, most): (&GatewayInfo, usize), spent: Spent) -> Option<ModelActivity> {
     let models: Vec<&ModelInfo> =
         names.iter().filter_map(|name| info.models.iter().find(|model| model.name == *name)).collect();
     let first = models.first()?;
@@ -67,7 +69,8 @@ fn activity(names: &[String], info: &GatewayInfo, spent: Spent) -> Option<ModelA
             more => format!("{} and {more} more", now[0].name),
         },
         in_flight: now.iter().map(|model| model.in_flight).sum(),
-        limit: now.iter().map(|model| model.limit).sum(),
+        // Together no more may be than of all models of the gateway.
+        limit: now.iter().map(|model| model.limit).sum::<usize>().min(most),
         waiting: info.waiting,
         calls: spent.calls,
         tokens: spent.input_tokens.saturating_add(spent.output_tokens),
@@ -96,14 +99,14 @@ mod tests {
             // In the gateway's order, which is another one.
             let models = vec![model("e/f", e, 2, 1), model("a/b", a, 8, 1), model("c/d", c, 4, 1)];
             let info = GatewayInfo { in_flight: a + c + e, peak_in_flight: 9, waiting: 5, models };
-            let told = activity(&list, &info, Spent { calls: 7, ..Spent::default() }).unwrap();
+            let told = activity(&list, (&info, 13), Spent { calls: 7, ..Spent::default() }).unwrap();
             assert_eq!((told.waiting, told.calls), (5, 7), "these are of all");
             (told.model, told.in_flight, told.limit)
         };
         assert_eq!(told([3, 0, 0]), ("a/b".to_owned(), 3, 8));
         assert_eq!(told([0, 2, 0]), ("c/d".to_owned(), 2, 4), "the first is not called any more");
         assert_eq!(told([1, 2, 0]), ("a/b and 1 more".to_owned(), 3, 12));
-        assert_eq!(told([1, 2, 1]), ("a/b and 2 more".to_owned(), 4, 14));
+        assert_eq!(told([1, 2, 1]), ("a/b and 2 more".to_owned(), 4, 13), "of 14 in all 13 at the most");
         assert_eq!(told([0, 0, 0]), ("a/b".to_owned(), 0, 8));
     }
 
@@ -113,7 +116,8 @@ mod tests {
             let without = ModelInfo { micros: None, ..model("a/b", 0, 8, attempts[0]) };
             let models = vec![without, model("c/d", 0, 8, attempts[1])];
             let info = GatewayInfo { in_flight: 0, peak_in_flight: 1, waiting: 0, models };
-            activity(&names(&["a/b", "c/d"]), &info, Spent { micros: 5_000_000, ..Spent::default() }).unwrap().cost_usd
+            let spent = Spent { micros: 5_000_000, ..Spent::default() };
+            activity(&names(&["a/b", "c/d"]), (&info, 8), spent).unwrap().cost_usd
         };
         assert_eq!((cost([0, 0]), cost([1, 1]), cost([0, 1])), (None, None, Some(5.0)));
     }
@@ -136,12 +140,12 @@ mod tests {
             calls_without_usage: 0,
             cost_usd: Some(0.03),
         };
-        assert_eq!(activity(&list, &info, spent), Some(expected));
-        let cost = |info, spent| activity(&list, info, spent).unwrap().cost_usd;
+        assert_eq!(activity(&list, (&info, 64), spent), Some(expected));
+        let cost = |info, spent| activity(&list, (info, 64), spent).unwrap().cost_usd;
         let unknown = of(ModelInfo { micros: None, attempts: 0, ..known });
         assert_eq!(cost(&unknown, Spent::default()), None, "also before the first call");
         assert_eq!(cost(&info, Spent { unknown_price: 1, ..spent }), None);
         assert_eq!(cost(&info, Spent { unknown_usage: 1, ..spent }), None);
-        assert_eq!(activity(&names(&["a/c"]), &info, spent), None);
+        assert_eq!(activity(&names(&["a/c"]), (&info, 64), spent), None);
     }
 }

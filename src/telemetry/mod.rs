@@ -38,7 +38,7 @@
 //! | `callboard_gateway_peak_in_flight` | gauge | the most that there ever were at a time |
 //! | `callboard_gateway_waiting` | gauge | calls that wait for a place, a rate, their next attempt or the answer to an identical call |
 //! | `callboard_model_in_flight` | gauge, `model` | attempts that are being made |
-//! | `callboard_model_limit` | gauge, `model` | how many may be, now |
+//! | `callboard_model_limit` | gauge, `model` | how many may be, now; of all models together no more than the gateway's `max_in_flight` |
 //! | `callboard_model_breaker` | gauge, `model` | the circuit breaker: 0 is closed, 1 half-open, 2 open |
 //! | `callboard_model_attempts_total` | counter, `model` | attempts that were begun |
 //! | `callboard_model_retries_total` | counter, `model` | those of them that were not the first of their call |

@@ -241,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_call_counts_from_its_begin_until_its_thread_comes_back() {
+        let (threads, tool, now) = (Arc::<Threads>::default(), tool("a"), Instant::now());
+        let take = || is_given(&mut (Box::pin(Threads::take(&threads, &tool)) as Takes<'_>)).unwrap();
+        let (mut begun, _other) = (take(), take());
+        let late = || threads.taken().of_tools["a"].late(now);
+        assert_eq!(late(), 0);
+        begun.is(now);
+        assert_eq!(late(), 1);
+        drop(begun);
+        assert_eq!(late(), 0);
+    }
+
+    #[test]
     fn who_waits_longest_has_the_next_that_comes_back_and_nobody_else_is_woken() {
         let (threads, tool) = (Arc::<Threads>::default(), tool("a"));
         let take = || -> Takes<'_> { Box::pin(Threads::take(&threads, &tool)) };

@@ -79,6 +79,15 @@ impl Call {
         self.until = now + share(left, self.others.len());
     }
 
+    /// It goes to its next model. If that is because its turn at this one is over, those who follow it may have had more time.
+    pub(super) fn turn_is_over(&mut self, now: Instant) {
+        let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
+        if let Some(saving) = self.saving.as_mut().filter(|_| now >= self.until && others > 0) {
+            let turn = self.deadline.saturating_duration_since(self.until) / others;
+            saving.had = saving.had.max(Some(turn.saturating_mul(others.saturating_add(1))));
+        }
+    }
+
     /// Whether it does not wait for so long, which its provider asks for, however much time it has.
     pub(super) fn has_no_patience_for(&self, pause: Duration) -> bool {
         self.fails_fast && pause > patience(!self.others.is_empty())
@@ -115,6 +124,7 @@ impl Call {
     pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
         // Others may wait for the end of these, with wakers of their own.
         drop_contained((self.budget.take(), self.chunks.take(), self.saving.take()));
+        self.on_news.iter().for_each(OnNews::is_over);
         self.reply.take().send(Box::new((answer, self)));
     }
 

@@ -122,7 +122,7 @@ impl<'a> ChatCall<'a> {
 
     /// What it does with kept replies, and whether an identical call (with the same next models) that is being made will do for it;
     /// otherwise as the model's
-    /// [`CachePolicy`](super::CachePolicy) says.
+    /// [`CachePolicy`](super::CachePolicy) says. With next models, a call that has less time than the one that is made is made for itself.
     pub fn cache(mut self, mode: CacheMode) -> Self {
         self.cache = Some(mode);
         self
@@ -351,7 +351,15 @@ fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> O
         return None;
     }
     let key = Key::of(&desk.models()[lane].name, request)?;
-    Some(Box::new(Saving { key, mode, lane, waiter: desk.next_waiter(), flight: None, fell_back: Vec::new() }))
+    Some(Box::new(Saving {
+        key,
+        mode,
+        lane,
+        waiter: desk.next_waiter(),
+        flight: None,
+        fell_back: Vec::new(),
+        had: None,
+    }))
 }
 
 /// A reader who wants the reply in pieces gets the kept one so.

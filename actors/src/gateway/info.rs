@@ -50,7 +50,8 @@ pub struct ModelInfo {
     pub paused_for: Duration,
     /// The whole name of the model whose refusal that pause is for: this one, or another one with its key.
     pub paused_by: Option<Arc<str>>,
-    /// So many calls may be in flight now: what its provider is found to hold, under what is configured.
+    /// So many calls may be in flight now: what its provider is found to hold, under what is configured. All models together have no more
+    /// than the gateway's [`max_in_flight`](super::GatewayLimits::max_in_flight), whatever the sum of these is.
     pub limit: usize,
     /// Whether it is called at all.
     pub breaker: BreakerState,

@@ -67,10 +67,11 @@ impl State {
         is_longer.then_some(Paused { lane, until, is_told })
     }
 
-    /// The callers of those that wait for a model are told that it is paused, but for this call, whose caller knows.
+    /// The callers of those that wait for a model are told that it is paused, but for this call, whose caller knows. One that waits for
+    /// longer by itself does not wait for the pause.
     pub(super) fn tell_of(&mut self, paused: &Paused, but: u64, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         let Some(pause) = self.pause_of(paused.lane, now, rules) else { return };
-        for call in self.admission.of(paused.lane) {
+        for call in self.admission.of(paused.lane, paused.until) {
             if call.number != but && !call.reply.is_abandoned() && (paused.is_told || !call.is_held) {
                 steps.told.extend(call.is_held_back(pause.clone()));
             }

@@ -27,6 +27,8 @@ pub(super) struct Saving {
     pub(super) flight: Option<(FlightId, CancellationToken)>,
     /// The fall-backs of the flight that it leads, for those who follow it; as many as there are next models, at the most.
     pub(super) fell_back: Vec<CallNews>,
+    /// When its turn at a model was over: how much time it had then for that one and the next ones. Who has more can wait longer.
+    pub(super) had: Option<Duration>,
 }
 
 /// An answer that others may want, too.
@@ -80,6 +82,7 @@ impl State {
                     adopt(&mut call, Some((flight, token)));
                 }
                 Joined::Follow => return,
+                Joined::Alone(alone) => call = alone,
                 Joined::Refuse(call) => {
                     self.counts[call.lane].refused += 1;
                     let retry_after = Duration::from_secs(1);
@@ -96,10 +99,10 @@ impl State {
         let mut is_kept = saving.mode.writes();
         if let Some((flight, _)) = &saving.flight {
             self.tokens.remove(flight);
-            for follower in self.flights.landed(*flight) {
+            for mut follower in self.flights.landed(*flight) {
                 is_kept |= follower.saving.as_ref().is_some_and(|saving| saving.mode.writes());
                 self.counts[saving.lane].shared += 1;
-                telling::tell(&follower, &saving.fell_back, steps);
+                telling::tell(&mut follower, &saving.fell_back, steps);
                 let shared = completed.shared(now.saturating_duration_since(follower.times.lined_up));
                 steps.answer.push((follower, shared));
             }
@@ -116,7 +119,7 @@ impl State {
             let others = if is_its_own(&error, &call, now) {
                 self.goes_on(flight);
                 Vec::new()
-            } else if let Some(until) = self.had_no_time_for_another(&call, &error, now) {
+            } else if let Some(until) = self.had_too_little_time(&call, &error, now) {
                 let others = self.flights.over_by(flight, until);
                 self.goes_on(flight);
                 others
@@ -128,17 +131,20 @@ impl State {
                 self.counts[follower.lane].failed += 1;
                 follower.times.queued += now.saturating_duration_since(follower.times.lined_up);
                 let fell_back = call.saving.as_ref().map_or(&[][..], |saving| &saving.fell_back);
-                telling::tell(&follower, fell_back, steps);
+                telling::tell(&mut follower, fell_back, steps);
                 steps.tell.push((follower, error.clone()));
             }
         }
         steps.tell.push((call, error));
     }
 
-    /// Whether a call would have been made again if its caller had more time: those who have it until then are not told its error.
-    fn had_no_time_for_another(&self, call: &Call, error: &ModelError, now: Instant) -> Option<Instant> {
-        let wait = self.limits.retry.next(error, call.tries.max(1), 1.0, Duration::MAX)?;
-        now.checked_add(wait).filter(|until| *until >= call.deadline)
+    /// Whether a call would have been made again, or one of its models waited for, if its caller had more time: those who have more than
+    /// until then are not told its error.
+    fn had_too_little_time(&self, call: &Call, error: &ModelError, now: Instant) -> Option<Instant> {
+        let again = self.limits.retry.next(error, call.tries.max(1), 1.0, Duration::MAX);
+        let again = again.and_then(|wait| now.checked_add(wait)).filter(|until| *until >= call.deadline);
+        let longer = call.saving.as_ref().and_then(|saving| now.checked_add(saving.had?));
+        again.into_iter().chain(longer).min()
     }
 
     /// A flight has lost its leader, or the attempt of it: the next one comes, as soon as somebody looks.
@@ -165,11 +171,11 @@ impl State {
                     return None;
                 }
             };
-            let fell_back = std::mem::take(&mut saving.fell_back);
+            let (fell_back, had) = (std::mem::take(&mut saving.fell_back), saving.had);
             adopt(&mut next, Some((flight, token)));
-            telling::tell(&next, &fell_back, steps);
+            telling::tell(&mut next, &fell_back, steps);
             if let Some(saving) = &mut next.saving {
-                saving.fell_back = fell_back;
+                (saving.fell_back, saving.had) = (fell_back, had);
             }
             (next.lane, next.tries) = (call.lane, call.tries);
             next.others = std::mem::take(&mut call.others);

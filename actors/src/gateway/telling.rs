@@ -101,8 +101,8 @@ impl State {
 }
 
 /// A caller is to be told of these.
-pub(super) fn tell(call: &Call, news: &[CallNews], steps: &mut Steps) {
-    if let Some(on_news) = &call.on_news {
-        steps.told.extend(news.iter().map(|news| (on_news.clone(), news.clone())));
+pub(super) fn tell(call: &mut Call, news: &[CallNews], steps: &mut Steps) {
+    if let Some(on_news) = &mut call.on_news {
+        steps.told.extend(news.iter().map(|news| (on_news.next(), news.clone())));
     }
 }

@@ -27,6 +27,7 @@ impl State {
         steps: &mut Steps,
     ) {
         self.note_fall_back(&mut call, next, error, rules, steps);
+        call.turn_is_over(now);
         call.others.remove(0);
         self.counts[call.lane].fell_back += 1;
         call.lane = next;

@@ -384,10 +384,11 @@ impl<C> Admission<C> {
         self.lanes[lane].pause(until, by)
     }
 
-    /// Those that wait for a lane, in the order of their arrival.
-    pub(super) fn of(&mut self, lane: usize) -> impl Iterator<Item = &mut C> {
-        let waiting = self.waiting.values_mut().filter(move |waiting| waiting.claim.lane == lane);
-        waiting.map(|waiting| &mut waiting.call)
+    /// Those that wait for a lane and do not sleep until then, in the order of their arrival.
+    pub(super) fn of(&mut self, lane: usize, until: Instant) -> impl Iterator<Item = &mut C> {
+        let sleeps = move |waiting: &Waiting<C>| waiting.not_before.is_some_and(|time| time >= until);
+        let of_it = self.waiting.values_mut().filter(move |waiting| waiting.claim.lane == lane && !sleeps(waiting));
+        of_it.map(|waiting| &mut waiting.call)
     }
 
     /// What the provider says is left.

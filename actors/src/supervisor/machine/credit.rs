@@ -2,8 +2,9 @@
 
 use super::{Machine, number};
 use crate::event::{CancelReason, Event};
-use crate::research::{RulesInstead, RunStep, TaskId};
+use crate::research::{Findings, RulesInstead, RunStep, Task, TaskId};
 use crate::supervisor::crew::By;
+use crate::supervisor::fan_out::TaskState;
 use crate::text::count;
 
 impl Machine {
@@ -36,16 +37,25 @@ impl Machine {
             By::Rules => {}
         }
     }
+
+    /// Parts that are worked on and for which something was retrieved. What was retrieved for others, which were given up, is for the report.
+    fn being_read(&self) -> usize {
+        let is_read = |(task, state): &(&Task, &TaskState<Findings>)| {
+            matches!(state, TaskState::Running { .. }) && self.retrieved.contains_key(&task.id)
+        };
+        self.fan_out.tasks().filter(is_read).count()
+    }
+
     /// Notes that a model was being asked when the run was cut short, so that the report names it.
     pub(super) fn unanswered(&mut self, step: RunStep, reason: CancelReason) {
         let (model, what) = match step {
             RunStep::Plan => (&self.made_of.planner, "for the plan".to_owned()),
             RunStep::LookBack => (&self.made_of.planner, "for what is missing".to_owned()),
-            // What was retrieved, and was not read.
-            RunStep::Research if !self.retrieved.is_empty() => {
-                (&self.made_of.researcher, format!("about {}", count(self.retrieved.len(), "part")))
-            }
-            RunStep::Research | RunStep::Write => return,
+            RunStep::Research => match self.being_read() {
+                0 => return,
+                parts => (&self.made_of.researcher, format!("about {}", count(parts, "part"))),
+            },
+            RunStep::Write => return,
         };
         let cut_short = match reason {
             CancelReason::Interrupted => "was interrupted",

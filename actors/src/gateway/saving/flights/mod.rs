@@ -12,12 +12,15 @@
 //! - What ends a leader for its own sake (its deadline in line, its budget, the end of the thread that makes its call) ends nobody
 //!   else: the next one's call stands in line ([`Flights::alone`]).
 //! - An error after which a call would be made again ends those who have no time for that ([`Flights::over_by`]), and nobody who has.
+//! - Where there are further models, they share the time of the leader, who is the one with the least: a follower with less would still wait
+//!   for the first one when it is time to ask the next, so that it makes its own call ([`Joined::Alone`]).
 //! - There is one call in line or in flight for each flight, and never a second one.
 //!
 //! A call is handed in by value and comes back exactly once; nothing is dropped here, because the desk drops no values of
 //! callers under its lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -48,6 +51,8 @@ pub(in crate::gateway) enum Joined<C> {
     Lead(FlightId, C),
     /// It waits for the answer to one that is in line or in flight.
     Follow,
+    /// It has less time than the one that is made, and makes its own.
+    Alone(C),
     /// So many follow already that it is refused.
     Refuse(C),
 }
@@ -93,6 +98,8 @@ struct Flight<C> {
     key: FlightKey,
     /// `None` when it has left.
     leader: Option<WaiterId>,
+    /// Of who led it last.
+    deadline: Instant,
     /// In the order in which they came.
     followers: BTreeMap<u64, Follower<C>>,
 }
@@ -103,6 +110,9 @@ struct Seat {
     flight: FlightId,
     follows: Option<u64>,
 }
+
+/// Those whose time ends together say so as the time that is left, one a moment after the other.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// The flights.
 #[derive(Debug)]
@@ -138,14 +148,20 @@ impl<C> Flights<C> {
         self.next += 1;
         let Some(&id) = self.by_key.get(key) else {
             let id = FlightId(self.next);
-            let flight = Flight { key: key.clone(), leader: Some(waiter), followers: BTreeMap::new() };
+            let flight = Flight { key: key.clone(), leader: Some(waiter), deadline, followers: BTreeMap::new() };
             self.flights.insert(id, flight);
             self.by_key.insert(key.clone(), id);
             self.seats.insert(waiter, Seat { flight: id, follows: None });
             return Joined::Lead(id, call);
         };
         let is_full = self.deadlines.len() >= self.max_followers;
-        let Some(flight) = self.flights.get_mut(&id).filter(|_| !is_full) else { return Joined::Refuse(call) };
+        let Some(flight) = self.flights.get_mut(&id) else { return Joined::Refuse(call) };
+        if !key.others.is_empty() && deadline + A_MOMENT < flight.deadline {
+            return Joined::Alone(call);
+        }
+        if is_full {
+            return Joined::Refuse(call);
+        }
         flight.followers.insert(self.next, Follower { waiter, deadline, call });
         self.seats.insert(waiter, Seat { flight: id, follows: Some(self.next) });
         self.deadlines.insert((deadline, waiter));
@@ -246,14 +262,18 @@ impl<C> Flights<C> {
         ids.into_iter().flat_map(|id| self.landed(id)).collect()
     }
 
-    /// The first follower becomes the leader.
+    /// The first follower becomes the leader; where there are further models, the first of those with the least time.
     fn promote(&mut self, id: FlightId) -> Option<C> {
         let flight = self.flights.get_mut(&id)?;
-        let Some((_, follower)) = flight.followers.pop_first() else {
+        let first = match flight.key.others.is_empty() {
+            true => flight.followers.keys().next(),
+            false => flight.followers.iter().min_by_key(|(_, follower)| follower.deadline).map(|(place, _)| place),
+        };
+        let Some(follower) = first.copied().and_then(|first| flight.followers.remove(&first)) else {
             self.end_if_empty(id);
             return None;
         };
-        flight.leader = Some(follower.waiter);
+        (flight.leader, flight.deadline) = (Some(follower.waiter), follower.deadline);
         let seat = Seat { flight: id, follows: None };
         let waiter = follower.waiter;
         let call = self.released(follower);

@@ -50,6 +50,26 @@ fn another_key_is_another_flight() {
 }
 
 #[test]
+fn where_there_are_further_models_the_one_with_the_least_time_leads() {
+    let (mut flights, now) = (Flights::new(2), Instant::now());
+    let key = FlightKey { others: vec![1], ..key() };
+    let mut join = |waiter: WaiterId, seconds: u32| flights.join(&key, waiter, now + SECOND * seconds, waiter);
+    let Joined::Lead(id, 0) = join(0, 5) else { panic!("the first one leads") };
+    assert_eq!([join(1, 9), join(2, 5), join(3, 4)], [Joined::Follow, Joined::Follow, Joined::Alone(3)]);
+    assert_eq!(join(4, 7), Joined::Refuse(4), "so many follow");
+    assert_eq!(flights.alone(id), Some(2));
+    assert_eq!(flights.leave(2).call, None);
+    let close = now + SECOND * 5 - A_MOMENT;
+    assert_eq!(flights.join(&key, 7, close, 7), Joined::Follow, "nearly the same time");
+    assert_eq!(flights.leave(7).call, Some(7));
+    assert_eq!(flights.join(&key, 5, now + SECOND * 6, 5), Joined::Follow);
+    assert_eq!(flights.alone(id), Some(5));
+    assert_eq!(flights.join(&key, 6, now + SECOND * 5, 6), Joined::Alone(6), "of who leads now");
+    assert_eq!(flights.landed(id), [1]);
+    assert!(is_empty(&flights));
+}
+
+#[test]
 fn a_follower_leaves_for_itself() {
     let (mut flights, id, _) = flight(2);
     assert_eq!(flights.leave(1), Left { call: Some(1), abandoned: None });
@@ -198,6 +218,7 @@ impl Shell {
                 self.line.push((id, call));
             }
             Joined::Follow => assert!(!is_first),
+            Joined::Alone(call) => panic!("{call} has no further models"),
             Joined::Refuse(call) => self.learns(call, Fate::Alone),
         }
     }
