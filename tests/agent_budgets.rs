@@ -136,7 +136,7 @@ async fn a_limit_of_nothing_is_a_mistake_and_a_budget_without_a_name_is_no_run()
         let whole = Runtime::with(ModelChoice { budget: limits, ..ModelChoice::new(model) }).unwrap_err();
         assert!(whole.code() == "invalid_configuration" && whole.to_string().contains(rule), "{whole}");
     }
-    let agent = runtime.agent("a").budget(&Budget::new(tokens(10))).start().unwrap();
+    let agent = runtime.agent("a").budget(Budget::new(tokens(10))).start().unwrap();
     has_words(&asked(&agent).await, &["budget_exhausted", "this budget has 10 of its 10 tokens left"]);
 }
 
