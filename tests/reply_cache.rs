@@ -98,21 +98,6 @@ fn what_is_too_old_goes_when_the_file_is_opened_though_nothing_is_written() {
 }
 
 #[test]
-fn what_is_too_old_goes_later_when_another_process_locks_the_file_as_it_is_opened() {
-    let (_dir, path) = filled(5);
-    let two_days = 2 * 24 * 3600 * 1000;
-    let other = Connection::open(&path).unwrap();
-    other.execute_batch(&format!("UPDATE replies SET made = made - {two_days} WHERE number <= 3")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let replies = Replies::open(&path, options()).unwrap();
-    let left = || wait(replies.totals()).unwrap().0;
-    assert_eq!((left(), get(&replies, 0), left()), (5, Ok(None), 5));
-    other.execute_batch("ROLLBACK").unwrap();
-    assert!((0..1_000).any(|_| left() == 2), "after the next that was asked");
-    assert_eq!(get(&replies, 4), Ok(Some(reply(4))));
-}
-
-#[test]
 fn what_waits_is_done_together_and_in_order_before_it_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let replies = Replies::open(dir.path().join("replies"), options()).unwrap();

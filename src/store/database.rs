@@ -139,11 +139,8 @@ impl Database {
         if !is_there.map_err(self.failed())? {
             return Ok(false);
         }
-        // There is time for it later, and whoever asks for a reply meanwhile is not to wait for another process.
-        self.connection.busy_timeout(Duration::ZERO).map_err(self.failed())?;
-        let gone = self.connection.execute(sql, [oldest, newest, SOME]).map_err(self.failed());
-        self.connection.busy_timeout(self.options.wait).map_err(self.failed())?;
-        Ok(i64::try_from(gone?) == Ok(SOME))
+        let gone = self.connection.execute(sql, [oldest, newest, SOME]).map_err(self.failed())?;
+        Ok(i64::try_from(gone) == Ok(SOME))
     }
 
     /// What was made after the first and not after the second of these is young.

@@ -54,7 +54,7 @@ impl std::fmt::Debug for Replies {
 impl Replies {
     /// Opens the file at `path`, and makes it and its folders if they are not there: readable by their owner only. It blocks, for
     /// as long as another process locks the file and [`ReplyOptions::wait`] allows. Then replies that are too old are removed, on the file's
-    /// own thread and some at a time, between what is asked of it; not while another process locks the file, which is not waited for.
+    /// own thread and some at a time, until somebody asks for one.
     ///
     /// # Errors
     /// [`StoreError`] for options that are not valid, and for a file that is damaged, locked, read-only, of a newer version, or
@@ -149,8 +149,9 @@ fn size(job: &Job) -> usize {
 
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
 fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
-    let (mut is_failing, mut may_be_old) = (false, true);
-    while let Some(first) = prune(&mut database, jobs, &mut may_be_old).or_else(|| jobs.recv().ok()) {
+    let mut is_failing = false;
+    let mut waits = prune(&mut database, jobs);
+    while let Some(first) = waits.take().or_else(|| jobs.recv().ok()) {
         let (mut records, mut writers, mut closing) = (Vec::new(), Vec::new(), None);
         for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
             waiting.fetch_sub(size(&job), Ordering::Relaxed);
@@ -193,14 +194,14 @@ fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
 }
 
 /// Removes what is too old as long as nobody asks for anything, at least some of it; gives back the job that came meanwhile. Whoever only
-/// reads would keep it forever. What is left then, or when another process locks the file, is removed after the next job.
-fn prune(database: &mut Database, jobs: &Receiver<Job>, may_be_old: &mut bool) -> Option<Job> {
-    while *may_be_old {
+/// reads would keep it forever.
+fn prune(database: &mut Database, jobs: &Receiver<Job>) -> Option<Job> {
+    loop {
         match database.prune_some(now()) {
-            Ok(may_be_more) => *may_be_old = may_be_more,
+            Ok(true) => {}
+            Ok(false) => return None,
             Err(error) => {
                 tracing::debug!(%error, "replies that are too old are still in the file");
-                *may_be_old = error.is_retryable();
                 return None;
             }
         }
@@ -210,7 +211,6 @@ fn prune(database: &mut Database, jobs: &Receiver<Job>, may_be_old: &mut bool) -
             Err(TryRecvError::Disconnected) => return None,
         }
     }
-    None
 }
 
 /// Milliseconds since 1970.
