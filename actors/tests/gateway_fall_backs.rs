@@ -133,10 +133,15 @@ fn who_has_less_time_than_an_identical_call_waits_for_no_turn_of_that_one() {
             async move { (answered.await.map(|answer| (answer.model.to_string(), answer.source)), began.elapsed()) }
         };
         let by = |source| Ok((TWO.to_owned(), source));
-        let answers = tokio::join!(call(60), call(10), call(61));
+        let answers = tokio::join!(call(60), call(10), call(10), call(61));
         assert_eq!(answers.0, (by(Source::Model), 31 * SECOND));
         assert_eq!(answers.1, (by(Source::Model), 6 * SECOND), "half of its own time, and not of the other one's");
-        assert_eq!(answers.2, (by(Source::Shared), 31 * SECOND));
+        assert_eq!(
+            (&answers.2, &answers.3),
+            (&(by(Source::Shared), 6 * SECOND), &answers.2),
+            "whoever comes later follows it"
+        );
+        assert_eq!((one.attempts(), other.attempts()), (2, 2));
         // Nor does it when who leads has left: those who wait longer do so behind it.
         let began = Instant::now();
         let held: Vec<_> = (0..8).map(|_| gateway.call(ONE, request("x")).within(2 * SECOND).send()).collect();

@@ -7,6 +7,10 @@ use std::io::{self, IsTerminal};
 use callboard::ExitStatus;
 use tokio::sync::watch;
 
+/// How late a signal is seen at most that was sent before another one.
+#[cfg(unix)]
+const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Whether a signal came. Clones see the same.
 #[derive(Debug, Clone)]
 pub(super) struct Signals(watch::Receiver<bool>);
@@ -59,10 +63,10 @@ impl Source {
     }
 
     /// The second signal. A terminal that is closed says so twice: its shell does, and then the system. One other signal may belong to
-    /// that: it was sent before, and is seen late.
+    /// that: it was sent before, and is seen late, within a moment.
     async fn second(&mut self, is_closed: bool) {
         if is_closed {
-            self.asked().await;
+            let _it_was_none = tokio::time::timeout(MOMENT, self.asked()).await;
         }
         self.asked().await;
     }

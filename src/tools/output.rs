@@ -59,8 +59,9 @@ impl<T: ToolOutput> ToolOutput for Option<T> {
     }
 }
 
-/// An error of any type that can be shown: the model is told its text, of an error of this library, one in a box and one of `anyhow` with
-/// what caused it. A [`ToolError`] stays what it is, also in such a box and as [`Error::Tool`](crate::Error::Tool).
+/// An error of any type that can be shown: the model is told its text (`{:#}`), of a [`crate::Error`], one in a box
+/// (`Box<dyn Error + Send + Sync>`) and one of `anyhow` with what caused it. A [`ToolError`] stays what it is, also in such a box and as
+/// [`Error::Tool`](crate::Error::Tool).
 impl<T: ToolOutput, E: Display + 'static> ToolOutput for Result<T, E> {
     fn into_output(self) -> Result<String, ToolError> {
         self.map_err(of)?.into_output()

@@ -82,7 +82,6 @@ impl State {
                     adopt(&mut call, Some((flight, token)));
                 }
                 Joined::Follow => return,
-                Joined::Alone(alone) => call = alone,
                 Joined::Refuse(call) => {
                     self.counts[call.lane].refused += 1;
                     let retry_after = Duration::from_secs(1);

@@ -13,7 +13,7 @@
 //!   else: the next one's call stands in line ([`Flights::alone`]).
 //! - An error after which a call would be made again ends those who have no time for that ([`Flights::over_by`]), and nobody who has.
 //! - Where there are further models, they share the time of the leader, who is the one with the least: a follower with less would still wait
-//!   for the first one when it is time to ask the next, so that it makes its own call ([`Joined::Alone`]).
+//!   for the first one when it is time to ask the next, so that it leads a flight of its own, which those who come after it follow.
 //! - There is one call in line or in flight for each flight, and never a second one.
 //!
 //! A call is handed in by value and comes back exactly once; nothing is dropped here, because the desk drops no values of
@@ -47,12 +47,10 @@ pub(in crate::gateway) type WaiterId = u64;
 /// What becomes of a call that comes.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::gateway) enum Joined<C> {
-    /// Nobody makes the same one: it stands in line.
+    /// Nobody makes the same one, or whoever does has more time than it: it stands in line.
     Lead(FlightId, C),
     /// It waits for the answer to one that is in line or in flight.
     Follow,
-    /// It has less time than the one that is made, and makes its own.
-    Alone(C),
     /// So many follow already that it is refused.
     Refuse(C),
 }
@@ -146,7 +144,10 @@ impl<C> Flights<C> {
         call: C,
     ) -> Joined<C> {
         self.next += 1;
-        let Some(&id) = self.by_key.get(key) else {
+        let has_less = |id: &FlightId| {
+            !key.others.is_empty() && self.flights.get(id).is_some_and(|flight| deadline + A_MOMENT < flight.deadline)
+        };
+        let Some(id) = self.by_key.get(key).copied().filter(|id| !has_less(id)) else {
             let id = FlightId(self.next);
             let flight = Flight { key: key.clone(), leader: Some(waiter), deadline, followers: BTreeMap::new() };
             self.flights.insert(id, flight);
@@ -156,9 +157,6 @@ impl<C> Flights<C> {
         };
         let is_full = self.deadlines.len() >= self.max_followers;
         let Some(flight) = self.flights.get_mut(&id) else { return Joined::Refuse(call) };
-        if !key.others.is_empty() && deadline + A_MOMENT < flight.deadline {
-            return Joined::Alone(call);
-        }
         if is_full {
             return Joined::Refuse(call);
         }
@@ -218,7 +216,7 @@ impl<C> Flights<C> {
     /// The provider has answered, or failed for good: the flight is over. All that followed, in the order in which they came.
     pub(in crate::gateway) fn landed(&mut self, id: FlightId) -> Vec<C> {
         let Some(flight) = self.flights.remove(&id) else { return Vec::new() };
-        self.by_key.remove(&flight.key);
+        self.forget_key(id, &flight.key);
         if let Some(leader) = flight.leader {
             self.seats.remove(&leader);
         }
@@ -289,9 +287,17 @@ impl<C> Flights<C> {
     }
 
     fn end_if_empty(&mut self, id: FlightId) -> Option<FlightId> {
-        let flight = self.flights.get(&id).filter(|flight| flight.leader.is_none() && flight.followers.is_empty())?;
-        self.by_key.remove(&flight.key);
-        self.flights.remove(&id).map(|_| id)
+        self.flights.get(&id).filter(|flight| flight.leader.is_none() && flight.followers.is_empty())?;
+        let flight = self.flights.remove(&id)?;
+        self.forget_key(id, &flight.key);
+        Some(id)
+    }
+
+    /// Nobody follows in a flight that is over; one of less time may have taken its key.
+    fn forget_key(&mut self, id: FlightId, key: &FlightKey) {
+        if self.by_key.get(key) == Some(&id) {
+            self.by_key.remove(key);
+        }
     }
 }
 

@@ -55,17 +55,21 @@ fn where_there_are_further_models_the_one_with_the_least_time_leads() {
     let key = FlightKey { others: vec![1], ..key() };
     let mut join = |waiter: WaiterId, seconds: u32| flights.join(&key, waiter, now + SECOND * seconds, waiter);
     let Joined::Lead(id, 0) = join(0, 5) else { panic!("the first one leads") };
-    assert_eq!([join(1, 9), join(2, 5), join(3, 4)], [Joined::Follow, Joined::Follow, Joined::Alone(3)]);
+    assert_eq!([join(1, 9), join(2, 5)], [Joined::Follow, Joined::Follow]);
     assert_eq!(join(4, 7), Joined::Refuse(4), "so many follow");
+    let Joined::Lead(sooner, 3) = join(3, 4) else { panic!("it has less time") };
     assert_eq!(flights.alone(id), Some(2));
     assert_eq!(flights.leave(2).call, None);
-    let close = now + SECOND * 5 - A_MOMENT;
-    assert_eq!(flights.join(&key, 7, close, 7), Joined::Follow, "nearly the same time");
-    assert_eq!(flights.leave(7).call, Some(7));
-    assert_eq!(flights.join(&key, 5, now + SECOND * 6, 5), Joined::Follow);
-    assert_eq!(flights.alone(id), Some(5));
-    assert_eq!(flights.join(&key, 6, now + SECOND * 5, 6), Joined::Alone(6), "of who leads now");
+    let close = now + SECOND * 4 - A_MOMENT;
+    assert_eq!(flights.join(&key, 7, close, 7), Joined::Follow, "nearly the same time as the sooner one");
     assert_eq!(flights.landed(id), [1]);
+    assert_eq!(
+        flights.join(&key, 5, now + SECOND * 6, 5),
+        Joined::Follow,
+        "the end of the later one leaves the sooner one"
+    );
+    assert_eq!(flights.alone(sooner), Some(7));
+    assert_eq!(flights.landed(sooner), [5]);
     assert!(is_empty(&flights));
 }
 
@@ -218,7 +222,6 @@ impl Shell {
                 self.line.push((id, call));
             }
             Joined::Follow => assert!(!is_first),
-            Joined::Alone(call) => panic!("{call} has no further models"),
             Joined::Refuse(call) => self.learns(call, Fate::Alone),
         }
     }
