@@ -84,10 +84,11 @@ fn of_models() -> Vec<Row> {
 }
 
 fn of_asks() -> Vec<Row> {
-    let partial = Box::<Answer>::default;
+    let partial = || Box::new(Answer { text: x(), ..Answer::default() });
     let limit = |limit, most: &str, waited_for| ChatAgentError::Limit {
         limit,
         most: most.to_owned(),
+        detail: String::new(),
         waited_for,
         partial: partial(),
     };

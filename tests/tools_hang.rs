@@ -100,7 +100,7 @@ async fn what_hangs_keeps_its_place_in_at_once_and_later_calls_are_told() {
     }
     let (runtime, opens) = (runtime(), Opens(&GATE));
     let agent = runtime.agent("assistant").tool(twice).tool(other).start().unwrap();
-    let busy = "error: it was not called: twice waited 20ms for a place: 2 of its calls may run at the same time, and those went over \
+    let busy = "error: it was not called: twice waited 20ms or longer for a place: 2 of its calls may run at the same time, and those went over \
                 their time and do not end; go on without it";
     // The first call takes a place by its first attempt and one by its second; the third attempt has none, and the call was made.
     assert_eq!(told(&agent, "twice").await, [LATE]);
@@ -133,7 +133,7 @@ async fn a_sequential_tool_that_hangs_is_alone_until_it_returns() {
     let agent = runtime.agent("assistant").tool(alone).tool(beside).start().unwrap();
     let waits = |tool| {
         format!(
-            "error: it was not called: {tool} waited 20ms for its turn: it must not run beside an earlier call, which went over its time \
+            "error: it was not called: {tool} waited 20ms or longer for its turn: it must not run beside an earlier call, which went over its time \
              and does not end; go on without it"
         )
     };
@@ -171,7 +171,7 @@ async fn what_hangs_is_one_of_those_that_run_side_by_side_in_its_turn() {
     let agent = runtime.agent("assistant").tool(hangs).tool(quick).limits(limits).start().unwrap();
     let told_it = told(&agent, "hangs quick").await;
     assert!(
-        told_it[0] == LATE && told_it[1].contains("quick waited 20ms for its turn: 1 calls may be made"),
+        told_it[0] == LATE && told_it[1].contains("quick waited 20ms or longer for its turn: 1 calls may be made"),
         "{told_it:?}"
     );
     assert_eq!(told(&agent, "quick").await, ["9"], "the next turn has all its places");
@@ -179,7 +179,7 @@ async fn what_hangs_is_one_of_those_that_run_side_by_side_in_its_turn() {
     let agent = runtime.agent("assistant").tool(hangs).tool(alone).start().unwrap();
     let told_it = told(&agent, "hangs alone").await;
     assert!(
-        told_it[0] == LATE && told_it[1].contains("alone waited 20ms for its turn: it must not run"),
+        told_it[0] == LATE && told_it[1].contains("alone waited 20ms or longer for its turn: it must not run"),
         "{told_it:?}"
     );
     assert_eq!(told(&agent, "alone").await, ["8"], "what hangs beside it in another turn is none of its business");
@@ -203,7 +203,8 @@ async fn a_tool_that_hangs_takes_half_of_the_threads_and_the_others_go_on() {
         told_it.extend(told(&agent, &all).await);
     }
     let late = told_it.iter().filter(|told| *told == LATE).count();
-    let busy = told_it.iter().filter(|told| told.contains("fills waited 20ms for a thread: too many calls")).count();
+    let busy =
+        told_it.iter().filter(|told| told.contains("fills waited 20ms or longer for a thread: too many calls")).count();
     // Other tests of this file have a few threads of the 256, too.
     assert!((120..=128).contains(&late), "{late}");
     assert_eq!((late + busy, GATE.begun(late).await), (192, late));

@@ -191,6 +191,7 @@ async fn a_question_that_is_empty_or_has_an_empty_name_is_not_asked() {
             ("user", question().user("")),
             ("it is empty", Question::new("")),
             ("it is empty", Question::new(" \n\t")),
+            ("no time at all", question().within(Duration::ZERO)),
         ]
     };
     for (what, question) in questions() {

@@ -164,11 +164,17 @@ fn what_was_said_before_another_end_is_looked_at_too_and_the_error_stays_what_it
                     (if passes { said } else { "" }, !passes)
                 );
                 assert!(partial.metrics.model_calls > 0);
+                let why = "the guardrail rail blocked it: it is secret";
+                assert_eq!(partial.withheld.as_deref(), (!passes).then_some(why));
+                let (hint, is_limit) = (error.hint(), code.starts_with("limit"));
+                assert_eq!(hint.contains("use what there is in `partial`"), is_limit && passes, "{hint}");
+                assert_eq!(hint.ends_with(&format!("kept back: {why}")), is_limit && !passes, "{hint}");
             }
             // There is half a second for it when the time is over.
             let (agent, _) = start(AskLimits { time: SECOND + SECOND / 2, ..no_limit() }, "noted");
             let late = agent.ask("x").await.unwrap_err();
             assert_eq!((late.code(), late.partial().unwrap().text.as_str()), ("limit_time", ""));
+            assert!(late.hint().ends_with("kept back: its guardrails did not come to their end in time"), "{late:?}");
         }
     });
 }

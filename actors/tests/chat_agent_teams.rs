@@ -172,6 +172,25 @@ fn a_conversation_is_handed_over_and_the_other_one_answers() {
 }
 
 #[test]
+fn an_agent_that_is_not_described_is_told_by_its_name() {
+    simulated(1, |runtime| async move {
+        let says = |request: &ChatRequest| {
+            let described: Vec<_> = request.tools.iter().map(|spec| spec.description.as_str()).collect();
+            Ok(ChatReply::text(described.join(" ")))
+        };
+        let (gateway, _) = model(&runtime, says);
+        let sales = named("sales team", &gateway).start().unwrap();
+        for (as_tool, handoff, told) in [
+            ("Sells.", "Goes on.", "Sells. Goes on."),
+            ("", " ", "Asks the agent sales team. Hands the conversation over to sales team."),
+        ] {
+            let desk = named("desk", &gateway).tool(sales.as_tool(as_tool)).handoff(&sales, handoff).start().unwrap();
+            assert_eq!(desk.ask("x").await.unwrap().text, told);
+        }
+    });
+}
+
+#[test]
 fn who_handed_a_conversation_over_is_not_asked_by_whoever_goes_on_with_it() {
     simulated(1, |runtime| async move {
         let says = |request: &ChatRequest| {

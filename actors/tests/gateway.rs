@@ -108,7 +108,11 @@ fn a_place_comes_back_after_failure_panic_and_deadline() {
         assert_eq!(failed, Err(ModelError::Rejected { status: 400, message: "reject".to_owned() }));
         for script in ["panic", "panic at once"] {
             let panicked = gateway.call(MODEL, request(script)).send().await;
-            assert!(matches!(panicked, Err(ModelError::Provider(_))), "{panicked:?}");
+            let said = panicked.expect_err("it answered").to_string();
+            assert!(
+                said.starts_with("the provider failed: its adapter panicked: ") && said.contains("on purpose"),
+                "{said}"
+            );
         }
         let began = Instant::now();
         let call = |script| gateway.call(MODEL, request(script)).send();

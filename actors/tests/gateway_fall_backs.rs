@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callboard_actors::chat_agent::{AskEvent, AskLimits, ChatAgentSpec};
-use callboard_actors::error::ModelError;
+use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::gateway::{
     BreakerPolicy, CacheMode, ChatCall, FallBack, Gateway, GatewayLimits, RetryPolicy, Source,
 };
@@ -170,6 +170,32 @@ fn who_has_more_time_is_not_told_the_error_of_a_model_that_is_asked_as_another_o
         assert!([hasty, also].iter().all(|answer| matches!(answer, Err(ModelError::NotFound(_)))));
         assert_eq!(patient.map(|answer| answer.model.to_string()), Ok(ONE.to_owned()));
         assert_eq!((began.elapsed(), one.attempts(), other.attempts()), (4 * SECOND, 2, 1));
+    });
+}
+
+#[test]
+fn nor_is_who_can_wait_as_a_provider_asks_told_the_error_of_the_next_model() {
+    simulated(1, |runtime| async move {
+        let (one, other) = (Provider::new(SECOND), Provider::new(SECOND));
+        let gateway = two(&runtime, &one, &other, GatewayLimits { deadline: 1_000 * SECOND, ..once() });
+        other.fails(ModelError::NotFound("no".to_owned()));
+        let call = |seconds: u32| {
+            let call = gateway.call(ONE, request("so")).or(TWO).cache(CacheMode::ReadOnly).within(seconds * SECOND);
+            let answered = call.send();
+            async move { answered.await.map(|answer| answer.model.to_string()).map_err(|error| error.code()) }
+        };
+        // The first model wants everybody to wait for 20 s, which is told to somebody else.
+        let refused =
+            ModelError::RateLimited { limited: Limited::Rate, retry_after: Some(20 * SECOND), message: String::new() };
+        one.fails(refused);
+        assert!(gateway.call(ONE, request("x")).send().await.is_err());
+        one.fails(None);
+        let began = Instant::now();
+        let (hasty, also, patient) = tokio::join!(call(10), call(38), call(60));
+        assert_eq!((hasty, also), (Err("not_found"), Err("not_found")), "half of their time is less than the wait");
+        assert_eq!(patient, Ok(ONE.to_owned()));
+        assert!(began.elapsed() >= 20 * SECOND, "it waited as it was asked to: {:?}", began.elapsed());
+        assert_eq!(other.attempts(), 1);
     });
 }
 

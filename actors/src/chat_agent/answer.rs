@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::waits::AskWait;
-use crate::chat::Turn;
+use crate::chat::{Role, Turn};
 use crate::error::{AskError, ModelError, StoreError};
 use crate::text::count;
 
@@ -20,13 +20,21 @@ pub struct Answer {
     pub agent: Arc<str>,
     /// Everything that was said, from the question on: without the agent's instructions.
     pub turns: Vec<Turn>,
+    /// Why there is no text and no turn, where a guardrail on output has kept them back: always `None` of an answer that is given.
+    pub withheld: Option<String>,
     /// What it took.
     pub metrics: AskMetrics,
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { text: String::new(), agent: "".into(), turns: Vec::new(), metrics: AskMetrics::default() }
+        Self {
+            text: String::new(),
+            agent: "".into(),
+            turns: Vec::new(),
+            withheld: None,
+            metrics: AskMetrics::default(),
+        }
     }
 }
 
@@ -34,6 +42,16 @@ impl Answer {
     /// Of an ask of which no model has heard.
     pub(super) fn unasked() -> Self {
         Self { metrics: AskMetrics { cost_micros: Some(0), ..AskMetrics::default() }, ..Self::default() }
+    }
+
+    /// The end of a hint: what the asker has of an ask without an answer.
+    fn rest(&self, there_is: &str) -> String {
+        let is_said = |turn: &Turn| turn.role != Role::User;
+        match &self.withheld {
+            Some(why) => format!("; what was said so far is kept back: {why}"),
+            None if self.text.is_empty() && !self.turns.iter().any(is_said) => String::new(),
+            None => there_is.to_owned(),
+        }
     }
 }
 
@@ -130,11 +148,12 @@ impl fmt::Display for AskLimit {
 pub enum ChatAgentError {
     /// A limit ended it.
     #[error(
-        "the ask came to its limit `{limit}`{} after {} and {}{}",
+        "the ask came to its limit `{limit}`{} after {} and {}{}{}",
         of(most),
         count(partial.metrics.model_calls, "model call"),
         count(partial.metrics.tool_calls, "tool call"),
-        waiting(waited_for.as_ref())
+        waiting(waited_for.as_ref()),
+        behind(detail)
     )]
     Limit {
         /// Which.
@@ -144,6 +163,8 @@ pub enum ChatAgentError {
         waited_for: Option<AskWait>,
         /// How much it allowed: a number, or a time such as `300s`. Empty where nobody knows it any more.
         most: String,
+        /// More about it: of repeats the tool that was called again, and of turns what was wrong with a last answer. Often empty.
+        detail: String,
         /// What there is so far.
         partial: Box<Answer>,
     },
@@ -221,16 +242,18 @@ impl ChatAgentError {
     /// nowhere else.
     pub fn hint(&self) -> String {
         match self {
-            Self::Limit { limit, most, .. } => {
+            Self::Limit { limit, most, partial, .. } => {
                 let again = if self.is_retryable() { "ask again, or " } else { "" };
                 // The model may have one of its own, which is lower.
                 let shorter = if *limit == AskLimit::OutputTokens { ", or ask for a shorter answer; where the whole context is full, show less of the session" } else { "" };
-                format!("{again}raise {}{}{shorter}, or use what there is in `partial`", limit.field(), which_is(most))
+                let rest = partial.rest(", or use what there is in `partial`");
+                format!("{again}raise {}{}{shorter}{rest}", limit.field(), which_is(most))
             }
             Self::Model { error, .. } => error.hint(),
-            Self::Unfit { .. } => {
-                "ask again or otherwise, or choose another model; the last answer is in `partial`".to_owned()
-            },
+            Self::Unfit { partial, .. } => {
+                let rest = partial.rest("; what it said last is in `partial`");
+                format!("ask again or otherwise, or choose another model{rest}")
+            }
             Self::Blocked { .. } => "ask otherwise".to_owned(),
             Self::Session { error: StoreError::Late(_), partial } if !partial.turns.is_empty() => {
                 "use the answer that is in `partial`: it is paid for, and the session may yet know of it; look there before the same is asked again"
@@ -281,6 +304,10 @@ fn which_is(most: &str) -> String {
     if most.is_empty() { String::new() } else { format!(", which is {most}") }
 }
 
+fn behind(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!("; {detail}") }
+}
+
 fn waiting(waited_for: Option<&AskWait>) -> String {
     waited_for.map(|wait| format!("; it waited for {wait}")).unwrap_or_default()
 }
@@ -288,7 +315,11 @@ fn waiting(waited_for: Option<&AskWait>) -> String {
 impl ChatAgentError {
     /// Its time was over, while it waited for this.
     pub(super) fn late(wait: AskWait, partial: Answer) -> Self {
-        Self::Limit { limit: AskLimit::Time, waited_for: Some(wait), most: String::new(), partial: Box::new(partial) }
+        Self::limit(AskLimit::Time, Some(wait), String::new(), partial)
+    }
+
+    pub(super) fn limit(limit: AskLimit, waited_for: Option<AskWait>, most: String, partial: Answer) -> Self {
+        Self::Limit { limit, waited_for, most, detail: String::new(), partial: Box::new(partial) }
     }
 
     pub(super) fn partial_mut(&mut self) -> Option<&mut Answer> {

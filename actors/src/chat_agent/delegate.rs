@@ -2,6 +2,7 @@
 //! goes on with the conversation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -26,7 +27,8 @@ pub struct AgentTool {
 
 impl ChatAgent {
     /// This agent as a tool that others may call: they ask it a question and are told its answer. The tool has the agent's name, in
-    /// the signs that a tool's name may have. One call may take as long as the agent's own limits say.
+    /// the signs that a tool's name may have. One call may take as long as the agent's own limits say. `description` tells the model when
+    /// to call it; in place of an empty one it is told the agent's name.
     pub fn as_tool(&self, description: impl Into<String>) -> AgentTool {
         let parameters = json!({
             "type": "object",
@@ -34,7 +36,8 @@ impl ChatAgent {
             "required": ["question"],
             "additionalProperties": false,
         });
-        let spec = ToolSpec { name: tool_name(self.name()), description: description.into(), parameters };
+        let description = or_else(description.into(), || format!("Asks the agent {}.", self.name()));
+        let spec = ToolSpec { name: tool_name(self.name()), description, parameters };
         let policy = ToolPolicy { timeout: self.host.plan.limits.time, ..ToolPolicy::default() };
         AgentTool { agent: self.clone(), spec: Arc::new(spec), policy }
     }
@@ -73,7 +76,8 @@ impl Tool for AgentTool {
         if let Some(refused) = refused {
             return Box::pin(std::future::ready(Err(refused)));
         }
-        let left = context.deadline.saturating_duration_since(tokio::time::Instant::now());
+        // A question without any time could not be asked.
+        let left = context.deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_nanos(1));
         let mut question = Question::new(arguments["question"].as_str().unwrap_or_default()).within(left);
         (question.budget, question.run, question.user) = (context.budget, context.run, context.user);
         question.callers = context.callers;
@@ -104,6 +108,7 @@ impl Handoff {
         let name = format!("transfer_to_{}", tool_name(agent.name()));
         let name: String = name.chars().take(64).collect();
         let parameters = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        let description = or_else(description, || format!("Hands the conversation over to {}.", agent.name()));
         let spec = Arc::new(ToolSpec { name, description, parameters });
         Self { spec, host: agent.host.clone() }
     }
@@ -123,6 +128,11 @@ impl Handoff {
     pub(super) fn to_others(&self) -> String {
         format!("this question was handed over to {}", self.host.name)
     }
+}
+
+/// What is said, or what is said in place of nothing.
+fn or_else(said: String, otherwise: impl FnOnce() -> String) -> String {
+    if said.trim().is_empty() { otherwise() } else { said }
 }
 
 fn tool_name(name: &str) -> String {

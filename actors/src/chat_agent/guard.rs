@@ -76,21 +76,29 @@ pub(super) async fn passed(rails: &[Arc<dyn Guardrail>], mut ended: Ended, until
     // What an ask has when its time is over is worth a moment more.
     let until = if is_answer { until } else { until.max(Instant::now() + MOMENT) };
     let looked = tokio::time::timeout_at(until, look(rails, &Guarded::Output(what))).await;
-    // An answer that nobody has looked at is not given away either.
-    let nothing = Answer { metrics: answer.metrics.clone(), ..Answer::default() };
-    match looked {
-        Ok(None) => ended,
-        _ if !is_answer => {
-            if let Some(partial) = ended.as_mut().err().and_then(ChatAgentError::partial_mut) {
-                *partial = nothing;
-            }
-            ended
+    let blocked = match looked {
+        Ok(None) => return ended,
+        Ok(Some(blocked)) => Some(blocked),
+        // An answer that nobody has looked at is not given away either.
+        Err(_late) => None,
+    };
+    let withheld = match &blocked {
+        Some(Blocked { guardrail, reason }) => format!("the guardrail {guardrail} blocked it: {reason}"),
+        None => "its guardrails did not come to their end in time".to_owned(),
+    };
+    let nothing = Answer { metrics: answer.metrics.clone(), withheld: Some(withheld), ..Answer::default() };
+    if !is_answer {
+        if let Some(partial) = ended.as_mut().err().and_then(ChatAgentError::partial_mut) {
+            *partial = nothing;
         }
-        Ok(Some(Blocked { guardrail, reason })) => {
-            Err(ChatAgentError::Blocked { guardrail, reason, partial: Box::new(nothing) })
-        }
-        Err(_late) => Err(ChatAgentError::late(AskWait::Guardrail, nothing)),
+        return ended;
     }
+    Err(match blocked {
+        Some(Blocked { guardrail, reason }) => {
+            ChatAgentError::Blocked { guardrail, reason, partial: Box::new(nothing) }
+        }
+        None => ChatAgentError::late(AskWait::Guardrail, nothing),
+    })
 }
 
 /// All that the model has said in an ask that has no answer: one text after the other.

@@ -166,7 +166,7 @@ impl AskTurn {
         partial.agent = self.agent.clone();
         partial.metrics.total = total;
         partial.metrics.in_line = if waited_for.is_some() { total } else { Duration::ZERO };
-        ChatAgentError::Limit { limit: AskLimit::Time, waited_for, most: String::new(), partial: Box::new(partial) }
+        ChatAgentError::limit(AskLimit::Time, waited_for, String::new(), partial)
     }
 }
 

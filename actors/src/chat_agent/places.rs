@@ -93,7 +93,7 @@ struct Time {
 }
 
 impl Times {
-    /// It has a place until then, or until [`Time::is`] says otherwise.
+    /// It has a place until then, or until its call [begins](Time::begin_call), which says when it is over.
     fn begin(times: &Arc<Self>, until: Instant) -> Time {
         *times.lock().entry(until).or_default() += 1;
         Time { times: times.clone(), until }
@@ -118,8 +118,8 @@ impl Times {
 }
 
 impl Time {
-    /// Now it begins, and is over then.
-    fn is(&mut self, until: Instant) {
+    /// Now the call begins, and is over by its own time then.
+    fn begin_call(&mut self, until: Instant) {
         *self = Times::begin(&self.times, until);
     }
 }
@@ -228,8 +228,9 @@ impl TurnPlaces {
         ask: Instant,
     ) -> Result<Taken, ToolError> {
         let (limit, name) = (Limit { timeout: policy.timeout, ask }, &spec.name);
-        let busy =
-            |what: String| ToolError::Busy(format!("{name} waited {:?} {what}; go on without it", policy.timeout));
+        let busy = |what: String| {
+            ToolError::Busy(format!("{name} waited {:?} or longer {what}; go on without it", policy.timeout))
+        };
         let mut of_the_turn = self.places.take(limit).await.ok_or_else(|| {
             busy(format!(
                 "for its turn: {} calls may be made at the same time, and some went over their time and do not end",
@@ -260,9 +261,9 @@ impl TurnPlaces {
             };
         let until = limit.until();
         let times = [Some(&mut of_the_turn), of_the_tool.as_mut()].into_iter().flatten().map(|place| &mut place.time);
-        times.chain(order.as_mut().map(|order| &mut order.time)).for_each(|time| time.is(until));
+        times.chain(order.as_mut().map(|order| &mut order.time)).for_each(|time| time.begin_call(until));
         if let Some(thread) = &mut thread {
-            thread.is(until);
+            thread.begin(until);
         }
         let held = Held { _of_the_turn: of_the_turn, _order: order, _of_the_tool: of_the_tool, _thread: thread };
         Ok(Taken { held: Arc::new(held), until })

@@ -14,7 +14,7 @@ use crate::mailbox::AgentId;
 pub struct Question {
     /// What is asked: not empty, and not only white space.
     pub text: String,
-    /// How long it may take, at most [`AskLimits::time`](super::AskLimits::time).
+    /// How long it may take, more than nothing and at most [`AskLimits::time`](super::AskLimits::time).
     pub within: Option<Duration>,
     /// What its model calls use is taken from this.
     pub budget: Option<Budget>,
@@ -107,6 +107,11 @@ impl Question {
         if self.text.trim().is_empty() {
             let (problem, hint) = ("it is empty".to_owned(), "say what is asked; nothing was asked");
             return Err(ChatAgentError::Question { problem, hint });
+        }
+        if self.within == Some(Duration::ZERO) {
+            let (problem, hint) =
+                ("it has no time at all", "give it more than 0 s, or leave `within` out; nothing was asked");
+            return Err(ChatAgentError::Question { problem: problem.to_owned(), hint });
         }
         let named = [("session", &self.session), ("run", &self.run), ("user", &self.user)];
         match named.iter().find(|(_, name)| name.as_deref() == Some("")) {

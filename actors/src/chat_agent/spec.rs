@@ -106,7 +106,7 @@ impl ChatAgentSpec {
     }
 
     /// The model may hand the conversation over to this agent, which goes on with it, with its own instructions, tools and model, until
-    /// the answer or another handoff. `description` tells the model when to. The limits are those of the agent that was asked, and so is
+    /// the answer or another handoff. `description` tells the model when to; in place of an empty one it is told the agent's name. The limits are those of the agent that was asked, and so is
     /// the session: it keeps that the question was handed over, and its next question is answered by the agent that is asked then. May
     /// be said several times.
     pub fn handoff(mut self, to: &ChatAgent, description: impl Into<String>) -> Self {

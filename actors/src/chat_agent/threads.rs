@@ -82,8 +82,8 @@ impl Drop for InLine<'_> {
 }
 
 impl Thread {
-    /// Its call begins, and is over then.
-    pub(super) fn is(&mut self, until: Instant) {
+    /// Its call begins, and is over by its own time then.
+    pub(super) fn begin(&mut self, until: Instant) {
         self.threads.taken().begun(&self.tool.name, until);
         self.until = Some(until);
     }
@@ -247,7 +247,7 @@ mod tests {
         let (mut begun, _other) = (take(), take());
         let late = || threads.taken().of_tools["a"].late(now);
         assert_eq!(late(), 0);
-        begun.is(now);
+        begun.begin(now);
         assert_eq!(late(), 1);
         drop(begun);
         assert_eq!(late(), 0);

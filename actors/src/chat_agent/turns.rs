@@ -26,6 +26,16 @@ pub(super) enum Next {
     End(Ended),
 }
 
+impl Next {
+    /// If it is the end by a limit, this is more about it.
+    fn because(mut self, why: impl FnOnce() -> String) -> Self {
+        if let Self::End(Err(ChatAgentError::Limit { detail, .. })) = &mut self {
+            *detail = why();
+        }
+        self
+    }
+}
+
 /// What became of one tool call, in words for the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -179,7 +189,10 @@ impl Turns {
             return self.checked();
         }
         match self.limit_before_tools(&calls) {
-            Some(limit) => self.ended_by(limit),
+            Some((limit, None)) => self.ended_by(limit),
+            Some((limit, Some(tool))) => {
+                self.ended_by(limit).because(|| format!("`{tool}` was called with the same arguments again"))
+            }
             None => Next::Tools(calls),
         }
     }
@@ -240,7 +253,7 @@ impl Turns {
         let at = self.request.turns.len().saturating_sub(self.before);
         self.edits.extend([(at.saturating_sub(1), None), (at, None)]);
         self.request().turns.push(Turn::user(again));
-        self.again()
+        self.again().because(|| format!("the last answer could not be used: {problem}"))
     }
 
     /// The model is called, if it may be.
@@ -329,7 +342,7 @@ impl Turns {
             AskLimit::Repeats => repeats.to_string(),
             AskLimit::OutputTokens => self.limits.longest_reply().to_string(),
         };
-        Next::End(Err(ChatAgentError::Limit { limit, waited_for: None, most, partial: Box::new(self.answer()) }))
+        Next::End(Err(ChatAgentError::limit(limit, None, most, self.answer())))
     }
 
     /// Its time is over.
@@ -378,17 +391,18 @@ impl Turns {
         self.metrics.input_tokens.saturating_add(self.metrics.output_tokens).saturating_add(self.unknown)
     }
 
-    fn limit_before_tools(&mut self, calls: &[ToolCall]) -> Option<AskLimit> {
+    /// And the tool that is called too often with the same arguments, if it is that.
+    fn limit_before_tools<'a>(&mut self, calls: &'a [ToolCall]) -> Option<(AskLimit, Option<&'a str>)> {
         let wanted = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         if self.metrics.tool_calls.saturating_add(wanted) > self.limits.tool_calls {
-            return Some(AskLimit::ToolCalls);
+            return Some((AskLimit::ToolCalls, None));
         }
         for call in calls {
             let made = self.made.get_or_insert_default();
             let made = made.entry((call.name.clone(), sameness(&call.arguments))).or_default();
             *made += 1;
             if *made > self.limits.repeats {
-                return Some(AskLimit::Repeats);
+                return Some((AskLimit::Repeats, Some(&call.name)));
             }
         }
         None

@@ -82,7 +82,10 @@ fn each_limit_ends_it_with_what_there_is() {
         assert!(matches!(asked.replied(said("", &[("a", "1"), ("a", "2")]), PRICE), Next::Tools(_)));
         asked.used(vec![outcome("call-0", "x"), outcome("call-1", "x")], Duration::ZERO);
     }
-    let (limit, partial) = limit_of(asked.replied(said("", &[("a", "1")]), PRICE));
+    let next = asked.replied(said("", &[("b", "1"), ("a", "1")]), PRICE);
+    let shown = format!("{next:?}");
+    assert!(shown.contains("; `a` was called with the same arguments again"), "{shown}");
+    let (limit, partial) = limit_of(next);
     assert_eq!((limit, partial.metrics.model_calls), (AskLimit::Repeats, 3));
 }
 
@@ -204,6 +207,13 @@ fn an_answer_that_does_not_fit_is_asked_for_again_and_not_for_ever() {
     let (text, last) = (error.to_string(), &error.partial().unwrap().text);
     assert!(text.contains("no `number` in 3 answers: invalid digit") && !text.contains("too warm"), "{text}");
     assert_eq!(last, "too warm");
+
+    let one = AskLimits { turns: 1, ..AskLimits::default() };
+    let mut asked = Turns::new(one, Vec::new(), question(), Vec::new(), Some(a_number(2)));
+    let Next::End(Err(error)) = asked.replied(said("warm", &[]), PRICE) else { panic!("it ends") };
+    let text = error.to_string();
+    assert!(text.ends_with("; the last answer could not be used: invalid digit found in string"), "{text}");
+    assert_eq!((error.code(), error.partial().unwrap().text.as_str()), ("limit_turns", "warm"));
 }
 
 #[test]

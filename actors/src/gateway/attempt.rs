@@ -1,8 +1,10 @@
 //! How is one attempt made, and what is told of its end? Wherever it runs: on the gateway's shard, or where its caller is.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, CatchUnwind};
 use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
@@ -16,6 +18,7 @@ use super::place::Ended;
 use super::values::Completed;
 use crate::chat::{ChatReply, TokenUsage};
 use crate::error::{ModelError, Waiting};
+use crate::mailbox::{contain, panic_text};
 use crate::ports::ModelCall;
 
 /// A call that is about to be made, with what is reserved for it.
@@ -40,7 +43,11 @@ impl Attempt {
             let latest = if call.flight().is_some() { began + total } else { call.deadline.min(began + total) };
             let mut until = if call.shares_its_time() { latest.min(call.until) } else { latest };
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
-            let mut asking = ask(&desk, &call, asked);
+            let begun = ask(&desk, &call, asked);
+            let mut asking = match begun {
+                Ok(asking) => asking,
+                Err(panic) => return Box::new(fail(call, panicked(&panic), reservation)),
+            };
             let answer = loop {
                 let answer = tokio::select! {
                     biased;
@@ -49,7 +56,7 @@ impl Attempt {
                     answer = tokio::time::timeout_at(until, &mut asking) => answer,
                 };
                 match answer {
-                    Ok(answer) => break answer,
+                    Ok(answer) => break answer.unwrap_or_else(|panic| Err(panicked(&panic_text(panic)))),
                     // No other model takes over what somebody reads already.
                     Err(_) if until < latest && call.is_read() => until = latest,
                     Err(_) => break Err(ModelError::Timeout(Waiting::Total)),
@@ -65,16 +72,20 @@ impl Attempt {
     }
 }
 
-/// Begins to ask the model.
-fn ask(
-    desk: &Desk,
-    call: &Call,
-    asked: Box<ModelCall>,
-) -> Instrumented<BoxFuture<'static, Result<ChatReply, ModelError>>> {
+/// What the adapter makes of a call, and a panic of its own.
+type Asked = Instrumented<CatchUnwind<AssertUnwindSafe<BoxFuture<'static, Result<ChatReply, ModelError>>>>>;
+
+/// Begins to ask the model. An adapter may panic at once.
+fn ask(desk: &Desk, call: &Call, asked: Box<ModelCall>) -> Result<Asked, String> {
     let model = &desk.models()[call.lane];
     let span = tracing::info_span!("chat", model = %model.name, attempt = call.times.attempts);
-    let answer = span.in_scope(|| model.model.complete(*asked));
-    answer.instrument(span)
+    let answer = span.in_scope(|| contain(|| model.model.complete(*asked)))?;
+    Ok(AssertUnwindSafe(answer).catch_unwind().instrument(span))
+}
+
+fn panicked(panic: &str) -> ModelError {
+    tracing::warn!(%panic, "a provider's adapter panicked");
+    ModelError::Provider(format!("its adapter panicked: {panic}"))
 }
 
 fn succeed(call: Box<Call>, reply: ChatReply, desk: &Desk, reservation: Option<Reservation>) -> Ended {

@@ -13,7 +13,7 @@ use super::call_news::OnNews;
 use super::chunks::Chunks;
 use super::fallback::{patience, share};
 use super::saving::FlightId;
-use super::sharing::Saving;
+use super::sharing::{Saving, TooShort};
 use super::values::Completed;
 use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
@@ -79,12 +79,24 @@ impl Call {
         self.until = now + share(left, self.others.len());
     }
 
-    /// It goes to its next model. If that is because its turn at this one is over, those who follow it may have had more time.
-    pub(super) fn turn_is_over(&mut self, now: Instant) {
+    /// It goes to its next model. If that is because its turn at this one is over, or too short for a wait that its provider asks for,
+    /// those who follow it may have had more time.
+    pub(super) fn notes_what_was_too_short(&mut self, error: &ModelError, now: Instant) {
+        // Behind an open breaker nobody waits who has a next model.
+        let asked = error.retry_after().filter(|_| !matches!(error, ModelError::BreakerOpen { .. }));
+        let asked = asked.filter(|wait| *wait >= self.until.saturating_duration_since(now));
         let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
-        if let Some(saving) = self.saving.as_mut().filter(|_| now >= self.until && others > 0) {
-            let turn = self.deadline.saturating_duration_since(self.until) / others;
-            saving.had = saving.had.max(Some(turn.saturating_mul(others.saturating_add(1))));
+        let (is_over, has_no_patience) = (now >= self.until, asked.is_some_and(|wait| self.has_no_patience_for(wait)));
+        let Some(saving) = self.saving.as_mut().filter(|_| others > 0 && !has_no_patience) else { return };
+        // Each of its models would have this much.
+        let of_all = |turn: Duration| turn.saturating_mul(others.saturating_add(1));
+        let TooShort { had, needed } = &mut saving.too_short;
+        match asked {
+            Some(wait) => *needed = Some(needed.unwrap_or(Duration::MAX).min(of_all(wait))),
+            None if is_over => {
+                *had = (*had).max(Some(of_all(self.deadline.saturating_duration_since(self.until) / others)));
+            }
+            None => {}
         }
     }
 

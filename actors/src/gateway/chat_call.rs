@@ -17,7 +17,7 @@ use super::desk::{Desk, Inline};
 use super::fallback::FallBack;
 use super::leaf::LeafMessage;
 use super::saving::{CacheMode, Key, WaiterId, stable_hash};
-use super::sharing::Saving;
+use super::sharing::{Saving, TooShort};
 use super::values::{CallFailed, Completed, Source};
 use super::{Gateway, refused};
 use crate::chat::ChatRequest;
@@ -358,7 +358,7 @@ fn saving(desk: &Desk, lane: usize, mode: CacheMode, request: &ChatRequest) -> O
         waiter: desk.next_waiter(),
         flight: None,
         fell_back: Vec::new(),
-        had: None,
+        too_short: TooShort::default(),
     }))
 }
 

@@ -27,8 +27,16 @@ pub(super) struct Saving {
     pub(super) flight: Option<(FlightId, CancellationToken)>,
     /// The fall-backs of the flight that it leads, for those who follow it; as many as there are next models, at the most.
     pub(super) fell_back: Vec<CallNews>,
-    /// When its turn at a model was over: how much time it had then for that one and the next ones. Who has more can wait longer.
+    pub(super) too_short: TooShort,
+}
+
+/// What a call with more time would have waited for, in place of turning to its next model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TooShort {
+    /// How much time it had for a model and the next ones whose turn was over, the most of them: who has more can wait longer.
     pub(super) had: Option<Duration>,
+    /// How much it would have needed to wait as a provider asked, the least of it.
+    pub(super) needed: Option<Duration>,
 }
 
 /// An answer that others may want, too.
@@ -142,7 +150,8 @@ impl State {
     fn had_too_little_time(&self, call: &Call, error: &ModelError, now: Instant) -> Option<Instant> {
         let again = self.limits.retry.next(error, call.tries.max(1), 1.0, Duration::MAX);
         let again = again.and_then(|wait| now.checked_add(wait)).filter(|until| *until >= call.deadline);
-        let longer = call.saving.as_ref().and_then(|saving| now.checked_add(saving.had?));
+        let TooShort { had, needed } = call.saving.as_ref().map(|saving| saving.too_short).unwrap_or_default();
+        let longer = had.into_iter().chain(needed).filter_map(|time| now.checked_add(time));
         again.into_iter().chain(longer).min()
     }
 
@@ -170,11 +179,11 @@ impl State {
                     return None;
                 }
             };
-            let (fell_back, had) = (std::mem::take(&mut saving.fell_back), saving.had);
+            let (fell_back, too_short) = (std::mem::take(&mut saving.fell_back), saving.too_short);
             adopt(&mut next, Some((flight, token)));
             telling::tell(&mut next, &fell_back, steps);
             if let Some(saving) = &mut next.saving {
-                (saving.fell_back, saving.had) = (fell_back, had);
+                (saving.fell_back, saving.too_short) = (fell_back, too_short);
             }
             (next.lane, next.tries) = (call.lane, call.tries);
             next.others = std::mem::take(&mut call.others);

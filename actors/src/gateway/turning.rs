@@ -26,8 +26,8 @@ impl State {
         rules: &Rules<'_>,
         steps: &mut Steps,
     ) {
+        call.notes_what_was_too_short(&error, now);
         self.note_fall_back(&mut call, next, error, rules, steps);
-        call.turn_is_over(now);
         call.others.remove(0);
         self.counts[call.lane].fell_back += 1;
         call.lane = next;
