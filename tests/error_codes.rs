@@ -70,6 +70,8 @@ fn of_models() -> Vec<Row> {
         ModelError::ContentRefused(x()) => "content_refused", IN_VAIN, "ask otherwise";
         ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: x() } => "rate_limited", AGAIN, "try again later";
         ModelError::Unavailable { status: 503, retry_after: None, message: x() } => "unavailable", AGAIN, "try again later";
+        ModelError::RateLimited { limited: Limited::Rate, retry_after: Some(second), message: x() } => "rate_limited", AGAIN, "try again in 1 s, or make";
+        ModelError::Unavailable { status: 503, retry_after: Some(second), message: x() } => "unavailable", AGAIN, "try again in 1 s: the";
         network() => "network", AGAIN, "see whether the server runs there";
         ModelError::Network { sent: true, message: x() } => "network", AGAIN, "try again";
         ModelError::Untrusted(x()) => "untrusted", IN_VAIN, "look at the address";
