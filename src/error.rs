@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use callboard_actors::agent::WorkError;
 use callboard_actors::chat_agent::ChatAgentError;
 use callboard_actors::error::{AskError, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError};
+use callboard_actors::schema::SchemaError;
 use callboard_actors::supervisor::{AddError, TaskError};
 use callboard_actors::testkit::ProbeError;
 use thiserror::Error;
@@ -145,6 +146,9 @@ pub enum Error {
     /// A tool that the program calls itself.
     #[error(transparent)]
     Tool(#[from] ToolError),
+    /// A JSON schema that the program hands over is none.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// A probe of a test.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -205,6 +209,7 @@ impl Error {
             Self::Task(error) => error.code(),
             Self::Add(error) => error.code(),
             Self::Tool(error) => error.code(),
+            Self::Schema(error) => error.code(),
             Self::Probe(error) => error.code(),
             Self::Recording(error) => error.code(),
             #[cfg(feature = "mock_llm")]
@@ -285,6 +290,7 @@ impl Error {
             Self::Task(error) => error.hint().to_owned(),
             Self::Add(error) => error.hint().to_owned(),
             Self::Tool(error) => error.hint().to_owned(),
+            Self::Schema(error) => error.hint().to_owned(),
             Self::Probe(error) => error.hint().to_owned(),
             Self::Recording(error) => error.hint().to_owned(),
             #[cfg(feature = "mock_llm")]
@@ -321,6 +327,7 @@ impl Error {
             Self::Task(error) => error.is_retryable(),
             Self::Add(error) => error.is_retryable(),
             Self::Tool(error) => error.is_retryable(),
+            Self::Schema(error) => error.is_retryable(),
             Self::Probe(error) => error.is_retryable(),
             Self::Recording(error) => error.is_retryable(),
             #[cfg(feature = "mock_llm")]
@@ -363,7 +370,7 @@ impl Error {
             Self::Ask(ChatAgentError::Session { .. } | ChatAgentError::Blocked { .. }) => ExitStatus::Input,
             Self::IndexDeadline | Self::Budget(_) | Self::Start(StartError::Budget(_)) => ExitStatus::Limit,
             Self::Interrupted => ExitStatus::Interrupted,
-            Self::Start(_) | Self::Ask(_) | Self::Internal(_) => ExitStatus::Internal,
+            Self::Start(_) | Self::Ask(_) | Self::Schema(_) | Self::Internal(_) => ExitStatus::Internal,
             Self::Work(_) | Self::Tell(_) | Self::Task(_) | Self::Add(_) | Self::Tool(_) | Self::Probe(_) => {
                 ExitStatus::Internal
             }

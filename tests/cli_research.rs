@@ -273,4 +273,5 @@ fn every_list_of_exit_codes_has_the_same_codes() {
         assert_eq!(table.lines().filter_map(code).collect::<Vec<u8>>(), in_help, "{name}");
     }
     assert!(list.contains("no corpus named"), "{list}");
+    assert!(list.lines().all(|line| line.len() <= 60), "a narrow terminal breaks what is longer at its edge: {list}");
 }

@@ -11,6 +11,7 @@ use callboard::actors::chat_agent::{AskLimit, AskWait};
 use callboard::actors::error::{
     AskError, Limited, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError, Waiting,
 };
+use callboard::actors::schema::Rules;
 use callboard::actors::supervisor::{AddError, TaskError};
 use callboard::config::{ConfigError, Place};
 use callboard::corpus::CorpusError;
@@ -18,6 +19,7 @@ use callboard::mock_llm::{Fault, MockError, ScriptError};
 use callboard::providers::ProviderError;
 use callboard::testkit::{ProbeError, RecordingError, only_loopback};
 use callboard::{Answer, CancelReason, ChatAgentError, Error, WriteError};
+use serde_json::json;
 
 /// Whether the same may work later.
 const AGAIN: bool = true;
@@ -70,6 +72,8 @@ fn of_models() -> Vec<Row> {
         ModelError::ContentRefused(x()) => "content_refused", IN_VAIN, "ask otherwise";
         ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: x() } => "rate_limited", AGAIN, "try again later";
         ModelError::Unavailable { status: 503, retry_after: None, message: x() } => "unavailable", AGAIN, "try again later";
+        ModelError::RateLimited { limited: Limited::Rate, retry_after: Some(second), message: x() } => "rate_limited", AGAIN, "try again in 1 s, or make";
+        ModelError::Unavailable { status: 503, retry_after: Some(second), message: x() } => "unavailable", AGAIN, "try again in 1 s: the";
         network() => "network", AGAIN, "see whether the server runs there";
         ModelError::Network { sent: true, message: x() } => "network", AGAIN, "try again";
         ModelError::Untrusted(x()) => "untrusted", IN_VAIN, "look at the address";
@@ -251,7 +255,7 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
     ]
 }
 
-fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
+fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 8] {
     let place = || Place { path: "x".into(), line: 1, column: 1 };
     let listen = |kind: ErrorKind| MockError::Listen { address: ([127, 0, 0, 1], 1).into(), source: kind.into() };
     let within = Duration::ZERO;
@@ -276,6 +280,10 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
                 ProviderError::Key { variable: x() } => "provider_key", IN_VAIN, "copy the key as one line";
                 ProviderError::Tls(x()) => "provider_tls", IN_VAIN, "install the certificates";
             },
+        ),
+        (
+            "callboard::actors::schema::SchemaError",
+            hinted! { Rules::of(&json!({"type": 7})).unwrap_err() => "invalid_schema", IN_VAIN, "mend what is named"; },
         ),
         (
             "callboard::testkit::ProbeError",
@@ -304,7 +312,7 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 7] {
         (
             "callboard::mock_llm::MockError",
             hinted! {
-                MockError::Config("x") => "mock_config", IN_VAIN, "correct the value";
+                MockError::Config(x()) => "mock_config", IN_VAIN, "correct the value";
                 listen(ErrorKind::AddrInUse) => "cannot_listen", AGAIN, "stop what listens there and try again";
                 listen(ErrorKind::PermissionDenied) => "cannot_listen", IN_VAIN, "choose an address";
                 MockError::Thread(ErrorKind::Other.into()) => "thread", AGAIN, "close other programs, and try again";

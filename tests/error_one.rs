@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 
 use callboard::actors::agent::WorkError;
 use callboard::actors::error::{AskError, ModelError, RetrieveError, StartError, StoreError, TellError, ToolError};
+use callboard::actors::schema::Rules;
 use callboard::actors::supervisor::{AddError, TaskError};
 use callboard::config::{ConfigError, Place};
 use callboard::corpus::CorpusError;
-use callboard::mock_llm::{Fault, MockError, ScriptError};
+use callboard::mock_llm::{Fault, FaultRates, MockError, ScriptError};
 use callboard::providers::ProviderError;
 use callboard::testkit::{ProbeError, RecordingError, only_loopback};
 use callboard::{ChatAgentError, Error, WriteError};
@@ -50,10 +51,12 @@ fn every_error_becomes_one_of_the_library_by_a_question_mark_and_says_the_same()
         TaskError::Failed(x());
         AddError::TooMany(1);
         ToolError::Unavailable(x());
+        Rules::of(&serde_json::json!({"type": 7})).unwrap_err();
         ProbeError::Stopped { probe: x() };
         RecordingError::Ci("x".into());
         MockError::Listen { address: ([127, 0, 0, 1], 1).into(), source: ErrorKind::AddrInUse.into() };
         ScriptError::Read { path: "x".into(), source: full() };
+        FaultRates::default().with(Fault::Hang, 2.0).unwrap_err();
         "none".parse::<Fault>().unwrap_err();
     };
     for (error, whole) in all {

@@ -157,11 +157,12 @@ fn only_its_owner_can_read_it() {
 fn a_file_that_is_something_else_is_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
-    fs::write(&path, "my notes, which are much longer than the head of a file of SQLite would be: ".repeat(20))
-        .unwrap();
-    let before = fs::read(&path).unwrap();
-    assert_eq!(refused(&path).code(), "store_damaged");
-    assert_eq!(fs::read(&path).unwrap(), before);
+    for notes in ["my notes, which are much longer than the head of a file of SQLite is: ".repeat(20), "hi".to_owned()]
+    {
+        fs::write(&path, &notes).unwrap();
+        assert_eq!(refused(&path).code(), "store_foreign");
+        assert_eq!(fs::read_to_string(&path).unwrap(), notes);
+    }
     let path = dir.path().join("other.sqlite");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
     let before = fs::read(&path).unwrap();

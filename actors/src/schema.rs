@@ -8,6 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+use thiserror::Error;
 
 /// So many mistakes are told at once, and so many variants of which none fits.
 const TOLD: usize = 5;
@@ -15,6 +16,37 @@ const TOLD: usize = 5;
 const QUOTED: usize = 80;
 /// So much is said of one mistake, in bytes: a pattern or a list of what there is may be long, too.
 const SAID: usize = 400;
+
+/// A JSON schema is none.
+#[derive(Error, Clone, PartialEq, Eq)]
+#[error("the JSON schema is none: {problem}")]
+pub struct SchemaError {
+    problem: String,
+}
+
+impl SchemaError {
+    /// What is wrong with it, and where.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        "invalid_schema"
+    }
+
+    /// Whether the same schema may be one later. It may not.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        "mend what is named, in the schema or in the `schemars` attributes that it comes from; it may refer to nothing outside of itself"
+    }
+}
+
+crate::shown_to_people!(SchemaError);
 
 /// A JSON schema, ready to check values. Making one takes some ten microseconds: keep it.
 #[derive(Debug)]
@@ -24,9 +56,9 @@ impl Rules {
     /// Those of a schema. One that refers to another address is refused: nothing is fetched. `format` is told to the model and not checked.
     ///
     /// # Errors
-    /// What is wrong with the schema, and where.
-    pub fn of(schema: &Value) -> Result<Self, String> {
-        jsonschema::validator_for(schema).map(Self).map_err(|error| told(&error))
+    /// [`SchemaError`] says what is wrong with the schema, and where.
+    pub fn of(schema: &Value) -> Result<Self, SchemaError> {
+        jsonschema::validator_for(schema).map(Self).map_err(|error| SchemaError { problem: told(&error) })
     }
 
     /// Whether a value satisfies them.
@@ -205,7 +237,7 @@ mod tests {
             (json!({"$ref": "http://localhost:1/schema.json"}), "localhost"),
         ] {
             let wrong = Rules::of(&schema).unwrap_err();
-            assert!(wrong.contains(words), "{wrong}");
+            assert!(wrong.problem().contains(words), "{wrong}");
         }
     }
 }

@@ -29,15 +29,21 @@ Examples:
 Exit codes:
   0    every part of the question has an answer
   1    internal error, or standard output cannot be written
-  2    usage: an unknown flag, an empty question, no corpus named
-  3    configuration or input: a bad file, an unknown model, a missing or empty corpus,
-       an --out that cannot be written
-  4    a language model's provider or its key; with --require-model also a report of which the rules
+  2    usage: an unknown flag, an empty question,
+       no corpus named
+  3    configuration or input: a bad file, an unknown
+       model, a missing or empty corpus, an --out that
+       cannot be written
+  4    a language model's provider or its key; with
+       --require-model also a report of which the rules
        did a step in place of the model
-  5    the deadline passed, or the budget allows no call of the model, and nothing was found
-  6    a report with a part missing, whatever the cause, or with an answer that was cut at a limit
-       of its model
-  7    every part was worked on to its end, and nothing was found
+  5    the deadline passed, or the budget allows no call
+       of the model, and nothing was found
+  6    a report with a part missing, whatever the cause,
+       or with an answer that was cut at a limit of its
+       model
+  7    every part was worked on to its end, and nothing
+       was found
   130  interrupted, with what was found until then";
 
 /// Agents that are actors: ask a question of your documents and get a cited report.

@@ -17,7 +17,7 @@ pub(super) fn run(args: &MockArgs) -> ExitStatus {
     };
     let config = match config(args, script) {
         Ok(config) => config,
-        Err(problem) => return failed(&usage(&problem), ExitStatus::Usage),
+        Err(error) => return failed(&usage(&error.to_string()), ExitStatus::Usage),
     };
     // The server has threads of its own; this one waits for the signal.
     let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &MockArgs) -> ExitStatus {
     })
 }
 
-fn config(args: &MockArgs, script: Option<Script>) -> Result<MockConfig, String> {
+fn config(args: &MockArgs, script: Option<Script>) -> Result<MockConfig, MockError> {
     let faults = args.fault.iter().try_fold(FaultRates::default(), |rates, (fault, rate)| rates.with(*fault, *rate))?;
     let mut config = MockConfig {
         listen: (args.host, args.port).into(),
@@ -71,7 +71,7 @@ fn config(args: &MockArgs, script: Option<Script>) -> Result<MockConfig, String>
     if !args.model.is_empty() {
         config.models.clone_from(&args.model);
     }
-    config.validate().map_err(|error| error.to_string())?;
+    config.validate()?;
     Ok(config)
 }
 

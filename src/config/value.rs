@@ -362,6 +362,7 @@ mod tests {
             ),
             (Kind::Address, text("http://localhost:1/v1"), None),
             (Kind::Address, text("localhost:1"), Some("it must begin with http:// or https://")),
+            (Kind::Address, text("http:///v1"), Some("it names no host")),
             (Kind::Paths, text("docs"), None),
             (
                 Kind::Paths,

@@ -106,7 +106,7 @@ impl MockConfig {
         } else {
             return Ok(());
         };
-        Err(MockError::Config(wrong))
+        Err(MockError::Config(wrong.to_owned()))
     }
 }
 
@@ -116,7 +116,7 @@ impl MockConfig {
 pub enum MockError {
     /// A setting cannot be.
     #[error("{0}")]
-    Config(&'static str),
+    Config(String),
     /// The address cannot be listened on: most often its port is taken.
     #[error("cannot listen on {address}")]
     Listen {
@@ -178,7 +178,7 @@ mod tests {
         };
         assert!(listen(std::io::ErrorKind::AddrInUse).is_retryable());
         assert!(!listen(std::io::ErrorKind::PermissionDenied).is_retryable());
-        assert!(!MockError::Config("x").is_retryable());
+        assert!(!MockError::Config("x".to_owned()).is_retryable());
     }
 
     #[test]

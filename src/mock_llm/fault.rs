@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::config::MockError;
 use super::random::{Purpose, unit};
 
 /// What can be wrong with a reply. [`Fault::name`] is what flags, scripts and the header `x-mock-fault` call it.
@@ -154,18 +155,24 @@ fn names() -> String {
 pub struct FaultRates(Vec<(Fault, f64)>);
 
 impl FaultRates {
-    /// Adds a fault that `rate` of the calls get, 0 to 1. Fails when the sum is above 1, or the fault is there already.
-    pub fn with(mut self, fault: Fault, rate: f64) -> Result<Self, String> {
+    /// Adds a fault that `rate` of the calls get, 0 to 1.
+    ///
+    /// # Errors
+    /// [`MockError::Config`] when the rate is none, the sum is above 1, or the fault is there already.
+    pub fn with(mut self, fault: Fault, rate: f64) -> Result<Self, MockError> {
         if !(0.0..=1.0).contains(&rate) {
-            return Err(format!("the rate of {fault} is {rate}; choose a number from 0 to 1"));
+            return Err(MockError::Config(format!("the rate of {fault} is {rate}; choose a number from 0 to 1")));
         }
         if self.0.iter().any(|(known, _)| *known == fault) {
-            return Err(format!("{fault} has two rates; give it one"));
+            return Err(MockError::Config(format!("{fault} has two rates; give it one")));
         }
         self.0.push((fault, rate));
         // Ten times 0.1 is a little more than 1.
         match self.sum() > 1.0 + 1e-9 {
-            true => Err(format!("the rates of the faults sum up to {}; at most 1 can be given away", self.sum())),
+            true => {
+                let wrong = format!("the rates of the faults sum up to {}; at most 1 can be given away", self.sum());
+                Err(MockError::Config(wrong))
+            }
             false => Ok(self),
         }
     }
@@ -206,7 +213,7 @@ mod tests {
         let rates = FaultRates::default().with(Fault::Cut, 0.5).unwrap();
         assert!(rates.clone().with(Fault::Hang, 0.5).is_ok());
         for (fault, rate) in [(Fault::Hang, 0.51), (Fault::Hang, -0.1), (Fault::Hang, f64::NAN), (Fault::Cut, 0.1)] {
-            assert!(rates.clone().with(fault, rate).is_err(), "{fault} {rate}");
+            assert_eq!(rates.clone().with(fault, rate).unwrap_err().code(), "mock_config", "{fault} {rate}");
         }
         let tenths = Fault::ALL.into_iter().take(10).try_fold(FaultRates::default(), |rates, f| rates.with(f, 0.1));
         assert!(tenths.is_ok());

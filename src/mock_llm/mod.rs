@@ -86,7 +86,7 @@ impl MockLlm {
     /// [`MockError::Config`] for a limit of 0, which would refuse everything.
     pub fn set_limits(&self, limits: Limits) -> Result<(), MockError> {
         if limits.zero().is_some() {
-            return Err(MockError::Config(config::ZERO));
+            return Err(MockError::Config(config::ZERO.to_owned()));
         }
         self.state.set_limits(limits);
         Ok(())

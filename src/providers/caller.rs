@@ -367,18 +367,25 @@ impl<F: Format> Caller<F> {
     }
 }
 
-/// The address of a part of the interface, such as `/models`, below a base URL.
+/// The address of a part of the interface, such as `/models`, below a base URL. What an address is, here and in the configuration.
 ///
 /// # Errors
 /// What is wrong with the base URL; nothing that stands in it.
 pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
-    if !base.contains("://") {
+    let base = base.trim();
+    let (scheme, rest) = base.split_once("://").unwrap_or_default();
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Err("it must begin with http:// or https://".to_owned());
+    }
+    // In the text: a parser drops line breaks, and takes `http:///v1` for the host `v1`.
+    if base.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("it holds a space or a line break".to_owned());
+    }
+    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(':') {
+        return Err("it names no host".to_owned());
     }
     let url = Url::parse(&format!("{}{part}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("it must begin with http:// or https://".to_owned());
-    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it holds a name or a password; hand the key over instead".to_owned());
     }

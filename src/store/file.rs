@@ -1,13 +1,16 @@
 //! Who can read what is kept, and may it be written? Replies may hold private text: the file is for its owner.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use callboard_actors::error::StoreError;
 
 use super::fault;
+
+/// How a file of SQLite begins, after its [description](https://sqlite.org/fileformat2.html#the_database_header).
+const HEAD: &[u8; 16] = b"SQLite format 3\0";
 
 /// Held while a file is made. Whoever closes a file gives up all locks that its process has on it, also those of SQLite (POSIX
 /// has it so): nobody may have it open through SQLite while it is made here, and one that is there is never opened here.
@@ -44,6 +47,16 @@ fn number_of(path: &Path) -> Option<u64> {
     #[cfg(not(unix))]
     let number = u64::from(metadata.is_file());
     Some(number)
+}
+
+/// Whether a file begins as every file of SQLite does. Only for one that cannot be opened: no lock on it is of use.
+pub(super) fn is_sqlite(path: &Path) -> bool {
+    let mut head = [0; HEAD.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    match read {
+        Ok(()) => &head == HEAD,
+        Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+    }
 }
 
 /// Makes the file and its folders if they are not there, closed to others; SQLite gives the files beside it the same mode. Those

@@ -35,6 +35,8 @@ impl Form {
             match self.try_open(path, wait) {
                 // SQLite does not wait where two that wait could block each other: while a new file gets its mode.
                 Err(StoreError::Locked(_)) if began.elapsed() < wait => std::thread::sleep(POLL),
+                // What has not even the head of a file of SQLite was never ours.
+                Err(StoreError::Damaged(name)) if !file::is_sqlite(path) => return Err(StoreError::Foreign(name)),
                 opened => return opened,
             }
         }

@@ -22,7 +22,7 @@ pub mod port {
 
     use callboard_actors::chat_agent::HeldPlace;
     use callboard_actors::runtime::WorkBeside;
-    use callboard_actors::schema::{self, Rules};
+    use callboard_actors::schema::{self, Rules, SchemaError};
     use serde::de::DeserializeOwned;
 
     pub use callboard_actors::chat::ToolSpec;
@@ -56,7 +56,7 @@ pub mod port {
     }
 
     /// The rules of a tool's arguments, made at its first call; or why they cannot be.
-    pub type Checked = OnceLock<Result<Rules, String>>;
+    pub type Checked = OnceLock<Result<Rules, SchemaError>>;
 
     /// Reads the arguments of a call, which must satisfy the schema that the model was told.
     pub fn arguments<A: DeserializeOwned>(
@@ -66,17 +66,17 @@ pub mod port {
     ) -> Result<A, ToolError> {
         match checked.get_or_init(|| rules_of(spec)) {
             Ok(rules) => rules.check(&arguments).map_err(ToolError::Arguments)?,
-            Err(wrong) => return Err(ToolError::Schema(wrong.clone())),
+            Err(wrong) => return Err(ToolError::Schema(wrong.problem().to_owned())),
         }
         // Not everything that a type refuses is in its schema.
         serde_json::from_value(arguments).map_err(|error| ToolError::Arguments(error.to_string()))
     }
 
     /// The model can do nothing about a schema that is none; who wrote the tool is told in the log, once.
-    fn rules_of(spec: &ToolSpec) -> Result<Rules, String> {
+    fn rules_of(spec: &ToolSpec) -> Result<Rules, SchemaError> {
         Rules::of(&spec.parameters).inspect_err(|wrong| {
-            let hint = "mend the `schemars` attributes of its arguments";
-            tracing::error!(tool = %spec.name, %wrong, hint, "the JSON schema of a tool is none: it cannot be called");
+            let (wrong, hint) = (wrong.problem(), "mend the `schemars` attributes of its arguments");
+            tracing::error!(tool = %spec.name, wrong, hint, "the JSON schema of a tool is none: it cannot be called");
         })
     }
 

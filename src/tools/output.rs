@@ -6,7 +6,28 @@ use std::fmt::Display;
 use callboard_actors::error::ToolError;
 use serde_json::Value;
 
-/// What a tool may give back.
+/// What a tool may give back. A type of yours that is `serde::Serialize` goes through JSON:
+///
+/// ```
+/// use callboard::tool;
+///
+/// #[derive(serde::Serialize)]
+/// struct Weather {
+///     degrees: i32,
+/// }
+///
+/// /// Current weather in a city.
+/// #[tool]
+/// async fn weather(city: String) -> Result<serde_json::Value, serde_json::Error> {
+///     serde_json::to_value(Weather { degrees: city.len() as i32 })
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be what a tool gives back",
+    label = "the model is told it as text",
+    note = "return text, a number, JSON, nothing, or a `Result` of these with an error that has `Display`",
+    note = "what is `serde::Serialize` becomes JSON: return `Result<serde_json::Value, serde_json::Error>` by `serde_json::to_value(..)`"
+)]
 pub trait ToolOutput {
     /// In words for the model.
     ///

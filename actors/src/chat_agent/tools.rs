@@ -19,7 +19,7 @@ use crate::error::{StartError, ToolError};
 use crate::event::CancelReason;
 use crate::mailbox::{contain, panic_text};
 use crate::ports::{Tool, ToolContext, ToolPolicy};
-use crate::schema::{Rules, takes_objects};
+use crate::schema::{Rules, SchemaError, takes_objects};
 use crate::scope::Scope;
 
 /// A tool as an agent has it.
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     /// `None` when there is no limit.
     places: Option<Places>,
     /// What its arguments have to be, made when a person is to be asked first. In a box: most tools have none, and there are many agents.
-    rules: OnceLock<Box<Result<Rules, String>>>,
+    rules: OnceLock<Box<Result<Rules, SchemaError>>>,
 }
 
 /// The tools of an agent.
@@ -228,7 +228,7 @@ impl Entry {
             return Ok(());
         }
         let rules = self.rules.get_or_init(|| Box::new(Rules::of(&self.spec.parameters)));
-        let rules = (**rules).as_ref().map_err(|wrong| ToolError::Schema(wrong.clone()))?;
+        let rules = (**rules).as_ref().map_err(|wrong| ToolError::Schema(wrong.problem().to_owned()))?;
         rules.check(arguments).map_err(ToolError::Arguments)
     }
 

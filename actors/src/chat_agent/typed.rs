@@ -59,7 +59,7 @@ impl ChatAgent {
 fn form_of<T: DeserializeOwned + JsonSchema>() -> Result<(AnswerForm, bool), ChatAgentError> {
     let (name, (schema, is_in_field)) = (name_of::<T>(), form::asked_for(schema::of::<T>()));
     let rules = Rules::of(&schema).map_err(|wrong| ChatAgentError::Question {
-        problem: format!("the JSON schema of its answer, {name}, is none: {wrong}"),
+        problem: format!("the JSON schema of its answer, {name}, is none: {}", wrong.problem()),
         hint: "mend the type's `schemars` attributes; nothing was asked",
     })?;
     let check = move |text: &str| {

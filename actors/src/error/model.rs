@@ -77,6 +77,11 @@ pub(crate) fn in_seconds(time: Duration) -> String {
     }
 }
 
+/// When to come back.
+fn later(wait: Option<Duration>) -> String {
+    wait.filter(|wait| !wait.is_zero()).map_or_else(|| "later".to_owned(), |wait| format!("in {}", in_seconds(wait)))
+}
+
 /// What a provider said, if it said anything.
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
@@ -264,8 +269,15 @@ impl ModelError {
             Self::Rejected { .. } => "change what is named",
             Self::ContextTooLong(_) => "send less, or choose a model that takes more",
             Self::ContentRefused(_) => "ask otherwise, or another model",
-            Self::RateLimited { .. } => "try again later, or make fewer calls",
-            Self::Unavailable { .. } => "try again later: the server has trouble of its own; or name another model",
+            Self::RateLimited { retry_after, .. } => {
+                return format!("try again {}, or make fewer calls", later(*retry_after));
+            }
+            Self::Unavailable { retry_after, .. } => {
+                return format!(
+                    "try again {}: the server has trouble of its own; or name another model",
+                    later(*retry_after)
+                );
+            }
             Self::Network { sent: false, .. } => {
                 "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, \
                  providers.NAME.base_url, or what the provider is made with in code; then try again"
@@ -328,14 +340,15 @@ impl ModelError {
         matches!(self, Self::Overloaded { .. } | Self::BreakerOpen { .. } | Self::Paused { .. })
     }
 
-    /// The same failure without what a provider wrote, which may be about somebody's call and is for nobody else.
+    /// The same failure for whoever comes later: without what a provider wrote, which may be about somebody's call and is for nobody else,
+    /// and without the wait that it asked for then.
     pub(crate) fn without_words(&self) -> Self {
         let mut error = self.clone();
         match &mut error {
-            Self::Unavailable { message, .. } | Self::Broken { message, .. } | Self::RateLimited { message, .. } => {
-                message.clear();
+            Self::Unavailable { retry_after, message, .. } | Self::RateLimited { retry_after, message, .. } => {
+                (*retry_after, *message) = (None, String::new());
             }
-            Self::Malformed(message) => message.clear(),
+            Self::Broken { message, .. } | Self::Malformed(message) => message.clear(),
             Self::Network { sent: true, message } => "the connection broke".clone_into(message),
             _ => {}
         }
@@ -408,8 +421,11 @@ mod tests {
         }
         let silent = ModelError::Unavailable { status: 500, retry_after: None, message: String::new() };
         assert_eq!(silent.to_string(), "the provider is not available (500)");
-        let limited = ModelError::RateLimited { limited: Limited::Rate, retry_after: None, message: message() };
-        assert_eq!(limited.without_words().to_string(), "the provider's limit is reached (429)");
+        let limited = ModelError::RateLimited { limited: Limited::Rate, retry_after: Some(second), message: message() };
+        assert!(format!("{limited:?}").ends_with("hint: try again in 1 s, or make fewer calls"), "{limited:?}");
+        let later = ModelError::BreakerOpen { retry_after: second, last: Box::new(limited.without_words()) };
+        assert!(later.to_string().ends_with("the provider's limit is reached (429)"), "{later}");
+        assert!(later.hint().starts_with("try again later"), "the wait is the breaker's: {later:?}");
     }
 
     #[test]

@@ -157,6 +157,10 @@ fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::anthropic::Anthropic;
+    use crate::providers::endpoint;
+    use crate::providers::gemini::gemini;
+    use crate::providers::ollama::ollama;
 
     #[test]
     fn an_address_that_cannot_be_used_is_refused_without_its_secrets() {
@@ -171,6 +175,43 @@ mod tests {
         ] {
             let message = refused(base);
             assert!(message.starts_with("the provider's address is `") && !message.contains("secret"), "{message}");
+        }
+        for base in [
+            "http://",
+            "https:///",
+            "http:///v1",
+            "http:////v1",
+            "HTTP://:8080/v1",
+            "http://\\v1",
+            "http://me:secret@/v1",
+        ] {
+            assert!(refused(base).contains("it names no host") && !refused(base).contains("secret"), "{base}");
+            let others = [
+                OpenAiResponses::new("m", None, Some(base)).map(drop),
+                Anthropic::new("m", None, Some(base)).map(drop),
+                gemini("m", None, Some(base)).map(drop),
+                ollama("m", None, Some(base)).map(drop),
+            ];
+            assert_eq!(others.map(|made| made.unwrap_err().code()), ["provider_address"; 4], "{base}");
+        }
+        for base in [
+            "",
+            "  ",
+            "http:",
+            "http:v1",
+            "http:/v1",
+            "localhost:8080/v1",
+            "//localhost/v1",
+            "file:///v1",
+            "x http://h",
+        ] {
+            assert!(refused(base).contains("it must begin with http:// or https://"), "{base}");
+        }
+        for base in ["http:// localhost/v1", "http://\n/v1", "http://localhost/v1 http://localhost/v2"] {
+            assert!(refused(base).contains("it holds a space or a line break"), "{base}");
+        }
+        for base in [" http://localhost/v1\n", "HTTP://localhost/v1", "http://localhost/v1//"] {
+            assert_eq!(endpoint(base, "/models").unwrap().as_str(), "http://localhost/v1/models");
         }
         let key = OpenAi::new("m", Some("a\nb".into()), None).unwrap_err().to_string();
         assert!(key.starts_with("the provider's key cannot be sent"), "{key}");
