@@ -283,9 +283,7 @@ impl<F: Format> Caller<F> {
         call: &ModelCall,
     ) -> Result<impl Future<Output = Result<Response, reqwest::Error>> + Send + use<F>, ModelError> {
         let body = self.format.body(&call.request, call.chunks.is_some());
-        let mut body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
-        // It is kept as long as the call waits, and a buffer that grew is up to twice as large.
-        body.shrink_to_fit();
+        let body = body.map_err(|error| ModelError::Provider(error.to_string()))?;
         let client = self.http.client(&self.url, call.timeouts.connect)?;
         let mut request = Request::new(Method::POST, self.url.clone());
         (*request.headers_mut(), *request.body_mut()) = (self.headers.clone(), Some(body.into()));

@@ -4,6 +4,7 @@
 //! connections, and says what went wrong. Limits, retries and budgets are the gateway's, which is the only one to call it.
 
 pub mod anthropic;
+mod body;
 pub mod builtin;
 mod caller;
 pub mod gemini;

@@ -59,11 +59,18 @@ pub struct Turn<'a, M: Send + 'static> {
     door: &'a Arc<Door<M>>,
     life: &'a mut Life,
     stop: bool,
+    /// Whether no further message waits.
+    is_last: bool,
 }
 
 impl<'a, M: Send + 'static> Turn<'a, M> {
-    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Life) -> Self {
-        Self { door, life, stop: false }
+    pub(crate) fn new(door: &'a Arc<Door<M>>, life: &'a mut Life, is_last: bool) -> Self {
+        Self { door, life, stop: false, is_last }
+    }
+
+    /// Whether no further message waits. Otherwise the agent has its next turn soon, unless it ends.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last
     }
 
     pub(crate) fn wants_to_stop(&self) -> bool {

@@ -49,13 +49,15 @@ pub(super) fn carry_out(
     let (began, plan) = (Instant::now(), agent.host.plan.clone());
     let until = asked + plan.time_of(&question);
     let Question { text, within: _, budget, session, run, user, priority, form, callers } = *question;
-    let mut input = plan.guards.look_at_input(&text);
+    let looked_at = plan.guards.looks_at_input().then(|| text.clone());
     let mut turns =
         Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form).at(plan.temperature);
     let behalf = Behalf { run, user, session, budget, callers, asked: None };
     let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
     let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
     async move {
+        // Here and not above, on the thread of whoever asks: guardrails are somebody else's.
+        let mut input = looked_at.and_then(|text| plan.guards.look_at_input(&text));
         if asking.session().is_some()
             && let Err(error) = Box::pin(asking.recalled(&mut turns)).await
         {

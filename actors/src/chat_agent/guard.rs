@@ -115,6 +115,10 @@ fn is_answer(error: &ChatAgentError) -> bool {
 }
 
 impl Guards {
+    pub(super) fn looks_at_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Those who look at a question, if there are any.
     pub(super) fn look_at_input(&self, text: &str) -> Option<BoxFuture<'static, Option<Blocked>>> {
         (!self.input.is_empty()).then(|| look(&self.input, &Guarded::Input(text.to_owned())))

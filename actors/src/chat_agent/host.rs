@@ -9,13 +9,14 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::answer::{ChatAgentError, Ended};
+use super::begun::Begun;
 use super::drive::{self, Events, carry_out};
 use super::line::{Came, Line};
 use super::places::Order;
@@ -50,7 +51,7 @@ pub(super) struct Asked {
 /// What the actor understands.
 pub(super) enum Message {
     /// It is the turn of this ask.
-    Begin(Box<(Asked, Over)>),
+    Begin(Begun, Over),
     /// It is the next one's turn.
     Next,
 }
@@ -131,11 +132,14 @@ impl Host {
 
     /// It is the turn of this ask.
     fn begin(self: &Arc<Self>, asked: Asked) {
-        let over = Over { host: self.clone(), is_in_order: false };
-        let Some(working) = self.actor().ok().and_then(AgentRef::begin_work) else {
+        let actor = self.actor().ok();
+        let Some((id, working)) = actor.and_then(|actor| Some((actor.id(), actor.begin_work()?))) else {
             return asked.reply.send(told(AskError::Overloaded));
         };
-        working.deliver(Message::Begin(Box::new((asked, over))));
+        let Asked { question, turn, events, reply } = asked;
+        let work = carry_out(drive::Agent { host: self.clone(), id }, question, turn.asked, events);
+        let over = Over { host: self.clone(), is_in_order: false };
+        working.deliver(Message::Begin(Begun::new(turn, reply, work), over));
     }
 
     /// The one that was carried out is over.
@@ -183,20 +187,6 @@ impl Host {
         }
         self.end();
     }
-
-    /// Carries out an ask until its end, or until its asker leaves.
-    async fn carry_out(self: Arc<Self>, asked: Asked) {
-        let Asked { question, turn, events, mut reply } = asked;
-        let Some(id) = self.id() else { return };
-        turn.has_come.store(true, Ordering::Release);
-        let work = carry_out(drive::Agent { host: self, id }, question, turn.asked, events);
-        let answer = tokio::select! {
-            biased;
-            () = reply.abandoned() => return,
-            answer = work => answer,
-        };
-        reply.send(answer);
-    }
 }
 
 impl Drop for Host {
@@ -232,13 +222,12 @@ impl Drop for Over {
 /// Carries out an ask beside its agent. A stop of the agent waits for it, or ends it.
 fn carried_out(
     actor: &AgentRef<Message>,
-    asked: Asked,
+    begun: Begun,
     mut over: Over,
     working: Working<Message>,
 ) -> impl Future<Output = ()> + use<> {
     let scope = actor.scope().clone();
-    // In a box: a task is moved about before it begins, and is as large as its future once more when it ends.
-    let mut work = Contained::new(Box::pin(AssertUnwindSafe(over.host.clone().carry_out(asked)).catch_unwind()));
+    let mut work = Contained::new(AssertUnwindSafe(begun).catch_unwind());
     let defers = working.defers();
     async move {
         if defers {
@@ -246,7 +235,7 @@ fn carried_out(
         }
         let outcome = match work.as_mut() {
             Some(work) => {
-                let in_turns = poll_fn(|cx| working.turn(|| work.as_mut().poll(cx)));
+                let in_turns = poll_fn(|cx| working.turn(|| work.poll_unpin(cx)));
                 unless_cancelled(scope, in_turns).await
             }
             None => None,
@@ -301,12 +290,11 @@ impl Agent for Actor {
 
     fn handle(&mut self, message: Message, turn: &mut Turn<'_, Message>) {
         match message {
-            Message::Begin(begun) => {
-                let (asked, over) = *begun;
+            Message::Begin(begun, over) => {
                 // There is room: the place of this message was given back.
                 match turn.working() {
-                    Some(working) => drop(tokio::task::spawn_local(carried_out(&turn.me(), asked, over, working))),
-                    None => asked.reply.send(told(AskError::Overloaded)),
+                    Some(working) => drop(tokio::task::spawn_local(carried_out(&turn.me(), begun, over, working))),
+                    None => begun.refuse(told(AskError::Overloaded)),
                 }
             }
             Message::Next => {

@@ -17,6 +17,7 @@
 //! - `line`, `host`: one ask at a time, and where
 
 mod answer;
+mod begun;
 mod behalf;
 mod delegate;
 mod drive;

@@ -1,6 +1,5 @@
 //! What follows from what the model or a tool says? One ask as a state machine. Pure: time and tools are the shell's.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,9 +61,8 @@ pub(super) struct Turns {
     extra: u32,
     /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
-    /// How often each call was made: a tool with its arguments. In a box, as the other things that an ask of one call does not need.
-    #[expect(clippy::box_collection, reason = "a third of the room in each of many asks")]
-    made: Option<Box<BTreeMap<(String, String), u32>>>,
+    /// How often each call was made: a tool with its arguments. Most asks make few, for which a map takes ten times as much memory.
+    made: Vec<(String, String, u32)>,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,
     /// What of the turns from the question on is kept otherwise than it was said: not at all, such as the answers that were not and the
@@ -100,7 +98,7 @@ impl Turns {
             metrics,
             extra: 0,
             unknown: 0,
-            made: None,
+            made: Vec::new(),
             form: form.map(|form| Box::new((form, 0))),
             edits: Vec::new(),
             has_been_silent: false,
@@ -178,9 +176,9 @@ impl Turns {
         if !reply.text.is_empty() {
             self.text.clone_from(&reply.text);
         }
-        let turn = Turn { tool_calls: reply.tool_calls, ..Turn::assistant(reply.text) };
-        let calls = turn.tool_calls.clone();
-        self.request().turns.push(turn);
+        let calls = reply.tool_calls;
+        // The copy is no larger than what is in it, and is kept while the ask goes on.
+        self.request().turns.push(Turn { tool_calls: calls.clone(), ..Turn::assistant(reply.text) });
         if reply.finish == Finish::Length {
             // No answer that is whole, nor calls of which anybody knows that they are; the next one would be cut at the same place.
             return self.ended_by(AskLimit::OutputTokens);
@@ -398,10 +396,17 @@ impl Turns {
             return Some((AskLimit::ToolCalls, None));
         }
         for call in calls {
-            let made = self.made.get_or_insert_default();
-            let made = made.entry((call.name.clone(), sameness(&call.arguments))).or_default();
-            *made += 1;
-            if *made > self.limits.repeats {
+            let arguments = sameness(&call.arguments);
+            let same = self.made.iter_mut().find(|(name, of, _)| *name == call.name && *of == arguments);
+            let times = same.map_or(1, |(.., times)| {
+                *times += 1;
+                *times
+            });
+            if times == 1 {
+                self.made.reserve_exact(1);
+                self.made.push((call.name.clone(), arguments, 1));
+            }
+            if times > self.limits.repeats {
                 return Some((AskLimit::Repeats, Some(&call.name)));
             }
         }

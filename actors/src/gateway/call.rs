@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::call_news::OnNews;
 use super::chunks::Chunks;
 use super::fallback::{patience, share};
+use super::place::Ended;
 use super::saving::FlightId;
 use super::sharing::{Saving, TooShort};
 use super::values::Completed;
@@ -19,9 +20,9 @@ use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::ModelError;
 use crate::mailbox::{Reply, drop_contained, with_contained_waker};
 
-/// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock. In a
-/// box, so that those who wait need not hold the room.
-pub(super) type Told = Box<(Result<Completed, ModelError>, Box<Call>)>;
+/// What a caller is told, and his call: it is freed by him, on the thread that made it, which the allocator does without a lock. In the
+/// box in which it comes from its attempt, so that those who wait need not hold the room.
+pub(super) type Told = Box<Ended>;
 
 /// Where a call is made that may start at once.
 #[derive(Debug, Clone)]
@@ -133,11 +134,16 @@ impl Call {
     }
 
     /// Answers its caller.
-    pub(super) fn answer(mut self: Box<Self>, answer: Result<Completed, ModelError>) {
-        // Others may wait for the end of these, with wakers of their own.
+    pub(super) fn answer(self: Box<Self>, answer: Result<Completed, ModelError>) {
+        Box::new(Ended { outcome: Some((self, answer)), ..Ended::default() }).tell();
+    }
+
+    /// Where its answer goes, and nothing else of it that others may wait for.
+    pub(super) fn ends(&mut self) -> Reply<Told> {
+        // They have wakers of their own.
         drop_contained((self.budget.take(), self.chunks.take(), self.saving.take()));
         self.on_news.iter().for_each(OnNews::is_over);
-        self.reply.take().send(Box::new((answer, self)));
+        self.reply.take()
     }
 
     /// The flight that it leads.

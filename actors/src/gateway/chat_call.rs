@@ -394,10 +394,10 @@ impl Future for Answer {
         let answer = ready!(Pin::new(ask).poll(cx));
         self.ask = None;
         Poll::Ready(match answer {
-            Ok(told) => {
-                let (answer, call) = *told;
-                answer.map_err(|error| CallFailed { error, times: Some(call.times.into()) })
-            }
+            Ok(told) => match told.outcome {
+                Some((call, answer)) => answer.map_err(|error| CallFailed { error, times: Some(call.times.into()) }),
+                None => Err(CallFailed { error: refused(AskError::Unanswered), times: None }),
+            },
             // At the door nothing was begun; of any other end nobody knows how far it had come.
             Err(AskError::Overloaded) => Err(refused(AskError::Overloaded).into()),
             Err(error) => Err(CallFailed { error: refused(error), times: None }),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{RETRY_AFTER, Ticket};
 use super::attempt::Attempt;
-use super::call::{Call, Home};
+use super::call::{Call, Home, Told};
 use super::leaf::{Here, LeafDoor, LeafMessage};
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notices::{Cursor, Heard, ModelChange};
@@ -168,19 +168,21 @@ impl Desk {
         self.decide(Instant::now(), here, |_, _| {});
     }
 
-    /// An attempt is over, and a leaf has its turn.
-    pub(super) fn over(self: &Arc<Self>, ticket: Ticket, ended: Ended, here: Here<'_, '_>) {
-        let now = Instant::now();
-        let (after, answer) = self.sort(ended);
-        self.decide(now, Some(here), |state, steps| state.over(ticket, after, now, &self.rules(), steps));
-        if let Some((call, completed)) = answer {
-            call.answer(Ok(completed));
-        }
+    /// Attempts are over, and a leaf has its turn.
+    pub(super) fn over(self: &Arc<Self>, over: impl Iterator<Item = (Place, After)>, here: Here<'_, '_>) {
+        let (now, rules) = (Instant::now(), self.rules());
+        self.decide(now, Some(here), |state, steps| {
+            for (place, after) in over {
+                if let Some(ticket) = place.over() {
+                    state.over(ticket, after, now, &rules, steps);
+                }
+            }
+        });
     }
 
     /// An attempt is over on a thread that looks for nobody else; whether a leaf has to look who is next. Those that turn to other models
     /// because of it are handed to leaves.
-    pub(super) fn over_at_home(self: &Arc<Self>, ticket: Ticket, ended: Ended) -> bool {
+    pub(super) fn over_at_home(self: &Arc<Self>, ticket: Ticket, ended: Box<Ended>) -> bool {
         let now = Instant::now();
         let (after, answer) = self.sort(ended);
         let mut steps = Steps::default();
@@ -189,9 +191,7 @@ impl Desk {
         let is_waited = state.waiting() > 0;
         drop(state);
         self.perform(steps, None);
-        if let Some((call, completed)) = answer {
-            call.answer(Ok(completed));
-        }
+        answer.into_iter().for_each(Ended::tell);
         is_waited
     }
 
@@ -206,23 +206,24 @@ impl Desk {
     }
 
     /// What the desk decides about, and what the caller is told whatever it decides.
-    fn sort(&self, ended: Ended) -> (After, Option<(Box<Call>, Completed)>) {
-        let Ended { used, headroom, outcome, flight } = ended;
+    pub(super) fn sort(&self, mut ended: Box<Ended>) -> (After, Option<Told>) {
+        let (used, headroom, flight) = (ended.used, std::mem::take(&mut ended.headroom), ended.flight);
         let after = |made| After { used, headroom, is_answered: false, answered: None, flight: None, made, call: None };
-        match outcome {
-            Some((mut call, Ok(completed))) => {
-                let (request, lane) = (call.request.clone(), call.lane);
+        match &mut ended.outcome {
+            Some((call, Ok(completed))) => {
                 let answered = call.saving.take().map(|saving| {
-                    let completed = completed.clone();
+                    let (request, completed, lane) = (call.request.clone(), completed.clone(), call.lane);
                     Answered { saving, request, completed, lane }
                 });
-                (After { is_answered: true, answered, ..after(call.tries) }, Some((call, completed)))
+                (After { is_answered: true, answered, ..after(call.tries) }, Some(ended))
             }
-            Some((call, Err(error))) => {
-                let chance = self.shared.chance();
-                (After { call: Some((call, error, chance)), ..after(0) }, None)
-            }
-            None => (After { flight, ..after(0) }, None),
+            outcome => match outcome.take() {
+                Some((call, Err(error))) => {
+                    let chance = self.shared.chance();
+                    (After { call: Some((call, error, chance)), ..after(0) }, None)
+                }
+                _ => (After { flight, ..after(0) }, None),
+            },
         }
     }
 

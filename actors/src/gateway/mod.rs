@@ -16,6 +16,7 @@ mod call_news;
 mod chat_call;
 mod chunks;
 mod desk;
+mod ends;
 mod fallback;
 mod info;
 mod lane;

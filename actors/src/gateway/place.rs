@@ -9,7 +9,7 @@ use super::admission::Ticket;
 use super::attempt::Attempt;
 use super::call::Call;
 use super::desk::{Begun, Desk};
-use super::leaf::{Here, LeafMessage};
+use super::leaf::LeafMessage;
 use super::saving::FlightId;
 use super::values::Completed;
 use crate::agent::unless_cancelled;
@@ -27,6 +27,15 @@ pub(super) struct Ended {
     pub(super) outcome: Option<(Box<Call>, Result<Completed, ModelError>)>,
     /// Who follows a call of which nobody knows what became.
     pub(super) flight: Option<FlightId>,
+}
+
+impl Ended {
+    /// Its caller learns it, if he does not know it yet.
+    pub(super) fn tell(mut self: Box<Self>) {
+        if let Some((call, _)) = &mut self.outcome {
+            call.ends().send(self);
+        }
+    }
 }
 
 /// The place of one attempt. Dropped, it is given back as that of a call that was made, and nobody knows what it used.
@@ -51,20 +60,23 @@ impl Place {
         self.desk.keep_busy(self.leaf);
     }
 
-    /// The attempt is over.
-    pub(super) fn over(mut self, ended: Ended, here: Here<'_, '_>) {
-        if let Some(ticket) = self.ticket.take() {
-            self.desk.free(self.leaf);
-            let flight = self.flight;
-            self.desk.over(ticket, Ended { flight, ..ended }, here);
-        }
+    /// The attempt is over: its ticket goes back to the desk.
+    pub(super) fn over(mut self) -> Option<Ticket> {
+        self.desk.free(self.leaf);
+        self.ticket.take()
+    }
+
+    /// The flight that the call leads.
+    pub(super) fn flight(&self) -> Option<FlightId> {
+        self.flight
     }
 
     /// The attempt is over, which was made at home on the first leaf's behalf. If anybody waits, that leaf looks who is next; it
     /// does so also when it drains, because this is its own work.
-    fn over_at_home(mut self, ended: Ended, working: Working<LeafMessage>) {
+    fn over_at_home(mut self, mut ended: Box<Ended>, working: Working<LeafMessage>) {
+        ended.flight = self.flight;
         if let Some(ticket) = self.ticket.take()
-            && self.desk.over_at_home(ticket, Ended { flight: self.flight, ..ended })
+            && self.desk.over_at_home(ticket, ended)
             && let Some(look) = PendingLook::of(&self.desk)
         {
             working.deliver(LeafMessage::PendingLook(look));
@@ -146,12 +158,12 @@ impl AtHome {
                 None => None,
             };
             match (outcome, held.0.take()) {
-                (Some(Ok(ended)), Some((place, working))) => place.over_at_home(*ended, working),
+                (Some(Ok(ended)), Some((place, working))) => place.over_at_home(ended, working),
                 (Some(Err(panic)), Some((place, working))) => {
                     let panic = panic_text(panic);
                     tracing::warn!(%panic, "a model call did not come to its end");
                     drop(work);
-                    place.over_at_home(Ended::default(), working);
+                    place.over_at_home(Box::default(), working);
                 }
                 // The gateway has ended.
                 (None, Some((place, working))) => working.discard_elsewhere(|| {
@@ -171,7 +183,7 @@ struct Held(Option<(Place, Working<LeafMessage>)>);
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some((place, working)) = self.0.take() {
-            place.over_at_home(Ended::default(), working);
+            place.over_at_home(Box::default(), working);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::contain::wake_contained;
 use crate::error::AskError;
@@ -185,22 +185,24 @@ impl<T> Reply<T> {
 
     /// Ends when the asker leaves.
     pub async fn abandoned(&mut self) {
-        poll_fn(|cx| {
-            let Some(slot) = &self.slot else { return Poll::Ready(()) };
-            let mut state = slot.state();
-            if slot.has_left.load(Ordering::Relaxed) {
-                return Poll::Ready(());
-            }
-            let known = match &mut state.answerer {
-                Some(known) if known.will_wake(cx.waker()) => None,
-                known => known.replace(cx.waker().clone()),
-            };
-            drop(state);
-            // Not under the lock: whoever drops a waker may drop a task.
-            drop(known);
-            Poll::Pending
-        })
-        .await;
+        poll_fn(|cx| self.poll_abandoned(cx)).await;
+    }
+
+    /// Whether the asker has left. If not, the task is woken then.
+    pub(crate) fn poll_abandoned(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(slot) = &self.slot else { return Poll::Ready(()) };
+        let mut state = slot.state();
+        if slot.has_left.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        let known = match &mut state.answerer {
+            Some(known) if known.will_wake(cx.waker()) => None,
+            known => known.replace(cx.waker().clone()),
+        };
+        drop(state);
+        // Not under the lock: whoever drops a waker may drop a task.
+        drop(known);
+        Poll::Pending
     }
 }
 

@@ -40,12 +40,12 @@ impl<A: Agent> Shell<A> {
     /// Lets the agent take one turn.
     fn turn(&mut self, act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>)) {
         let Self { agent, door, life, .. } = self;
-        take_turn(agent, door, life, act);
+        take_turn(agent, (door, life), true, act);
     }
 
     /// Handles one letter, unless it has become a dead one.
     #[inline]
-    fn handle(&mut self, letter: Letter<A::Message>) {
+    fn handle(&mut self, letter: Letter<A::Message>, is_last: bool) {
         let Letter { message, lane, asker, place, .. } = letter;
         drop(place);
         let Self { agent, door, life, .. } = self;
@@ -75,7 +75,7 @@ impl<A: Agent> Shell<A> {
             hand.dead(reason);
             return with_cause(cause, || drop_contained(message));
         }
-        take_turn(agent, door, life, |agent, turn| agent.handle(message, turn));
+        take_turn(agent, (door, life), is_last, |agent, turn| agent.handle(message, turn));
         hand.handled();
     }
 
@@ -84,8 +84,8 @@ impl<A: Agent> Shell<A> {
     fn empty_mailbox(&mut self, cx: &task::Context<'_>) {
         for _ in 0..self.door.shared.in_a_row(MESSAGES_IN_A_ROW) {
             match self.door.next(cx.waker()) {
-                Next::Letter(letter) => self.handle(letter),
-                Next::Last(letter) => return self.handle(letter),
+                Next::Letter(letter) => self.handle(letter, false),
+                Next::Last(letter) => return self.handle(letter, true),
                 Next::Wait => return self.answer_leave(),
                 Next::Stop => return,
             }
@@ -105,11 +105,11 @@ impl<A: Agent> Shell<A> {
 #[inline]
 fn take_turn<A: Agent>(
     agent: &mut A,
-    door: &Arc<Door<A::Message>>,
-    life: &mut Life,
+    (door, life): (&Arc<Door<A::Message>>, &mut Life),
+    is_last: bool,
     act: impl FnOnce(&mut A, &mut Turn<'_, A::Message>),
 ) {
-    let mut turn = Turn::new(door, life);
+    let mut turn = Turn::new(door, life, is_last);
     act(agent, &mut turn);
     match turn.wants_to_stop() {
         true if door.is_kept => door.order(Order::Leave),

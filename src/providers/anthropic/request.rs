@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::providers::body;
 use crate::providers::strict::{Dialect, strict};
 
 /// The tool whose arguments are a reply of a form: a name that no tool of an agent is likely to have.
@@ -80,7 +81,7 @@ pub(super) fn body(
         }
         _ => (!tools.is_empty()).then(|| choice(&request.tool_choice)),
     };
-    serde_json::to_vec(&Body {
+    body::json(&Body {
         model,
         max_tokens: request.max_output_tokens,
         system: system.collect::<Vec<_>>().join("\n\n"),

@@ -6,7 +6,7 @@ use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolChoice, ToolSpec,
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::providers::strict;
+use crate::providers::{body, strict};
 
 /// What is sent. It borrows everything, so that a request is written once and copied nowhere.
 #[derive(Serialize)]
@@ -103,7 +103,7 @@ pub(super) fn body(
             Some(JsonSchema { name, schema, strict })
         }
     };
-    serde_json::to_vec(&Body {
+    body::json(&Body {
         model,
         messages: Messages(&request.turns),
         max_tokens: (!is_openai).then_some(request.max_output_tokens),

@@ -19,6 +19,7 @@ use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 
 use super::{OPENAI, caller, refused};
+use crate::providers::body;
 use crate::providers::caller::{Caller, Format};
 use crate::providers::headers::headroom;
 use crate::providers::http::ProviderError;
@@ -73,7 +74,7 @@ impl Format for Responses {
     type Growing = reply::Growing;
 
     fn body(&self, request: &ChatRequest, is_streamed: bool) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&request::written(request, &self.model, is_streamed))
+        body::json(&request::written(request, &self.model, is_streamed))
     }
 
     fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
