@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::AskTurn;
 use super::answer::Ended;
@@ -40,8 +40,15 @@ impl Future for Begun {
         if self.reply.poll_abandoned(cx).is_ready() {
             return Poll::Ready(());
         }
-        let ended = ready!(self.work.as_mut().poll(cx));
-        self.reply.take().send(ended);
+        // In hand: whoever waits learns of a panic.
+        let reply = self.reply.take();
+        match self.work.as_mut().poll(cx) {
+            Poll::Ready(ended) => reply.send(ended),
+            Poll::Pending => {
+                self.reply = reply;
+                return Poll::Pending;
+            }
+        }
         Poll::Ready(())
     }
 }

@@ -168,11 +168,13 @@ impl Desk {
         self.decide(Instant::now(), here, |_, _| {});
     }
 
-    /// Attempts are over, and a leaf has its turn.
+    /// Attempts are over, one after the other, and a leaf has its turn.
     pub(super) fn over(self: &Arc<Self>, over: impl Iterator<Item = (Place, After)>, here: Here<'_, '_>) {
         let (now, rules) = (Instant::now(), self.rules());
         self.decide(now, Some(here), |state, steps| {
             for (place, after) in over {
+                // In the place of the one before, if there was one: how many are in flight says whether the limit is used.
+                state.start(now, &rules, steps);
                 if let Some(ticket) = place.over() {
                     state.over(ticket, after, now, &rules, steps);
                 }

@@ -309,6 +309,13 @@ impl State {
 
     /// Whose time is over, who may start, and when the leaf with this number has to look again.
     pub(super) fn advance(&mut self, now: Instant, rules: &Rules<'_>, leaf: usize, steps: &mut Steps) {
+        self.start(now, rules, steps);
+        steps.gone.extend(self.admission.take_gone());
+        steps.timer = self.next_timer(now, leaf);
+    }
+
+    /// Whose time is over, and who may start.
+    pub(super) fn start(&mut self, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
         self.expire(now, rules, steps);
         self.expire_followers(now, steps);
         while let Some((ticket, call)) = self.admission.next(now, is_abandoned) {
@@ -317,8 +324,6 @@ impl State {
         while let Some(call) = self.again.pop() {
             self.arrive(call, now, rules, steps);
         }
-        steps.gone.extend(self.admission.take_gone());
-        steps.timer = self.next_timer(now, leaf);
     }
 
     fn begin(&mut self, ticket: Ticket, call: Box<Call>, now: Instant, rules: &Rules<'_>, steps: &mut Steps) {
