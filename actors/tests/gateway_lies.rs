@@ -163,7 +163,8 @@ fn a_wait_for_places_is_one_calls_and_one_for_a_rate_everybodys() {
             Lie::Refuses(Limited::Rate, [Some(Duration::ZERO), None, Some(2 * SECOND)][number as usize % 3])
         };
         let (took, _) = all_succeed(seed, 300, None, 30, soon_or_later);
-        assert!(took <= 60 * SECOND, "seed {seed}: {took:?}");
+        // Ten lies of a second on average, which are believed: the rate goes down with each.
+        assert!(took <= 80 * SECOND, "seed {seed}: {took:?}");
         let twenty_minutes = |_| Lie::Refuses(Limited::Concurrency, Some(Duration::from_secs(1200)));
         let (took, _) = all_succeed(seed, 300, None, 100, twenty_minutes);
         assert!(took <= 3 * 1200 * SECOND, "seed {seed}: {took:?}");
@@ -236,10 +237,11 @@ fn in_a_storm_all_succeed_and_each_caller_has_his_turn() {
 
 #[test]
 fn a_capacity_that_steps_down_and_up_is_followed_through_noise_and_lies() {
-    // What it holds after so many attempts, and what the limit may have come to at the end.
+    // What it holds after so many attempts, and what the limit may have come to at the end. After lies about a rate calls come one after
+    // the other for a while, in which nobody sees how many it holds: more is found late.
     let holds: [fn(usize) -> usize; 3] =
         [|_| 16, |begun| [16, 4, 24][(begun / 250).min(2)], |begun| [4, 24, 6][(begun / 250).min(2)]];
-    for (row, (holds, expected)) in holds.into_iter().zip([14..=18, 20..=28, 4..=8]).enumerate() {
+    for (row, (holds, expected)) in holds.into_iter().zip([14..=18, 12..=28, 4..=8]).enumerate() {
         for seed in 0..8 {
             let liar = Liar { holds, noise: 100, ..Liar::new(seed, 40, anything) };
             let (took, limit, liar) = all_of_succeed(liar, seed, 1_000, None);

@@ -2,16 +2,17 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callboard_actors::chat::{ChatChunk, ChatReply};
 use callboard_actors::error::{Limited, ModelError, Waiting};
-use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, ModelLimits, Price, ServedModel, Spent};
+use callboard_actors::gateway::{Budget, BudgetLimits, Gateway, GatewayLimits, ModelLimits, Price, ServedModel, Spent};
+use callboard_actors::ports::{ChatModel, ModelCall};
 use callboard_actors::runtime::simulated;
 use common::model::{MODEL, SECOND, Scripted, USED, assert_idle, gateway, limits, request, served};
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 /// What each call of these tests reserves: its text, the frame of a turn, and 16 tokens of reply.
@@ -330,4 +331,55 @@ fn a_call_beyond_the_budget_uses_up_no_rate_and_is_counted() {
         assert_eq!(gateway.info().await.unwrap().models[0].failed, 1);
         assert!(gateway.call(MODEL, request("x")).send().await.is_ok(), "the one request of this minute is there");
     });
+}
+
+/// A provider that takes so many calls a minute, and `burst` at once; one more is told to come again in a second.
+struct Metered {
+    per_minute: f64,
+    burst: f64,
+    takes: Duration,
+    left: Mutex<(f64, Option<Instant>, u32)>,
+}
+
+impl ChatModel for Metered {
+    fn complete(&self, _call: ModelCall) -> BoxFuture<'static, Result<ChatReply, ModelError>> {
+        let (takes, now, mut left) = (self.takes, Instant::now(), self.left.lock().unwrap());
+        let passed = left.1.map_or(Duration::ZERO, |at| now - at).as_secs_f64();
+        (left.0, left.1) = ((left.0 + passed * self.per_minute / 60.0).min(self.burst), Some(now));
+        if left.0 < 1.0 {
+            left.2 += 1;
+            let (limited, retry_after) = (Limited::Rate, Some(SECOND));
+            return Box::pin(
+                async move { Err(ModelError::RateLimited { limited, retry_after, message: String::new() }) },
+            );
+        }
+        left.0 -= 1.0;
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            Ok(ChatReply::text("x"))
+        })
+    }
+}
+
+#[test]
+fn a_rate_that_nobody_told_costs_no_call_that_has_time() {
+    for (per_minute, burst, takes, calls) in [
+        (60.0, 1.0, SECOND / 3, 30),
+        (300.0, 1.0, SECOND / 10, 100),
+        (120.0, 1.0, SECOND, 40),
+        (60.0, 60.0, SECOND, 120),
+    ] {
+        simulated(1, move |runtime| async move {
+            let metered = Arc::new(Metered { per_minute, burst, takes, left: Mutex::new((burst, None, 0)) });
+            let served = ServedModel::new("metered/one", metered.clone());
+            let limits = GatewayLimits { deadline: 120 * SECOND, ..GatewayLimits::default() };
+            let gateway = Gateway::start(&runtime, vec![served], limits).unwrap();
+            let all: Vec<_> = (0..calls).map(|_| gateway.call("metered/one", request("x")).send()).collect();
+            let answers = join_all(all).await;
+            let failed = answers.iter().filter(|answer| answer.is_err()).count();
+            let refused = metered.left.lock().unwrap().2;
+            assert_eq!(failed, 0, "{per_minute} a minute: {refused} of {calls} were refused");
+            assert!(refused < calls * 3 / 4, "{per_minute} a minute: {refused} of {calls} were refused");
+        });
+    }
 }

@@ -22,6 +22,17 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
+    /// That of a rate whose limit was set: one that was there keeps what is left of it in proportion.
+    pub(super) fn changed(bucket: Option<Self>, limit: Option<u64>, in_flight: u64, now: Instant) -> Option<Self> {
+        limit.map(|limit| match bucket {
+            Some(mut bucket) => {
+                bucket.set_limit(limit, now);
+                bucket
+            }
+            None => Self::without(limit, in_flight, now),
+        })
+    }
+
     /// Full.
     pub(super) fn new(per_minute: u64, now: Instant) -> Self {
         let per_minute = per_minute.max(1);

@@ -10,6 +10,7 @@ use super::adaptive::{AdaptiveLimit, Answer, Stamp};
 use super::breaker::{Breaker, BreakerState, Outcome, Pass};
 use super::bucket::Bucket;
 use super::limits::{FIRST_IN_FLIGHT, GatewayLimits, ModelLimits};
+use super::pace::Pace;
 use super::retry_budget::RetryBudget;
 use crate::chat::Headroom;
 use crate::error::{Limited, ModelError, Waiting};
@@ -28,6 +29,8 @@ pub(super) struct Lane {
     reserved: u64,
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
+    /// What is found of a rate that nobody has told.
+    pace: Pace,
     /// Nobody starts before: the provider asked for that, or nothing was left as far as it can be guessed.
     paused_until: Option<Instant>,
     /// The part of it that the provider asked for.
@@ -48,6 +51,7 @@ impl Lane {
             reserved: 0,
             requests: limits.requests_per_minute.map(|limit| Bucket::new(limit, now)),
             tokens: limits.tokens_per_minute.map(|limit| Bucket::new(limit, now)),
+            pace: Pace::default(),
             paused_until: None,
             asked_until: None,
             asked_by: None,
@@ -59,8 +63,8 @@ impl Lane {
     pub(super) fn set_limits(&mut self, limits: &ModelLimits, in_all: usize, now: Instant) {
         self.adaptive.set_ceiling(limits.max_in_flight.unwrap_or(FIRST_IN_FLIGHT), ceiling(limits, in_all));
         let in_flight = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
-        self.requests = changed(self.requests.take(), limits.requests_per_minute, in_flight, now);
-        self.tokens = changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
+        self.requests = Bucket::changed(self.requests.take(), limits.requests_per_minute, in_flight, now);
+        self.tokens = Bucket::changed(self.tokens.take(), limits.tokens_per_minute, self.reserved, now);
     }
 
     /// From now on retries and the breaker go by these.
@@ -86,7 +90,7 @@ impl Lane {
         let pause = left_until(self.paused_until, now);
         let requests = self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(1, now));
         let of_tokens = self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(tokens, now));
-        pause.max(requests).max(of_tokens).max(self.breaker.wait(now))
+        pause.max(requests).max(of_tokens).max(self.breaker.wait(now)).max(self.pace.wait(now))
     }
 
     /// Takes a place and reserves, if all of it is there.
@@ -98,6 +102,7 @@ impl Lane {
         let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
         (self.paused_until, self.asked_until, self.asked_by) = (None, None, None);
+        self.pace.starts(now);
         self.in_flight += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         Some(Entry { pass, stamp: self.adaptive.began(self.in_flight, now) })
@@ -129,6 +134,9 @@ impl Lane {
         held: Duration,
         now: Instant,
     ) {
+        if how.is_some_and(|how| how.is_err_and(is_about_a_rate)) {
+            self.pace.refused(now);
+        }
         let was = self.breaker.state(now);
         let outcome = match how {
             Some(Err(error)) if is_about_a_rate(error) && self.breaker.refuses_all() => Outcome::Failed,
@@ -281,9 +289,9 @@ fn is_about_a_rate(error: &ModelError) -> bool {
     matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
 }
 
-/// Whether a call was refused because of how many others there are: it has had nothing.
+/// Whether a call was refused because of others, how many they are or how soon they came: it has had nothing.
 pub(super) fn was_one_too_many(error: &ModelError) -> bool {
-    answer(Some(Err(error))) == Answer::Refused
+    answer(Some(Err(error))) == Answer::Refused || is_about_a_rate(error)
 }
 
 /// What the end of a call says about how many its provider holds.
@@ -296,17 +304,6 @@ fn answer(how: Option<Result<(), &ModelError>>) -> Answer {
         )) => Answer::Refused,
         _ => Answer::Other,
     }
-}
-
-/// The bucket of a rate whose limit was set.
-fn changed(bucket: Option<Bucket>, limit: Option<u64>, in_flight: u64, now: Instant) -> Option<Bucket> {
-    limit.map(|limit| match bucket {
-        Some(mut bucket) => {
-            bucket.set_limit(limit, now);
-            bucket
-        }
-        None => Bucket::without(limit, in_flight, now),
-    })
 }
 
 /// Nobody is kept waiting for longer by a guess.

@@ -24,6 +24,7 @@ mod leaf;
 mod limits;
 mod notes;
 mod notices;
+mod pace;
 mod pauses;
 mod place;
 mod prices;

@@ -191,7 +191,13 @@ impl Level<'_> {
                     Wish::Call { model, .. } => format!("a call of {model} may use {}", asked.tokens),
                     Wish::Part => format!("{} are to be set aside for a part", asked.tokens),
                 };
-                return self.refuse(&format!("has {left} of its {limit} {TOKENS_LEFT}, and {wish}"));
+                let held = match spent.reserved_tokens {
+                    reserved if reserved > 0 && !self.state.is_given_back => {
+                        format!("; {reserved} are set aside for others")
+                    }
+                    _ => String::new(),
+                };
+                return self.refuse(&format!("has {left} of its {limit} {TOKENS_LEFT}, and {wish}{held}"));
             }
         }
         let Some(limit) = micros else { return Ok(()) };
@@ -208,7 +214,13 @@ impl Level<'_> {
             Wish::Call { model, .. } => format!("a call of {model} may cost {most}"),
             Wish::Part => format!("{most} are to be set aside for a part"),
         };
-        self.refuse(&format!("has {left} of its {limit} left, and {wish}"))
+        let held = match spent.reserved_micros {
+            reserved if reserved > 0 && !self.state.is_given_back => {
+                format!("; {} are set aside for others", dollars(reserved))
+            }
+            _ => String::new(),
+        };
+        self.refuse(&format!("has {left} of its {limit} left, and {wish}{held}"))
     }
 
     fn left(&self, limit: u64, spent: u64, reserved: u64) -> u64 {

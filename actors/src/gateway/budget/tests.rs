@@ -32,7 +32,10 @@ fn a_call_that_may_exceed_the_budget_is_not_made_and_says_what_to_do() {
     let budget = tokens(150);
     let first = budget.reserve("m", MOST, None).unwrap();
     let refused = budget.reserve("m", MOST, None).unwrap_err();
-    assert_eq!(refused.to_string(), "this budget has 50 of its 150 tokens left, and a call of m may use 100");
+    assert_eq!(
+        refused.to_string(),
+        "this budget has 50 of its 150 tokens left, and a call of m may use 100; 100 are set aside for others"
+    );
     first.settle(Some(TokenUsage { input: 20, output: 5 }));
     budget.reserve("m", MOST, None).unwrap().take_back();
     let spent = Spent { calls: 2, tokens: 25, input_tokens: 20, output_tokens: 5, ..Spent::default() };
@@ -77,7 +80,10 @@ fn an_error_says_which_level_is_exhausted() {
     let beside = total.child(BudgetLimits::default());
     assert!(say(&beside).starts_with("the whole program has 0 of its 300 tokens left, "));
     let refused = beside.split(limits(1)).unwrap_err().to_string();
-    assert_eq!(refused, "the whole program has 0 of its 300 tokens left, and 1 are to be set aside for a part");
+    assert_eq!(
+        refused,
+        "the whole program has 0 of its 300 tokens left, and 1 are to be set aside for a part; 300 are set aside for others"
+    );
     drop((first, second, third));
 }
 
