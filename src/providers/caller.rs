@@ -2,7 +2,6 @@
 //!
 //! What a request and a reply look like a [`Format`] says, which is pure.
 
-use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
 use super::http::{Http, ProviderError, body, failed, host};
+use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
 use super::refusal::names_model;
 use super::sse::Events;
@@ -182,8 +182,7 @@ impl<F: Format> Caller<F> {
 
     /// Whose rate its calls count against: that of its key at this server.
     pub(super) fn rate_key(&self) -> RateKey {
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim());
-        RateKey::of(&self.url.origin().ascii_serialization(), key)
+        RateKey::of(&self.url.origin().ascii_serialization(), self.key())
     }
 
     /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
@@ -215,7 +214,13 @@ impl<F: Format> Caller<F> {
             let response = response.map_err(|error| failed(&self.url, &error))?;
             let reply = Box::pin(self.read(response, pieces, between_tokens)).await;
             // Some refuse in a reply that began well.
-            reply.map_err(|error| self.of_model(error, ""))
+            reply.map_err(|error| {
+                let mut error = self.of_model(error, "");
+                if let Some(key) = self.key() {
+                    key::from_error(&mut error, key);
+                }
+                error
+            })
         })
     }
 
@@ -231,7 +236,7 @@ impl<F: Format> Caller<F> {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
                 let reply = Box::pin(self.streamed(response, chunks, *first, between)).await?;
-                return Ok(ChatReply { headroom: room, ..reply });
+                return Ok(self.without_key(ChatReply { headroom: room, ..reply }));
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
@@ -241,7 +246,7 @@ impl<F: Format> Caller<F> {
         if !is_success {
             return Err(self.refused(&response, &said.unwrap_or_default()));
         }
-        let reply = ChatReply { headroom: room, ..F::whole(&self.without_key(&said?))? };
+        let reply = self.without_key(ChatReply { headroom: room, ..F::whole(&said?)? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
         }
@@ -251,9 +256,8 @@ impl<F: Format> Caller<F> {
     /// What a status other than success means.
     fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
         let key = (self.vendor.key, self.key.is_some());
-        let said = self.without_key(said);
-        let error = F::refused(response.status().as_u16(), response.headers(), &said, key);
-        self.of_model(error, &String::from_utf8_lossy(&said))
+        let error = F::refused(response.status().as_u16(), response.headers(), said, key);
+        self.of_model(error, &String::from_utf8_lossy(said))
     }
 
     /// A refusal for a rate is about this model if the provider names it in what it `said`.
@@ -300,15 +304,22 @@ impl<F: Format> Caller<F> {
         Ok((response.status().as_u16(), body(&mut response, within).await?))
     }
 
-    /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.
-    fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
-        match key {
-            Some(key) if memchr::memmem::find(said, key.as_bytes()).is_some() => {
-                String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
-            }
-            _ => said.into(),
+    /// The key as it is sent.
+    fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.expose_secret().trim())
+    }
+
+    /// The key, if it is one that is struck from replies.
+    fn secret(&self) -> Option<&str> {
+        self.key().filter(|key| key::is_secret(key))
+    }
+
+    /// A provider may repeat the key in what it says.
+    fn without_key(&self, mut reply: ChatReply) -> ChatReply {
+        if let Some(key) = self.secret() {
+            key::from_reply(&mut reply, key);
         }
+        reply
     }
 
     /// Reads a stream to its end: where the server says so, or the end of the connection after the model has said why it ends.
@@ -321,6 +332,7 @@ impl<F: Format> Caller<F> {
     ) -> Result<ChatReply, ModelError> {
         let url = response.url().clone();
         let (mut events, mut growing, mut bytes) = (Events::default(), F::Growing::default(), 0);
+        let mut shown = Shown { sieve: Sieve::new(self.secret()), chunks };
         let broken =
             |growing: &F::Growing, message: String| ModelError::Broken { received: growing.received(), message };
         let mut deadline = first;
@@ -340,9 +352,10 @@ impl<F: Format> Caller<F> {
                 return Err(too_long());
             }
             for event in events.take(&piece).map_err(|_| too_long())? {
-                take(&mut growing, &self.without_key(&event), chunks).await?;
+                shown.take(&mut growing, &event).await?;
                 if growing.is_over() {
                     let reply = finish(growing)?;
+                    shown.end().await;
                     to_its_end(response).await;
                     return Ok(reply);
                 }
@@ -352,16 +365,18 @@ impl<F: Format> Caller<F> {
             }
         }
         if let Some(event) = events.rest() {
-            match take(&mut growing, &self.without_key(&event), chunks).await {
+            match shown.take(&mut growing, &event).await {
                 // A piece that was cut is no piece.
                 Ok(()) | Err(ModelError::Malformed(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        match growing.is_finished() {
-            true => growing.end(),
-            false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
+        if !growing.is_finished() {
+            return Err(broken(&growing, "the stream ended before the model did".to_owned()));
         }
+        let reply = growing.end()?;
+        shown.end().await;
+        Ok(reply)
     }
 }
 
@@ -450,10 +465,26 @@ async fn send(chunks: &Chunks, reply: &ChatReply) {
     }
 }
 
-async fn take(growing: &mut impl Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {
-    for chunk in growing.take(event)? {
-        // Whoever reads may have left; the caller still waits for the whole.
-        let _nobody_reads = chunks.send(chunk).await;
+/// What is seen of a stream while it comes. Whoever reads may have left; the caller still waits for the whole.
+struct Shown<'a> {
+    sieve: Sieve<'a>,
+    chunks: &'a Chunks,
+}
+
+impl Shown<'_> {
+    async fn take(&mut self, growing: &mut impl Growing, event: &[u8]) -> Result<(), ModelError> {
+        for chunk in growing.take(event)? {
+            if let Some(chunk) = self.sieve.take(chunk) {
+                let _nobody_reads = self.chunks.send(chunk).await;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Nothing more comes.
+    async fn end(self) {
+        for chunk in self.sieve.rest() {
+            let _nobody_reads = self.chunks.send(chunk).await;
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod caller;
 pub mod gemini;
 mod headers;
 mod http;
+mod key;
 pub mod ollama;
 pub mod openai;
 mod probe;
