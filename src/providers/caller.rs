@@ -16,21 +16,15 @@ use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
-use super::http::{Http, ProviderError, body, failed, host};
+use super::http::{Http, ProviderError, beginning, body, failed, host};
 use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
 use super::refusal::names_model;
-use super::sse::Events;
+use super::stream::{Clocks, streamed};
 use crate::network::is_local;
-
-/// How long the end of a body may take after its last word: most servers send both at once.
-const MOMENT: Duration = Duration::from_millis(50);
 
 /// What calls, for the logs of a provider.
 const AGENT: &str = concat!("callboard/", env!("CARGO_PKG_VERSION"));
-
-/// The longest streamed reply, in bytes.
-const LONGEST: usize = 64 * 1024 * 1024;
 
 /// What a vendor's requests and replies look like. Pure.
 pub(super) trait Format: Send + Sync + 'static {
@@ -203,16 +197,18 @@ impl<F: Format> Caller<F> {
             Ok(asked) => asked,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let ModelCall { timeouts: Timeouts { first_token, between_tokens, .. }, chunks, .. } = call;
+        let ModelCall { timeouts: Timeouts { first_token, between_tokens, total, .. }, chunks, .. } = call;
         Box::pin(async move {
             // A reply in one piece has no first token: its head comes when the model has said everything.
-            let pieces = chunks.map(|chunks| (chunks, Instant::now() + first_token));
+            let begun = Instant::now();
+            let clocks = Clocks { between: between_tokens, end: begun.checked_add(total) };
+            let pieces = chunks.map(|chunks| (chunks, begun + first_token));
             let response = match &pieces {
                 Some((_, first)) => Box::pin(timeout_at(*first, asked)).await.map_err(|_| no_first_token())?,
                 None => asked.await,
             };
             let response = response.map_err(|error| failed(&self.url, &error))?;
-            let reply = Box::pin(self.read(response, pieces, between_tokens)).await;
+            let reply = Box::pin(self.read(response, pieces, clocks)).await;
             // Some refuse in a reply that began well.
             reply.map_err(|error| {
                 let mut error = self.of_model(error, "");
@@ -229,23 +225,25 @@ impl<F: Format> Caller<F> {
         &self,
         mut response: Response,
         pieces: Option<(Chunks, Instant)>,
-        between: Duration,
+        clocks: Clocks,
     ) -> Result<ChatReply, ModelError> {
         let (is_success, room) = (response.status().is_success(), F::headroom(response.headers()));
         match (Kind::of(&response), &pieces) {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
-                let reply = Box::pin(self.streamed(response, chunks, *first, between)).await?;
+                let sieve = Sieve::new(self.secret());
+                let reply = Box::pin(streamed::<F::Growing>(response, chunks, *first, clocks, sieve)).await?;
                 return Ok(self.without_key(ChatReply { headroom: room, ..reply }));
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
             _ => return Err(self.of_another_kind(&response)),
         }
-        let said = body(&mut response, between).await;
         if !is_success {
-            return Err(self.refused(&response, &said.unwrap_or_default()));
+            let said = beginning(&mut response, clocks.briefly()).await;
+            return Err(self.refused(&response, &said));
         }
+        let said = body(&mut response, clocks.between).await;
         let reply = self.without_key(ChatReply { headroom: room, ..F::whole(&said?)? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
@@ -294,14 +292,19 @@ impl<F: Format> Caller<F> {
         Ok(client.execute(request))
     }
 
-    /// The list of models: its status and its body, read to its end or not at all.
+    /// The list of models: its status and its body, of a list read to its end or not at all.
     async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
         let client = self.http.client(&self.models, Timeouts::default().connect)?;
         let mut request = Request::new(Method::GET, self.models.clone());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().remove(CONTENT_TYPE);
         let mut response = client.execute(request).await.map_err(|error| failed(&self.models, &error))?;
-        Ok((response.status().as_u16(), body(&mut response, within).await?))
+        let said = match response.status().is_success() {
+            true => body(&mut response, within).await?,
+            // Nobody reads it.
+            false => Vec::new(),
+        };
+        Ok((response.status().as_u16(), said))
     }
 
     /// The key as it is sent.
@@ -320,63 +323,6 @@ impl<F: Format> Caller<F> {
             key::from_reply(&mut reply, key);
         }
         reply
-    }
-
-    /// Reads a stream to its end: where the server says so, or the end of the connection after the model has said why it ends.
-    async fn streamed(
-        &self,
-        mut response: Response,
-        chunks: &Chunks,
-        first: Instant,
-        between: Duration,
-    ) -> Result<ChatReply, ModelError> {
-        let url = response.url().clone();
-        let (mut events, mut growing, mut bytes) = (Events::default(), F::Growing::default(), 0);
-        let mut shown = Shown { sieve: Sieve::new(self.secret()), chunks };
-        let broken =
-            |growing: &F::Growing, message: String| ModelError::Broken { received: growing.received(), message };
-        let mut deadline = first;
-        loop {
-            let waiting = if growing.has_begun() { Waiting::NextToken } else { Waiting::FirstToken };
-            let piece = match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(piece)) => piece,
-                // The model has said that this is all; what the connection does afterwards is of no interest.
-                _ if growing.is_finished() => None,
-                Ok(Err(error)) => return Err(broken(&growing, failed(&url, &error).to_string())),
-                Err(_) => return Err(ModelError::Timeout(waiting)),
-            };
-            let Some(piece) = piece else { break };
-            bytes += piece.len();
-            let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
-            if bytes > LONGEST {
-                return Err(too_long());
-            }
-            for event in events.take(&piece).map_err(|_| too_long())? {
-                shown.take(&mut growing, &event).await?;
-                if growing.is_over() {
-                    let reply = finish(growing)?;
-                    shown.end().await;
-                    to_its_end(response).await;
-                    return Ok(reply);
-                }
-            }
-            if growing.has_begun() {
-                deadline = Instant::now() + between;
-            }
-        }
-        if let Some(event) = events.rest() {
-            match shown.take(&mut growing, &event).await {
-                // A piece that was cut is no piece.
-                Ok(()) | Err(ModelError::Malformed(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if !growing.is_finished() {
-            return Err(broken(&growing, "the stream ended before the model did".to_owned()));
-        }
-        let reply = growing.end()?;
-        shown.end().await;
-        Ok(reply)
     }
 }
 
@@ -443,48 +389,9 @@ fn no_first_token() -> ModelError {
     ModelError::Timeout(Waiting::FirstToken)
 }
 
-/// Reads what is left of a body after it has said everything, which is its end: a connection is closed when it is left before, and
-/// otherwise serves the next call. A server that does not end it, or goes on, is not waited for.
-async fn to_its_end(mut response: Response) {
-    let end = async { while let Ok(Some(_)) = response.chunk().await {} };
-    let _it_is_over = tokio::time::timeout(MOMENT, end).await;
-}
-
-/// The server says that this is all.
-fn finish(growing: impl Growing) -> Result<ChatReply, ModelError> {
-    if !growing.is_finished() && growing.received() == 0 {
-        return Err(ModelError::Malformed("it is empty".to_owned()));
-    }
-    growing.end()
-}
-
 /// Whoever reads may have left; the caller still waits for the whole.
 async fn send(chunks: &Chunks, reply: &ChatReply) {
     for chunk in reply.chunks() {
         let _nobody_reads = chunks.send(chunk).await;
-    }
-}
-
-/// What is seen of a stream while it comes. Whoever reads may have left; the caller still waits for the whole.
-struct Shown<'a> {
-    sieve: Sieve<'a>,
-    chunks: &'a Chunks,
-}
-
-impl Shown<'_> {
-    async fn take(&mut self, growing: &mut impl Growing, event: &[u8]) -> Result<(), ModelError> {
-        for chunk in growing.take(event)? {
-            if let Some(chunk) = self.sieve.take(chunk) {
-                let _nobody_reads = self.chunks.send(chunk).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing more comes.
-    async fn end(self) {
-        for chunk in self.sieve.rest() {
-            let _nobody_reads = self.chunks.send(chunk).await;
-        }
     }
 }

@@ -16,6 +16,7 @@ pub mod openai;
 mod probe;
 mod refusal;
 mod sse;
+mod stream;
 mod strict;
 
 pub(crate) use caller::{Vendor, endpoint};
