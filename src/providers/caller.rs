@@ -11,7 +11,7 @@ use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::{ModelCall, RateKey};
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -228,6 +228,10 @@ impl<F: Format> Caller<F> {
         clocks: Clocks,
     ) -> Result<ChatReply, ModelError> {
         let (is_success, room) = (response.status().is_success(), F::headroom(response.headers()));
+        if let Some(encoding) = encoding(&response).filter(|_| is_success) {
+            let words = format!("it is encoded (content-encoding: {encoding}), which nobody asked for");
+            return Err(ModelError::Malformed(words));
+        }
         match (Kind::of(&response), &pieces) {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
@@ -241,10 +245,12 @@ impl<F: Format> Caller<F> {
         }
         if !is_success {
             let said = beginning(&mut response, clocks.briefly()).await;
-            return Err(self.refused(&response, &said));
+            // What cannot be read is no words.
+            let said = if encoding(&response).is_some() { &[] } else { without_mark(&said) };
+            return Err(self.refused(&response, said));
         }
         let said = body(&mut response, clocks.between).await;
-        let reply = self.without_key(ChatReply { headroom: room, ..F::whole(&said?)? });
+        let reply = self.without_key(ChatReply { headroom: room, ..F::whole(without_mark(&said?))? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
         }
@@ -383,6 +389,17 @@ impl Kind {
 
 fn content_type(response: &Response) -> &str {
     response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
+}
+
+/// How a body is encoded, if it is: nobody asked for that.
+fn encoding(response: &Response) -> Option<&str> {
+    let encoding = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("that nobody knows").trim();
+    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then_some(encoding)
+}
+
+/// A text without the mark of its encoding, which some servers begin with.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 fn no_first_token() -> ModelError {

@@ -18,6 +18,7 @@ mod refusal;
 mod sse;
 mod stream;
 mod strict;
+mod usage;
 
 pub(crate) use caller::{Vendor, endpoint};
 pub use http::ProviderError;
