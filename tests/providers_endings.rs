@@ -11,7 +11,7 @@ use contract_support::*;
 const BOTH: [bool; 2] = [false, true];
 
 /// The deadlines of calls: one that is over before a server is waited for, and one that is not.
-const WITHIN: [Duration; 2] = [Duration::from_millis(600), LONG];
+const WITHIN: [Duration; 2] = [Duration::from_millis(900), LONG];
 
 /// What a server sends up to where it says why it ends, and what it says after that.
 fn cut_after_its_end(provider: &Provider, said: &Said) -> (String, Vec<String>) {
