@@ -43,7 +43,7 @@ pub trait SourceStore: Send + Sync + 'static {
 pub struct ModelCall {
     /// What is asked.
     pub request: Arc<ChatRequest>,
-    /// How long to wait for what; the gateway itself keeps `total`.
+    /// How long to wait for what; the gateway itself keeps `total`, which is no more than what is left of the call's time.
     pub timeouts: Timeouts,
     /// Where the pieces of the reply go as they come; `None` when nobody wants them, and the reply may come in one piece.
     pub chunks: Option<Chunks>,

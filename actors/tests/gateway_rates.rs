@@ -378,6 +378,8 @@ fn a_rate_that_nobody_told_costs_no_call_that_has_time() {
             let answers = join_all(all).await;
             let failed = answers.iter().filter(|answer| answer.is_err()).count();
             let refused = metered.left.lock().unwrap().2;
+            let most = answers.iter().flatten().map(|answer| answer.times.attempts).max();
+            assert!(most <= Some(4), "one attempt of five is left at least: {most:?}");
             assert_eq!(failed, 0, "{per_minute} a minute: {refused} of {calls} were refused");
             assert!(refused < calls * 3 / 4, "{per_minute} a minute: {refused} of {calls} were refused");
         });

@@ -2,7 +2,6 @@
 //!
 //! What a request and a reply look like a [`Format`] says, which is pure.
 
-use std::borrow::Cow;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +11,20 @@ use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::{ModelCall, RateKey};
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
-use super::http::{Http, ProviderError, body, failed, host};
+use super::http::{Http, ProviderError, beginning, body, failed, host};
+use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
 use super::refusal::names_model;
-use super::sse::Events;
+use super::stream::{Clocks, streamed};
 use crate::network::is_local;
-
-/// How long the end of a body may take after its last word: most servers send both at once.
-const MOMENT: Duration = Duration::from_millis(50);
 
 /// What calls, for the logs of a provider.
 const AGENT: &str = concat!("callboard/", env!("CARGO_PKG_VERSION"));
-
-/// The longest streamed reply, in bytes.
-const LONGEST: usize = 64 * 1024 * 1024;
 
 /// What a vendor's requests and replies look like. Pure.
 pub(super) trait Format: Send + Sync + 'static {
@@ -182,8 +176,7 @@ impl<F: Format> Caller<F> {
 
     /// Whose rate its calls count against: that of its key at this server.
     pub(super) fn rate_key(&self) -> RateKey {
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim());
-        RateKey::of(&self.url.origin().ascii_serialization(), key)
+        RateKey::of(&self.url.origin().ascii_serialization(), self.key())
     }
 
     /// Asks for the list of models, to see whether the provider answers, takes the key and knows `model`.
@@ -204,18 +197,26 @@ impl<F: Format> Caller<F> {
             Ok(asked) => asked,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let ModelCall { timeouts: Timeouts { first_token, between_tokens, .. }, chunks, .. } = call;
+        let ModelCall { timeouts: Timeouts { first_token, between_tokens, total, .. }, chunks, .. } = call;
         Box::pin(async move {
             // A reply in one piece has no first token: its head comes when the model has said everything.
-            let pieces = chunks.map(|chunks| (chunks, Instant::now() + first_token));
+            let begun = Instant::now();
+            let clocks = Clocks { between: between_tokens, end: begun.checked_add(total) };
+            let pieces = chunks.map(|chunks| (chunks, begun + first_token));
             let response = match &pieces {
                 Some((_, first)) => Box::pin(timeout_at(*first, asked)).await.map_err(|_| no_first_token())?,
                 None => asked.await,
             };
             let response = response.map_err(|error| failed(&self.url, &error))?;
-            let reply = Box::pin(self.read(response, pieces, between_tokens)).await;
+            let reply = Box::pin(self.read(response, pieces, clocks)).await;
             // Some refuse in a reply that began well.
-            reply.map_err(|error| self.of_model(error, ""))
+            reply.map_err(|error| {
+                let mut error = self.of_model(error, "");
+                if let Some(key) = self.key() {
+                    key::from_error(&mut error, key);
+                }
+                error
+            })
         })
     }
 
@@ -224,24 +225,32 @@ impl<F: Format> Caller<F> {
         &self,
         mut response: Response,
         pieces: Option<(Chunks, Instant)>,
-        between: Duration,
+        clocks: Clocks,
     ) -> Result<ChatReply, ModelError> {
         let (is_success, room) = (response.status().is_success(), F::headroom(response.headers()));
+        if let Some(encoding) = encoding(&response).filter(|_| is_success) {
+            let words = format!("it is encoded (content-encoding: {encoding}), which nobody asked for");
+            return Err(ModelError::Malformed(words));
+        }
         match (Kind::of(&response), &pieces) {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
-                let reply = Box::pin(self.streamed(response, chunks, *first, between)).await?;
-                return Ok(ChatReply { headroom: room, ..reply });
+                let sieve = Sieve::new(self.secret());
+                let reply = Box::pin(streamed::<F::Growing>(response, chunks, *first, clocks, sieve)).await?;
+                return Ok(self.without_key(ChatReply { headroom: room, ..reply }));
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
             _ => return Err(self.of_another_kind(&response)),
         }
-        let said = body(&mut response, between).await;
         if !is_success {
-            return Err(self.refused(&response, &said.unwrap_or_default()));
+            let said = beginning(&mut response, clocks.briefly()).await;
+            // What cannot be read is no words.
+            let said = if encoding(&response).is_some() { &[] } else { without_mark(&said) };
+            return Err(self.refused(&response, said));
         }
-        let reply = ChatReply { headroom: room, ..F::whole(&self.without_key(&said?))? };
+        let said = body(&mut response, clocks.between).await;
+        let reply = self.without_key(ChatReply { headroom: room, ..F::whole(without_mark(&said?))? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
         }
@@ -251,9 +260,8 @@ impl<F: Format> Caller<F> {
     /// What a status other than success means.
     fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
         let key = (self.vendor.key, self.key.is_some());
-        let said = self.without_key(said);
-        let error = F::refused(response.status().as_u16(), response.headers(), &said, key);
-        self.of_model(error, &String::from_utf8_lossy(&said))
+        let error = F::refused(response.status().as_u16(), response.headers(), said, key);
+        self.of_model(error, &String::from_utf8_lossy(said))
     }
 
     /// A refusal for a rate is about this model if the provider names it in what it `said`.
@@ -290,78 +298,37 @@ impl<F: Format> Caller<F> {
         Ok(client.execute(request))
     }
 
-    /// The list of models: its status and its body, read to its end or not at all.
+    /// The list of models: its status and its body, of a list read to its end or not at all.
     async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
         let client = self.http.client(&self.models, Timeouts::default().connect)?;
         let mut request = Request::new(Method::GET, self.models.clone());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().remove(CONTENT_TYPE);
         let mut response = client.execute(request).await.map_err(|error| failed(&self.models, &error))?;
-        Ok((response.status().as_u16(), body(&mut response, within).await?))
+        let said = match response.status().is_success() {
+            true => body(&mut response, within).await?,
+            // Nobody reads it.
+            false => Vec::new(),
+        };
+        Ok((response.status().as_u16(), said))
     }
 
-    /// A provider may repeat the key in what it says. It is struck before anything is read or cut short.
-    fn without_key<'a>(&self, said: &'a [u8]) -> Cow<'a, [u8]> {
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() > 3);
-        match key {
-            Some(key) if memchr::memmem::find(said, key.as_bytes()).is_some() => {
-                String::from_utf8_lossy(said).replace(key, "(key)").into_bytes().into()
-            }
-            _ => said.into(),
-        }
+    /// The key as it is sent.
+    fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.expose_secret().trim())
     }
 
-    /// Reads a stream to its end: where the server says so, or the end of the connection after the model has said why it ends.
-    async fn streamed(
-        &self,
-        mut response: Response,
-        chunks: &Chunks,
-        first: Instant,
-        between: Duration,
-    ) -> Result<ChatReply, ModelError> {
-        let url = response.url().clone();
-        let (mut events, mut growing, mut bytes) = (Events::default(), F::Growing::default(), 0);
-        let broken =
-            |growing: &F::Growing, message: String| ModelError::Broken { received: growing.received(), message };
-        let mut deadline = first;
-        loop {
-            let waiting = if growing.has_begun() { Waiting::NextToken } else { Waiting::FirstToken };
-            let piece = match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(piece)) => piece,
-                // The model has said that this is all; what the connection does afterwards is of no interest.
-                _ if growing.is_finished() => None,
-                Ok(Err(error)) => return Err(broken(&growing, failed(&url, &error).to_string())),
-                Err(_) => return Err(ModelError::Timeout(waiting)),
-            };
-            let Some(piece) = piece else { break };
-            bytes += piece.len();
-            let too_long = || ModelError::Malformed(format!("it is longer than {} MiB", LONGEST >> 20));
-            if bytes > LONGEST {
-                return Err(too_long());
-            }
-            for event in events.take(&piece).map_err(|_| too_long())? {
-                take(&mut growing, &self.without_key(&event), chunks).await?;
-                if growing.is_over() {
-                    let reply = finish(growing)?;
-                    to_its_end(response).await;
-                    return Ok(reply);
-                }
-            }
-            if growing.has_begun() {
-                deadline = Instant::now() + between;
-            }
+    /// The key, if it is one that is struck from replies.
+    fn secret(&self) -> Option<&str> {
+        self.key().filter(|key| key::is_secret(key))
+    }
+
+    /// A provider may repeat the key in what it says.
+    fn without_key(&self, mut reply: ChatReply) -> ChatReply {
+        if let Some(key) = self.secret() {
+            key::from_reply(&mut reply, key);
         }
-        if let Some(event) = events.rest() {
-            match take(&mut growing, &self.without_key(&event), chunks).await {
-                // A piece that was cut is no piece.
-                Ok(()) | Err(ModelError::Malformed(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        match growing.is_finished() {
-            true => growing.end(),
-            false => Err(broken(&growing, "the stream ended before the model did".to_owned())),
-        }
+        reply
     }
 }
 
@@ -424,23 +391,19 @@ fn content_type(response: &Response) -> &str {
     response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
 }
 
+/// How a body is encoded, if it is: nobody asked for that.
+fn encoding(response: &Response) -> Option<&str> {
+    let encoding = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("that nobody knows").trim();
+    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then_some(encoding)
+}
+
+/// A text without the mark of its encoding, which some servers begin with.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
 fn no_first_token() -> ModelError {
     ModelError::Timeout(Waiting::FirstToken)
-}
-
-/// Reads what is left of a body after it has said everything, which is its end: a connection is closed when it is left before, and
-/// otherwise serves the next call. A server that does not end it, or goes on, is not waited for.
-async fn to_its_end(mut response: Response) {
-    let end = async { while let Ok(Some(_)) = response.chunk().await {} };
-    let _it_is_over = tokio::time::timeout(MOMENT, end).await;
-}
-
-/// The server says that this is all.
-fn finish(growing: impl Growing) -> Result<ChatReply, ModelError> {
-    if !growing.is_finished() && growing.received() == 0 {
-        return Err(ModelError::Malformed("it is empty".to_owned()));
-    }
-    growing.end()
 }
 
 /// Whoever reads may have left; the caller still waits for the whole.
@@ -448,12 +411,4 @@ async fn send(chunks: &Chunks, reply: &ChatReply) {
     for chunk in reply.chunks() {
         let _nobody_reads = chunks.send(chunk).await;
     }
-}
-
-async fn take(growing: &mut impl Growing, event: &[u8], chunks: &Chunks) -> Result<(), ModelError> {
-    for chunk in growing.take(event)? {
-        // Whoever reads may have left; the caller still waits for the whole.
-        let _nobody_reads = chunks.send(chunk).await;
-    }
-    Ok(())
 }

@@ -14,12 +14,15 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use thiserror::Error;
 use tokio::runtime::{Handle, Id};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::network::{self, Blocked, Loopback, Reach, reach};
 
 /// The longest reply in one piece, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
+
+/// As much of a refusal is read, in bytes.
+const MOST_WORDS: usize = 64 * 1024;
 
 /// A provider cannot be used as it is configured.
 #[derive(Error, Clone, PartialEq, Eq)]
@@ -290,6 +293,20 @@ pub(super) async fn body(response: &mut Response, between: Duration) -> Result<V
         }
         body.extend_from_slice(&piece);
     }
+}
+
+/// The beginning of what a refusal says. What it is, its status has said: nobody waits for long for words, nor for many.
+pub(super) async fn beginning(response: &mut Response, until: Instant) -> Vec<u8> {
+    let mut said = Vec::new();
+    let read = async {
+        while said.len() < MOST_WORDS
+            && let Ok(Some(piece)) = response.chunk().await
+        {
+            said.extend_from_slice(&piece[..piece.len().min(MOST_WORDS - said.len())]);
+        }
+    };
+    let _is_whole = timeout_at(until, read).await;
+    said
 }
 
 /// The next piece. Nearly always it is there, and there is nothing to set a timer for.

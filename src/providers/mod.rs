@@ -10,12 +10,15 @@ mod caller;
 pub mod gemini;
 mod headers;
 mod http;
+mod key;
 pub mod ollama;
 pub mod openai;
 mod probe;
 mod refusal;
 mod sse;
+mod stream;
 mod strict;
+mod usage;
 
 pub(crate) use caller::{Vendor, endpoint};
 pub use http::ProviderError;

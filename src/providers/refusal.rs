@@ -72,11 +72,14 @@ pub(super) fn of_status(
 /// What cannot be read; `what` it should have been. Only of what kind it is: its text may be a document's, or anything that a server says.
 pub(super) fn unreadable(text: &[u8], error: &serde_json::Error, what: &str) -> ModelError {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    // Such as `null`.
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
     ModelError::Malformed(match (first, error.classify()) {
         (None, _) => "it is empty".to_owned(),
         (Some(b'{' | b'['), Category::Data) => format!("it is JSON, and not that of {what}"),
         (Some(b'{' | b'['), Category::Eof) => format!("it is the beginning of JSON, and not {what}"),
         (Some(b'{' | b'['), _) => format!("it is damaged JSON, and not {what}"),
+        _ if is_json() => format!("it is JSON, and not that of {what}"),
         (Some(b'<'), _) => format!("it is HTML or XML, and not {what}"),
         _ => format!("it is plain text, and not {what}"),
     })
@@ -93,7 +96,8 @@ mod tests {
             ("{\"secret\": [1, 2", "it is the beginning of JSON, and not a reply"),
             ("{\"secret\": oops}", "it is damaged JSON, and not a reply"),
             ("{\"id\": \"secret\"}", "it is JSON, and not that of a reply"),
-            ("\"secret\"", "it is plain text, and not a reply"),
+            ("\"secret\"", "it is JSON, and not that of a reply"),
+            ("null", "it is JSON, and not that of a reply"),
             ("<html>secret</html>", "it is HTML or XML, and not a reply"),
             ("502: secret", "it is plain text, and not a reply"),
             ("secret", "it is plain text, and not a reply"),

@@ -27,7 +27,7 @@ use callboard::testkit::only_loopback;
 pub(crate) use said::{Call, End, Format, Refusal, Said};
 pub(crate) use server::{Request, Sent, Server};
 
-pub(crate) const KEY: &str = "sk-canary-77c1";
+pub(crate) const KEY: &str = "sk-canary-77c1-0d55";
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
@@ -37,8 +37,8 @@ pub(crate) struct Provider {
     pub(crate) format: &'static dyn Format,
     /// The variable of the key.
     pub(crate) key: &'static str,
-    /// The model at an address.
-    model: fn(&str) -> Arc<dyn ChatModel>,
+    /// The model at an address, with a key.
+    model: fn(&str, &str) -> Arc<dyn ChatModel>,
 }
 
 /// Every provider. One that is added here has to pass all of it.
@@ -47,37 +47,37 @@ pub(crate) static PROVIDERS: [Provider; 6] = [
         name: "openai",
         format: &chat::ChatCompletions,
         key: "OPENAI_API_KEY",
-        model: |base| Arc::new(OpenAi::new("m", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(OpenAi::new("m", Some(key.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "openai by Responses",
         format: &responses::Responses,
         key: "OPENAI_API_KEY",
-        model: |base| Arc::new(OpenAiResponses::new("m", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(OpenAiResponses::new("m", Some(key.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "anthropic",
         format: &anthropic::Messages { keeps_to_schemas: false },
         key: "ANTHROPIC_API_KEY",
-        model: |base| Arc::new(Anthropic::new("m", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(Anthropic::new("m", Some(key.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "anthropic by its own schemas",
         format: &anthropic::Messages { keeps_to_schemas: true },
         key: "ANTHROPIC_API_KEY",
-        model: |base| Arc::new(Anthropic::new("claude-sonnet-4-5", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(Anthropic::new("claude-sonnet-4-5", Some(key.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "gemini",
         format: &chat::ChatCompletions,
         key: "GEMINI_API_KEY",
-        model: |base| Arc::new(gemini("m", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(gemini("m", Some(key.into()), Some(base)).unwrap()),
     },
     Provider {
         name: "ollama",
         format: &chat::ChatCompletions,
         key: "OLLAMA_API_KEY",
-        model: |base| Arc::new(ollama("m", Some(KEY.into()), Some(base)).unwrap()),
+        model: |base, key| Arc::new(ollama("m", Some(key.into()), Some(base)).unwrap()),
     },
 ];
 
@@ -101,8 +101,12 @@ impl Provider {
     }
 
     pub(crate) fn served(&self, base: &str) -> ServedModel {
+        self.served_with(base, KEY)
+    }
+
+    fn served_with(&self, base: &str, key: &str) -> ServedModel {
         only_loopback();
-        ServedModel::new("m", (self.model)(base))
+        ServedModel::new("m", (self.model)(base, key))
     }
 
     /// Agents whose model it is.
@@ -145,11 +149,12 @@ pub(crate) struct How {
     pub(crate) timeouts: Timeouts,
     /// For everything.
     pub(crate) within: Duration,
+    pub(crate) key: &'static str,
 }
 
 impl How {
     pub(crate) fn once(is_streamed: bool) -> Self {
-        Self { is_streamed, attempts: 1, timeouts: timeouts(), within: LONG }
+        Self { is_streamed, attempts: 1, timeouts: timeouts(), within: LONG, key: KEY }
     }
 }
 
@@ -161,7 +166,7 @@ pub(crate) fn gateway(
 ) -> (callboard::actors::runtime::Runtime, Gateway) {
     let runtime = callboard::actors::runtime::Runtime::start(RuntimeConfig { shards: 1, ..RuntimeConfig::default() });
     let runtime = runtime.unwrap();
-    let models = vec![provider.served(&server.base_url)];
+    let models = vec![provider.served_with(&server.base_url, how.key)];
     let gateway = Gateway::start(&runtime, models, limits(how.attempts, how.timeouts)).unwrap();
     (runtime, gateway)
 }

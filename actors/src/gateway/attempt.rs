@@ -36,12 +36,13 @@ impl Attempt {
         let Self { mut call, reservation, timeouts } = self;
         let asked = ModelCall { request: call.request.clone(), timeouts, chunks: call.chunks.clone() };
         // In a box: handed over, it would still be held.
-        let (total, asked) = (timeouts.total, Box::new(asked));
+        let (total, mut asked) = (timeouts.total, Box::new(asked));
         async move {
             let began = Instant::now();
             // Of a flight only its leader's time is over at his deadline: he leaves, and the attempt goes on for the others.
             let latest = if call.flight().is_some() { began + total } else { call.deadline.min(began + total) };
             let mut until = if call.shares_its_time() { latest.min(call.until) } else { latest };
+            asked.timeouts.total = until.saturating_duration_since(began);
             // Here and not above: an adapter that panics at once does so in the work, and not in the gateway.
             let begun = ask(&desk, &call, asked);
             let mut asking = match begun {

@@ -10,6 +10,7 @@ use super::errors::{Said, in_a_stream};
 use super::request::FORM;
 use crate::providers::caller;
 use crate::providers::refusal::unreadable;
+use crate::providers::usage::{count, counts};
 
 /// The most blocks that one reply may have.
 const MOST_BLOCKS: usize = 256;
@@ -20,7 +21,7 @@ struct Message<'a> {
     #[serde(borrow, deserialize_with = "or_none")]
     content: Vec<Block<'a>>,
     stop_reason: Option<String>,
-    #[serde(deserialize_with = "or_none")]
+    #[serde(deserialize_with = "counts")]
     usage: Usage,
 }
 
@@ -41,9 +42,13 @@ struct Block<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Usage {
+    #[serde(deserialize_with = "count")]
     input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
     output_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
     cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
     cache_read_input_tokens: Option<u64>,
 }
 
@@ -58,7 +63,7 @@ struct Event<'a> {
     content_block: Option<Block<'a>>,
     #[serde(deserialize_with = "or_none")]
     delta: Delta,
-    #[serde(deserialize_with = "or_none")]
+    #[serde(deserialize_with = "counts")]
     usage: Usage,
     error: Option<Said>,
 }
@@ -126,8 +131,9 @@ pub(super) struct Growing {
 impl Growing {
     fn count(&mut self, usage: &Usage) {
         // What was read from or written to the vendor's own cache was asked, too.
-        let cached = usage.cache_creation_input_tokens.unwrap_or(0) + usage.cache_read_input_tokens.unwrap_or(0);
-        self.input = usage.input_tokens.map(|input| input + cached).or(self.input);
+        let cached = [usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
+        let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
+        self.input = usage.input_tokens.map(|input| input.saturating_add(cached)).or(self.input);
         self.output = usage.output_tokens.or(self.output);
     }
 

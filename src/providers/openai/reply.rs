@@ -10,6 +10,7 @@ use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
 use crate::providers::refusal::{short, unreadable};
+use crate::providers::usage::{count, counts};
 
 /// The most tool calls that one reply may have.
 const MOST_CALLS: usize = 128;
@@ -19,7 +20,8 @@ const MOST_CALLS: usize = 128;
 struct Completion {
     #[serde(rename = "choices", deserialize_with = "first")]
     choice: Option<Choice>,
-    usage: Option<Usage>,
+    #[serde(deserialize_with = "counts")]
+    usage: Usage,
     error: Option<Value>,
 }
 
@@ -71,7 +73,9 @@ struct Function {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Usage {
+    #[serde(deserialize_with = "count")]
     prompt_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
     completion_tokens: Option<u64>,
 }
 
@@ -101,19 +105,24 @@ impl Growing {
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
             return Err(errors::in_a_reply(&error));
         }
-        if let Some(usage) = completion.usage.and_then(Usage::known) {
+        if let Some(usage) = completion.usage.known() {
             self.reply.usage = Some(usage);
         }
         let Some(choice) = completion.choice else { return Ok(()) };
         if let Some(message) = choice.message.or(choice.delta) {
-            let text = message.content.map(|Content(text)| text).unwrap_or_default();
+            let text = match message.content.unwrap_or_default() {
+                Content::Text(text) => text,
+                Content::Other => {
+                    return Err(ModelError::Malformed("its content is neither a text nor a list of parts".to_owned()));
+                }
+            };
             if let Some(new) = new.as_deref_mut().filter(|_| !text.is_empty()) {
                 new.push(ChatChunk::Text(text.clone()));
             }
             append(&mut self.reply.text, text);
             self.refusal.push_str(&message.refusal.unwrap_or_default());
-            let thought = message.reasoning_content.or(message.reasoning).map(|Content(text)| text);
-            self.has_thought |= thought.is_some_and(|thought| !thought.is_empty());
+            let thought = message.reasoning_content.or(message.reasoning);
+            self.has_thought |= matches!(thought, Some(Content::Text(thought)) if !thought.is_empty());
             for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
                 let more = self.take_call(call, place)?;
                 if let Some(new) = new.as_deref_mut() {
@@ -272,6 +281,8 @@ mod tests {
             ("{\"object\":\"secret\"", "it is the beginning of JSON, and not a chat completion"),
             ("{\"choices\":\"secret\"}", "it is JSON, and not that of a chat completion"),
             (r#"{"error":{"message":"Broken","code":"odd"}}"#, "it holds an error: Broken"),
+            (r#"{"choices":[{"message":{"content":42},"finish_reason":"stop"}]}"#, "its content is neither"),
+            (r#"{"choices":[{"delta":{"content":{"a":1}},"finish_reason":"stop"}]}"#, "its content is neither"),
         ];
         for (json, message) in table {
             let error = whole(json.as_bytes()).unwrap_err();

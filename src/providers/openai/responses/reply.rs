@@ -71,6 +71,9 @@ impl Growing {
 
     /// Takes in an entry as it begins or as it ends. Gives what had not come in pieces.
     fn settle(&mut self, index: Option<usize>, output: Output, begins: bool) -> Result<Option<ChatChunk>, ModelError> {
+        if output.is_odd() {
+            return Err(ModelError::Malformed("its content is neither a text nor a list of parts".to_owned()));
+        }
         let id = output.id.clone().unwrap_or_default();
         let place = self.place(index, &id, begins)?;
         self.entries[place].id = id;
@@ -143,7 +146,7 @@ impl Growing {
         if error.is_some() || status.as_deref() == Some("failed") {
             return Err(in_a_reply(&error.unwrap_or_default()));
         }
-        self.usage = response.usage.and_then(|usage| usage.known()).or(self.usage);
+        self.usage = response.usage.known().or(self.usage);
         self.reason = response.incomplete_details.and_then(|Incomplete { reason }| reason);
         let mut whole = Self::default();
         let mut chunks = Vec::new();

@@ -63,6 +63,7 @@ fn what_is_no_reply_says_so_without_its_text() {
         ("", "it is empty"),
         ("{}", "it holds no output"),
         (r#"{"status":"completed","output":[]}"#, "it holds no output"),
+        (r#"{"status":"completed","output":[{"type":"message","content":42}]}"#, "its content is neither"),
         (r#"{"output":"secret"}"#, "it is JSON, and not that of a response"),
         (r#"{"error":{"message":"Broken","code":"odd"}}"#, "it holds an error: Broken"),
     ] {

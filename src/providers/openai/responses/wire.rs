@@ -7,6 +7,8 @@ use callboard_actors::chat::TokenUsage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::providers::usage::{count, counts};
+
 /// What is sent.
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
@@ -68,7 +70,8 @@ pub(super) struct TextFormat<'a> {
 pub(super) struct Response {
     pub(super) status: Option<String>,
     pub(super) output: Option<Vec<Output>>,
-    pub(super) usage: Option<Usage>,
+    #[serde(deserialize_with = "counts")]
+    pub(super) usage: Usage,
     pub(super) error: Option<Value>,
     pub(super) incomplete_details: Option<Incomplete>,
 }
@@ -94,6 +97,16 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Whether it is a message, and its content is neither a text nor a list of parts with texts.
+    pub(super) fn is_odd(&self) -> bool {
+        let is_text = |text: Option<&Value>| text.is_none_or(|text| text.is_string() || text.is_null());
+        let is_known = match &self.content {
+            Some(Value::Array(parts)) => parts.iter().all(|part| is_text(part.get("text"))),
+            content => is_text(content.as_ref()),
+        };
+        self.r#type.as_deref() == Some("message") && !is_known
+    }
+
     /// The text of a message.
     pub(super) fn text(&self) -> String {
         match &self.content {
@@ -127,7 +140,9 @@ fn said(parts: Option<&Value>, name: &str) -> String {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Usage {
+    #[serde(deserialize_with = "count")]
     input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
     output_tokens: Option<u64>,
 }
 

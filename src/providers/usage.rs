@@ -1,0 +1,69 @@
+//! How are the counts of tokens in a reply read? So that no oddity of them costs the reply: what cannot be read is unknown.
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The counts of a reply, or nothing of what is none.
+pub(super) fn counts<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(json: D) -> Result<T, D::Error> {
+    let json = Option::<&RawValue>::deserialize(json)?;
+    Ok(json.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default())
+}
+
+/// A count, `7.0` as well as `7`.
+pub(super) fn count<'de, D: Deserializer<'de>>(json: D) -> Result<Option<u64>, D::Error> {
+    /// Beyond, not every whole number has a form of its own.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    Ok(match Value::deserialize(json)? {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=MOST).contains(number));
+            whole.map(|number| number as u64)
+        }),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Usage {
+        #[serde(deserialize_with = "count")]
+        input: Option<u64>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Reply {
+        #[serde(default, deserialize_with = "counts")]
+        usage: Usage,
+    }
+
+    #[test]
+    fn what_is_no_count_is_unknown() {
+        let table = [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("0", Some(0)),
+            ("7.5", None),
+            ("-7", None),
+            ("-7.0", None),
+            ("1e300", None),
+            ("\"7\"", None),
+            ("null", None),
+            ("[7]", None),
+            ("{\"of\": 7}", None),
+        ];
+        for (said, count) in table {
+            let reply: Reply = serde_json::from_str(&format!("{{\"usage\": {{\"input\": {said}}}}}")).unwrap();
+            assert_eq!(reply.usage.input, count, "{said}");
+        }
+        for usage in ["null", "7", "\"none\"", "[]", "{}"] {
+            let reply: Reply = serde_json::from_str(&format!("{{\"usage\": {usage}}}")).unwrap();
+            assert_eq!(reply.usage, Usage::default(), "{usage}");
+        }
+        assert_eq!(serde_json::from_str::<Reply>("{}").unwrap().usage, Usage::default());
+    }
+}
