@@ -109,12 +109,14 @@ type Means = fn(&ModelError) -> bool;
 
 #[tokio::test]
 async fn a_status_that_no_retry_mends_says_what_to_do() {
-    let rows: [(u16, Refusal, Means); 6] = [
+    let rows: [(u16, Refusal, Means); 8] = [
         (400, Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { status: 400, .. })),
         (400, Refusal::TooLong, |error| matches!(error, ModelError::ContextTooLong(_))),
         (401, Refusal::Key, |error| matches!(error, ModelError::Unauthorized { status: 401, .. })),
+        (402, Refusal::BadRequest, |error| matches!(error, ModelError::Unauthorized { status: 402, .. })),
         (403, Refusal::Key, |error| matches!(error, ModelError::Unauthorized { status: 403, .. })),
         (404, Refusal::NoSuchModel, |error| matches!(error, ModelError::NotFound(_))),
+        (413, Refusal::BadRequest, |error| matches!(error, ModelError::ContextTooLong(_))),
         (422, Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { status: 422, .. })),
     ];
     for provider in &PROVIDERS {

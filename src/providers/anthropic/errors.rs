@@ -25,11 +25,13 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
     let said = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error);
     let said = said.unwrap_or_else(|_| Said { message: String::from_utf8_lossy(body).into_owned(), ..Said::default() });
     let message = short(&said.message);
+    if said.r#type == "billing_error" || status == 400 && message.to_lowercase().contains("credit balance") {
+        return refusal::without_money(status, &message, key);
+    }
     if let Some(error) = refusal::of_status(status, &message, retry_after, key) {
         return error;
     }
     match status {
-        413 => ModelError::ContextTooLong(message),
         400 if is_about_length(&said) => ModelError::ContextTooLong(message),
         429 => {
             let is_about_places = message.to_lowercase().contains("concurren");
@@ -79,7 +81,10 @@ mod tests {
         ));
         let long = "prompt is too long: 200001 tokens > 200000 maximum";
         assert!(matches!(of(400, "invalid_request_error", long), ModelError::ContextTooLong(_)));
-        assert!(matches!(of(402, "billing_error", "no"), ModelError::Rejected { status: 402, .. }));
+        assert!(matches!(of(402, "billing_error", "no"), ModelError::Unauthorized { status: 402, .. }));
+        // As its users report it.
+        let poor = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
+        assert!(matches!(of(400, "invalid_request_error", poor), ModelError::Unauthorized { status: 402, .. }));
         assert!(matches!(of(504, "timeout_error", "no"), ModelError::Unavailable { status: 504, .. }));
         assert!(matches!(of(401, "authentication_error", "invalid x-api-key"), ModelError::Unauthorized { .. }));
         assert!(matches!(of(403, "permission_error", "no"), ModelError::Unauthorized { status: 403, .. }));

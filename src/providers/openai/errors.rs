@@ -70,13 +70,14 @@ impl Said {
 /// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
 pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
     let said = Said::of_body(body);
+    if matches!(status, 400 | 403 | 429) && said.names(&MONEY) {
+        return refusal::without_money(status, &said.message(), key);
+    }
     if let Some(error) = refusal::of_status(status, &said.message, retry_after, key) {
         return error;
     }
     let message = said.message();
     match status {
-        // No waiting puts that right.
-        429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
         429 if said.is_larger_than_its_rate() => ModelError::ContextTooLong(message),
         429 => {
             let limited = if said.is_about_concurrency() { Limited::Concurrency } else { Limited::Rate };
@@ -85,6 +86,10 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
         _ => refused(&said).unwrap_or(ModelError::Rejected { status, message }),
     }
 }
+
+/// What codes say of an account without money, which no waiting puts right.
+const MONEY: [&str; 5] =
+    ["insufficient_quota", "billing", "insufficient_balance", "insufficient balance", "exceeded_current_quota"];
 
 /// What codes and messages say of a text that is too long: OpenAI, vLLM, llama.cpp and LiteLLM each in their own words.
 const TOO_LONG: [&str; 8] = [
@@ -210,9 +215,36 @@ mod tests {
 
     #[test]
     fn what_no_waiting_mends_is_told_apart() {
-        let quota = br#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-        let error = of_status(429, quota, None, ("KEY", true));
-        assert!(matches!(error, ModelError::Rejected { status: 429, .. }), "{error:?}");
+        // As OpenAI, DeepSeek and Moonshot say it.
+        for (status, told, money) in [
+            (
+                429,
+                429,
+                r#"{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}"#,
+            ),
+            (
+                429,
+                429,
+                r#"{"message":"Your account is not active","type":"invalid_request_error","code":"billing_not_active"}"#,
+            ),
+            (
+                400,
+                402,
+                r#"{"message":"Billing hard limit has been reached","type":null,"code":"billing_hard_limit_reached"}"#,
+            ),
+            (
+                402,
+                402,
+                r#"{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}"#,
+            ),
+            (403, 402, r#"{"message":"Your account is suspended","type":"exceeded_current_quota_error"}"#),
+        ] {
+            let error = of_status(status, format!(r#"{{"error":{money}}}"#).as_bytes(), None, ("KEY", true));
+            let is_so = matches!(&error, ModelError::Unauthorized { status, message } if *status == told && message.ends_with("of KEY)"));
+            assert!(is_so, "{money}: {error:?}");
+        }
+        let page = of_status(413, b"Payload Too Large", None, ("KEY", true));
+        assert!(matches!(page, ModelError::ContextTooLong(_)), "{page:?}");
         // As users report it.
         let large = br#"{"error":{"message":"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
         let error = of_status(429, large, None, ("KEY", true));
