@@ -139,6 +139,35 @@ async fn a_status_that_no_retry_mends_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_error_in_a_reply_is_what_its_status_would_be() {
+    let rows: [(Refusal, Means); 5] = [
+        (Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { .. })),
+        (Refusal::TooLong, |error| matches!(error, ModelError::ContextTooLong(_))),
+        (Refusal::Key, |error| matches!(error, ModelError::Unauthorized { .. })),
+        (Refusal::NoSuchModel, |error| matches!(error, ModelError::NotFound(_))),
+        (Refusal::Rate, |error| matches!(error, ModelError::RateLimited { .. })),
+    ];
+    for provider in &PROVIDERS {
+        for (refusal, means) in rows {
+            let error = provider.format.error(refusal, &format!("It is wrong: {KEY}"));
+            let streamed = Sent::stream(format!("data: {error}\n\n"));
+            let whole = (!provider.name.starts_with("anthropic")).then(|| Sent::json(200, error.to_string()));
+            for (is_streamed, answer) in [Some(streamed), whole].into_iter().flatten().enumerate() {
+                let attempts = if matches!(refusal, Refusal::Rate) { 1 } else { 3 };
+                let how = How { attempts, ..How::once(is_streamed == 0) };
+                let seen = call(provider, vec![answer.clone(), answer], how).await;
+                let (error, case) = (seen.error(), format!("{} {refusal:?}: {seen:?}", provider.name));
+                assert!(means(error), "{case}");
+                assert_eq!(seen.requests.len(), 1, "it is not made again: {case}");
+                let shown = error.to_string();
+                assert!(!shown.contains(KEY) && !shown.contains("the key)"), "{case}");
+                assert_eq!(shown.matches(provider.key).count(), usize::from(matches!(refusal, Refusal::Key)), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_retry_mends_is_made_again_after_the_wait_that_is_asked_for() {
     for provider in &PROVIDERS {
         for (status, refusal) in [(429, Refusal::Rate), (503, Refusal::Overloaded), (529, Refusal::Overloaded)] {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::http::{Http, ProviderError, body, failed, host};
 use super::probe::{Answer, Probe};
-use super::refusal::names_model;
+use super::refusal::{names_model, naming};
 use super::sse::Events;
 use crate::network::is_local;
 
@@ -215,7 +215,7 @@ impl<F: Format> Caller<F> {
             let response = response.map_err(|error| failed(&self.url, &error))?;
             let reply = Box::pin(self.read(response, pieces, between_tokens)).await;
             // Some refuse in a reply that began well.
-            reply.map_err(|error| self.of_model(error, ""))
+            reply.map_err(|error| self.of_model(naming(error, (self.vendor.key, self.key.is_some())), ""))
         })
     }
 

@@ -12,6 +12,7 @@ mod headers;
 mod http;
 pub mod ollama;
 pub mod openai;
+mod page;
 mod probe;
 mod refusal;
 mod sse;

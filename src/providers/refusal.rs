@@ -1,18 +1,24 @@
 //! What does a status mean that all vendors mean alike, what is said of a reply that cannot be read, and how much of their words is
 //! shown?
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use callboard_actors::error::ModelError;
+use callboard_actors::research::inert::is_hostile;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::error::Category;
+
+use super::page;
 
 /// As much of a provider's words as is shown, in characters.
 const SHORT: usize = 300;
 
-/// The beginning of what a provider says, in one line.
+/// The beginning of what a provider says, in one line, and without what a terminal or a reader's eye could be fooled with. Of a page only
+/// its title, or its first words.
 pub(super) fn short(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = page::words(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ").replace(is_hostile, "");
     match words.char_indices().nth(SHORT) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
@@ -71,10 +77,23 @@ pub(super) fn without_money(status: u16, message: &str, key: (&str, bool)) -> Mo
     not_let_in(if status == 429 { 429 } else { 402 }, message, key)
 }
 
-fn not_let_in(status: u16, message: &str, (variable, is_sent): (&str, bool)) -> ModelError {
-    let key = if is_sent { "the key is that of" } else { "no key was sent, which would be that of" };
-    let message = format!("{} ({key} {variable})", message.trim_end_matches('.'));
-    ModelError::Unauthorized { status, message }
+fn not_let_in(status: u16, message: &str, key: (&str, bool)) -> ModelError {
+    let error = ModelError::Unauthorized { status, message: message.trim_end_matches('.').to_owned() };
+    if key == UNNAMED { error } else { naming(error, key) }
+}
+
+/// The key of whoever reads a reply, and does not know which it is.
+pub(super) const UNNAMED: (&str, bool) = ("", true);
+
+/// The error, and which variable has the key, if it is about that and does not say so.
+pub(super) fn naming(mut error: ModelError, (variable, is_sent): (&str, bool)) -> ModelError {
+    if let ModelError::Unauthorized { message, .. } = &mut error
+        && !message.contains(variable)
+    {
+        let key = if is_sent { "the key is that of" } else { "no key was sent, which would be that of" };
+        *message = format!("{message} ({key} {variable})");
+    }
+    error
 }
 
 /// What a reply means that points to another address, if it does: a key is never handed on, so that a person has to name that one.
@@ -127,6 +146,18 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn words_of_a_provider_do_nothing() {
+        for (said, shown) in [
+            ("a\u{1b}[31m b\u{7}\r\nc\u{202e}d\u{200f}\u{85}e", "a[31m b cd e"),
+            ("<html><title>\u{202e}502\u{1b}</title>", "502"),
+            ("Grüße 🎉 日本", "Grüße 🎉 日本"),
+        ] {
+            assert_eq!(short(said), shown);
+        }
+        assert_eq!(short(&"x".repeat(SHORT + 1)).chars().count(), SHORT + 1, "and a sign that there was more");
     }
 
     #[test]
