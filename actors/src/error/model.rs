@@ -125,9 +125,9 @@ pub enum ModelError {
         /// What failed last, maybe for another caller: without the provider's words.
         last: Box<Self>,
     },
-    /// The provider has said that its limit is reached, of the model or of its key, and that everybody is to wait for longer than
-    /// this call can. It was not made.
-    #[error("the provider has asked all calls to wait for another {}, when it refused a call of {refused_model}", in_seconds(*retry_after))]
+    /// The provider has said that its limit is reached, of the model or of its key, and everybody waits for longer than this call can: as
+    /// long as the provider asks, but 5 minutes at most. It was not made.
+    #[error("all calls wait for another {}, as the provider asked to wait when it refused a call of {refused_model}", in_seconds(*retry_after))]
     Paused {
         /// When it may be called again.
         retry_after: Duration,
