@@ -106,7 +106,7 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
         ),
         Answer::NoList { latency } => Check::fail(
             name,
-            format!("{}, and not with a list of models: a model is hardly to be called there", ms(latency)),
+            format!("{}, but not with a list of models, as another server or another address does", ms(latency)),
             "look at the address: it usually ends with /v1",
         ),
         Answer::Other { status: status @ 300..=399, latency } => Check::fail(

@@ -29,7 +29,7 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
 
 fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
     let message = short(&said.message);
-    if said.r#type == "billing_error" || status == 400 && message.to_lowercase().contains("credit balance") {
+    if said.r#type == "billing_error" || status == 400 && is_about_money(&message) {
         return refusal::without_money(status, &message, key);
     }
     if let Some(error) = refusal::of_status(status, &message, retry_after, key) {
@@ -44,6 +44,12 @@ fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, 
         }
         _ => ModelError::Rejected { status, message },
     }
+}
+
+/// What a bad request is in words only: an account that is empty, or has spent what its owner allows.
+fn is_about_money(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["credit balance", "api usage limits"].iter().any(|words| message.contains(words))
 }
 
 /// Anthropic's words for it, and those of llama.cpp.
@@ -92,7 +98,12 @@ mod tests {
         assert!(matches!(of(402, "billing_error", "no"), ModelError::Unauthorized { status: 402, .. }));
         // As its users report it.
         let poor = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.";
-        assert!(matches!(of(400, "invalid_request_error", poor), ModelError::Unauthorized { status: 402, .. }));
+        let spent =
+            "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.";
+        for message in [poor, spent] {
+            let error = of(400, "invalid_request_error", message);
+            assert!(matches!(error, ModelError::Unauthorized { status: 402, .. }), "{error:?}");
+        }
         assert!(matches!(of(504, "timeout_error", "no"), ModelError::Unavailable { status: 504, .. }));
         assert!(matches!(of(401, "authentication_error", "invalid x-api-key"), ModelError::Unauthorized { .. }));
         assert!(matches!(of(403, "permission_error", "no"), ModelError::Unauthorized { status: 403, .. }));

@@ -106,6 +106,12 @@ pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>,
 }
 
 fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
+    // Google has no code of its own for either.
+    let status = match said.message.to_lowercase() {
+        message if status == 400 && message.contains("api key not valid") => 401,
+        message if status == 400 && message.contains("enable billing") => 402,
+        _ => status,
+    };
     if matches!(status, 400 | 403 | 429) && said.names(&MONEY) {
         return refusal::without_money(status, &said.message(), key);
     }
@@ -287,6 +293,22 @@ mod tests {
         for code in ["content_policy_violation", "content_filter", "invalid_prompt"] {
             let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));
             assert!(matches!(error, ModelError::ContentRefused(_)), "{code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_or_an_account_that_google_does_not_accept_is_known_by_its_message() {
+        // As its users report them.
+        for (message, told) in [
+            ("API key not valid. Please pass a valid API key.", 401),
+            (
+                "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.",
+                402,
+            ),
+        ] {
+            let body = format!(r#"[{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}]"#);
+            let error = refused_with(&body);
+            assert!(matches!(error, ModelError::Unauthorized { status, .. } if status == told), "{error:?}");
         }
     }
 
