@@ -2,6 +2,8 @@
 
 mod cli_support;
 
+use std::io::{Read, Write};
+
 use callboard::mock_llm::{MockConfig, MockLlm};
 use cli_support::{Place, Ran};
 use serde_json::Value;
@@ -100,6 +102,53 @@ fn a_server_that_is_not_there_fails() {
     assert!(detail.contains("does not answer") && hint.contains("OPENAI_BASE_URL"), "{detail} {hint}");
     let text = doctor(&place, &["--model", "openai/x"], &[("OPENAI_BASE_URL", &address)]);
     assert!(text.code == 8 && text.out.contains("FAIL  provider") && text.out.contains("1 failed"), "{}", text.out);
+}
+
+/// A server that answers each connection so.
+fn answering(status: &'static str, headers: &'static str, body: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), Vec::new());
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            let length = body.len();
+            let said =
+                format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}connection: close\r\n\r\n{body}");
+            stream.write_all(said.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn an_address_that_is_another_servers_is_told() {
+    let place = Place::with_docs();
+    let page = "<html><title>Welcome</title></html>";
+    for (status, headers, body, told, (what, advice)) in [
+        ("200 X", "content-type: text/html\r\n", page, "fail", ("not with a list of models", "/v1")),
+        ("200 X", "content-type: text/plain\r\n", "Hello", "fail", ("not with a list of models", "/v1")),
+        ("200 X", "", "{\"ok\":true}", "fail", ("not with a list of models", "/v1")),
+        (
+            "301 X",
+            "location: https://elsewhere.example/\r\n",
+            "",
+            "fail",
+            ("points to another address", "the other address"),
+        ),
+        ("429 X", "", "{}", "warn", ("rate of the key is reached", "try again later")),
+        ("404 X", "", "{}", "warn", ("HTTP 404", "no such list")),
+    ] {
+        let address = answering(status, headers, body);
+        let ran = doctor(&place, &["--json", "--model", "openai/m"], &[("OPENAI_BASE_URL", &address)]);
+        let (is, detail, hint) = check(&ran, "provider");
+        assert_eq!((is.as_str(), ran.code), (told, if told == "fail" { 8 } else { 0 }), "{status} {body}: {detail}");
+        assert!(detail.contains(what) && hint.contains(advice), "{status} {body}: {detail} {hint}");
+    }
 }
 
 #[test]

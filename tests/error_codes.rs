@@ -66,6 +66,7 @@ fn of_models() -> Vec<Row> {
         ModelError::BudgetExhausted(price()) => "budget_exhausted", IN_VAIN, "add the price of the model";
         ModelError::BudgetExhausted(x()) => "budget_exhausted", IN_VAIN, "raise the budget of money";
         ModelError::Unauthorized { status: 401, message: x() } => "unauthorized", IN_VAIN, "see whether the variable that is named";
+        ModelError::Unauthorized { status: 402, message: x() } => "unauthorized", IN_VAIN, "add money to the account";
         ModelError::NotFound(x()) => "not_found", IN_VAIN, "look at the model's name";
         ModelError::Rejected { status: 400, message: x() } => "rejected", IN_VAIN, "change what is named";
         ModelError::ContextTooLong(x()) => "context_too_long", IN_VAIN, "send less";

@@ -136,7 +136,7 @@ fn at_its_limit_a_model_is_not_waited_for_and_each_is_named_with_its_own_reason(
     let server = MockLlm::start(MockConfig { script, ..MockConfig::default() }).unwrap();
     let place = place();
     let busy = "the provider's limit is reached (429): first is busy; it may be asked again in 120 s";
-    let waits = "the provider has asked all calls to wait for another 1";
+    let waits = "all calls wait for another 1";
     for (fallbacks, other) in [(&[][..], ""), (&["--fallbacks", "openai/other"], "; and openai/other: its reply could")]
     {
         let mut command = place.command([QUESTION, "--corpus", "docs", "--model", "openai/first", "--output", "json"]);

@@ -109,12 +109,14 @@ type Means = fn(&ModelError) -> bool;
 
 #[tokio::test]
 async fn a_status_that_no_retry_mends_says_what_to_do() {
-    let rows: [(u16, Refusal, Means); 6] = [
+    let rows: [(u16, Refusal, Means); 8] = [
         (400, Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { status: 400, .. })),
         (400, Refusal::TooLong, |error| matches!(error, ModelError::ContextTooLong(_))),
         (401, Refusal::Key, |error| matches!(error, ModelError::Unauthorized { status: 401, .. })),
+        (402, Refusal::BadRequest, |error| matches!(error, ModelError::Unauthorized { status: 402, .. })),
         (403, Refusal::Key, |error| matches!(error, ModelError::Unauthorized { status: 403, .. })),
         (404, Refusal::NoSuchModel, |error| matches!(error, ModelError::NotFound(_))),
+        (413, Refusal::BadRequest, |error| matches!(error, ModelError::ContextTooLong(_))),
         (422, Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { status: 422, .. })),
     ];
     for provider in &PROVIDERS {
@@ -131,6 +133,35 @@ async fn a_status_that_no_retry_mends_says_what_to_do() {
                 if let ModelError::Unauthorized { message, .. } = error {
                     assert!(message.contains(provider.key), "{case}");
                 }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_reply_is_what_its_status_would_be() {
+    let rows: [(Refusal, Means); 5] = [
+        (Refusal::BadRequest, |error| matches!(error, ModelError::Rejected { .. })),
+        (Refusal::TooLong, |error| matches!(error, ModelError::ContextTooLong(_))),
+        (Refusal::Key, |error| matches!(error, ModelError::Unauthorized { .. })),
+        (Refusal::NoSuchModel, |error| matches!(error, ModelError::NotFound(_))),
+        (Refusal::Rate, |error| matches!(error, ModelError::RateLimited { .. })),
+    ];
+    for provider in &PROVIDERS {
+        for (refusal, means) in rows {
+            let error = provider.format.error(refusal, &format!("It is wrong: {KEY}"));
+            let streamed = Sent::stream(format!("data: {error}\n\n"));
+            let whole = (!provider.name.starts_with("anthropic")).then(|| Sent::json(200, error.to_string()));
+            for (is_streamed, answer) in [Some(streamed), whole].into_iter().flatten().enumerate() {
+                let attempts = if matches!(refusal, Refusal::Rate) { 1 } else { 3 };
+                let how = How { attempts, ..How::once(is_streamed == 0) };
+                let seen = call(provider, vec![answer.clone(), answer], how).await;
+                let (error, case) = (seen.error(), format!("{} {refusal:?}: {seen:?}", provider.name));
+                assert!(means(error), "{case}");
+                assert_eq!(seen.requests.len(), 1, "it is not made again: {case}");
+                let shown = error.to_string();
+                assert!(!shown.contains(KEY) && !shown.contains("the key)"), "{case}");
+                assert_eq!(shown.matches(provider.key).count(), usize::from(matches!(refusal, Refusal::Key)), "{case}");
             }
         }
     }

@@ -99,7 +99,8 @@ fn a_key_whose_pause_is_too_long_is_left_for_another_one_and_the_pause_is_told()
         let refused = gateway.call(TWO, request("x")).send().await.unwrap_err();
         assert_eq!(refused, paused(99));
         assert_eq!((refused.code(), refused.is_retryable()), ("paused", true));
-        let said = "the provider has asked all calls to wait for another 99 s, when it refused a call of provider/one";
+        let said =
+            "all calls wait for another 99 s, as the provider asked to wait when it refused a call of provider/one";
         assert_eq!(refused.to_string(), said);
         let info = gateway.info().await.unwrap();
         assert_eq!((info.models[1].paused_for, info.models[1].paused_by.as_deref()), (99 * SECOND, Some(ONE)));

@@ -224,7 +224,7 @@ fn without_another_model_the_rules_say_when_it_is_there_again() {
         assert_eq!(why.len(), 4, "{why:?}");
         let first = "the provider's limit is reached (429): slow down; it may be asked again in 120 s";
         assert_eq!(why[0], (RunStep::Plan, NAMES[0], first));
-        let asks_to_wait = |why: &str| why.starts_with("the provider has asked all calls to wait for another 1");
+        let asks_to_wait = |why: &str| why.starts_with("all calls wait for another 1");
         assert!(why[1..].iter().all(|(_, model, why)| *model == NAMES[0] && asks_to_wait(why)), "{why:?}");
     });
 }

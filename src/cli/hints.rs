@@ -74,7 +74,8 @@ fn of_call(error: &ModelError) -> String {
                     providers.NAME.base_url of a configuration file; then try again"
                 .to_owned();
         }
-        ModelError::NotFound(said) if said.contains("/responses") => {
+        // A redirect may name the path, too.
+        ModelError::NotFound(said) if said.contains("/responses") && !said.contains("points to") => {
             return "a server that does not know Responses wants `providers.openai.api = \"chat\"`; otherwise look at the address".to_owned();
         }
         ModelError::BudgetExhausted(_) => return "raise --max-tokens or --max-cost".to_owned(),
@@ -159,6 +160,10 @@ mod tests {
             (ModelError::Timeout(Waiting::NextToken), "gateway.between_tokens_timeout"),
             (ModelError::Timeout(Waiting::Total), "gateway.total_timeout"),
             (ModelError::NotFound(said()), "name"),
+            (
+                ModelError::NotFound("the server points to https://h/v1/responses (308)".to_owned()),
+                "at the address, which",
+            ),
             (ModelError::NotFound("no such path: /v1/responses".to_owned()), "providers.openai.api"),
         ];
         for (error, word) in calls {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::http::{Http, ProviderError, beginning, body, failed, host};
 use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
-use super::refusal::names_model;
+use super::refusal::{names_model, naming};
 use super::stream::{Clocks, streamed};
 use crate::network::is_local;
 
@@ -211,7 +211,7 @@ impl<F: Format> Caller<F> {
             let reply = Box::pin(self.read(response, pieces, clocks)).await;
             // Some refuse in a reply that began well.
             reply.map_err(|error| {
-                let mut error = self.of_model(error, "");
+                let mut error = self.of_model(naming(error, (self.vendor.key, self.key.is_some())), "");
                 if let Some(key) = self.key() {
                     key::from_error(&mut error, key);
                 }

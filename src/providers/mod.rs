@@ -13,6 +13,7 @@ mod http;
 mod key;
 pub mod ollama;
 pub mod openai;
+mod page;
 mod probe;
 mod refusal;
 mod sse;

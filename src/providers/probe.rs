@@ -26,10 +26,16 @@ pub enum Answer {
     Listed {
         /// How long it took.
         latency: Duration,
-        /// Whether the configured model is among them; `None` when the list cannot be read, or does not hold all that may be called.
+        /// Whether the configured model is among them; `None` when the list does not say it, or does not hold all that may be called.
         has_model: Option<bool>,
         /// When it is not: those of them whose names are nearest, three at most.
         near: Vec<String>,
+    },
+    /// It answered well, and what it said is no list of models: a page, or the JSON of something else. It is another server, or another
+    /// address of it.
+    NoList {
+        /// How long it took.
+        latency: Duration,
     },
     /// It refused the key, or wants one.
     Refused {
@@ -53,25 +59,28 @@ impl Answer {
     /// Reads the answer to `GET /models`.
     pub(super) fn of(status: u16, body: &[u8], model: &str, latency: Duration) -> Self {
         match status {
-            200..=299 => {
-                let (has_model, near) = listed(body, model);
-                Self::Listed { latency, has_model, near }
-            }
+            200..=299 => match listed(body, model) {
+                Some((has_model, near)) => Self::Listed { latency, has_model, near },
+                None => Self::NoList { latency },
+            },
             401 | 403 => Self::Refused { status, latency },
             _ => Self::Other { status, latency },
         }
     }
 }
 
-/// Whether a list has the model, and which are near it if not.
-fn listed(body: &[u8], model: &str) -> (Option<bool>, Vec<String>) {
-    let list: Value = serde_json::from_slice(body).unwrap_or_default();
-    let Some(entries) = list["data"].as_array() else { return (None, Vec::new()) };
+/// Whether a list has the model, and which are near it if not; `None` of what is no list.
+fn listed(body: &[u8], model: &str) -> Option<(Option<bool>, Vec<String>)> {
+    let list: Value = serde_json::from_slice(body).ok()?;
+    // Together sends nothing around it, and others have their own.
+    let Some(entries) = list["data"].as_array().or(list.as_array()) else {
+        return list["models"].is_array().then_some((None, Vec::new()));
+    };
     let ids: Vec<_> = entries.iter().filter_map(|entry| entry["id"].as_str()).collect();
     // Google lists `models/NAME`, Ollama `NAME:latest`: both are called by NAME, and by what is listed as well.
     let names = || ids.iter().flat_map(|id| [Some(*id), id.strip_prefix("models/")]).flatten();
     if names().any(|name| name == model || name.strip_suffix(":latest") == Some(model)) {
-        return (Some(true), Vec::new());
+        return Some((Some(true), Vec::new()));
     }
     // There are further pages, proxies that take whatever fits a pattern, and short names of which only the dated ones are listed.
     let stem = model.trim_end_matches("-latest").trim_end_matches("-0");
@@ -80,10 +89,10 @@ fn listed(body: &[u8], model: &str) -> (Option<bool>, Vec<String>) {
         date.is_some_and(|date| date.len() >= 4 && date.chars().all(|c| c.is_ascii_digit() || c == '-'))
     };
     if list["has_more"] == true || ids.iter().any(|id| id.contains('*')) || names().any(is_dated) {
-        return (None, Vec::new());
+        return Some((None, Vec::new()));
     }
     let near = near(model, ids.iter().copied(), 3).into_iter().map(str::to_owned).collect();
-    (Some(false), near)
+    Some((Some(false), near))
 }
 
 #[cfg(test)]
@@ -108,7 +117,13 @@ mod tests {
             (200, br#"{"data": [{"id": "openai/*"}]}"#, of(None, &[])),
             (200, br#"{"data": [{"id": "a-20250514"}]}"#, of(None, &[])),
             (200, br#"{"data": [{"id": "models/a-20250514"}]}"#, of(None, &[])),
-            (200, b"<html>", of(None, &[])),
+            (200, br#"[{"id": "a"}]"#, of(Some(true), &[])),
+            (200, br#"{"models": [{"name": "a"}]}"#, of(None, &[])),
+            (200, b"<html>", Answer::NoList { latency }),
+            (200, b"Hello", Answer::NoList { latency }),
+            (200, b"", Answer::NoList { latency }),
+            (200, br#"{"ok": true}"#, Answer::NoList { latency }),
+            (200, br#"{"error": {"data": []}}"#, Answer::NoList { latency }),
             (401, b"{}", Answer::Refused { status: 401, latency }),
             (404, list, Answer::Other { status: 404, latency }),
             (503, b"", Answer::Other { status: 503, latency }),
@@ -125,7 +140,7 @@ mod tests {
             (br#"{"data": [{"id": "models/a-20250514"}]}"#, None),
             (br#"{"data": [{"id": "models/b"}]}"#, Some(false)),
         ] {
-            assert_eq!(listed(body, "models/a").0, has_model);
+            assert_eq!(listed(body, "models/a").unwrap().0, has_model);
         }
     }
 }

@@ -1,17 +1,24 @@
 //! What does a status mean that all vendors mean alike, what is said of a reply that cannot be read, and how much of their words is
 //! shown?
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use callboard_actors::error::ModelError;
+use callboard_actors::research::inert::is_hostile;
+use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::error::Category;
+
+use super::page;
 
 /// As much of a provider's words as is shown, in characters.
 const SHORT: usize = 300;
 
-/// The beginning of what a provider says, in one line.
+/// The beginning of what a provider says, in one line, and without what a terminal or a reader's eye could be fooled with. Of a page only
+/// its title, or its first words.
 pub(super) fn short(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = page::words(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ").replace(is_hostile, "");
     match words.char_indices().nth(SHORT) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,
@@ -53,20 +60,49 @@ pub(super) fn of_status(
     status: u16,
     message: &str,
     retry_after: Option<Duration>,
-    (variable, is_sent): (&str, bool),
+    key: (&str, bool),
 ) -> Option<ModelError> {
     let said = || if message.is_empty() { "it does not say why".to_owned() } else { message.to_owned() };
     Some(match status {
-        300..=399 => ModelError::Rejected { status, message: "it points to another address; name that one".to_owned() },
-        401 | 403 => {
-            let key = if is_sent { "the key is that of" } else { "no key was sent, which would be that of" };
-            let message = format!("{} ({key} {variable})", said().trim_end_matches('.'));
-            ModelError::Unauthorized { status, message }
-        }
+        401..=403 => not_let_in(status, &said(), key),
         404 => ModelError::NotFound(said()),
+        413 => ModelError::ContextTooLong(said()),
         408 | 409 | 425 | 500.. => ModelError::Unavailable { status, retry_after, message: said() },
         _ => return None,
     })
+}
+
+/// The error of an account without money. Some vendors have 400 or 403 for it, which are about something else in every other case.
+pub(super) fn without_money(status: u16, message: &str, key: (&str, bool)) -> ModelError {
+    not_let_in(if status == 429 { 429 } else { 402 }, message, key)
+}
+
+fn not_let_in(status: u16, message: &str, key: (&str, bool)) -> ModelError {
+    let error = ModelError::Unauthorized { status, message: message.trim_end_matches('.').to_owned() };
+    if key == UNNAMED { error } else { naming(error, key) }
+}
+
+/// The key of whoever reads a reply, and does not know which it is.
+pub(super) const UNNAMED: (&str, bool) = ("", true);
+
+/// The error, and which variable has the key, if it is about that and does not say so.
+pub(super) fn naming(mut error: ModelError, (variable, is_sent): (&str, bool)) -> ModelError {
+    if let ModelError::Unauthorized { message, .. } = &mut error
+        && !message.contains(variable)
+    {
+        let key = if is_sent { "the key is that of" } else { "no key was sent, which would be that of" };
+        *message = format!("{message} ({key} {variable})");
+    }
+    error
+}
+
+/// What a reply means that points to another address, if it does: a key is never handed on, so that a person has to name that one.
+pub(super) fn moved(status: u16, headers: &HeaderMap) -> Option<ModelError> {
+    let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+    // What stands before an `@` or after a `?` may be a secret.
+    let to = to.map(|to| short(to.split(['?', '#']).next().unwrap_or_default())).filter(|to| !to.contains('@'));
+    let to = to.filter(|to| !to.is_empty()).map_or_else(|| "elsewhere".to_owned(), |to| format!("to {to}"));
+    (300..400).contains(&status).then(|| ModelError::NotFound(format!("the server points {to} ({status})")))
 }
 
 /// What cannot be read; `what` it should have been. Only of what kind it is: its text may be a document's, or anything that a server says.
@@ -113,6 +149,34 @@ mod tests {
                 ModelError::Malformed(kind.to_owned()),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn words_of_a_provider_do_nothing() {
+        for (said, shown) in [
+            ("a\u{1b}[31m b\u{7}\r\nc\u{202e}d\u{200f}\u{85}e", "a[31m b cd e"),
+            ("<html><title>\u{202e}502\u{1b}</title>", "502"),
+            ("Grüße 🎉 日本", "Grüße 🎉 日本"),
+        ] {
+            assert_eq!(short(said), shown);
+        }
+        assert_eq!(short(&"x".repeat(SHORT + 1)).chars().count(), SHORT + 1, "and a sign that there was more");
+    }
+
+    #[test]
+    fn an_address_that_moved_is_told_without_its_secrets() {
+        for (to, told) in [
+            (Some("https://host/v1/chat/completions?token=secret#secret"), "to https://host/v1/chat/completions (308)"),
+            (Some("/v1/chat/completions/"), "to /v1/chat/completions/ (308)"),
+            (Some("https://me:secret@host/v1"), "elsewhere (308)"),
+            (Some(""), "elsewhere (308)"),
+            (None, "elsewhere (308)"),
+        ] {
+            let headers = to.map(|to| (LOCATION, to.parse().unwrap())).into_iter().collect();
+            let error = ModelError::NotFound(format!("the server points {told}"));
+            assert_eq!(moved(308, &headers), Some(error), "{to:?}");
+            assert_eq!((moved(200, &headers), moved(404, &headers)), (None, None));
         }
     }
 

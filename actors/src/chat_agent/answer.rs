@@ -14,7 +14,8 @@ use crate::text::count;
 /// What an agent answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The text. Of an ask that a limit ended it is what the model said last, and may be empty.
+    /// The text. Of an ask that ended without an answer it is what the model said last, or what a reader had of a turn that broke, and may
+    /// be empty.
     pub text: String,
     /// The agent that gave it: after a handoff another one than the one that was asked.
     pub agent: Arc<str>,

@@ -74,7 +74,7 @@ pub(super) fn carry_out(
                         let since = Instant::now();
                         let called = match asking.events {
                             None => asking.call(request).polled().send_timed().await,
-                            Some(_) => Box::pin(asking.streamed(request, None)).await,
+                            Some(_) => Box::pin(asking.streamed(request, None, &mut turns)).await,
                         };
                         asking.replied(called, since, &mut turns)
                     }
@@ -236,7 +236,7 @@ impl Asking {
     async fn looked_at(&mut self, look: Look<'_>, request: Arc<ChatRequest>, turns: &mut Turns) -> Next {
         let ((passes, has_passed), since, until) = (oneshot::channel(), Instant::now(), self.until);
         let look = pin!(tokio::time::timeout_at(until, look));
-        let (looked, called) = beside(look, passes, self.model(request, Some(has_passed))).await;
+        let (looked, called) = beside(look, passes, self.model(request, Some(has_passed), turns)).await;
         let ended = match (looked, called) {
             (Ok(None), Some(called)) => return self.replied(called, since, turns),
             (looked, Some(Ok(completed))) => {
@@ -256,26 +256,31 @@ impl Asking {
     }
 
     /// One turn of the model. What it says is shown to nobody before the question `has_passed`.
-    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
+    async fn model(&mut self, request: Arc<ChatRequest>, has_passed: Passed, turns: &mut Turns) -> Called {
         match self.events {
             None => self.call(request).polled().send_timed().await,
-            Some(_) => Box::pin(self.streamed(request, has_passed)).await,
+            Some(_) => Box::pin(self.streamed(request, has_passed, turns)).await,
         }
     }
 
-    /// The same for somebody who reads it as it comes.
-    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed) -> Called {
+    /// The same for somebody who reads it as it comes. Of a turn that does not come to its end, `turns` has what came.
+    async fn streamed(&mut self, request: Arc<ChatRequest>, has_passed: Passed, turns: &mut Turns) -> Called {
         let (call, fell_back) = telling(self.call(request), self.plan().fallbacks.len());
         let (call, mut pieces) = call.streamed();
+        // It is no longer than a reply may be, and is dropped with the turn.
+        let mut came = String::new();
         let shown = async {
             if let Some(has_passed) = has_passed {
                 let _the_look_is_over = has_passed.await;
             }
-            self.pass_on(&mut pieces, fell_back).await
+            self.pass_on(&mut pieces, fell_back, &mut came).await
         };
         // A reader who does not read holds up the call, but not for longer than it may take; then the gateway ends it and tells its times.
         let (completed, shown) = join(call.send_timed(), tokio::time::timeout_at(self.until, shown)).await;
         self.is_held_up = matches!(shown, Ok(Read::Late));
+        if completed.is_err() || self.is_held_up {
+            turns.came(came);
+        }
         let completed = completed?;
         let (usage, times) = (completed.reply.usage, completed.times);
         let ended = AskEvent::TurnEnded { usage, queue: times.queue, model: times.provider };
@@ -374,14 +379,18 @@ impl Asking {
         }
     }
 
-    async fn pass_on(&self, pieces: &mut ChunkStream, mut fell_back: FallBacks) -> Read {
+    /// Hands on what comes, and gathers its text.
+    async fn pass_on(&self, pieces: &mut ChunkStream, mut fell_back: FallBacks, came: &mut String) -> Read {
         let Some(events) = &self.events else { return Read::AllThereIs };
         loop {
             let event = tokio::select! {
                 biased;
                 Some(fell_back) = next(&mut fell_back) => AskEvent::FellBack(fell_back),
                 piece = pieces.next() => match piece {
-                    Some(ChatChunk::Text(text)) => AskEvent::Text(text),
+                    Some(ChatChunk::Text(text)) => {
+                        came.push_str(&text);
+                        AskEvent::Text(text)
+                    }
                     Some(_) => continue,
                     None => return Read::AllThereIs,
                 },

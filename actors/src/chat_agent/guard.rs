@@ -104,8 +104,8 @@ pub(super) async fn passed(rails: &[Arc<dyn Guardrail>], mut ended: Ended, until
 /// All that the model has said in an ask that has no answer: one text after the other.
 fn said(partial: &Answer) -> String {
     let turns = partial.turns.iter().filter(|turn| turn.role == Role::Assistant).map(|turn| turn.text.as_str());
-    // A reply that was cut is no turn.
-    let last = Some(partial.text.as_str()).filter(|last| partial.turns.last().is_none_or(|turn| turn.text != *last));
+    // A reply that was cut is no turn. Only what the model has said is looked at: it may repeat what it was asked.
+    let last = Some(partial.text.as_str()).filter(|last| turns.clone().next_back() != Some(*last));
     turns.chain(last).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

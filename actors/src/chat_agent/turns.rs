@@ -54,7 +54,7 @@ pub(super) struct Turns {
     before: usize,
     /// Whether the first of them are the instructions of the agent.
     has_instructions: bool,
-    /// What the model said last.
+    /// What the model said last, or what had come of that when it broke.
     text: String,
     metrics: AskMetrics,
     /// Calls among them that are none of its turns.
@@ -308,6 +308,13 @@ impl Turns {
         }
         let request = self.request();
         (request.tools, request.temperature) = (tools, temperature);
+    }
+
+    /// A turn broke after this text had come, which somebody has read.
+    pub(super) fn came(&mut self, text: String) {
+        if !text.is_empty() {
+            self.text = text;
+        }
     }
 
     /// The model could not be called. A server that takes no schemas is told in words.

@@ -87,6 +87,20 @@ fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
+/// Whether a refusal of an account is about its money, and not about its key.
+fn is_about_money(status: u16) -> bool {
+    matches!(status, 402 | 429)
+}
+
+/// Why an account is not let in.
+fn let_in(status: u16) -> &'static str {
+    if is_about_money(status) {
+        "the provider's account has no money left"
+    } else {
+        "the provider does not accept the key"
+    }
+}
+
 /// In what a budget of tokens says when it is exhausted, and in what a budget of money says of a model without a price.
 pub(crate) const TOKENS_LEFT: &str = "tokens left";
 pub(crate) const NO_PRICE: &str = "nobody knows what";
@@ -111,9 +125,9 @@ pub enum ModelError {
         /// What failed last, maybe for another caller: without the provider's words.
         last: Box<Self>,
     },
-    /// The provider has said that its limit is reached, of the model or of its key, and that everybody is to wait for longer than
-    /// this call can. It was not made.
-    #[error("the provider has asked all calls to wait for another {}, when it refused a call of {refused_model}", in_seconds(*retry_after))]
+    /// The provider has said that its limit is reached, of the model or of its key, and everybody waits for longer than this call can: as
+    /// long as the provider asks, but 5 minutes at most. It was not made.
+    #[error("all calls wait for another {}, as the provider asked to wait when it refused a call of {refused_model}", in_seconds(*retry_after))]
     Paused {
         /// When it may be called again.
         retry_after: Duration,
@@ -129,16 +143,16 @@ pub enum ModelError {
     /// The run has no tokens or no money left for this call; it was not made.
     #[error("{0}")]
     BudgetExhausted(String),
-    /// The key is missing, wrong or not allowed to do this.
-    #[error("the provider does not accept the key ({status}): {message}")]
+    /// The key is missing, wrong or not allowed to do this, or its account has no money left.
+    #[error("{} ({status}): {message}", let_in(*status))]
     Unauthorized {
-        /// 401 or 403.
+        /// 401 or 403 of the key, 402 or 429 of the money.
         status: u16,
         /// The provider's words, and the variable of the key.
         message: String,
     },
-    /// There is no such model, or no such address.
-    #[error("no such model or address (404): {0}")]
+    /// There is no such model, or no such address, or it has moved.
+    #[error("no such model or address: {0}")]
     NotFound(String),
     /// The request is not what the provider takes, or what any of them takes: then the gateway says so, and nothing was sent.
     #[error("the request is rejected ({status}): {message}")]
@@ -261,6 +275,9 @@ impl ModelError {
             }
             Self::BudgetExhausted(_) => {
                 "raise the budget of money that is named (`BudgetLimits::micros`, model.max_cost), or choose a cheaper model"
+            }
+            Self::Unauthorized { status, .. } if is_about_money(*status) => {
+                "add money to the account of the key that is named, or raise its limit, or name another model"
             }
             Self::Unauthorized { .. } => {
                 "see whether the variable that is named is set, and its key is right and still valid and may use this model"
@@ -397,6 +414,8 @@ mod tests {
             (ModelError::Paused { retry_after: second, refused_model: "openai/x".into() }, "name another model"),
             (ModelError::Stopped, "start another runtime"),
             (ModelError::Unauthorized { status: 401, message: message() }, "is right and still valid"),
+            (ModelError::Unauthorized { status: 429, message: message() }, "add money"),
+            (ModelError::Unauthorized { status: 402, message: message() }, "name another model"),
             (ModelError::NotFound(message()), "ends with /v1"),
             (ModelError::ContextTooLong(message()), "send less"),
             (ModelError::ContentRefused(message()), "another model"),

@@ -106,6 +106,7 @@ mod tests {
             (ModelError::Timeout(Waiting::Total), true),
             (ModelError::NotFound(text()), true),
             (ModelError::Unauthorized { status: 401, message: text() }, true),
+            (ModelError::Unauthorized { status: 402, message: text() }, true),
             (ModelError::Untrusted(text()), true),
             (ModelError::ContextTooLong(text()), true),
             (ModelError::Broken { received: 0, message: text() }, true),

@@ -104,6 +104,21 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
             format!("{} and refuses the key, or wants one (HTTP {status})", ms(latency)),
             "see whether the key is set, right and still valid: the check `keys` says which variable holds it",
         ),
+        Answer::NoList { latency } => Check::fail(
+            name,
+            format!("{}, but not with a list of models, as another server or another address does", ms(latency)),
+            "look at the address: it usually ends with /v1",
+        ),
+        Answer::Other { status: status @ 300..=399, latency } => Check::fail(
+            name,
+            format!("{} and points to another address (HTTP {status}), where calls are not sent", ms(latency)),
+            "name the other address, such as one with https:// or without a second slash; it usually ends with /v1",
+        ),
+        Answer::Other { status: 429, latency } => Check::warn(
+            name,
+            format!("{}, and the rate of the key is reached, or its account has no money left (HTTP 429)", ms(latency)),
+            "try again later, or look at the account",
+        ),
         Answer::Other { status, latency } if status >= 500 => Check::fail(
             name,
             format!("{} with HTTP {status}", ms(latency)),
@@ -176,6 +191,9 @@ mod tests {
             (listed(slow, None), false, Warn),
             (listed(quick, Some(false)), false, Fail),
             (Answer::Refused { status: 401, latency: quick }, false, Fail),
+            (Answer::NoList { latency: quick }, false, Fail),
+            (Answer::Other { status: 301, latency: quick }, false, Fail),
+            (Answer::Other { status: 429, latency: quick }, false, Warn),
             (Answer::Other { status: 404, latency: quick }, false, Warn),
             (Answer::Other { status: 503, latency: quick }, false, Fail),
             (Answer::Unreachable(ModelError::Stopped), false, Fail),

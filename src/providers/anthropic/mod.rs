@@ -22,6 +22,7 @@ use super::caller::{Caller, Format, Place, Vendor, a_key};
 use super::headers::retry_after;
 use super::http::ProviderError;
 use super::probe::Probe;
+use super::refusal::moved;
 
 /// The variable that holds the key.
 pub const KEY: &str = "ANTHROPIC_API_KEY";
@@ -140,6 +141,7 @@ impl Format for Messages {
     }
 
     fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
-        errors::of_status(status, said, retry_after(headers, SystemTime::now()), key)
+        moved(status, headers)
+            .unwrap_or_else(|| errors::of_status(status, said, retry_after(headers, SystemTime::now()), key))
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use callboard_actors::error::{Limited, ModelError};
 use serde_json::Value;
 
-use crate::providers::refusal::{self, short};
+use crate::providers::refusal::{self, UNNAMED, short};
 
 /// What a provider says of an error, in the places where servers put it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Said {
     message: String,
-    /// Codes and types together, in small letters.
-    codes: String,
+    /// In small letters, as the type.
+    code: String,
+    kind: String,
 }
 
 impl Said {
@@ -29,21 +30,32 @@ impl Said {
             Some(Value::Number(code)) => code.to_string(),
             _ => String::new(),
         };
-        Self { message: short(&message), codes: format!("{} {}", code("code"), code("type")) }
+        Self { message: short(&message), code: code("code"), kind: code("type") }
     }
 
     fn of_body(body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(error) => Self::of(&error),
-            Err(_) => Self { message: short(&String::from_utf8_lossy(body)), codes: String::new() },
+            Err(_) => Self { message: short(&String::from_utf8_lossy(body)), ..Self::default() },
         }
     }
 
     /// Whether its codes name one of these, or its message if it has no codes.
     fn names(&self, words: &[&str]) -> bool {
-        let message = self.message.to_lowercase();
-        let said = if self.codes.trim().is_empty() { &message } else { &self.codes };
-        words.iter().any(|word| said.contains(word))
+        match self.code.is_empty() && self.kind.is_empty() {
+            true => holds(&self.message.to_lowercase(), words),
+            false => holds(&self.code, words) || holds(&self.kind, words),
+        }
+    }
+
+    /// What it says of an error that comes without a status of its own. The code says more than the type, which some servers choose
+    /// from a few, and that more than a message.
+    fn status(&self) -> Option<u16> {
+        let number = |said: &String| said.parse().ok().filter(|status| (400..600).contains(status));
+        let numbered = || [&self.code, &self.kind].into_iter().find_map(number);
+        let is_bare = self.code.is_empty() && self.kind.is_empty();
+        let told = || is_bare.then(|| in_letters(&self.message.to_lowercase().replace(' ', "_"))).flatten();
+        in_letters(&self.code).or_else(numbered).or_else(|| in_letters(&self.kind)).or_else(told)
     }
 
     /// Whether a 429 is about calls at the same time. Most servers give it the same codes as one about a rate, so that only
@@ -52,8 +64,7 @@ impl Said {
         const CROWD: [&str; 3] = ["concurren", "parallel", "simultaneous"];
         const RATE: [&str; 4] = ["rpm", "tpm", "per min", "per_min"];
         let message = self.message.to_lowercase();
-        let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
-        CROWD.iter().any(|word| self.codes.contains(word)) || names(&CROWD) && !names(&RATE)
+        holds(&self.code, &CROWD) || holds(&self.kind, &CROWD) || holds(&message, &CROWD) && !holds(&message, &RATE)
     }
 
     /// Whether a request alone is more than OpenAI lets through in a minute.
@@ -67,24 +78,60 @@ impl Said {
     }
 }
 
+fn holds(said: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| said.contains(word))
+}
+
+/// What a code or a type in letters stands for; the first that fits.
+const STATUSES: [(u16, &[&str]); 9] = [
+    (402, &MONEY),
+    (429, &["rate_limit", "ratelimit", "too_many_requests", "throttl", "concurren"]),
+    (413, &TOO_LONG),
+    (400, &REFUSED),
+    (401, &["api_key", "authentication", "unauthenticated", "unauthorized", "account_deactivated"]),
+    (403, &["permission", "forbidden", "access_denied"]),
+    (404, &["not_found"]),
+    // Not a 503, which is told before anything is made.
+    (500, &["overloaded", "server_error", "internal_error", "unavailable", "timeout"]),
+    (400, &["invalid_request", "bad_request", "badrequest", "invalid_argument", "invalid_value"]),
+];
+
+fn in_letters(said: &str) -> Option<u16> {
+    STATUSES.iter().find(|(_, words)| holds(said, words)).map(|(status, _)| *status)
+}
+
 /// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
 pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
-    let said = Said::of_body(body);
+    of_said(status, &Said::of_body(body), retry_after, key)
+}
+
+fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
+    // Google has no code of its own for either.
+    let status = match said.message.to_lowercase() {
+        message if status == 400 && message.contains("api key not valid") => 401,
+        message if status == 400 && message.contains("enable billing") => 402,
+        _ => status,
+    };
+    if matches!(status, 400 | 403 | 429) && said.names(&MONEY) {
+        return refusal::without_money(status, &said.message(), key);
+    }
     if let Some(error) = refusal::of_status(status, &said.message, retry_after, key) {
         return error;
     }
     let message = said.message();
     match status {
-        // No waiting puts that right.
-        429 if said.names(&["insufficient_quota", "billing"]) => ModelError::Rejected { status, message },
         429 if said.is_larger_than_its_rate() => ModelError::ContextTooLong(message),
         429 => {
             let limited = if said.is_about_concurrency() { Limited::Concurrency } else { Limited::Rate };
             ModelError::RateLimited { limited, retry_after, message }
         }
-        _ => refused(&said).unwrap_or(ModelError::Rejected { status, message }),
+        _ => refused(said).unwrap_or(ModelError::Rejected { status, message }),
     }
 }
+
+/// What codes say of an account without money, which no waiting puts right.
+const MONEY: [&str; 5] =
+    ["insufficient_quota", "billing", "insufficient_balance", "insufficient balance", "exceeded_current_quota"];
 
 /// What codes and messages say of a text that is too long: OpenAI, vLLM, llama.cpp and LiteLLM each in their own words.
 const TOO_LONG: [&str; 8] = [
@@ -98,29 +145,28 @@ const TOO_LONG: [&str; 8] = [
     "string_above_max",
 ];
 
+/// What they say of a text that no model of this provider answers.
+const REFUSED: [&str; 6] =
+    ["content_policy", "content_filter", "content policy", "safety", "invalid_prompt", "bio_policy"];
+
 /// What a 400 means that says more than that.
 fn refused(said: &Said) -> Option<ModelError> {
     // Many servers give every bad request the same code: only the message says that it is about the length.
     let message = said.message.to_lowercase();
-    if said.names(&TOO_LONG) || TOO_LONG.iter().any(|words| message.contains(words)) {
+    if said.names(&TOO_LONG) || holds(&message, &TOO_LONG) {
         return Some(ModelError::ContextTooLong(said.message()));
     }
-    said.names(&["content_policy", "content_filter", "content policy", "safety", "invalid_prompt", "bio_policy"])
-        .then(|| ModelError::ContentRefused(said.message()))
+    said.names(&REFUSED).then(|| ModelError::ContentRefused(said.message()))
 }
 
 /// An error that comes with status 200, whole or in a stream.
 pub(super) fn in_a_reply(error: &Value) -> ModelError {
     let said = Said::of(error);
-    let message = said.message();
-    let code = said.codes.split_whitespace().find_map(|code| code.parse().ok());
-    match code {
-        Some(status @ 400..=599) => of_status(status, error.to_string().as_bytes(), None, ("the key", true)),
-        _ if said.names(&["rate_limit", "overloaded", "server_error", "unavailable"]) => {
-            // Not a 503, which is told before anything is made.
-            ModelError::Unavailable { status: 500, retry_after: None, message }
+    match said.status() {
+        Some(status) => of_said(status, &said, None, UNNAMED),
+        None => {
+            refused(&said).unwrap_or_else(|| ModelError::Malformed(format!("it holds an error: {}", said.message())))
         }
-        _ => refused(&said).unwrap_or(ModelError::Malformed(format!("it holds an error: {message}"))),
     }
 }
 
@@ -210,9 +256,36 @@ mod tests {
 
     #[test]
     fn what_no_waiting_mends_is_told_apart() {
-        let quota = br#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-        let error = of_status(429, quota, None, ("KEY", true));
-        assert!(matches!(error, ModelError::Rejected { status: 429, .. }), "{error:?}");
+        // As OpenAI, DeepSeek and Moonshot say it.
+        for (status, told, money) in [
+            (
+                429,
+                429,
+                r#"{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}"#,
+            ),
+            (
+                429,
+                429,
+                r#"{"message":"Your account is not active","type":"invalid_request_error","code":"billing_not_active"}"#,
+            ),
+            (
+                400,
+                402,
+                r#"{"message":"Billing hard limit has been reached","type":null,"code":"billing_hard_limit_reached"}"#,
+            ),
+            (
+                402,
+                402,
+                r#"{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}"#,
+            ),
+            (403, 402, r#"{"message":"Your account is suspended","type":"exceeded_current_quota_error"}"#),
+        ] {
+            let error = of_status(status, format!(r#"{{"error":{money}}}"#).as_bytes(), None, ("KEY", true));
+            let is_so = matches!(&error, ModelError::Unauthorized { status, message } if *status == told && message.ends_with("of KEY)"));
+            assert!(is_so, "{money}: {error:?}");
+        }
+        let page = of_status(413, b"Payload Too Large", None, ("KEY", true));
+        assert!(matches!(page, ModelError::ContextTooLong(_)), "{page:?}");
         // As users report it.
         let large = br#"{"error":{"message":"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
         let error = of_status(429, large, None, ("KEY", true));
@@ -221,6 +294,53 @@ mod tests {
             let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));
             assert!(matches!(error, ModelError::ContentRefused(_)), "{code}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_key_or_an_account_that_google_does_not_accept_is_known_by_its_message() {
+        // As its users report them.
+        for (message, told) in [
+            ("API key not valid. Please pass a valid API key.", 401),
+            (
+                "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.",
+                402,
+            ),
+        ] {
+            let body = format!(r#"[{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}]"#);
+            let error = refused_with(&body);
+            assert!(matches!(error, ModelError::Unauthorized { status, .. } if status == told), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_reply_is_what_its_status_would_be() {
+        let of = |error: &str| in_a_reply(&serde_json::from_str(error).unwrap());
+        for (error, code) in [
+            (r#"{"code":"rate_limit_exceeded","type":"tokens"}"#, "rate_limited"),
+            (r#"{"code":"rate_limit_exceeded","type":"server_error"}"#, "rate_limited"),
+            (r#"{"code":"insufficient_quota","type":"insufficient_quota"}"#, "unauthorized"),
+            (r#"{"code":"invalid_api_key","type":"invalid_request_error"}"#, "unauthorized"),
+            (r#"{"code":"context_length_exceeded","type":"rate_limit"}"#, "context_too_long"),
+            (r#"{"code":"model_not_found","type":"invalid_request_error"}"#, "not_found"),
+            (r#"{"code":"content_filter","type":"server_error"}"#, "content_refused"),
+            (r#"{"code":"boom","type":"server_error"}"#, "unavailable"),
+            (r#"{"code":429,"type":"server_error"}"#, "rate_limited"),
+            (r#"{"code":"401"}"#, "unauthorized"),
+            (r#"{"code":402,"message":"x"}"#, "unauthorized"),
+            (r#"{"code":502,"type":"invalid_request_error"}"#, "unavailable"),
+            (r#"{"code":null,"type":"overloaded_error"}"#, "unavailable"),
+            (r#"{"code":"odd","type":"invalid_request_error"}"#, "rejected"),
+            (r#"{"error":{"code":"rate_limit_exceeded"}}"#, "rate_limited"),
+            (r#"{"type":"error","code":"rate_limit_exceeded"}"#, "rate_limited"),
+            (r#""Rate limit reached""#, "rate_limited"),
+            (r#"{"message":"This model's maximum context length is 7","code":"odd"}"#, "context_too_long"),
+            (r#"{"code":1302}"#, "malformed_reply"),
+            (r#""odd""#, "malformed_reply"),
+        ] {
+            assert_eq!(of(error).code(), code, "{error}");
+        }
+        let ModelError::Unauthorized { message, .. } = of(r#"{"message":"No.","code":401}"#) else { panic!() };
+        assert_eq!(message, "No", "the variable is named by who knows it");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::caller::{Caller, Format, Place, Vendor, a_key};
 use super::headers::{headroom, retry_after};
 use super::http::ProviderError;
 use super::probe::Probe;
+use super::refusal::moved;
 use reply::{Growing, whole};
 pub use responses::OpenAiResponses;
 
@@ -151,7 +152,7 @@ fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> 
     let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
     let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
     let wait = wait.or_else(|| (status == 429).then(reset).flatten());
-    errors::of_status(status, said, wait, key)
+    moved(status, headers).unwrap_or_else(|| errors::of_status(status, said, wait, key))
 }
 
 #[cfg(test)]
