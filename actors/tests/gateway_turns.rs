@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use callboard_actors::error::{Limited, ModelError};
@@ -209,6 +211,36 @@ fn what_may_mean_one_too_many_lowers_the_limit_and_other_failures_do_not() {
             }
             let limit = first(&gateway).await.limit;
             assert_eq!(limit < 8, lowers, "{error:?}: {limit}");
+        });
+    }
+}
+
+#[test]
+fn ends_that_come_together_are_told_whatever_else_is_in_the_mailbox() {
+    for seed in 0..64 {
+        simulated(seed, move |runtime| async move {
+            let provider = Provider::new(SECOND);
+            let gateway = Gateway::start(&runtime, vec![provider.served(ONE, places(2))], limits(100)).unwrap();
+            let began = Instant::now();
+            let calls: Vec<_> = (0..4).map(|_| gateway.call(ONE, request("x")).send()).collect();
+            // At the same moment as the second two somebody asks and leaves, whose question is never handled.
+            let asks = gateway.clone();
+            let left = tokio::task::spawn_local(async move {
+                tokio::time::sleep_until(began + 2 * SECOND).await;
+                // As late as may be before the leaf has its turn.
+                for _ in 0..seed % 8 {
+                    let mut is_next = false;
+                    poll_fn(|cx| {
+                        cx.waker().wake_by_ref();
+                        if std::mem::replace(&mut is_next, true) { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await;
+                }
+                assert!(asks.info().now_or_never().is_none());
+            });
+            assert!(join_all(calls).await.iter().all(Result::is_ok), "seed {seed}");
+            assert_eq!(began.elapsed(), 2 * SECOND, "seed {seed}: nobody waits for a further message");
+            left.await.unwrap();
         });
     }
 }

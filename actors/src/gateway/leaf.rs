@@ -23,6 +23,8 @@ pub(super) enum LeafMessage {
     Begin(Box<Begun>),
     /// An attempt is over, whichever way. Its caller knows nothing yet.
     Over(Place, Box<Ended>),
+    /// The desk is to be told of those. What else waits may never come to the leaf, as its sender has left.
+    Tell,
     /// A caller has left, or a place has become free.
     Look,
     /// The same, asked for at the end of a call that was made at home.
@@ -53,7 +55,7 @@ pub(super) struct Leaf {
     desk: Arc<Desk>,
     /// Its place among the leaves, which is that of its shard.
     number: usize,
-    /// Of which the desk has not heard yet: as long as there are any, a further message waits.
+    /// Of which the desk has not heard yet: as long as there are any, [`LeafMessage::Tell`] is in the mailbox.
     ends: Ends,
 }
 
@@ -106,11 +108,16 @@ impl Agent for Leaf {
         let mut here = Here { number: self.number, turn };
         match message {
             LeafMessage::Over(place, ended) => {
+                let is_first = self.ends.is_empty();
                 self.ends.add(&self.desk, place, ended);
-                if is_last || self.ends.is_full() {
-                    self.ends.tell(&self.desk, here);
+                match (is_last || self.ends.is_full(), is_first.then(|| here.turn.working())) {
+                    (false, None) => {}
+                    (false, Some(Some(working))) => working.deliver(LeafMessage::Tell),
+                    (true, _) | (_, Some(None)) => self.ends.tell(&self.desk, here),
                 }
             }
+            // They were told above, as before any other message.
+            LeafMessage::Tell => {}
             // It has no home: a leaf makes it.
             LeafMessage::Complete(call) => drop(self.desk.arrive(call, Some(here))),
             LeafMessage::Begin(begun) => here.begin(&self.desk, *begun),
