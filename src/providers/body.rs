@@ -15,6 +15,7 @@ thread_local! {
 /// The value as JSON, in a block of its size.
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     ROOM.with_borrow_mut(|room| {
+        room.clear();
         let written = serde_json::to_writer(&mut *room, value).map(|()| room.as_slice().to_vec());
         room.clear();
         room.shrink_to(KEPT);

@@ -398,7 +398,7 @@ fn encoding(response: &Response) -> Option<&str> {
 }
 
 /// A text without the mark of its encoding, which some servers begin with.
-fn without_mark(text: &[u8]) -> &[u8] {
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 

@@ -305,7 +305,11 @@ pub(super) async fn beginning(response: &mut Response, until: Instant) -> Vec<u8
             said.extend_from_slice(&piece[..piece.len().min(MOST_WORDS - said.len())]);
         }
     };
-    let _is_whole = timeout_at(until, read).await;
+    let is_late = timeout_at(until, read).await.is_err();
+    if is_late || said.len() == MOST_WORDS {
+        // Where a key may have been cut, which is looked for there.
+        said.extend_from_slice("…".as_bytes());
+    }
     said
 }
 

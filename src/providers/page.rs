@@ -43,7 +43,11 @@ fn without_marks(page: &str, lower: &str) -> String {
     words.push_str(&page[at..]);
     let signs = [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     let words = signs.iter().fold(words, |words, (written, sign)| words.replace(written, sign));
-    words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHORT).collect()
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.chars().count() > SHORT {
+        true => words.chars().take(SHORT - 1).chain(['…']).collect(),
+        false => words,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::time::Duration;
 use callboard_actors::error::ModelError;
 use serde_json::Value;
 
+use super::caller::without_mark;
 use crate::config::near;
+
+static NONE: Vec<Value> = Vec::new();
 
 /// What came of asking a provider for its list of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +74,10 @@ impl Answer {
 
 /// Whether a list has the model, and which are near it if not; `None` of what is no list.
 fn listed(body: &[u8], model: &str) -> Option<(Option<bool>, Vec<String>)> {
-    let list: Value = serde_json::from_slice(body).ok()?;
-    // Together sends nothing around it, and others have their own.
-    let Some(entries) = list["data"].as_array().or(list.as_array()) else {
+    let list: Value = serde_json::from_slice(without_mark(body)).ok()?;
+    // Together sends nothing around it, others have their own, and Ollama without any model lists nothing.
+    let none = || list.get("data").filter(|data| data.is_null() && list["object"] == "list").map(|_| &NONE);
+    let Some(entries) = list["data"].as_array().or(list.as_array()).or_else(none) else {
         return list["models"].is_array().then_some((None, Vec::new()));
     };
     let ids: Vec<_> = entries.iter().filter_map(|entry| entry["id"].as_str()).collect();

@@ -11,12 +11,16 @@ use serde_json::error::Category;
 
 use super::page;
 
+/// As much of a provider's words as is looked at, in bytes.
+const MOST: usize = 64 << 10;
+
 /// As much of a provider's words as is shown, in characters.
 const SHORT: usize = 300;
 
 /// The beginning of what a provider says, in one line, and without what a terminal or a reader's eye could be fooled with. Of a page only
 /// its title, or its first words.
 pub(super) fn short(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(MOST)];
     let words = page::words(text).map_or(Cow::Borrowed(text), Cow::Owned);
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ").replace(is_hostile, "");
     match words.char_indices().nth(SHORT) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callboard_actors::chat::ChatReply;
+use callboard_actors::chat::{ChatChunk, ChatReply};
 use callboard_actors::error::{ModelError, Waiting};
 use callboard_actors::gateway::Chunks;
 use reqwest::Response;
@@ -34,7 +34,8 @@ impl Clocks {
     /// Until when it is waited for what may be missing: before its caller gives up, to whom nothing can be given then.
     pub(super) fn briefly(&self) -> Instant {
         let now = Instant::now();
-        let left = self.end.map_or(PATIENCE, |end| end.saturating_duration_since(now) / 2);
+        // A reply that somebody reads may go on for longer than its model's share of the time.
+        let left = self.end.filter(|end| *end > now).map_or(PATIENCE, |end| (end - now) / 2);
         now + PATIENCE.min(left)
     }
 }
@@ -50,6 +51,8 @@ pub(super) async fn streamed<G: Growing>(
 ) -> Result<ChatReply, ModelError> {
     let url = response.url().clone();
     let (mut events, mut growing, mut bytes) = (Events::default(), G::default(), 0);
+    // Some servers say with every piece why the reply ends: it does with the first one that brings nothing more of it.
+    let (mut has_said, mut is_settled) = (false, false);
     let mut shown = Shown { sieve, chunks };
     let broken = |growing: &G, message: String| ModelError::Broken { received: growing.received(), message };
     let mut deadline = first;
@@ -64,22 +67,24 @@ pub(super) async fn streamed<G: Growing>(
         };
         let Some(piece) = piece else { break };
         bytes += piece.len();
-        let (was_finished, received) = (growing.is_finished(), growing.received());
+        let was_settled = is_settled;
         let found = match bytes {
             ..=LONGEST => events.take(&piece).map_err(|TooLong| longer("an event of it", sse::LONGEST)),
             _ => Err(longer("it", LONGEST)),
         };
         let found = match found {
             Ok(found) => found,
-            Err(_) if was_finished => break,
+            Err(_) if was_settled => break,
             Err(error) => return Err(error),
         };
         for event in found {
-            let is_whole = growing.is_finished();
-            if let Err(error) = shown.take(&mut growing, &event).await
-                && !is_whole
-            {
-                return Err(error);
+            match shown.take(&mut growing, &event).await {
+                Ok(has_more) => {
+                    has_said |= has_more;
+                    is_settled = growing.is_finished() && has_said && !has_more;
+                }
+                Err(_) if is_settled => {}
+                Err(error) => return Err(error),
             }
             if growing.is_over() {
                 let reply = finish(growing)?;
@@ -88,18 +93,16 @@ pub(super) async fn streamed<G: Growing>(
                 return Ok(reply);
             }
         }
-        if !growing.is_finished() {
-            if growing.has_begun() {
-                deadline = Instant::now() + clocks.between;
-            }
-        } else if !was_finished || growing.received() > received {
-            deadline = clocks.briefly();
+        if is_settled {
+            deadline = if was_settled { deadline } else { clocks.briefly() };
+        } else if growing.has_begun() {
+            deadline = Instant::now() + clocks.between;
         }
     }
     if let Some(event) = events.rest() {
         match shown.take(&mut growing, &event).await {
             // A piece that was cut is no piece.
-            Ok(()) | Err(ModelError::Malformed(_)) => {}
+            Ok(_) | Err(ModelError::Malformed(_)) => {}
             Err(_) if growing.is_finished() => {}
             Err(error) => return Err(error),
         }
@@ -138,13 +141,16 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    async fn take(&mut self, growing: &mut impl Growing, event: &[u8]) -> Result<(), ModelError> {
+    /// Whether the event had something of the reply in it.
+    async fn take(&mut self, growing: &mut impl Growing, event: &[u8]) -> Result<bool, ModelError> {
+        let mut has_more = false;
         for chunk in growing.take(event)? {
+            has_more |= matches!(chunk, ChatChunk::Text(_) | ChatChunk::ToolCall { .. });
             if let Some(chunk) = self.sieve.take(chunk) {
                 let _nobody_reads = self.chunks.send(chunk).await;
             }
         }
-        Ok(())
+        Ok(has_more)
     }
 
     /// Nothing more comes.

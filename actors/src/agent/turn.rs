@@ -68,7 +68,7 @@ impl<'a, M: Send + 'static> Turn<'a, M> {
         Self { door, life, stop: false, is_last }
     }
 
-    /// Whether no further message waits. Otherwise the agent has its next turn soon, unless it ends.
+    /// Whether no further message waits. What waits otherwise may be one that is not handled, as its sender has left.
     pub(crate) fn is_last(&self) -> bool {
         self.is_last
     }

@@ -1,5 +1,5 @@
-//! What is carried out of an ask? Its future, put together by whoever begins it and on his thread: what the question brought is taken apart
-//! where it was made, and nothing else crosses to the shard.
+//! What is carried out of an ask? Its future, put together by whoever begins it: of an ask that need not wait that is its asker, on his thread,
+//! so that what the question brought is taken apart where it was made.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -56,6 +56,8 @@ pub(super) fn carry_out(
     let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
     let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
     async move {
+        // Its turn has come when its shard gets to it.
+        asking.began = Instant::now();
         // Here and not above, on the thread of whoever asks: guardrails are somebody else's.
         let mut input = looked_at.and_then(|text| plan.guards.look_at_input(&text));
         if asking.session().is_some()

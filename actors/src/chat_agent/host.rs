@@ -132,13 +132,14 @@ impl Host {
 
     /// It is the turn of this ask.
     fn begin(self: &Arc<Self>, asked: Asked) {
+        // Dropped, it looks who is next.
+        let over = Over { host: self.clone(), is_in_order: false };
         let actor = self.actor().ok();
         let Some((id, working)) = actor.and_then(|actor| Some((actor.id(), actor.begin_work()?))) else {
             return asked.reply.send(told(AskError::Overloaded));
         };
         let Asked { question, turn, events, reply } = asked;
         let work = carry_out(drive::Agent { host: self.clone(), id }, question, turn.asked, events);
-        let over = Over { host: self.clone(), is_in_order: false };
         working.deliver(Message::Begin(Begun::new(turn, reply, work), over));
     }
 
@@ -241,7 +242,7 @@ fn carried_out(
             None => None,
         };
         match outcome {
-            Some(Ok(())) => {}
+            Some(Ok(())) => working.turn(|| drop(work)),
             Some(Err(panic)) => {
                 let panic = panic_text(panic);
                 tracing::warn!(%panic, "an ask did not come to its end");

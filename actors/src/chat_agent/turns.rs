@@ -310,7 +310,7 @@ impl Turns {
         (request.tools, request.temperature) = (tools, temperature);
     }
 
-    /// A turn broke after this text had come, which somebody has read.
+    /// A turn broke after this text had come, all of which was sent to its reader, or was about to be.
     pub(super) fn came(&mut self, text: String) {
         if !text.is_empty() {
             self.text = text;

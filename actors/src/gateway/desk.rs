@@ -171,13 +171,13 @@ impl Desk {
     /// Attempts are over, one after the other, and a leaf has its turn.
     pub(super) fn over(self: &Arc<Self>, over: impl Iterator<Item = (Place, After)>, here: Here<'_, '_>) {
         let (now, rules) = (Instant::now(), self.rules());
+        // Not under the lock, which a place takes that is dropped.
+        let over: Vec<_> = over.filter_map(|(place, after)| Some((place.over()?, after))).collect();
         self.decide(now, Some(here), |state, steps| {
-            for (place, after) in over {
+            for (ticket, after) in over {
                 // In the place of the one before, if there was one: how many are in flight says whether the limit is used.
                 state.start(now, &rules, steps);
-                if let Some(ticket) = place.over() {
-                    state.over(ticket, after, now, &rules, steps);
-                }
+                state.over(ticket, after, now, &rules, steps);
             }
         });
     }

@@ -120,13 +120,14 @@ impl Lane {
     /// Gives back all that was taken: nothing was made.
     pub(super) fn take_back(&mut self, reserved: u64) {
         self.leave(reserved, Some(0));
+        self.pace.takes_back();
         if let Some(requests) = &mut self.requests {
             requests.settle(1, 0);
         }
     }
 
     /// How an attempt ended that has given its place back, after it had it for so long. `how` is `None` when that says nothing: it was
-    /// not made, its caller left, or its adapter panicked. `is_silent` is one that had nothing of an answer when its own time was over.
+    /// not made, or its caller left. `is_silent` is one that had nothing of an answer when its own time was over.
     pub(super) fn ended(
         &mut self,
         entry: Entry,
@@ -135,7 +136,7 @@ impl Lane {
         now: Instant,
     ) {
         if how.is_some_and(|how| how.is_err_and(is_about_a_rate)) {
-            self.pace.refused(now);
+            self.pace.refused(now.checked_sub(held).unwrap_or(now), now);
         }
         let was = self.breaker.state(now);
         let outcome = match how {
@@ -209,7 +210,7 @@ impl Lane {
     pub(super) fn refusal(&self, retry_after: Duration, deadline: Instant, now: Instant) -> ModelError {
         match (&self.last_failure, &self.asked_by) {
             // Not what keeps it for longer, such as a pause.
-            (Some(last), _) if self.is_broken(now) && self.broken_for(now) >= retry_after => {
+            (Some(last), _) if self.is_broken(now) && self.broken_for(now).max(self.pace.wait(now)) >= retry_after => {
                 ModelError::BreakerOpen { retry_after, last: last.clone().into() }
             }
             // Nor is it a full line when the pause alone is too long.
@@ -285,7 +286,7 @@ fn ceiling(limits: &ModelLimits, in_all: usize) -> usize {
     limits.max_in_flight.unwrap_or(in_all)
 }
 
-fn is_about_a_rate(error: &ModelError) -> bool {
+pub(super) fn is_about_a_rate(error: &ModelError) -> bool {
     matches!(error, ModelError::RateLimited { limited, .. } if limited.is_rate())
 }
 

@@ -110,10 +110,13 @@ impl Agent for Leaf {
             LeafMessage::Over(place, ended) => {
                 let is_first = self.ends.is_empty();
                 self.ends.add(&self.desk, place, ended);
-                match (is_last || self.ends.is_full(), is_first.then(|| here.turn.working())) {
-                    (false, None) => {}
-                    (false, Some(Some(working))) => working.deliver(LeafMessage::Tell),
-                    (true, _) | (_, Some(None)) => self.ends.tell(&self.desk, here),
+                if is_last || self.ends.is_full() {
+                    self.ends.tell(&self.desk, here);
+                } else if is_first {
+                    match here.turn.working() {
+                        Some(working) => working.deliver(LeafMessage::Tell),
+                        None => self.ends.tell(&self.desk, here),
+                    }
                 }
             }
             // They were told above, as before any other message.

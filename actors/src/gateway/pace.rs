@@ -2,9 +2,10 @@
 //!
 //! A 429 about a rate says how long to wait, and not how many may come then: let in together, all but the first would be refused again, and
 //! each would have used up an attempt. So calls start one after the other from then on, a quarter of a second apart at first. Each start
-//! that no refusal follows makes the next a tenth sooner; after a second refusal the rate grows by a sixth in a second. A further
-//! refusal makes it seven tenths of what it was, and half if it comes soon. A minute without one lifts it. Additive in time and
-//! multiplicative as the adaptive mode of retries in the AWS SDKs (2020), whose factor this is.
+//! that no refusal follows makes the next a tenth sooner; after a second refusal the rate grows by a sixth in a second, or with each start
+//! if that is longer. A further refusal makes it seven tenths of what it was, and half if it comes soon. A minute without one lifts it.
+//! What began before the first start after a refusal says nothing new when it is refused, too. After the adaptive mode of retries in the
+//! AWS SDKs (2020), whose factor this is.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use tokio::time::Instant;
 
 /// After one refusal, which may be about tokens or somebody else's calls, calls start so far apart.
 const FIRST: Duration = Duration::from_millis(250);
-/// Nobody is kept waiting for longer by a guess.
-const SLOWEST: Duration = Duration::from_secs(5);
+/// What is slower than this is no rate that calls can wait for.
+const SLOWEST: Duration = Duration::from_secs(30);
 /// What is faster than this is no rate.
 const FASTEST: Duration = Duration::from_millis(5);
 /// A refusal that comes after fewer starts comes soon.
@@ -31,10 +32,11 @@ pub(super) struct Pace {
     /// The last start, and the next one.
     last: Option<Instant>,
     next: Option<Instant>,
+    /// The last refusal, or the first start after it.
     refused_at: Option<Instant>,
     /// Nobody has started since the last refusal.
     is_new: bool,
-    /// Starts since the first one after it.
+    /// Starts since then, the first one among them.
     starts: u32,
 }
 
@@ -52,7 +54,8 @@ impl Pace {
         self.between = if self.is_new {
             self.is_sure = self.between.is_some();
             let slower = if self.starts < SOON { 2.0 } else { 1.0 / 0.7 };
-            (self.is_new, self.starts) = (false, 0);
+            // The pause may have been longer than what is remembered.
+            (self.is_new, self.starts, self.refused_at) = (false, 0, Some(now));
             Some(self.between.map_or(FIRST, |before| before.mul_f64(slower).min(SLOWEST)))
         } else {
             let passed = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
@@ -66,9 +69,16 @@ impl Pace {
         (self.last, self.next) = (Some(now), self.between.map(|between| now + between));
     }
 
-    /// A call was refused for a rate.
-    pub(super) fn refused(&mut self, now: Instant) {
-        (self.refused_at, self.is_new) = (Some(now), true);
+    /// A call was refused for a rate, which began then.
+    pub(super) fn refused(&mut self, began: Instant, now: Instant) {
+        if self.is_new || self.refused_at.is_none_or(|first| began >= first) {
+            (self.refused_at, self.is_new) = (Some(now), true);
+        }
+    }
+
+    /// The last start was none: nobody waits for it.
+    pub(super) fn takes_back(&mut self) {
+        self.next = None;
     }
 }
 
@@ -107,7 +117,7 @@ mod tests {
             if provider.accepts(now) {
                 done += 1;
             } else {
-                pace.refused(now);
+                pace.refused(now, now);
                 (refused, now) = (refused + 1, now + SECOND);
             }
         }
@@ -135,12 +145,18 @@ mod tests {
             pace.wait(now + second * SECOND)
         };
         assert!((0..100).all(|_| starts(0).is_zero()));
-        pace.refused(now);
+        pace.refused(now, now);
         let mut starts = |second: u32| {
             pace.starts(now + second * SECOND);
             pace.wait(now + second * SECOND)
         };
-        assert_eq!([starts(1), starts(2)], [FIRST, FIRST.mul_f64(0.9)]);
-        assert_eq!(starts(61), Duration::ZERO);
+        assert_eq!([starts(90), starts(91)], [FIRST, FIRST.mul_f64(0.9)], "however long the pause was");
+        pace.refused(now + 89 * SECOND, now + 92 * SECOND);
+        let mut starts = |second: u32| {
+            pace.starts(now + second * SECOND);
+            pace.wait(now + second * SECOND)
+        };
+        assert_eq!(starts(93), FIRST.mul_f64(0.9 * 0.9), "that one began before the pause was over");
+        assert_eq!(starts(151), Duration::ZERO);
     }
 }

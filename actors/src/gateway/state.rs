@@ -13,7 +13,7 @@ use super::attempt::Attempt;
 use super::breaker::BreakerState;
 use super::call::Call;
 use super::call_news::{CallNews, OnNews};
-use super::lane::{Lane, was_one_too_many};
+use super::lane::{Lane, is_about_a_rate, was_one_too_many};
 use super::limits::{GatewayLimits, ModelLimits};
 use super::notes::Note;
 use super::notices::{LastTold, Notices};
@@ -278,6 +278,8 @@ impl State {
             return None;
         }
         let left = call.until.saturating_duration_since(now);
+        // After a refusal for a rate calls start one after the other, and who was refused is the first: there is nothing to spread.
+        let chance = if is_about_a_rate(error) { 0.0 } else { chance };
         let wait = self.limits.retry.next(error, made, chance, left).filter(|_| self.is_open())?;
         // Nor is there a wait behind a pause that is longer than its time.
         if has_others && self.admission.lane(lane).wait(0, now).max(wait) >= left {

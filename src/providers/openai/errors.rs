@@ -30,7 +30,9 @@ impl Said {
             Some(Value::Number(code)) => code.to_string(),
             _ => String::new(),
         };
-        Self { message: short(&message), code: code("code"), kind: code("type") }
+        // That it is an error says nothing more of it.
+        let kind = Some(code("type")).filter(|kind| kind != "error").unwrap_or_default();
+        Self { message: short(&message), code: code("code"), kind }
     }
 
     fn of_body(body: &[u8]) -> Self {
