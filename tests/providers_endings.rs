@@ -7,7 +7,6 @@ use std::time::Duration;
 use callboard::actors::chat::{Finish, TokenUsage};
 use callboard::actors::error::{Limited, ModelError};
 use contract_support::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const BOTH: [bool; 2] = [false, true];
 
@@ -79,38 +78,9 @@ async fn a_status_is_known_although_its_words_do_not_end() {
 }
 
 #[tokio::test]
-async fn a_stream_that_says_with_every_piece_why_it_ends_is_read_to_its_end() {
-    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}/v1", server.local_addr().unwrap());
-    let serves = tokio::spawn(async move {
-        let (mut client, _) = server.accept().await.unwrap();
-        let mut asked = [0; 4096];
-        assert!(client.read(&mut asked).await.unwrap() > 0);
-        client
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        let deltas = [
-            r#"{"reasoning_content":"hm"}"#,
-            r#"{"reasoning_content":"so"}"#,
-            r#"{"content":"All of "}"#,
-            r#"{"content":"it."}"#,
-        ];
-        for delta in deltas {
-            let event =
-                format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":\"stop\"}}]}}\n\n");
-            client.write_all(event.as_bytes()).await.unwrap();
-            // Longer than the end of a reply is waited for.
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
-        }
-        client.write_all(b"data: [DONE]\n\n").await.unwrap();
-    });
-    let provider = PROVIDERS.iter().find(|provider| provider.name == "openai").expect("it is there");
-    let runtime = callboard::prelude::Runtime::start(callboard::prelude::RuntimeConfig::default()).unwrap();
-    let gateway =
-        callboard::actors::gateway::Gateway::start(&runtime, vec![provider.served(&base)], Default::default()).unwrap();
-    let (call, mut pieces) = gateway.call(&provider.served(&base).name, question()).streamed();
-    let (answer, ()) = tokio::join!(call.send(), async { while pieces.next().await.is_some() {} });
-    assert_eq!(answer.map(|completed| completed.reply.text), Ok("All of it.".to_owned()));
-    serves.await.unwrap();
+async fn a_reply_whose_last_piece_says_why_it_ends_is_complete_before_its_time_is_over() {
+    let event = r#"{"choices":[{"index":0,"delta":{"content":"All of it."},"finish_reason":"stop"}]}"#;
+    let sent = Sent::stream(format!("data: {event}\n\n")).stays_open();
+    let seen = call(provider("openai"), vec![sent], How { within: WITHIN[0], ..How::once(true) }).await;
+    assert_eq!(seen.answer.map(|completed| completed.reply.text), Ok("All of it.".to_owned()));
 }

@@ -262,7 +262,11 @@ fn what_model_calls_are_like_is_published_for_each_model() {
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let gateway = scripted(&runtime);
     let call = |model, word| gateway.call(model, request(word));
+    let total = Budget::new(BudgetLimits { tokens: Some(1_000), micros: Some(2_000) });
+    let part = total.split(BudgetLimits { tokens: Some(300), micros: Some(400) }).unwrap();
     let (info, held) = here.block_on(async {
+        let paid = call(THREE, "priced").budget(&part).send().await.unwrap();
+        assert_eq!(paid.reply.usage, Some(USED));
         for _ in 0..3 {
             // Twice after a retry, then at once, because the breaker is open.
             call(TWO, "fail").or(ONE).send().await.unwrap();
@@ -287,14 +291,6 @@ fn what_model_calls_are_like_is_published_for_each_model() {
         call(ONE, "x").send().await.unwrap_err();
         (gateway.info().await.unwrap(), held)
     });
-    let total = Budget::new(BudgetLimits { tokens: Some(1_000), micros: Some(2_000) });
-    let part = total.split(BudgetLimits { tokens: Some(300), micros: Some(400) }).unwrap();
-    let paid = here.block_on(async {
-        // After a 429 about a rate the next call starts a little later, and there is no room to wait.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        call(THREE, "priced").budget(&part).send().await.unwrap()
-    });
-    assert_eq!(paid.reply.usage, Some(USED));
     let info = GatewayInfo { models: here.block_on(gateway.info()).unwrap().models, ..info };
     let metrics = GatewayMetrics::new(gateway.clone()).budget("all", &total).budget("part", &part);
     metrics::with_local_recorder(&recorder, || here.block_on(metrics.publish())).unwrap();

@@ -33,10 +33,30 @@ pub(super) struct Clocks {
 impl Clocks {
     /// Until when it is waited for what may be missing: before its caller gives up, to whom nothing can be given then.
     pub(super) fn briefly(&self) -> Instant {
+        self.at_most(PATIENCE)
+    }
+
+    fn at_most(&self, time: Duration) -> Instant {
         let now = Instant::now();
         // A reply that somebody reads may go on for longer than its model's share of the time.
-        let left = self.end.filter(|end| *end > now).map_or(PATIENCE, |end| (end - now) / 2);
-        now + PATIENCE.min(left)
+        let left = self.end.filter(|end| *end > now).map_or(time, |end| (end - now) / 2);
+        now + time.min(left)
+    }
+}
+
+/// Whether a reply has ended, as far as its events say. Some servers say with every piece why it ends: it does with the first one that
+/// brings nothing more of it. Pure.
+#[derive(Default)]
+struct Ending {
+    has_said: bool,
+    is_settled: bool,
+}
+
+impl Ending {
+    /// An event was read, with something of the reply in it or not; whether one has said why the reply ends.
+    fn saw(&mut self, has_more: bool, is_finished: bool) {
+        self.has_said |= has_more;
+        self.is_settled = is_finished && self.has_said && !has_more;
     }
 }
 
@@ -51,8 +71,7 @@ pub(super) async fn streamed<G: Growing>(
 ) -> Result<ChatReply, ModelError> {
     let url = response.url().clone();
     let (mut events, mut growing, mut bytes) = (Events::default(), G::default(), 0);
-    // Some servers say with every piece why the reply ends: it does with the first one that brings nothing more of it.
-    let (mut has_said, mut is_settled) = (false, false);
+    let mut ending = Ending::default();
     let mut shown = Shown { sieve, chunks };
     let broken = |growing: &G, message: String| ModelError::Broken { received: growing.received(), message };
     let mut deadline = first;
@@ -67,7 +86,7 @@ pub(super) async fn streamed<G: Growing>(
         };
         let Some(piece) = piece else { break };
         bytes += piece.len();
-        let was_settled = is_settled;
+        let was_settled = ending.is_settled;
         let found = match bytes {
             ..=LONGEST => events.take(&piece).map_err(|TooLong| longer("an event of it", sse::LONGEST)),
             _ => Err(longer("it", LONGEST)),
@@ -79,11 +98,8 @@ pub(super) async fn streamed<G: Growing>(
         };
         for event in found {
             match shown.take(&mut growing, &event).await {
-                Ok(has_more) => {
-                    has_said |= has_more;
-                    is_settled = growing.is_finished() && has_said && !has_more;
-                }
-                Err(_) if is_settled => {}
+                Ok(has_more) => ending.saw(has_more, growing.is_finished()),
+                Err(_) if ending.is_settled => {}
                 Err(error) => return Err(error),
             }
             if growing.is_over() {
@@ -93,11 +109,13 @@ pub(super) async fn streamed<G: Growing>(
                 return Ok(reply);
             }
         }
-        if is_settled {
-            deadline = if was_settled { deadline } else { clocks.briefly() };
-        } else if growing.has_begun() {
-            deadline = Instant::now() + clocks.between;
-        }
+        deadline = match (growing.is_finished(), ending.is_settled) {
+            (_, true) if was_settled => deadline,
+            (_, true) => clocks.briefly(),
+            (true, false) => clocks.at_most(clocks.between),
+            (false, false) if growing.has_begun() => Instant::now() + clocks.between,
+            (false, false) => deadline,
+        };
     }
     if let Some(event) = events.rest() {
         match shown.take(&mut growing, &event).await {
@@ -157,6 +175,29 @@ impl Shown<'_> {
     async fn end(self) {
         for chunk in self.sieve.rest() {
             let _nobody_reads = self.chunks.send(chunk).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_has_ended_with_the_first_event_behind_its_end_that_brings_nothing() {
+        // Whether each event has something of the reply, and has said or says why it ends.
+        let table: [(&[(bool, bool)], bool); 6] = [
+            (&[(true, false), (false, true)], true),
+            (&[(true, true)], false),
+            (&[(true, true), (true, true), (false, true)], true),
+            (&[(false, true), (false, true)], false),
+            (&[(false, true), (true, true), (false, true)], true),
+            (&[(true, false), (false, true), (true, true)], false),
+        ];
+        for (events, has_ended) in table {
+            let mut ending = Ending::default();
+            events.iter().for_each(|(has_more, is_finished)| ending.saw(*has_more, *is_finished));
+            assert_eq!(ending.is_settled, has_ended, "{events:?}");
         }
     }
 }
