@@ -110,7 +110,7 @@ pub(crate) const NO_PRICE: &str = "nobody knows what";
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The gateway's queue is full, or the call cannot make its deadline behind those that wait, or for a rate that is configured.
+    /// The gateway's queue is full, or the call cannot make its deadline behind those that wait, or for a rate, one that is configured or one that was found.
     #[error("there is no room for another model call in time: too many wait, or a rate is used up")]
     Overloaded {
         /// How long to wait before the next try: a second, until the gateway knows better.
