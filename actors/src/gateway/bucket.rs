@@ -72,11 +72,19 @@ impl Bucket {
     /// How long it takes until `amount` is there, if nobody takes anything meanwhile.
     pub(super) fn wait(&mut self, amount: u64, now: Instant) -> Duration {
         self.refill(now);
-        let missing = self.needed(amount) - self.credit;
-        if missing <= 0 {
-            return Duration::ZERO;
-        }
-        let nanos = missing.unsigned_abs().div_ceil(u128::from(self.per_minute));
+        self.time_to_flow(self.needed(amount) - self.credit)
+    }
+
+    /// How long it takes until so many have been taken one by one, the next of them first. Unlike [`wait`](Self::wait) it knows no bucket
+    /// that is full.
+    pub(super) fn time_of(&mut self, ones: usize, now: Instant) -> Duration {
+        self.refill(now);
+        let missing = i128::try_from(ones).unwrap_or(i128::MAX).saturating_mul(MINUTE).saturating_sub(self.credit);
+        self.time_to_flow(missing)
+    }
+
+    fn time_to_flow(&self, missing: i128) -> Duration {
+        let nanos = missing.max(0).unsigned_abs().div_ceil(u128::from(self.per_minute));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 

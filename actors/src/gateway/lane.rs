@@ -93,6 +93,11 @@ impl Lane {
         pause.max(requests).max(of_tokens).max(self.breaker.wait(now)).max(self.pace.wait(now))
     }
 
+    /// How long so many calls take to start at the rate that is configured, however fast they are; zero where there is none.
+    pub(super) fn time_to_start(&mut self, calls: usize, now: Instant) -> Duration {
+        self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.time_of(calls, now))
+    }
+
     /// Takes a place and reserves, if all of it is there.
     pub(super) fn enter(&mut self, tokens: u64, now: Instant) -> Option<Entry> {
         if !self.has_place() || !self.wait(tokens, now).is_zero() {

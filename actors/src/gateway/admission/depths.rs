@@ -1,7 +1,8 @@
 //! How many calls would be served if each flow had so many turns? Without asking each flow.
 //!
 //! The sum of min(length, turns) over all flows, from a histogram of the lengths with one rung for each power of two. It is
-//! exact but for the flows on the rung of `turns` itself; there it is too large, by less than a factor of two.
+//! exact but for the flows on the rung of `turns` itself; there it is too large, by less than a quarter (the most is
+//! half of what the root of two is above one, when the shortest and the longest of a rung stand beside each other).
 
 /// The lengths of all flows, by magnitude.
 #[derive(Debug, Clone, Default)]
@@ -59,9 +60,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever becomes of the flows: never less than is right, and less than twice as much.
+        /// Whatever becomes of the flows: never less than is right, and less than a quarter more.
         #[test]
-        fn the_sum_is_an_upper_bound_within_a_factor_of_two(
+        fn the_sum_is_an_upper_bound_within_a_quarter(
             moves in proptest::collection::vec((0..8usize, 0..40usize), 1..60),
             own in 0..8usize,
             turns in 0..50usize,
@@ -74,7 +75,7 @@ mod tests {
             let others = lengths.iter().enumerate().filter(|(flow, _)| *flow != own);
             let exact: usize = others.map(|(_, length)| turns.min(*length)).sum();
             let sum = depths.served_beside(lengths[own], turns);
-            prop_assert!(exact <= sum && sum <= 2 * exact, "{sum} for {exact}");
+            prop_assert!(exact <= sum && 4 * sum <= 5 * exact, "{sum} for {exact}");
         }
     }
 

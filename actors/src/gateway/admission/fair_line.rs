@@ -96,8 +96,8 @@ impl FairLine {
         self.users.take(id, Some(turn), |user| user.runs.take(run, Some(turn), first)).flatten().flatten()
     }
 
-    /// How many are served before a call that would line up now, at most, if nobody else comes. Too large by a factor of
-    /// four at most, and by one call of each flow: see `depths.rs`.
+    /// How many are served before a call that would line up now, at most, if nobody else comes. Too large by a half
+    /// at most, a quarter for the runs and a quarter for the users, and by one call of each flow: see `depths.rs`.
     pub(super) fn before(&self, flow: Flow) -> usize {
         let user = self.users.get(flow.user);
         let own = user.and_then(|user| user.runs.get(flow.run));

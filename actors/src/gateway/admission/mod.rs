@@ -11,13 +11,14 @@
 //! models has two shares of the places that all models have in common, as each model is a line of its own.
 //!
 //! A call is refused when it arrives if the calls before it, in this order, need longer than its deadline leaves: their
-//! number times the time for which calls of the model held their places lately (`holds.rs`), through the model's places.
+//! number times the time for which calls of the model held their places lately (`holds.rs`), through the model's places;
+//! or, where a rate of calls is configured, the time in which it lets so many start.
 //! That number is an upper bound: where runs or users have about as many calls as the caller's own, and not all just as many,
-//! it is up to four times too large, and by one call of each (`fair_line.rs`). So some of those who are refused there could have
+//! it is up to a half too large, and by one call of each (`fair_line.rs`). So some of those who are refused there could have
 //! made it.
 //! What runs already is not counted, nor is what may yet come. So a call with nobody before it is never refused, nor one
-//! of a model of which nothing runs or no call was ever over: however wrong the time may be, calls are let in, and put it
-//! right.
+//! of a model without a rate of which nothing runs or no call was ever over: however wrong the time may be, calls are let in,
+//! and put it right. A rate of tokens is not counted, as calls give back what they do not use of them.
 
 mod claim;
 mod depths;
@@ -160,7 +161,7 @@ impl<C> Admission<C> {
     }
 
     /// Why a call that would have to wait may not: after how long it may be different.
-    fn refusal(&self, claim: &Claim, now: Instant, wait: Duration) -> Option<Duration> {
+    fn refusal(&mut self, claim: &Claim, now: Instant, wait: Duration) -> Option<Duration> {
         let lane = &self.lanes[claim.lane];
         let is_next = self.in_flight < self.max_in_flight && lane.has_place() && self.lines[claim.lane].is_empty();
         if is_next && wait.is_zero() && self.has_room() {
@@ -169,13 +170,12 @@ impl<C> Admission<C> {
         if self.waiting.len() >= self.max_waiting {
             return Some(wait.max(RETRY_AFTER));
         }
-        if lane.in_flight() == 0 {
-            return None;
-        }
         let before = self.lines[claim.lane].before(claim.flow);
         let places = lane.max_in_flight().min(self.max_in_flight);
+        let of_places = self.holds[claim.lane].time_of(before, places).filter(|_| lane.in_flight() > 0);
+        let of_rate = self.lanes[claim.lane].time_to_start(before.saturating_add(1), now);
         let left = claim.deadline.saturating_duration_since(now);
-        let missing = self.holds[claim.lane].time_of(before, places)?.checked_sub(left)?;
+        let missing = of_places.unwrap_or_default().max(of_rate).checked_sub(left)?;
         (!missing.is_zero()).then(|| missing.max(wait))
     }
 

@@ -100,6 +100,24 @@ fn who_cannot_start_in_time_or_finds_the_line_full_is_refused() {
 }
 
 #[test]
+fn a_line_that_a_rate_makes_too_long_is_not_joined() {
+    let now = Instant::now();
+    let second = |seconds| now + Duration::from_secs(seconds);
+    let mut admission = admission(50, 50, &[limits(50, Some(6))], now);
+    for name in 'a'..='f' {
+        assert!(start(&mut admission, name, claim(0, second(60)), now).is_some(), "a minute's worth");
+    }
+    // One in ten seconds, whether any was ever over and whether places are free or not.
+    for (name, patience) in [('g', 10), ('h', 20), ('i', 60)] {
+        assert_eq!(admission.arrive(name, claim(0, second(patience)), now, nobody_left), Verdict::Wait);
+    }
+    let late = admission.arrive('j', claim(0, second(39)), now, nobody_left);
+    assert_eq!(late, Verdict::Refuse('j', Duration::from_secs(10)), "a second is missing, and its rate has nothing for ten");
+    let urgent = Claim { flow: Flow { user: 1, ..Flow::default() }, ..claim(0, second(20)) };
+    assert_eq!(admission.arrive('k', urgent, now, nobody_left), Verdict::Wait, "another user is next but one");
+}
+
+#[test]
 fn what_nobody_waits_for_makes_room_and_is_passed_over() {
     let now = Instant::now();
     let soon = now + Duration::from_secs(10);
