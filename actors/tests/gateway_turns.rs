@@ -216,6 +216,30 @@ fn what_may_mean_one_too_many_lowers_the_limit_and_other_failures_do_not() {
 }
 
 #[test]
+fn a_call_that_was_refused_for_a_rate_has_its_turn_again() {
+    simulated(1, |runtime| async move {
+        let (provider, gateway) = one_place(&runtime, MOMENT);
+        provider.fails(ModelError::RateLimited {
+            limited: Limited::Rate,
+            retry_after: Some(SECOND),
+            message: "too many".to_owned(),
+        });
+        let mut calls = send(&gateway, 1, "refused", |call| call.run("refused"));
+        while provider.attempts() == 0 {
+            tokio::time::sleep(MOMENT).await;
+        }
+        provider.fails(None);
+        for run in 0..20 {
+            calls.extend(send(&gateway, 1, "other", |call| call.run(&run.to_string())));
+        }
+        assert!(join_all(calls).await.iter().all(Result::is_ok));
+        let asked = provider.asked(1);
+        let again = asked.iter().position(|text| text == "refused").unwrap();
+        assert!(again < 5, "within half a second after the pause, and not behind twenty runs: {asked:?}");
+    });
+}
+
+#[test]
 fn ends_that_come_together_are_told_whatever_else_is_in_the_mailbox() {
     for seed in 0..64 {
         simulated(seed, move |runtime| async move {

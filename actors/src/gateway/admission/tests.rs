@@ -112,7 +112,11 @@ fn a_line_that_a_rate_makes_too_long_is_not_joined() {
         assert_eq!(admission.arrive(name, claim(0, second(patience)), now, nobody_left), Verdict::Wait);
     }
     let late = admission.arrive('j', claim(0, second(39)), now, nobody_left);
-    assert_eq!(late, Verdict::Refuse('j', Duration::from_secs(10)), "a second is missing, and its rate has nothing for ten");
+    assert_eq!(
+        late,
+        Verdict::Refuse('j', Duration::from_secs(10)),
+        "a second is missing, and its rate has nothing for ten"
+    );
     let urgent = Claim { flow: Flow { user: 1, ..Flow::default() }, ..claim(0, second(20)) };
     assert_eq!(admission.arrive('k', urgent, now, nobody_left), Verdict::Wait, "another user is next but one");
 }
