@@ -44,6 +44,16 @@ pub(super) struct Outcome {
     pub(super) to_others: Option<String>,
 }
 
+/// A call that was made in this ask.
+#[derive(Debug)]
+struct Made {
+    name: String,
+    arguments: String,
+    /// Whether they are written as those of any call that is the same to its tool. The first call of a tool is compared with none.
+    is_comparable: bool,
+    times: u32,
+}
+
 /// An ask under way.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -62,7 +72,7 @@ pub(super) struct Turns {
     /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
     /// How often each call was made: a tool with its arguments. Most asks make few, for which a map takes ten times as much memory.
-    made: Vec<(String, String, u32)>,
+    made: Vec<Made>,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,
     /// What of the turns from the question on is kept otherwise than it was said: not at all, such as the answers that were not and the
@@ -403,21 +413,29 @@ impl Turns {
             return Some((AskLimit::ToolCalls, None));
         }
         for call in calls {
-            let arguments = sameness(&call.arguments);
-            let same = self.made.iter_mut().find(|(name, of, _)| *name == call.name && *of == arguments);
-            let times = same.map_or(1, |(.., times)| {
-                *times += 1;
-                *times
-            });
-            if times == 1 {
-                self.made.reserve_exact(1);
-                self.made.push((call.name.clone(), arguments, 1));
-            }
-            if times > self.limits.repeats {
+            if self.make(call) > self.limits.repeats {
                 return Some((AskLimit::Repeats, Some(&call.name)));
             }
         }
         None
+    }
+
+    /// How often this call was made, with this time.
+    fn make(&mut self, call: &ToolCall) -> u32 {
+        let is_another = self.made.iter().any(|made| made.name == call.name);
+        let arguments = if is_another { sameness(&call.arguments) } else { call.arguments.clone() };
+        for made in self.made.iter_mut().filter(|made| made.name == call.name) {
+            if !std::mem::replace(&mut made.is_comparable, true) {
+                made.arguments = sameness(&made.arguments);
+            }
+            if made.arguments == arguments {
+                made.times += 1;
+                return made.times;
+            }
+        }
+        self.made.reserve_exact(1);
+        self.made.push(Made { name: call.name.clone(), arguments, is_comparable: is_another, times: 1 });
+        1
     }
 
     /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again, which are
