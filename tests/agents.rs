@@ -109,7 +109,7 @@ fn a_tool_says_of_itself_what_its_function_says() {
         "additionalProperties": false,
         "required": ["city"],
     });
-    assert_eq!(parameters, &expected);
+    assert_eq!(**parameters, expected);
     assert!(Arc::ptr_eq(&temperature.spec(), &temperature.spec()), "made once");
     let expected = ToolPolicy {
         timeout: Duration::from_millis(500),

@@ -46,7 +46,7 @@ fn seen(fault: ChaosFault) -> [(Result<ChatReply, ModelError>, usize, Duration);
     simulated_with(1, once(model), |runtime| async move {
         let gateway = runtime.gateway().unwrap();
         let parameters = json!({"type": "object"});
-        let tool = ToolSpec { name: "add".to_owned(), description: "Adds.".to_owned(), parameters };
+        let tool = ToolSpec { name: "add".to_owned(), description: "Adds.".to_owned(), parameters: parameters.into() };
         let mut request = ChatRequest::new(vec![Turn::user("Rain?")], 100);
         request.tools.push(tool.into());
         let began = Instant::now();

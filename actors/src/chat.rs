@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::error::ModelError;
+use crate::schema::Schema;
 
 /// Who speaks in a [`Turn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub struct ToolSpec {
     /// What it does, for the model.
     pub description: String,
     /// A JSON schema of its arguments.
-    pub parameters: Value,
+    pub parameters: Schema,
 }
 
 /// Whether the model calls a tool.
@@ -112,7 +112,7 @@ pub enum ReplyForm {
         /// The schema's name: letters, digits, `_` and `-`, at most 64.
         name: String,
         /// A JSON schema.
-        schema: Value,
+        schema: Schema,
     },
 }
 
@@ -190,32 +190,15 @@ impl ChatRequest {
             (turn.text.len() + calls + turn.answers.as_ref().map_or(0, String::len)) as u64 + FRAME
         };
         let of_tool = |tool: &Arc<ToolSpec>| {
-            (tool.name.len() + tool.description.len()) as u64 + length(&tool.parameters) + WRAPPING
+            (tool.name.len() + tool.description.len() + tool.parameters.text().len()) as u64 + WRAPPING
         };
         let form = match &self.form {
             ReplyForm::Text => 0,
-            ReplyForm::Json { name, schema } => name.len() as u64 + length(schema) + WRAPPING,
+            ReplyForm::Json { name, schema } => (name.len() + schema.text().len()) as u64 + WRAPPING,
         };
         let input = self.turns.iter().map(of_turn).sum::<u64>() + self.tools.iter().map(of_tool).sum::<u64>() + form;
         TokenUsage { input, output: u64::from(self.max_output_tokens) }
     }
-}
-
-/// How long a JSON value is when it is written, in bytes.
-fn length(value: &Value) -> u64 {
-    struct Counter(u64);
-    impl std::io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).expect("a JSON value has strings for keys, and counting does not fail");
-    counter.0
 }
 
 /// What a call used, as the provider counts it.
@@ -342,8 +325,8 @@ mod tests {
         let mut more = plain.clone();
         more.turns.push(Turn::tool("id", "12"));
         let (name, description) = ("add".to_owned(), "Adds".to_owned());
-        more.tools.push(Arc::new(ToolSpec { name, description, parameters: Value::Null }));
-        more.form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null };
+        more.tools.push(Arc::new(ToolSpec { name, description, parameters: serde_json::Value::Null.into() }));
+        more.form = ReplyForm::Json { name: "sum".to_owned(), schema: serde_json::Value::Null.into() };
         assert_eq!(more.most_tokens().input, (4 + 4 + 11 + 7) + 2 * FRAME + 2 * WRAPPING);
     }
 

@@ -2,12 +2,16 @@
 //! is not recursive.
 
 use std::cmp::Reverse;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
 
 /// So many mistakes are told at once, and so many variants of which none fits.
@@ -47,6 +51,62 @@ impl SchemaError {
 }
 
 crate::shown_to_people!(SchemaError);
+
+/// A JSON schema that does not change. Its text is written once, however many requests it goes with.
+#[derive(Clone)]
+pub struct Schema {
+    value: Value,
+    text: OnceLock<Box<RawValue>>,
+}
+
+impl Schema {
+    /// Its text, without white space.
+    pub fn text(&self) -> &str {
+        self.raw().get()
+    }
+
+    fn raw(&self) -> &RawValue {
+        self.text.get_or_init(|| to_raw_value(&self.value).expect("a JSON value has strings for keys"))
+    }
+}
+
+impl From<Value> for Schema {
+    fn from(value: Value) -> Self {
+        Self { value, text: OnceLock::new() }
+    }
+}
+
+impl Deref for Schema {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.raw().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Value::deserialize(from).map(Self::from)
+    }
+}
 
 /// A JSON schema, ready to check values. Making one takes some ten microseconds: keep it.
 #[derive(Debug)]
@@ -146,6 +206,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_schema_is_the_same_in_every_form() {
+        let value = serde_json::json!({ "type": "object", "required": ["b", "a"] });
+        let schema = Schema::from(value.clone());
+        assert_eq!((schema.text(), &schema["required"]), (&*value.to_string(), &value["required"]));
+        assert_eq!(serde_json::to_value(&schema).unwrap(), value);
+        let read: Schema = serde_json::from_str(&serde_json::to_string(&schema).unwrap()).unwrap();
+        assert_eq!(read, schema.clone());
+        assert_ne!(read, Schema::from(serde_json::json!({ "type": "object" })));
+    }
 
     #[test]
     fn a_mistake_says_the_field_the_rule_and_what_was_given() {

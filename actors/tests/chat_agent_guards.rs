@@ -341,7 +341,7 @@ struct Written(serde_json::Value);
 impl Tool for Written {
     fn spec(&self) -> Arc<ToolSpec> {
         let (name, description) = ("write".to_owned(), "For tests.".to_owned());
-        Arc::new(ToolSpec { name, description, parameters: self.0.clone() })
+        Arc::new(ToolSpec { name, description, parameters: self.0.clone().into() })
     }
 
     fn policy(&self) -> ToolPolicy {

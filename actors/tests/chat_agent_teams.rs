@@ -54,7 +54,7 @@ struct Later(Arc<OnceLock<ChatAgent>>);
 impl Tool for Later {
     fn spec(&self) -> Arc<ToolSpec> {
         let (name, description) = ("other".to_owned(), "The other one.".to_owned());
-        Arc::new(ToolSpec { name, description, parameters: json!({"type": "object"}) })
+        Arc::new(ToolSpec { name, description, parameters: json!({"type": "object"}).into() })
     }
 
     fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {

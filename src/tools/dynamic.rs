@@ -49,7 +49,7 @@ impl DynamicTool {
         let name = name.into();
         let arguments = Rules::of(&schema)
             .map_err(|error| StartError::Invalid(format!("the schema of the tool {name}: {}", error.problem())))?;
-        let spec = Arc::new(ToolSpec { name, description: description.into(), parameters: schema });
+        let spec = Arc::new(ToolSpec { name, description: description.into(), parameters: schema.into() });
         let does = Box::new(move |arguments, context| does(arguments, context).boxed());
         Ok(Self { spec, policy: ToolPolicy::default(), arguments, does })
     }

@@ -52,7 +52,7 @@ pub mod port {
 
     /// What the model is told of a tool with these arguments.
     pub fn spec_of<A: schemars::JsonSchema>(name: &str, description: &str) -> ToolSpec {
-        ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters: schema::of::<A>() }
+        ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters: schema::of::<A>().into() }
     }
 
     /// The rules of a tool's arguments, made at its first call; or why they cannot be.

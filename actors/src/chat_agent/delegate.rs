@@ -37,7 +37,7 @@ impl ChatAgent {
             "additionalProperties": false,
         });
         let description = or_else(description.into(), || format!("Asks the agent {}.", self.name()));
-        let spec = ToolSpec { name: tool_name(self.name()), description, parameters };
+        let spec = ToolSpec { name: tool_name(self.name()), description, parameters: parameters.into() };
         let policy = ToolPolicy { timeout: self.host.plan.limits.time, ..ToolPolicy::default() };
         AgentTool { agent: self.clone(), spec: Arc::new(spec), policy }
     }
@@ -109,7 +109,7 @@ impl Handoff {
         let name: String = name.chars().take(64).collect();
         let parameters = json!({ "type": "object", "properties": {}, "additionalProperties": false });
         let description = or_else(description, || format!("Hands the conversation over to {}.", agent.name()));
-        let spec = Arc::new(ToolSpec { name, description, parameters });
+        let spec = Arc::new(ToolSpec { name, description, parameters: parameters.into() });
         Self { spec, host: agent.host.clone() }
     }
 

@@ -200,7 +200,7 @@ mod tests {
 
     fn tool(name: &str) -> Arc<ToolSpec> {
         let (name, description) = (name.to_owned(), String::new());
-        Arc::new(ToolSpec { name, description, parameters: serde_json::Value::Null })
+        Arc::new(ToolSpec { name, description, parameters: serde_json::Value::Null.into() })
     }
 
     type Takes<'a> = Pin<Box<dyn Future<Output = Thread> + 'a>>;

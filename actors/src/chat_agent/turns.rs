@@ -94,9 +94,10 @@ impl Turns {
         let has_instructions = before.first().is_some_and(|turn| turn.role == Role::System);
         let (before, mut turns) = (before.len(), before);
         turns.push(Turn::user(question));
-        let wanted = form
-            .as_ref()
-            .map_or(ReplyForm::Text, |form| ReplyForm::Json { name: form.name.clone(), schema: form.schema.clone() });
+        let wanted = form.as_ref().map_or(ReplyForm::Text, |form| ReplyForm::Json {
+            name: form.name.clone(),
+            schema: form.schema.clone().into(),
+        });
         let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.longest_reply()) };
         let metrics = AskMetrics { cost_micros: Some(0), ..AskMetrics::default() };
         Self {
@@ -332,7 +333,8 @@ impl Turns {
         if matches!(error, ModelError::Rejected { status: 400 | 422, .. })
             && let ReplyForm::Json { schema, .. } = std::mem::take(&mut self.request().form)
         {
-            let told = format!("Answer with nothing but one JSON value that satisfies this JSON schema: {schema}");
+            let told =
+                format!("Answer with nothing but one JSON value that satisfies this JSON schema: {}", schema.text());
             let before = self.before;
             self.request().turns.insert(before, Turn::system(told));
             self.before += 1;

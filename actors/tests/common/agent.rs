@@ -103,7 +103,11 @@ pub(crate) struct FunctionTool {
 impl Tool for FunctionTool {
     fn spec(&self) -> Arc<ToolSpec> {
         let parameters = json!({"type": "object"});
-        Arc::new(ToolSpec { name: self.name.to_owned(), description: "For tests.".to_owned(), parameters })
+        Arc::new(ToolSpec {
+            name: self.name.to_owned(),
+            description: "For tests.".to_owned(),
+            parameters: parameters.into(),
+        })
     }
 
     fn policy(&self) -> ToolPolicy {

@@ -2,6 +2,7 @@
 //! said by the user.
 
 use callboard_actors::chat::{ChatRequest, ReplyForm, Role, ToolCall, ToolChoice, Turn};
+use callboard_actors::schema::Schema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ enum Block<'a> {
 struct Tool<'a> {
     name: &'a str,
     description: &'a str,
-    input_schema: &'a Value,
+    input_schema: &'a Schema,
 }
 
 /// The body of a request, as it is sent to a model that keeps to schemas by itself, or does not.
@@ -171,7 +172,7 @@ mod tests {
             1024,
         );
         let (name, description) = ("get_weather".to_owned(), "Get the current weather".to_owned());
-        request.tools = vec![Arc::new(ToolSpec { name, description, parameters: json!({"type": "object"}) })];
+        request.tools = vec![Arc::new(ToolSpec { name, description, parameters: json!({"type": "object"}).into() })];
         let expected = json!({
             "model": "m",
             "max_tokens": 1024,
@@ -192,7 +193,7 @@ mod tests {
             "tool_choice": { "type": "auto" },
         });
         assert_eq!(written(&request), expected);
-        request.form = ReplyForm::Json { name: "x".to_owned(), schema: json!({"type": "object"}) };
+        request.form = ReplyForm::Json { name: "x".to_owned(), schema: json!({"type": "object"}).into() };
         assert_eq!(
             (written(&request)["tools"][1]["name"].as_str(), &written(&request)["tool_choice"]["type"]),
             (Some(FORM), &json!("any"))
@@ -216,7 +217,7 @@ mod tests {
         let documented = include_str!("../../../tests/fixtures/documented/anthropic-output-config.json");
         let documented: Value = serde_json::from_str(documented).unwrap();
         let text = documented["messages"][0]["content"].as_str().unwrap();
-        let form = |schema| ReplyForm::Json { name: "enquiry".to_owned(), schema };
+        let form = |schema: Value| ReplyForm::Json { name: "enquiry".to_owned(), schema: schema.into() };
         let mut request = ChatRequest::new(vec![Turn::user(text)], 1024);
         request.form = form(callboard_actors::schema::of::<Enquiry>());
         let model = documented["model"].as_str().unwrap();
@@ -229,8 +230,11 @@ mod tests {
         assert_eq!(written(&request), expected);
 
         let parameters = json!({"type": "object"});
-        request.tools =
-            vec![Arc::new(ToolSpec { name: "look".to_owned(), description: "Looks.".to_owned(), parameters })];
+        request.tools = vec![Arc::new(ToolSpec {
+            name: "look".to_owned(),
+            description: "Looks.".to_owned(),
+            parameters: parameters.into(),
+        })];
         let with_a_tool = written(&request);
         assert_eq!(with_a_tool["output_config"], documented["output_config"]);
         assert_eq!((&with_a_tool["tool_choice"]["type"], with_a_tool["tools"][1].is_null()), (&json!("auto"), true));

@@ -39,7 +39,7 @@ impl Secrets {
             form: match form {
                 ReplyForm::Text => ReplyForm::Text,
                 ReplyForm::Json { name, schema } => {
-                    ReplyForm::Json { name: self.text(name), schema: self.value(schema) }
+                    ReplyForm::Json { name: self.text(name), schema: self.value(schema).into() }
                 }
             },
             temperature: *temperature,
@@ -63,7 +63,11 @@ impl Secrets {
 
     fn tool(&self, tool: &ToolSpec) -> ToolSpec {
         let ToolSpec { name, description, parameters } = tool;
-        ToolSpec { name: self.text(name), description: self.text(description), parameters: self.value(parameters) }
+        ToolSpec {
+            name: self.text(name),
+            description: self.text(description),
+            parameters: self.value(parameters).into(),
+        }
     }
 
     fn reply(&self, reply: ChatReply) -> ChatReply {

@@ -179,9 +179,13 @@ fn full_of_keys(key: &str) -> ChatRequest {
             Turn::tool(says("id"), says("tool")),
         ],
         max_output_tokens: 16,
-        tools: vec![Arc::new(ToolSpec { name: says("tool"), description: says("does"), parameters: schema.clone() })],
+        tools: vec![Arc::new(ToolSpec {
+            name: says("tool"),
+            description: says("does"),
+            parameters: schema.clone().into(),
+        })],
         tool_choice: ToolChoice::Named(says("tool")),
-        form: ReplyForm::Json { name: says("form"), schema },
+        form: ReplyForm::Json { name: says("form"), schema: schema.into() },
         temperature: Some(0.7),
     }
 }

@@ -130,10 +130,10 @@ mod tests {
             tools: vec![Arc::new(ToolSpec {
                 name: "add".to_owned(),
                 description: "Adds".to_owned(),
-                parameters: json!({"type": "object", "required": ["a", "b"]}),
+                parameters: json!({"type": "object", "required": ["a", "b"]}).into(),
             })],
             tool_choice: ToolChoice::Named("add".to_owned()),
-            form: ReplyForm::Json { name: "sum".to_owned(), schema: json!({"type": "object"}) },
+            form: ReplyForm::Json { name: "sum".to_owned(), schema: json!({"type": "object"}).into() },
             temperature: Some(0.5),
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         let Turn { role: _, text: _, tool_calls, answers: _ } = &turns[2];
         let ToolCall { id: _, name: _, arguments: _ } = &tool_calls[0];
         let ToolSpec { name: _, description: _, parameters: _ } = &*tools[0];
-        let form = |name: &str, schema| ReplyForm::Json { name: name.to_owned(), schema };
+        let form = |name: &str, schema: Value| ReplyForm::Json { name: name.to_owned(), schema: schema.into() };
         let mut keys = vec![
             key(|_| ()),
             Key::of("openai/large", &full()).unwrap(),
@@ -169,7 +169,8 @@ mod tests {
             key(|request| Arc::make_mut(&mut request.tools[0]).name.push('1')),
             key(|request| Arc::make_mut(&mut request.tools[0]).description.push('.')),
             key(|request| {
-                Arc::make_mut(&mut request.tools[0]).parameters = json!({"type": "object", "required": ["b", "a"]})
+                Arc::make_mut(&mut request.tools[0]).parameters =
+                    json!({"type": "object", "required": ["b", "a"]}).into()
             }),
             key(|request| request.tool_choice = ToolChoice::Auto),
             key(|request| request.tool_choice = ToolChoice::Never),

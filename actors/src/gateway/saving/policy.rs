@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn only_whole_and_good_replies_are_kept() {
         let text = ChatRequest::new(vec![Turn::user("?")], 9);
-        let form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null };
+        let form = ReplyForm::Json { name: "sum".to_owned(), schema: Value::Null.into() };
         let json = ChatRequest { form, ..text.clone() };
         let call = ToolCall { id: "1".to_owned(), name: "add".to_owned(), arguments: String::new() };
         let calls = |finish| ChatReply { tool_calls: vec![call.clone()], finish, ..ChatReply::default() };

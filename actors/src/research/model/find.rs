@@ -42,7 +42,7 @@ pub(crate) fn request(
     let part_of = if whole == task.question { String::new() } else { format!("It is a part of: {}\n", data(whole)) };
     let text = format!("Question: {}\n{part_of}\nPassages:\n{passages}", data(&task.question));
     let turns = vec![Turn::system(RESEARCHER), Turn::user(text)];
-    let form = ReplyForm::Json { name: "findings".to_owned(), schema: schema() };
+    let form = ReplyForm::Json { name: "findings".to_owned(), schema: schema().into() };
     Some(ChatRequest { form, ..ChatRequest::new(turns, output_tokens) })
 }
 

@@ -34,7 +34,7 @@ struct Tasks {
 /// "Plan this."
 pub(crate) fn request(question: &str, output_tokens: u32) -> ChatRequest {
     let turns = vec![Turn::system(PLANNER), Turn::user(question)];
-    let form = ReplyForm::Json { name: "plan".to_owned(), schema: texts("tasks", MAX_TASKS) };
+    let form = ReplyForm::Json { name: "plan".to_owned(), schema: texts("tasks", MAX_TASKS).into() };
     ChatRequest { form, ..ChatRequest::new(turns, output_tokens) }
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn request_more(question: &str, tasks: &[Task], findings: &[Findings]
         }
     }
     let turns = vec![Turn::system(REPLANNER), Turn::user(text)];
-    let form = ReplyForm::Json { name: "more".to_owned(), schema: texts("tasks", MAX_MORE) };
+    let form = ReplyForm::Json { name: "more".to_owned(), schema: texts("tasks", MAX_MORE).into() };
     ChatRequest { form, ..ChatRequest::new(turns, output_tokens) }
 }
 

@@ -100,9 +100,9 @@ mod tests {
         request.temperature = Some(0.5);
         let parameters = json!({ "type": "object" });
         let (name, description) = ("add".to_owned(), "Adds".to_owned());
-        request.tools = vec![Arc::new(ToolSpec { name, description, parameters })];
+        request.tools = vec![Arc::new(ToolSpec { name, description, parameters: parameters.into() })];
         request.tool_choice = ToolChoice::Named("add".to_owned());
-        request.form = ReplyForm::Json { name: "sum".to_owned(), schema: json!({ "type": "integer" }) };
+        request.form = ReplyForm::Json { name: "sum".to_owned(), schema: json!({ "type": "integer" }).into() };
         let called =
             |id: &str| json!({ "type": "function_call", "call_id": id, "name": "add", "arguments": "{\"a\":1}" });
         let expected = json!({

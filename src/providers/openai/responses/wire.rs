@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use callboard_actors::chat::TokenUsage;
+use callboard_actors::schema::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ pub(super) struct Tool<'a> {
     pub(super) r#type: &'static str,
     pub(super) name: &'a str,
     pub(super) description: &'a str,
-    pub(super) parameters: &'a Value,
+    pub(super) parameters: &'a Schema,
     /// Strict ones take a part of JSON Schema only, and are what a server assumes where nothing is said.
     pub(super) strict: bool,
 }
