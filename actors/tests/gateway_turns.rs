@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use callboard_actors::error::{Limited, ModelError};
 use callboard_actors::gateway::{
-    BreakerState, ChatCall, Completed, FIRST_IN_FLIGHT, Gateway, GatewayLimits, ModelLimits, Priority, RetryPolicy,
+    BreakerState, Budget, BudgetLimits, ChatCall, Completed, FIRST_IN_FLIGHT, Gateway, GatewayLimits, ModelLimits,
+    Priority, RetryPolicy,
 };
 use callboard_actors::runtime::{Runtime, simulated};
 use common::model::{SECOND, limits, request};
@@ -215,20 +216,47 @@ fn what_may_mean_one_too_many_lowers_the_limit_and_other_failures_do_not() {
     }
 }
 
+/// One call is sent, and refused for a rate, for a second; the next ones are not.
+async fn refused_once(provider: &Provider, gateway: &Gateway) -> Vec<Answer> {
+    provider.fails(ModelError::RateLimited {
+        limited: Limited::Rate,
+        retry_after: Some(SECOND),
+        message: "too many".to_owned(),
+    });
+    let calls = send(gateway, 1, "refused", |call| call.run("refused"));
+    while provider.attempts() == 0 {
+        tokio::time::sleep(MOMENT).await;
+    }
+    provider.fails(None);
+    calls
+}
+
+#[test]
+fn a_call_that_is_not_made_is_none_for_the_rate_that_was_found() {
+    for without_budget in [0, 60] {
+        simulated(1, |runtime| async move {
+            let (provider, gateway) = one_place(&runtime, MOMENT);
+            let refused = refused_once(&provider, &gateway).await;
+            let began = Instant::now();
+            let nothing = Budget::new(BudgetLimits { tokens: Some(0), micros: None });
+            let mut calls = send(&gateway, without_budget, "nothing", |call| call.run("nothing").budget(&nothing));
+            calls.extend(send(&gateway, 6, "x", |call| call.run("x")));
+            let exhausted = join_all(calls).await.iter().filter(|answer| answer.is_err()).count();
+            assert_eq!(exhausted, without_budget);
+            assert!(join_all(refused).await.iter().all(Result::is_ok));
+            let begun = provider.begun(1, began);
+            let between: Vec<_> = begun.windows(2).map(|two| two[1] - two[0]).collect();
+            assert_eq!(between.len(), 6);
+            assert!(between.iter().all(|between| (140..=260).contains(between)), "{without_budget}: {between:?}");
+        });
+    }
+}
+
 #[test]
 fn a_call_that_was_refused_for_a_rate_has_its_turn_again() {
     simulated(1, |runtime| async move {
         let (provider, gateway) = one_place(&runtime, MOMENT);
-        provider.fails(ModelError::RateLimited {
-            limited: Limited::Rate,
-            retry_after: Some(SECOND),
-            message: "too many".to_owned(),
-        });
-        let mut calls = send(&gateway, 1, "refused", |call| call.run("refused"));
-        while provider.attempts() == 0 {
-            tokio::time::sleep(MOMENT).await;
-        }
-        provider.fails(None);
+        let mut calls = refused_once(&provider, &gateway).await;
         for run in 0..20 {
             calls.extend(send(&gateway, 1, "other", |call| call.run(&run.to_string())));
         }

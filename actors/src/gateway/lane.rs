@@ -107,10 +107,19 @@ impl Lane {
         let _both_are_there = self.requests.as_mut().is_none_or(|bucket| bucket.reserve(1, now))
             && self.tokens.as_mut().is_none_or(|bucket| bucket.reserve(tokens, now));
         (self.paused_until, self.asked_until, self.asked_by) = (None, None, None);
-        self.pace.starts(now);
         self.in_flight += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         Some(Entry { pass, stamp: self.adaptive.began(self.in_flight, now) })
+    }
+
+    /// A call that has entered is made now.
+    pub(super) fn starts(&mut self, now: Instant) {
+        self.pace.starts(now);
+    }
+
+    /// It was not made after all.
+    pub(super) fn did_not_start(&mut self) {
+        self.pace.takes_back();
     }
 
     /// Gives the place back. `used` is what the call used of its reservation; `None` when nobody knows.
@@ -125,7 +134,6 @@ impl Lane {
     /// Gives back all that was taken: nothing was made.
     pub(super) fn take_back(&mut self, reserved: u64) {
         self.leave(reserved, Some(0));
-        self.pace.takes_back();
         if let Some(requests) = &mut self.requests {
             requests.settle(1, 0);
         }

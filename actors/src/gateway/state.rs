@@ -349,6 +349,7 @@ impl State {
                 return self.tell(call, exhausted, now, steps);
             }
         };
+        self.admission.lane(call.lane).starts(now);
         call.times.attempts += 1;
         call.tries += 1;
         let counts = &mut self.counts[call.lane];
@@ -396,6 +397,7 @@ impl State {
             true => counts.refused += 1,
             false => counts.failed += 1,
         }
+        self.admission.lane(ticket.claim.lane).did_not_start();
         self.not_made(ticket, flight, now);
     }
 
