@@ -151,10 +151,10 @@ async fn an_error_in_a_reply_is_what_its_status_would_be() {
         for (refusal, means) in rows {
             let error = provider.format.error(refusal, &format!("It is wrong: {KEY}"));
             let streamed = Sent::stream(format!("data: {error}\n\n"));
-            let whole = (!provider.name.starts_with("anthropic")).then(|| Sent::json(200, error.to_string()));
-            for (is_streamed, answer) in [Some(streamed), whole].into_iter().flatten().enumerate() {
+            let whole = Sent::json(200, error.to_string());
+            for (is_streamed, answer) in [(true, streamed), (false, whole)] {
                 let attempts = if matches!(refusal, Refusal::Rate) { 1 } else { 3 };
-                let how = How { attempts, ..How::once(is_streamed == 0) };
+                let how = How { attempts, ..How::once(is_streamed) };
                 let seen = call(provider, vec![answer.clone(), answer], how).await;
                 let (error, case) = (seen.error(), format!("{} {refusal:?}: {seen:?}", provider.name));
                 assert!(means(error), "{case}");

@@ -217,6 +217,13 @@ impl TokenUsage {
     }
 }
 
+impl std::ops::AddAssign for TokenUsage {
+    fn add_assign(&mut self, more: Self) {
+        self.input = self.input.saturating_add(more.input);
+        self.output = self.output.saturating_add(more.output);
+    }
+}
+
 /// Why a reply ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use callboard_actors::chat::TokenUsage;
 use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{
     BreakerState, Budget, BudgetLimits, CallTimes, Gateway, GatewayLimits, Price, RetryPolicy, ServedModel, Timeouts,
@@ -222,10 +223,26 @@ fn what_calls_used_and_how_long_they_waited_is_counted() {
         gateway.call(ONE, request("x")).send().await.unwrap_err();
         provider.fails(limited(Limited::Concurrency, None));
         gateway.call(ONE, request("x")).send().await.unwrap_err();
+        let used = TokenUsage { input: 30, output: 4 };
+        let refused = ModelError::ContentRefused("no".to_owned());
+        provider.fails(refused.clone().with_usage(Some(used)));
+        let budget = Budget::new(BudgetLimits::default());
+        let error = gateway.call(ONE, request("x")).budget(&budget).send().await.unwrap_err();
+        assert_eq!(error, refused, "what was used is not its caller's business");
+        let spent = budget.spent();
+        assert_eq!((spent.input_tokens, spent.output_tokens, spent.micros), (30, 4, 38));
+        assert_eq!((spent.tokens, spent.unknown_usage, spent.reserved_tokens), (34, 0, 0));
+        provider.fails(limited(Limited::Concurrency, None).with_usage(None));
+        gateway.call(ONE, request("x")).budget(&budget).send().await.unwrap_err();
+        assert_eq!((budget.spent().unknown_usage, budget.spent().input_tokens), (1, 30));
         provider.fails(None);
         drop((gateway.call(TWO, request("x")).send().await.unwrap(), calls));
         let info = gateway.info().await.unwrap();
-        assert_eq!(info.models[0].without_usage, 1, "a refusal uses nothing");
+        assert_eq!(
+            (info.models[0].input_tokens, info.models[0].output_tokens, info.models[0].micros),
+            (39, 10, Some(59))
+        );
+        assert_eq!(info.models[0].without_usage, 2, "a refusal uses nothing, unless it says that it did");
         assert_eq!((info.models[1].input_tokens, info.models[1].micros), (3, None), "an unknown price is no zero");
         // The line counts for who ends in it, too.
         let (held, late) = (gateway.call(ONE, request("x")).send(), gateway.call(ONE, request("x")).within(SECOND));
@@ -235,6 +252,6 @@ fn what_calls_used_and_how_long_they_waited_is_counted() {
         let none = Budget::new(BudgetLimits { tokens: Some(1), micros: None });
         gateway.call(ONE, request("x")).budget(&none).send().await.unwrap_err();
         let info = first(&gateway).await;
-        assert_eq!((info.out_of_budget, info.attempts), (1, 6));
+        assert_eq!((info.out_of_budget, info.attempts), (1, 8));
     });
 }

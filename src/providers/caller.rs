@@ -97,6 +97,9 @@ pub(super) trait Growing: Default + Send {
     /// Whether the model has begun: with its reply, or with what it thinks before.
     fn has_begun(&self) -> bool;
 
+    /// Whether the model has begun, or what was used was told: what goes wrong from then on has used something.
+    fn has_worked(&self) -> bool;
+
     /// How much has come: bytes of text, and of the names and arguments of tool calls.
     fn received(&self) -> usize;
 
@@ -210,14 +213,20 @@ impl<F: Format> Caller<F> {
             let response = response.map_err(|error| failed(&self.url, &error))?;
             let reply = Box::pin(self.read(response, pieces, clocks)).await;
             // Some refuse in a reply that began well.
-            reply.map_err(|error| {
-                let mut error = self.of_model(naming(error, (self.vendor.key, self.key.is_some())), "");
-                if let Some(key) = self.key() {
-                    key::from_error(&mut error, key);
-                }
-                error
-            })
+            reply.map_err(|error| self.for_people(error))
         })
+    }
+
+    /// The error with the variable of the key, if it is about that, and without the key.
+    fn for_people(&self, error: ModelError) -> ModelError {
+        if let ModelError::WithUsage { error, usage } = error {
+            return self.for_people(*error).with_usage(usage);
+        }
+        let mut error = self.of_model(naming(error, (self.vendor.key, self.key.is_some())), "");
+        if let Some(key) = self.key() {
+            key::from_error(&mut error, key);
+        }
+        error
     }
 
     /// The reply after its head; its `pieces` go to whoever reads them as they come, the first one until then.
@@ -236,8 +245,8 @@ impl<F: Format> Caller<F> {
             _ if !is_success => {}
             (Kind::Stream, Some((chunks, first))) => {
                 let sieve = Sieve::new(self.secret());
-                let reply = Box::pin(streamed::<F::Growing>(response, chunks, *first, clocks, sieve)).await?;
-                return Ok(self.without_key(ChatReply { headroom: room, ..reply }));
+                let reply = Box::pin(streamed::<F::Growing>(response, chunks, *first, clocks, sieve)).await;
+                return Ok(self.without_key(ChatReply { headroom: room, ..reply.map_err(in_a_reply)? }));
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
@@ -250,7 +259,8 @@ impl<F: Format> Caller<F> {
             return Err(self.refused(&response, said));
         }
         let said = body(&mut response, clocks.between).await;
-        let reply = self.without_key(ChatReply { headroom: room, ..F::whole(without_mark(&said?))? });
+        let reply =
+            self.without_key(ChatReply { headroom: room, ..F::whole(without_mark(&said?)).map_err(in_a_reply)? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
         }
@@ -400,6 +410,14 @@ fn encoding(response: &Response) -> Option<&str> {
 /// A text without the mark of its encoding, which some servers begin with.
 pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
+/// An error that came with status 200. A provider that fails then had begun, whatever number it gives; what it used it may not have told.
+fn in_a_reply(error: ModelError) -> ModelError {
+    match error {
+        ModelError::Unavailable { .. } => error.with_usage(None),
+        error => error,
+    }
 }
 
 fn no_first_token() -> ModelError {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use callboard_actors::chat::TokenUsage;
 use callboard_actors::error::ModelError;
 use callboard_actors::research::inert::is_hostile;
 use reqwest::header::{HeaderMap, LOCATION};
@@ -98,6 +99,14 @@ pub(super) fn naming(mut error: ModelError, (variable, is_sent): (&str, bool)) -
         *message = format!("{message} ({key} {variable})");
     }
     error
+}
+
+/// An error in a reply that also says what was used, or says it in a form that cannot be read.
+pub(super) fn used(error: ModelError, usage: Option<Option<TokenUsage>>) -> ModelError {
+    match usage {
+        Some(usage) => error.with_usage(usage),
+        None => error,
+    }
 }
 
 /// What a reply means that points to another address, if it does: a key is never handed on, so that a person has to name that one.

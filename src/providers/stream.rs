@@ -100,7 +100,7 @@ pub(super) async fn streamed<G: Growing>(
             match shown.take(&mut growing, &event).await {
                 Ok(has_more) => ending.saw(has_more, growing.is_finished()),
                 Err(_) if ending.is_settled => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(after(&growing, error)),
             }
             if growing.is_over() {
                 let reply = finish(growing)?;
@@ -122,7 +122,7 @@ pub(super) async fn streamed<G: Growing>(
             // A piece that was cut is no piece.
             Ok(_) | Err(ModelError::Malformed(_)) => {}
             Err(_) if growing.is_finished() => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(after(&growing, error)),
         }
     }
     if !growing.is_finished() {
@@ -131,6 +131,11 @@ pub(super) async fn streamed<G: Growing>(
     let reply = growing.end()?;
     shown.end().await;
     Ok(reply)
+}
+
+/// An error in a stream. What its model has used until then nobody knows, unless the error says it: what was told before was true then.
+fn after(growing: &impl Growing, error: ModelError) -> ModelError {
+    if growing.has_worked() { error.with_usage(None) } else { error }
 }
 
 /// Reads what is left of a body after it has said everything, which is its end: a connection is closed when it is left before, and

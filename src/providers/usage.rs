@@ -4,10 +4,10 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The counts of a reply, or nothing of what is none.
-pub(super) fn counts<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(json: D) -> Result<T, D::Error> {
+/// The counts of a reply, if there are any; nothing of what is none.
+pub(super) fn counts<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(json: D) -> Result<Option<T>, D::Error> {
     let json = Option::<&RawValue>::deserialize(json)?;
-    Ok(json.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default())
+    Ok(json.map(|json| serde_json::from_str(json.get()).unwrap_or_default()))
 }
 
 /// A count, `7.0` as well as `7`.
@@ -21,6 +21,47 @@ pub(super) fn count<'de, D: Deserializer<'de>>(json: D) -> Result<Option<u64>, D
         }),
         _ => None,
     })
+}
+
+/// A count that is told in several events: an event that does not tell it is another thing than one that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Count {
+    #[default]
+    Untold,
+    Known(u64),
+    Unreadable,
+}
+
+impl Count {
+    pub(super) fn known(self) -> Option<u64> {
+        match self {
+            Self::Known(count) => Some(count),
+            Self::Untold | Self::Unreadable => None,
+        }
+    }
+
+    /// This one, or the one before if nothing is told.
+    pub(super) fn or(self, before: Self) -> Self {
+        if self == Self::Untold { before } else { self }
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Known(one), Self::Known(other)) => Self::Known(one.saturating_add(other)),
+            (Self::Unreadable, _) | (_, Self::Unreadable) => Self::Unreadable,
+            (count, Self::Untold) | (Self::Untold, count) => count,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        Ok(match Option::<&RawValue>::deserialize(json)? {
+            None => Self::Untold,
+            Some(json) => count(json).ok().flatten().map_or(Self::Unreadable, Self::Known),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +78,7 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     struct Reply {
         #[serde(default, deserialize_with = "counts")]
-        usage: Usage,
+        usage: Option<Usage>,
     }
 
     #[test]
@@ -58,12 +99,14 @@ mod tests {
         ];
         for (said, count) in table {
             let reply: Reply = serde_json::from_str(&format!("{{\"usage\": {{\"input\": {said}}}}}")).unwrap();
-            assert_eq!(reply.usage.input, count, "{said}");
+            assert_eq!(reply.usage.unwrap().input, count, "{said}");
         }
-        for usage in ["null", "7", "\"none\"", "[]", "{}"] {
+        for usage in ["7", "\"none\"", "[]", "{}"] {
             let reply: Reply = serde_json::from_str(&format!("{{\"usage\": {usage}}}")).unwrap();
-            assert_eq!(reply.usage, Usage::default(), "{usage}");
+            assert_eq!(reply.usage, Some(Usage::default()), "{usage}");
         }
-        assert_eq!(serde_json::from_str::<Reply>("{}").unwrap().usage, Usage::default());
+        for json in ["{}", "{\"usage\": null}"] {
+            assert_eq!(serde_json::from_str::<Reply>(json).unwrap().usage, None, "{json}");
+        }
     }
 }

@@ -110,7 +110,10 @@ async fn round(
         Err(failed) => {
             let code = failed.error.code();
             // One that was refused at once cost nothing, neither money nor time, and may be answered the next time.
-            if failed.times.is_none_or(|times| times.without_usage > 0 || times.attempts > 1) {
+            if failed
+                .times
+                .is_none_or(|times| times.without_usage > 0 || times.failed_usage.total() > 0 || times.attempts > 1)
+            {
                 rest();
             }
             tracing::warn!(%agent, code, "a session was not summarised: its oldest exchanges are left out");

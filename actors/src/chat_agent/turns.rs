@@ -166,7 +166,7 @@ impl Turns {
     fn count_failed(&mut self, times: Option<CallTimes>, most: Option<TokenUsage>, waited: Duration) {
         let metrics = &mut self.metrics;
         let unknown = CallTimes { provider: waited, without_usage: 1, ..CallTimes::default() };
-        let CallTimes { queue, provider, attempts, without_usage, .. } = times.unwrap_or(unknown);
+        let CallTimes { queue, provider, attempts, without_usage, failed_usage, .. } = times.unwrap_or(unknown);
         metrics.attempts += attempts;
         metrics.queue += queue;
         metrics.model += provider;
@@ -174,7 +174,21 @@ impl Turns {
         if without_usage > 0 {
             metrics.cost_micros = None;
         }
+        self.count_failed_usage(failed_usage);
         self.may_have_used(most, without_usage);
+    }
+
+    /// What failed attempts used. Their price is that of whichever model they were made by, and not known here.
+    fn count_failed_usage(&mut self, used: TokenUsage) {
+        if used != TokenUsage::default() {
+            self.count_tokens(used);
+            self.metrics.cost_micros = None;
+        }
+    }
+
+    fn count_tokens(&mut self, used: TokenUsage) {
+        self.metrics.input_tokens = self.metrics.input_tokens.saturating_add(used.input);
+        self.metrics.output_tokens = self.metrics.output_tokens.saturating_add(used.output);
     }
 
     /// The model has answered. `price` is that of the model that did.
@@ -396,11 +410,11 @@ impl Turns {
             metrics.cost_micros = None;
         }
         if let Some(usage) = completed.reply.usage {
-            metrics.input_tokens = metrics.input_tokens.saturating_add(usage.input);
-            metrics.output_tokens = metrics.output_tokens.saturating_add(usage.output);
             let cost = price.map(|price| price.of(usage));
             metrics.cost_micros = metrics.cost_micros.zip(cost).map(|(sum, cost)| sum.saturating_add(cost));
+            self.count_tokens(usage);
         }
+        self.count_failed_usage(times.failed_usage);
         self.may_have_used(most, times.without_usage + u32::from(completed.reply.usage.is_none()));
     }
 

@@ -307,6 +307,19 @@ fn what_was_tried_in_vain_is_counted_and_its_unknown_cost_is_no_zero() {
     assert_eq!(failed(times(3, 0), 9), (5, 0, Some(20), 2, 2), "refused three times");
     assert_eq!(failed(times(3, 2), 9), (5, 1, None, 2, 2));
     assert_eq!(failed(None, 9), (2, 1, None, 1, 9), "nobody knows what became of it");
+    let failed_usage = TokenUsage { input: 30, output: 4 };
+    let told = CallTimes { attempts: 1, failed_usage, ..CallTimes::default() };
+    let ends: [&dyn Fn(&mut Turns); 2] = [&|asked| asked.not_answered(Some(told), Duration::ZERO), &|asked| {
+        drop(asked.replied(Completed { times: told, ..said("", &[]) }, PRICE))
+    }];
+    for (ends, tokens) in ends.into_iter().zip([(30, 4), (40, 9)]) {
+        let mut asked = turns(AskLimits::default());
+        ends(&mut asked);
+        let Next::End(Err(error)) = asked.failed(ModelError::Stopped) else { panic!("it ends") };
+        let metrics = &error.partial().unwrap().metrics;
+        assert_eq!((metrics.input_tokens, metrics.output_tokens), tokens);
+        assert_eq!((metrics.calls_without_usage, metrics.cost_micros), (0, None), "its price is not known here");
+    }
 
     let mut asked = turns(AskLimits::default());
     let mended = Completed { times: times(2, 1).unwrap(), ..said("so", &[]) };

@@ -5,6 +5,7 @@ mod model;
 mod shown;
 mod store;
 mod tool;
+mod usage;
 
 use thiserror::Error;
 

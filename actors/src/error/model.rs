@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::chat::TokenUsage;
+
 /// What was waited for when the time was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -210,6 +212,15 @@ pub enum ModelError {
         /// What happened.
         message: String,
     },
+    /// A call that did not work after its model had worked. For a [`ChatModel`](crate::ports::ChatModel) to say; the gateway counts the usage
+    /// and hands on the error alone.
+    #[error("{error}")]
+    WithUsage {
+        /// What went wrong.
+        error: Box<Self>,
+        /// What the provider says was used; `None` when nobody knows.
+        usage: Option<TokenUsage>,
+    },
     /// The provider's adapter failed.
     #[error("the provider failed: {0}")]
     Provider(String),
@@ -245,6 +256,7 @@ impl ModelError {
             Self::Untrusted(_) => "untrusted",
             Self::Malformed(_) => "malformed_reply",
             Self::Broken { .. } => "broken_reply",
+            Self::WithUsage { error, .. } => error.code(),
             Self::Provider(_) => "provider",
             Self::NoLanguageModel(_) => "no_language_model",
             Self::NotRecorded(_) => "not_recorded",
@@ -308,6 +320,7 @@ impl ModelError {
                  right: it usually ends with /v1"
             }
             Self::Broken { .. } => "ask again",
+            Self::WithUsage { error, .. } => return error.hint(),
             Self::Provider(_) => "look at what the provider's adapter says, or ask another model",
             Self::NoLanguageModel(_) => {
                 "choose a language model, as PROVIDER/NAME in CALLBOARD_MODEL_NAME or model.name; in code, start the runtime with one: \
@@ -322,7 +335,11 @@ impl ModelError {
     /// Whether the same call may work when whoever made it makes it again. What broke off was paid for as far as it came, and the next
     /// one is paid for, too.
     pub fn is_retryable(&self) -> bool {
-        self.may_be_repeated() || matches!(self, Self::Timeout(_) | Self::Broken { .. })
+        match self {
+            Self::Timeout(_) | Self::Broken { .. } => true,
+            Self::WithUsage { error, .. } => error.is_retryable(),
+            _ => self.may_be_repeated(),
+        }
     }
 
     /// Whether the gateway may make the same call again by itself: not one whose time is over, and not one whose text has begun to come,
@@ -338,6 +355,7 @@ impl ModelError {
             | Self::Malformed(_) => true,
             Self::Timeout(waiting) => matches!(waiting, Waiting::Connection | Waiting::FirstToken),
             Self::Broken { received, .. } => *received == 0,
+            Self::WithUsage { error, .. } => error.may_be_repeated(),
             _ => false,
         }
     }
@@ -380,7 +398,11 @@ impl ModelError {
             // A model that is overloaded has not begun; behind another failure one may have worked, and is paid for.
             Self::Unavailable { status, .. } => matches!(status, 503 | 529),
             // A reply that was refused halfway was made, and is paid for.
-            Self::Broken { .. } | Self::Malformed(_) | Self::Provider(_) | Self::ContentRefused(_) => false,
+            Self::Broken { .. }
+            | Self::Malformed(_)
+            | Self::WithUsage { .. }
+            | Self::Provider(_)
+            | Self::ContentRefused(_) => false,
             _ => true,
         }
     }
@@ -392,6 +414,7 @@ impl ModelError {
             | Self::BreakerOpen { retry_after, .. }
             | Self::Paused { retry_after, .. } => Some(*retry_after),
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::WithUsage { error, .. } => error.retry_after(),
             _ => None,
         }
     }

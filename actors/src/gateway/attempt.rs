@@ -103,11 +103,16 @@ fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>
     // What its reader has seen was made.
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();
-    call.times.without_usage += u32::from(!used_nothing);
+    let (error, told) = error.and_usage();
+    let used = told.filter(|told| received == 0 || *told != TokenUsage::default());
+    match used {
+        Some(used) => call.times.failed_usage += used,
+        None => call.times.without_usage += 1,
+    }
     if let Some(reservation) = reservation {
         match used_nothing {
             true => reservation.take_back(),
-            false => reservation.settle(None),
+            false => reservation.settle(used),
         }
     }
     // What its reader has seen is not made again behind his back.
@@ -116,5 +121,5 @@ fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>
         received if error.may_be_repeated() => ModelError::Broken { received, message: error.to_string() },
         _ => error,
     };
-    Ended { used: used_nothing.then(TokenUsage::default), outcome: Some((call, Err(error))), ..Ended::default() }
+    Ended { used, outcome: Some((call, Err(error))), ..Ended::default() }
 }

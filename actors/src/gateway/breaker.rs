@@ -116,6 +116,7 @@ impl Outcome {
 
     fn of_error(error: &ModelError) -> Self {
         match error {
+            ModelError::WithUsage { error, .. } => Self::of_error(error),
             // Whoever rejects, limits or refuses a call is there.
             ModelError::Rejected { .. }
             | ModelError::Unauthorized { .. }

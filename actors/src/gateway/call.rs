@@ -168,4 +168,6 @@ pub(super) struct Progress {
     pub(super) attempts: u32,
     /// Those of them that failed after they may have used something.
     pub(super) without_usage: u32,
+    /// What those used that failed and told it.
+    pub(super) failed_usage: TokenUsage,
 }

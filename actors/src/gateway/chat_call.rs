@@ -20,7 +20,7 @@ use super::saving::{CacheMode, Key, WaiterId, stable_hash};
 use super::sharing::{Saving, TooShort};
 use super::values::{CallFailed, Completed, Source};
 use super::{Gateway, refused};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, TokenUsage};
 use crate::error::{AskError, ModelError, Waiting};
 use crate::mailbox::{Ask, drop_contained};
 
@@ -309,6 +309,7 @@ impl Draft {
             provider: Duration::ZERO,
             attempts: 0,
             without_usage: 0,
+            failed_usage: TokenUsage::default(),
         };
         let (most, tries) = (request.most_tokens(), 0);
         let home = desk.shared().home().map(|home| if is_polled { Home::Caller } else { Home::Runtime(home) });

@@ -47,6 +47,7 @@ pub(super) fn may_fall_back(error: &ModelError, received: usize, left: Duration)
 
 fn another_may_do_better(error: &ModelError) -> bool {
     match error {
+        ModelError::WithUsage { error, .. } => another_may_do_better(error),
         // The provider failed, or is at its limit; another has its own.
         ModelError::RateLimited { .. }
         | ModelError::Unavailable { .. }

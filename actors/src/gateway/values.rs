@@ -9,7 +9,7 @@ use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
 use super::saving::CachePolicy;
-use crate::chat::ChatReply;
+use crate::chat::{ChatReply, TokenUsage};
 use crate::error::{ModelError, StartError, Waiting};
 use crate::ports::{ChatModel, RateKey, ReplyStore};
 
@@ -83,11 +83,13 @@ pub struct CallTimes {
     pub attempts: u32,
     /// So many of them failed after they may have used something, and nobody knows what.
     pub without_usage: u32,
+    /// What those used that failed, as far as it was told.
+    pub failed_usage: TokenUsage,
 }
 
 impl From<Progress> for CallTimes {
-    fn from(Progress { queued, provider, attempts, without_usage, .. }: Progress) -> Self {
-        Self { queue: queued, provider, attempts, without_usage, ..Self::default() }
+    fn from(Progress { queued, provider, attempts, without_usage, failed_usage, .. }: Progress) -> Self {
+        Self { queue: queued, provider, attempts, without_usage, failed_usage, ..Self::default() }
     }
 }
 

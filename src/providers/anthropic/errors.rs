@@ -60,8 +60,8 @@ fn is_about_length(said: &Said) -> bool {
         .any(|words| message.contains(words))
 }
 
-/// An error that comes in a stream.
-pub(super) fn in_a_stream(said: &Said) -> ModelError {
+/// An error that comes with status 200, whole or in a stream.
+pub(super) fn in_a_reply(said: &Said) -> ModelError {
     let status = match said.r#type.as_str() {
         // Not a 529, which is told before anything is made.
         "overloaded_error" | "api_error" | "timeout_error" => 500,
@@ -130,7 +130,7 @@ mod tests {
             ("invalid_request_error", "rejected"),
             ("odd", "malformed_reply"),
         ] {
-            let error = in_a_stream(&Said { r#type: kind.to_owned(), message: "no".to_owned() });
+            let error = in_a_reply(&Said { r#type: kind.to_owned(), message: "no".to_owned() });
             assert_eq!(error.code(), code, "{kind}: {error:?}");
         }
         assert!(matches!(of_status(502, b"<html>", None, ("KEY", false)), ModelError::Unavailable { status: 502, .. }));

@@ -6,11 +6,11 @@ use callboard_actors::error::ModelError;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::errors::{Said, in_a_stream};
+use super::errors::{Said, in_a_reply};
 use super::request::FORM;
 use crate::providers::caller;
-use crate::providers::refusal::unreadable;
-use crate::providers::usage::{count, counts};
+use crate::providers::refusal::{unreadable, used};
+use crate::providers::usage::{Count, counts};
 
 /// The most blocks that one reply may have.
 const MOST_BLOCKS: usize = 256;
@@ -22,7 +22,8 @@ struct Message<'a> {
     content: Vec<Block<'a>>,
     stop_reason: Option<String>,
     #[serde(deserialize_with = "counts")]
-    usage: Usage,
+    usage: Option<Usage>,
+    error: Option<Said>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,14 +43,20 @@ struct Block<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Usage {
-    #[serde(deserialize_with = "count")]
-    input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    output_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
-    cache_read_input_tokens: Option<u64>,
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_read_input_tokens: Count,
+}
+
+impl Usage {
+    /// What was read from or written to the vendor's own cache was asked, too.
+    fn input(&self) -> Count {
+        match self.input_tokens {
+            Count::Untold => Count::Untold,
+            input => input.and(self.cache_creation_input_tokens).and(self.cache_read_input_tokens),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +71,7 @@ struct Event<'a> {
     #[serde(deserialize_with = "or_none")]
     delta: Delta,
     #[serde(deserialize_with = "counts")]
-    usage: Usage,
+    usage: Option<Usage>,
     error: Option<Said>,
 }
 
@@ -91,7 +98,10 @@ fn or_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(json: D) ->
 pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
     let message: Message<'_> = serde_json::from_slice(json).map_err(|error| unreadable(json, &error, WHAT))?;
     let mut growing = Growing::default();
-    growing.count(&message.usage);
+    growing.count(message.usage.as_ref(), true);
+    if let Some(error) = message.error {
+        return Err(used(in_a_reply(&error), message.usage.map(|_| growing.usage())));
+    }
     growing.stop_reason = message.stop_reason;
     for (index, block) in message.content.into_iter().enumerate() {
         growing.begin(index, block)?;
@@ -121,20 +131,27 @@ pub(super) struct Growing {
     blocks: Vec<Part>,
     calls: usize,
     stop_reason: Option<String>,
-    input: Option<u64>,
-    output: Option<u64>,
+    input: Count,
+    output: Count,
     received: usize,
     has_thought: bool,
     is_over: bool,
 }
 
 impl Growing {
-    fn count(&mut self, usage: &Usage) {
-        // What was read from or written to the vendor's own cache was asked, too.
-        let cached = [usage.cache_creation_input_tokens, usage.cache_read_input_tokens];
-        let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
-        self.input = usage.input_tokens.map(|input| input.saturating_add(cached)).or(self.input);
-        self.output = usage.output_tokens.or(self.output);
+    /// What is told last stands, also if it cannot be read: what was told before is too low then, as is the output that is told at the
+    /// beginning.
+    fn count(&mut self, usage: Option<&Usage>, is_final: bool) {
+        let Some(usage) = usage else { return };
+        self.input = usage.input().or(self.input);
+        if is_final {
+            self.output = usage.output_tokens;
+        }
+    }
+
+    /// Unknown unless both are known: half of it would be less than what was used.
+    fn usage(&self) -> Option<TokenUsage> {
+        Some(TokenUsage { input: self.input.known()?, output: self.output.known()? })
     }
 
     fn begin(&mut self, index: usize, block: Block<'_>) -> Result<Option<ChatChunk>, ModelError> {
@@ -209,9 +226,7 @@ impl caller::Growing for Growing {
         let event: Event<'_> = serde_json::from_slice(event).map_err(|error| unreadable(event, &error, WHAT))?;
         match event.r#type.as_str() {
             "message_start" => {
-                if let Some(message) = event.message {
-                    self.count(&message.usage);
-                }
+                self.count(event.message.and_then(|message| message.usage).as_ref(), false);
             }
             "content_block_start" => {
                 let begun = event.content_block.map(|block| self.begin(event.index, block)).transpose()?;
@@ -219,11 +234,11 @@ impl caller::Growing for Growing {
             }
             "content_block_delta" => return Ok(self.grow(event.index, event.delta).into_iter().collect()),
             "message_delta" => {
-                self.count(&event.usage);
+                self.count(event.usage.as_ref(), true);
                 self.stop_reason = event.delta.stop_reason.or(self.stop_reason.take());
             }
             "message_stop" => self.is_over = true,
-            "error" => return Err(in_a_stream(&event.error.unwrap_or_default())),
+            "error" => return Err(in_a_reply(&event.error.unwrap_or_default())),
             _ => {}
         }
         Ok(Vec::new())
@@ -241,15 +256,16 @@ impl caller::Growing for Growing {
         self.has_thought || self.received > 0
     }
 
+    fn has_worked(&self) -> bool {
+        self.has_begun() || self.input != Count::Untold
+    }
+
     fn received(&self) -> usize {
         self.received
     }
 
     fn end(self) -> Result<ChatReply, ModelError> {
-        let mut reply = ChatReply {
-            usage: self.input.zip(self.output).map(|(input, output)| TokenUsage { input, output }),
-            ..ChatReply::default()
-        };
+        let mut reply = ChatReply { usage: self.usage(), ..ChatReply::default() };
         let mut has_form = false;
         for part in self.blocks {
             match part {
@@ -274,7 +290,10 @@ impl caller::Growing for Growing {
             _ if has_form => Finish::Done,
             Some("end_turn" | "stop_sequence") => Finish::Done,
             Some("tool_use") => Finish::ToolCalls,
-            Some("refusal") => return Err(ModelError::ContentRefused("the model refused to answer".to_owned())),
+            Some("refusal") => {
+                let refused = ModelError::ContentRefused("the model refused to answer".to_owned());
+                return Err(refused.with_usage(reply.usage));
+            }
             Some(other) => Finish::Other(other.to_owned()),
             None => Finish::Other("unknown".to_owned()),
         };
@@ -310,7 +329,8 @@ mod tests {
             assert!(matches!(whole(json), Err(ModelError::Malformed(_))));
         }
         let refused = br#"{"content":[],"stop_reason":"refusal"}"#;
-        assert!(matches!(whole(refused), Err(ModelError::ContentRefused(_))));
+        let error = whole(refused).unwrap_err();
+        assert!(matches!(&error, ModelError::WithUsage { error, usage: None } if error.code() == "content_refused"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
-use crate::providers::refusal::{short, unreadable};
+use crate::providers::refusal::{short, unreadable, used};
 use crate::providers::usage::{count, counts};
 
 /// The most tool calls that one reply may have.
@@ -21,7 +21,7 @@ struct Completion {
     #[serde(rename = "choices", deserialize_with = "first")]
     choice: Option<Choice>,
     #[serde(deserialize_with = "counts")]
-    usage: Usage,
+    usage: Option<Usage>,
     error: Option<Value>,
 }
 
@@ -102,12 +102,11 @@ impl Growing {
     fn read(&mut self, json: &[u8], mut new: Option<&mut Vec<ChatChunk>>) -> Result<(), ModelError> {
         let completion: Completion =
             serde_json::from_slice(json).map_err(|error| unreadable(json, &error, "a chat completion"))?;
+        let usage = completion.usage.map(Usage::known);
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
-            return Err(errors::in_a_reply(&error));
+            return Err(used(errors::in_a_reply(&error), usage));
         }
-        if let Some(usage) = completion.usage.known() {
-            self.reply.usage = Some(usage);
-        }
+        self.reply.usage = usage.unwrap_or(self.reply.usage);
         let Some(choice) = completion.choice else { return Ok(()) };
         if let Some(message) = choice.message.or(choice.delta) {
             let text = match message.content.unwrap_or_default() {
@@ -189,6 +188,10 @@ impl caller::Growing for Growing {
         self.has_thought || self.received() > 0
     }
 
+    fn has_worked(&self) -> bool {
+        self.has_begun() || self.reply.usage.is_some()
+    }
+
     /// How much has come: bytes of text, and of the names and arguments of tool calls.
     fn received(&self) -> usize {
         let calls: usize = self.reply.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
@@ -198,14 +201,15 @@ impl caller::Growing for Growing {
     /// The whole reply.
     fn end(mut self) -> Result<ChatReply, ModelError> {
         if !self.refusal.is_empty() && self.reply.text.is_empty() {
-            return Err(ModelError::ContentRefused(short(&self.refusal)));
+            return Err(ModelError::ContentRefused(short(&self.refusal)).with_usage(self.reply.usage));
         }
         self.reply.finish = match self.finish.as_deref() {
             Some("stop") => Finish::Done,
             Some("length" | "max_tokens") => Finish::Length,
             Some("tool_calls" | "function_call") => Finish::ToolCalls,
             Some("content_filter") => {
-                return Err(ModelError::ContentRefused("the provider's filter cut the reply".to_owned()));
+                let refused = ModelError::ContentRefused("the provider's filter cut the reply".to_owned());
+                return Err(refused.with_usage(self.reply.usage));
             }
             Some(other) => Finish::Other(other.to_owned()),
             None => Finish::Other("unknown".to_owned()),
@@ -292,7 +296,9 @@ mod tests {
         let filtered = r#"{"choices":[{"message":{"content":"x"},"finish_reason":"content_filter"}]}"#;
         let refused = r#"{"choices":[{"message":{"content":null,"refusal":"I will not"},"finish_reason":"stop"}]}"#;
         for json in [filtered, refused] {
-            assert!(matches!(whole(json.as_bytes()), Err(ModelError::ContentRefused(_))), "{json}");
+            let error = whole(json.as_bytes()).unwrap_err();
+            let ModelError::WithUsage { error, usage: None } = error else { panic!("{json}: {error:?}") };
+            assert_eq!(error.code(), "content_refused", "{json}");
         }
         let busy = r#"{"error":{"message":"Busy","code":503}}"#;
         assert!(matches!(whole(busy.as_bytes()), Err(ModelError::Unavailable { status: 503, .. })));

@@ -5,9 +5,9 @@ use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall}
 use callboard_actors::error::ModelError;
 
 use super::super::errors::in_a_reply;
-use super::wire::{Event, Incomplete, Output, Response};
+use super::wire::{Event, Incomplete, Output, Response, Usage};
 use crate::providers::caller;
-use crate::providers::refusal::{short, unreadable};
+use crate::providers::refusal::{short, unreadable, used};
 
 /// The most entries that one reply may have.
 const MOST_ENTRIES: usize = 256;
@@ -143,10 +143,11 @@ impl Growing {
     fn conclude(&mut self, response: Response, kind: Option<&str>) -> Result<Vec<ChatChunk>, ModelError> {
         let status = response.status.or_else(|| kind.map(ToOwned::to_owned));
         let error = response.error.filter(|error| !error.is_null());
+        let usage = response.usage.as_ref().map(Usage::known);
         if error.is_some() || status.as_deref() == Some("failed") {
-            return Err(in_a_reply(&error.unwrap_or_default()));
+            return Err(used(in_a_reply(&error.unwrap_or_default()), usage));
         }
-        self.usage = response.usage.known().or(self.usage);
+        self.usage = usage.unwrap_or(self.usage);
         self.reason = response.incomplete_details.and_then(|Incomplete { reason }| reason);
         let mut whole = Self::default();
         let mut chunks = Vec::new();
@@ -224,6 +225,10 @@ impl caller::Growing for Growing {
         self.has_thought || self.received() > 0
     }
 
+    fn has_worked(&self) -> bool {
+        self.has_begun() || self.usage.is_some()
+    }
+
     fn received(&self) -> usize {
         let size = |entry: &Entry| match &entry.part {
             Part::Message { text, .. } => text.len(),
@@ -247,7 +252,7 @@ impl caller::Growing for Growing {
             }
         }
         if !refused.is_empty() && reply.text.is_empty() {
-            return Err(ModelError::ContentRefused(short(&refused)));
+            return Err(ModelError::ContentRefused(short(&refused)).with_usage(self.usage));
         }
         let status = self.status.unwrap_or_default();
         reply.finish = match (status.as_str(), self.reason.as_deref()) {
@@ -255,7 +260,8 @@ impl caller::Growing for Growing {
             ("completed", _) => Finish::ToolCalls,
             ("incomplete", Some("max_output_tokens" | "max_tokens")) => Finish::Length,
             ("incomplete", Some("content_filter")) => {
-                return Err(ModelError::ContentRefused("the provider's filter cut the reply".to_owned()));
+                let refused = ModelError::ContentRefused("the provider's filter cut the reply".to_owned());
+                return Err(refused.with_usage(self.usage));
             }
             ("incomplete", Some(reason)) => Finish::Other(reason.to_owned()),
             _ => Finish::Other(status),

@@ -38,7 +38,10 @@ fn every_end_of_a_whole_reply_is_read() {
     ] {
         assert_eq!(read(&ended(status, reason)), Ok(reply(finish)), "{status} {reason}");
     }
-    assert!(matches!(read(&ended("incomplete", "content_filter")), Err(ModelError::ContentRefused(_))));
+    let filtered = read(&ended("incomplete", "content_filter")).unwrap_err();
+    assert!(
+        matches!(&filtered, ModelError::WithUsage { error, usage } if error.code() == "content_refused" && *usage == USED)
+    );
     // All of its tokens were thought away.
     let nothing = r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}"#;
     assert_eq!(read(nothing).map(|reply| (reply.text, reply.finish)), Ok((String::new(), Finish::Length)));
@@ -78,7 +81,7 @@ fn what_is_no_reply_says_so_without_its_text() {
     }
     let refused =
         r#"{"status":"completed","output":[{"type":"message","content":[{"type":"refusal","refusal":"I will not"}]}]}"#;
-    assert_eq!(read(refused), Err(ModelError::ContentRefused("I will not".to_owned())));
+    assert_eq!(read(refused), Err(ModelError::ContentRefused("I will not".to_owned()).with_usage(None)));
     let many = format!(r#"{{"status":"completed","output":[{}{{}}]}}"#, "{},".repeat(MOST_ENTRIES));
     assert!(matches!(read(&many), Err(ModelError::Malformed(_))));
 }

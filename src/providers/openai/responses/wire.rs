@@ -72,7 +72,7 @@ pub(super) struct Response {
     pub(super) status: Option<String>,
     pub(super) output: Option<Vec<Output>>,
     #[serde(deserialize_with = "counts")]
-    pub(super) usage: Usage,
+    pub(super) usage: Option<Usage>,
     pub(super) error: Option<Value>,
     pub(super) incomplete_details: Option<Incomplete>,
 }
