@@ -325,6 +325,7 @@ async fn in_time<F: Future>(piece: F, within: Duration) -> Result<F::Output, Mod
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::runtime::Builder;
 
     const POOLS: usize = 3;
@@ -346,6 +347,39 @@ mod tests {
         assert!(pools.get(ids[0], of(2)).is_none(), "another time-out is another pool");
         assert_eq!(pools.put(ids[0], of(2), one).map(|pool| pool.runtime), Some(ids[0]));
         assert_eq!(pools.pools.len(), POOLS);
+    }
+
+    /// A server that refuses with many words; so many bytes of them.
+    async fn refuses_at_length(bytes: usize) -> Url {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut asked).await.unwrap() > 0, "a whole request");
+            }
+            let head = format!("HTTP/1.1 401 X\r\ncontent-length: {bytes}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let _the_client_may_leave = stream.write_all(&vec![b'x'; bytes]).await;
+        });
+        Url::parse(&url).unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_more_of_a_refusal_is_read_than_its_beginning() {
+        const SAID: usize = 64 * MOST_WORDS;
+        let kind = Kind { connect: Duration::from_secs(10), reach: Reach::Loopback };
+        let client = client(&tls().unwrap(), kind, false).unwrap();
+        let mut response = client.get(refuses_at_length(SAID).await).send().await.unwrap();
+        let said = beginning(&mut response, Instant::now() + Duration::from_secs(600)).await;
+        assert_eq!(said.len(), MOST_WORDS + "…".len());
+        let mut left = 0;
+        while let Some(piece) = response.chunk().await.unwrap() {
+            left += piece.len();
+        }
+        // The last piece of it may have been longer than what is kept of it.
+        assert!(left >= SAID / 2, "{left} of {SAID} bytes were not read with the beginning");
     }
 
     /// A client whose address was not looked at beforehand.
