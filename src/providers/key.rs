@@ -24,18 +24,77 @@ fn is_struck_from_errors(key: &str) -> bool {
     key.len() >= SHORTEST || key.len() >= TOLD && key.contains(|c: char| !c.is_alphabetic())
 }
 
+/// Whether this sign of a key is another one in an address: `%2F` for `/`.
+fn is_encoded(sign: u8) -> bool {
+    !sign.is_ascii_alphanumeric() && !matches!(sign, b'-' | b'.' | b'_' | b'~')
+}
+
+/// How far a text begins with the key.
+#[derive(PartialEq, Eq)]
+enum Begins {
+    /// With all of it, in so many bytes.
+    Whole(usize),
+    /// It ends before the key does.
+    Part,
+    Not,
+}
+
+/// How far a text begins with the key, as it is or as it is written in an address.
+fn begins(text: &[u8], key: &[u8]) -> Begins {
+    if text.starts_with(key) {
+        return Begins::Whole(key.len());
+    }
+    if key.starts_with(text) {
+        return Begins::Part;
+    }
+    let mut at = 0;
+    for sign in key {
+        let encoded = format!("%{sign:02X}");
+        let rest = &text[at..text.len().min(at + encoded.len())];
+        let is_encoded = is_encoded(*sign) && encoded.as_bytes()[..rest.len()].eq_ignore_ascii_case(rest);
+        match rest.first() {
+            Some(_) if is_encoded && rest.len() == encoded.len() => at += encoded.len(),
+            None => return Begins::Part,
+            Some(_) if is_encoded => return Begins::Part,
+            Some(first) if first == sign => at += 1,
+            Some(_) => return Begins::Not,
+        }
+    }
+    Begins::Whole(at)
+}
+
+/// Where the key may begin in a text.
+fn starts<'a>(text: &'a [u8], key: &[u8]) -> impl Iterator<Item = usize> + use<'a> {
+    key.first().map(|first| memchr::memchr2_iter(*first, b'%', text)).into_iter().flatten()
+}
+
 fn strike(text: &mut String, key: &str) {
-    if memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some() {
-        *text = text.replace(key, STRUCK);
+    let (mut struck, mut end) = (String::new(), 0);
+    let is_raw = !key.bytes().any(is_encoded) || !text.contains('%');
+    if is_raw && memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_none() {
+        return;
+    }
+    for at in starts(text.as_bytes(), key.as_bytes()) {
+        if at >= end
+            && let Begins::Whole(length) = begins(&text.as_bytes()[at..], key.as_bytes())
+        {
+            struck.push_str(&text[end..at]);
+            struck.push_str(STRUCK);
+            end = at + length;
+        }
+    }
+    if end > 0 {
+        struck.push_str(&text[end..]);
+        *text = struck;
     }
 }
 
 /// How many bytes at the end of a text may be the beginning of the key.
 fn begun(text: &str, key: &str) -> usize {
     let (text, key) = (text.as_bytes(), key.as_bytes());
-    let Some(first) = key.first() else { return 0 };
-    let end = &text[(text.len() + 1).saturating_sub(key.len())..];
-    memchr::memchr_iter(*first, end).map(|at| &end[at..]).find(|rest| key.starts_with(rest)).map_or(0, <[u8]>::len)
+    let longest: usize = key.iter().map(|sign| if is_encoded(*sign) { "%00".len() } else { 1 }).sum();
+    let end = &text[(text.len() + 1).saturating_sub(longest)..];
+    starts(end, key).map(|at| &end[at..]).find(|rest| begins(rest, key) == Begins::Part).map_or(0, <[u8]>::len)
 }
 
 /// Strikes the key from a whole reply.
@@ -47,11 +106,11 @@ pub(super) fn from_reply(reply: &mut ChatReply, key: &str) {
         }
     }
     if let Finish::Other(why) = &mut reply.finish {
-        strike(why, key);
+        strike_cut(why, key);
     }
 }
 
-/// Strikes the key from what a provider says of an error, also where that was cut short in the middle of it.
+/// Strikes the key from what a provider says of an error.
 pub(super) fn from_error(error: &mut ModelError, key: &str) {
     use ModelError as E;
     let (E::Unauthorized { message: text, .. }
@@ -71,6 +130,11 @@ pub(super) fn from_error(error: &mut ModelError, key: &str) {
     if !is_struck_from_errors(key) {
         return;
     }
+    strike_cut(text, key);
+}
+
+/// Strikes it also where a text was cut short in the middle of it.
+fn strike_cut(text: &mut String, key: &str) {
     strike(text, key);
     let ends: Vec<_> = text.match_indices('…').map(|(at, _)| at).collect();
     for end in ends.into_iter().rev() {
@@ -87,7 +151,7 @@ pub(super) fn from_error(error: &mut ModelError, key: &str) {
 pub(super) struct Sieve<'a> {
     /// `None` if nothing is struck.
     key: Option<&'a str>,
-    /// What waits, of the text or of the arguments of a call: shorter than the key. Nearly always nothing.
+    /// What waits, of the text or of the arguments of a call: shorter than the key as it is written in an address. Nearly always nothing.
     held: Vec<(Option<usize>, String)>,
 }
 
@@ -201,7 +265,46 @@ mod tests {
         assert_eq!(sieve.take(call(None, "aa-sk-1abcd!")), Some(call(None, "(key)!")));
     }
 
+    #[test]
+    fn a_key_is_known_as_it_is_written_in_an_address() {
+        let key = "sk/1+ab=cd%20efghij";
+        for (said, shown) in [
+            ("at ?key=sk%2F1%2Bab%3Dcd%2520efghij&x", "at ?key=(key)&x"),
+            ("sk%2f1%2bab%3dcd%2520efghij.", "(key)."),
+            ("sk/1+ab%3Dcd%2520efghij sk/1+ab=cd%20efghij", "(key) (key)"),
+            ("100% sk%2F1%2Bab 雨", "100% sk%2F1%2Bab 雨"),
+            ("sk%2F1%2Bab%3… (x)", "(key)… (x)"),
+        ] {
+            let mut error = ModelError::NotFound(said.to_owned());
+            from_error(&mut error, key);
+            assert_eq!(error, ModelError::NotFound(shown.to_owned()));
+        }
+        let mut error = ModelError::NotFound("%73k%2Dsk-1aa-sk-1abcd".to_owned());
+        from_error(&mut error, KEY);
+        assert_eq!(error, ModelError::NotFound("%73k%2Dsk-1aa-sk-1abcd".to_owned()), "nobody writes it so");
+    }
+
     proptest! {
+        #[test]
+        fn however_an_encoded_key_is_cut_the_same_is_shown(
+            texts in proptest::collection::vec(
+                prop_oneof![Just("k/1+abcd".to_owned()), Just("k%2F1%2babcd".to_owned()), "(k|%2|%2F|/|1|%2b|ab|雨| ){0,6}"], 0..8),
+            cut in 1..9usize,
+        ) {
+            let key = "k/1+abcd";
+            let mut whole = texts.concat();
+            let letters: Vec<_> = whole.chars().collect();
+            let mut sieve = Sieve::new(Some(key));
+            let mut shown: Vec<_> =
+                letters.chunks(cut).filter_map(|piece| sieve.take(ChatChunk::Text(piece.iter().collect()))).collect();
+            shown.extend(sieve.rest());
+            let shown: String =
+                shown.iter().map(|chunk| match chunk { ChatChunk::Text(text) => text.as_str(), _ => "" }).collect();
+            strike(&mut whole, key);
+            prop_assert!(!whole.contains("k/1+abcd") && !whole.contains("k%2F1%2babcd"));
+            prop_assert_eq!(shown, whole);
+        }
+
         #[test]
         fn however_a_text_is_cut_the_same_is_shown(
             texts in proptest::collection::vec(
