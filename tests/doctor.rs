@@ -140,6 +140,13 @@ fn an_address_that_is_another_servers_is_told() {
             "fail",
             ("points to another address", "the other address"),
         ),
+        (
+            "200 X",
+            "content-encoding: gzip\r\ncontent-type: application/json\r\n",
+            "packed",
+            "fail",
+            ("is encoded (content-encoding: gzip)", "without compression"),
+        ),
         ("429 X", "", "{}", "warn", ("rate of the key is reached", "try again later")),
         ("404 X", "", "{}", "warn", ("HTTP 404", "no such list")),
     ] {

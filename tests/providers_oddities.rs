@@ -2,7 +2,7 @@
 
 mod contract_support;
 
-use callboard::actors::chat::TokenUsage;
+use callboard::actors::chat::{Finish, TokenUsage};
 use callboard::actors::error::ModelError;
 use contract_support::*;
 use serde_json::{Value, json};
@@ -107,5 +107,28 @@ async fn what_a_body_is_that_cannot_be_read_is_said() {
         let long = call(provider, vec![Sent::stream(format!("data: {long}\n\n"))], How::once(true)).await;
         let words = "an event of it is longer than 4 MiB";
         assert_eq!(long.error(), &ModelError::Malformed(words.to_owned()), "{}", provider.name);
+    }
+}
+
+#[tokio::test]
+async fn why_a_reply_ended_is_told_in_one_short_line_that_does_nothing() {
+    let said = Said { end: End::Length, ..Said::text(&["It rains."]) };
+    let why = format!("\u{1b}[31mred\r\n\u{202e}{KEY} {}", "why ".repeat(100_000));
+    for provider in &PROVIDERS {
+        for is_streamed in BOTH {
+            let odd = |sent: String| {
+                let reasons = ["\"max_output_tokens\"", "\"max_tokens\"", "\"length\""];
+                reasons.iter().fold(sent, |sent, reason| sent.replace(reason, &json!(why).to_string()))
+            };
+            let sent = match is_streamed {
+                true => Sent::stream(odd(provider.format.events(&said).concat())),
+                false => Sent::json(200, odd(provider.format.whole(&said).to_string())),
+            };
+            let reply = call(provider, vec![sent], How::once(is_streamed)).await.answer.unwrap().reply;
+            let Finish::Other(told) = &reply.finish else { panic!("{} {:?}", provider.name, reply.finish) };
+            let case = format!("{}, streamed: {is_streamed}: {told}", provider.name);
+            assert!(told.starts_with("[31mred (key) why why") && told.ends_with('…'), "{case}");
+            assert!(told.chars().count() <= 301, "{case}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Headroom};
+use callboard_actors::chat::{ChatChunk, ChatReply, ChatRequest, Finish, Headroom};
 use callboard_actors::error::{Limited, ModelError, Waiting};
 use callboard_actors::gateway::{Chunks, Timeouts};
 use callboard_actors::ports::{ModelCall, RateKey};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::http::{Http, ProviderError, beginning, body, failed, host};
 use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
-use super::refusal::{names_model, naming};
+use super::refusal::{names_model, naming, short};
 use super::stream::{Clocks, streamed};
 use crate::network::is_local;
 
@@ -40,8 +40,8 @@ pub(super) trait Format: Send + Sync + 'static {
     /// What the headers of a reply say is left.
     fn headroom(headers: &HeaderMap) -> Headroom;
 
-    /// What a status other than success means. `key` is the variable of the key, and whether one was sent.
-    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError;
+    /// What a status other than success means.
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError;
 }
 
 /// Whose models they are.
@@ -188,7 +188,8 @@ impl<F: Format> Caller<F> {
         let start = Instant::now();
         let asked = timeout_at(start + within, self.models(within)).await;
         let answer = match asked.unwrap_or(Err(ModelError::Timeout(Waiting::Total))) {
-            Ok((status, said)) => Answer::of(status, &said, model, start.elapsed()),
+            Ok(Listed::As(status, said)) => Answer::of(status, &said, model, start.elapsed()),
+            Ok(Listed::Encoded(encoding)) => Answer::Encoded { encoding, latency: start.elapsed() },
             Err(error) => Answer::Unreachable(error),
         };
         Probe { host: host(&self.models), is_key_exposed, answer }
@@ -222,11 +223,11 @@ impl<F: Format> Caller<F> {
         if let ModelError::WithUsage { error, usage } = error {
             return self.for_people(*error).with_usage(usage);
         }
-        let mut error = self.of_model(naming(error, (self.vendor.key, self.key.is_some())), "");
+        let mut error = self.of_model(error, "");
         if let Some(key) = self.key() {
             key::from_error(&mut error, key);
         }
-        error
+        naming(error, (self.vendor.key, self.key.is_some()))
     }
 
     /// The reply after its head; its `pieces` go to whoever reads them as they come, the first one until then.
@@ -246,7 +247,7 @@ impl<F: Format> Caller<F> {
             (Kind::Stream, Some((chunks, first))) => {
                 let sieve = Sieve::new(self.secret());
                 let reply = Box::pin(streamed::<F::Growing>(response, chunks, *first, clocks, sieve)).await;
-                return Ok(self.without_key(ChatReply { headroom: room, ..reply.map_err(in_a_reply)? }));
+                return Ok(self.cleaned(ChatReply { headroom: room, ..reply.map_err(in_a_reply)? }));
             }
             // Some servers do not stream, whatever they are asked.
             (Kind::Json, _) => {}
@@ -259,8 +260,7 @@ impl<F: Format> Caller<F> {
             return Err(self.refused(&response, said));
         }
         let said = body(&mut response, clocks.between).await;
-        let reply =
-            self.without_key(ChatReply { headroom: room, ..F::whole(without_mark(&said?)).map_err(in_a_reply)? });
+        let reply = self.cleaned(ChatReply { headroom: room, ..F::whole(without_mark(&said?)).map_err(in_a_reply)? });
         if let Some((chunks, _)) = &pieces {
             send(chunks, &reply).await;
         }
@@ -269,8 +269,7 @@ impl<F: Format> Caller<F> {
 
     /// What a status other than success means.
     fn refused(&self, response: &Response, said: &[u8]) -> ModelError {
-        let key = (self.vendor.key, self.key.is_some());
-        let error = F::refused(response.status().as_u16(), response.headers(), said, key);
+        let error = F::refused(response.status().as_u16(), response.headers(), said);
         self.of_model(error, &String::from_utf8_lossy(said))
     }
 
@@ -285,7 +284,7 @@ impl<F: Format> Caller<F> {
     }
 
     fn of_another_kind(&self, response: &Response) -> ModelError {
-        let kind = content_type(response);
+        let kind = short(content_type(response));
         let what = if kind.is_empty() { "of no type".to_owned() } else { format!("of the type {kind}") };
         ModelError::Malformed(format!(
             "it is {what}, and {} should speak as {} does",
@@ -308,19 +307,20 @@ impl<F: Format> Caller<F> {
         Ok(client.execute(request))
     }
 
-    /// The list of models: its status and its body, of a list read to its end or not at all.
-    async fn models(&self, within: Duration) -> Result<(u16, Vec<u8>), ModelError> {
+    /// The list of models.
+    async fn models(&self, within: Duration) -> Result<Listed, ModelError> {
         let client = self.http.client(&self.models, Timeouts::default().connect)?;
         let mut request = Request::new(Method::GET, self.models.clone());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().remove(CONTENT_TYPE);
         let mut response = client.execute(request).await.map_err(|error| failed(&self.models, &error))?;
-        let said = match response.status().is_success() {
-            true => body(&mut response, within).await?,
+        let said = match (response.status().is_success(), encoding(&response)) {
+            (true, Some(encoding)) => return Ok(Listed::Encoded(encoding)),
+            (true, None) => body(&mut response, within).await?,
             // Nobody reads it.
-            false => Vec::new(),
+            (false, _) => Vec::new(),
         };
-        Ok((response.status().as_u16(), said))
+        Ok(Listed::As(response.status().as_u16(), said))
     }
 
     /// The key as it is sent.
@@ -333,8 +333,11 @@ impl<F: Format> Caller<F> {
         self.key().filter(|key| key::is_secret(key))
     }
 
-    /// A provider may repeat the key in what it says.
-    fn without_key(&self, mut reply: ChatReply) -> ChatReply {
+    /// A provider may repeat the key in what it says. Why a reply ended is shown to people as it is.
+    fn cleaned(&self, mut reply: ChatReply) -> ChatReply {
+        if let Finish::Other(why) = &mut reply.finish {
+            *why = short(why);
+        }
         if let Some(key) = self.secret() {
             key::from_reply(&mut reply, key);
         }
@@ -370,10 +373,14 @@ pub(crate) fn endpoint(base: &str, part: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// An address that can be shown: what stands before an `@` or after a `?` may be a secret.
+/// An address that can be shown: what stands before an `@` or after a `?` may be a secret. Of one with an `@` after a `?` nobody knows
+/// which of both it is.
 fn without_secrets(address: &str) -> String {
-    let shown = address.rsplit('@').next().unwrap_or_default();
-    shown.split(['?', '#']).next().unwrap_or_default().to_owned()
+    let (shown, hidden) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
+    match hidden.contains('@') {
+        true => shown.split_once("://").map_or_else(|| "…".to_owned(), |(scheme, _)| format!("{scheme}://…")),
+        false => shown.rsplit('@').next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// What a successful reply is.
@@ -401,10 +408,18 @@ fn content_type(response: &Response) -> &str {
     response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("")
 }
 
+/// What came of asking for the list of models.
+enum Listed {
+    /// Its status and its body, of a list read to its end or not at all.
+    As(u16, Vec<u8>),
+    /// A list that is encoded so.
+    Encoded(String),
+}
+
 /// How a body is encoded, if it is: nobody asked for that.
-fn encoding(response: &Response) -> Option<&str> {
+fn encoding(response: &Response) -> Option<String> {
     let encoding = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("that nobody knows").trim();
-    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then_some(encoding)
+    (!encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity")).then(|| short(encoding))
 }
 
 /// A text without the mark of its encoding, which some servers begin with.

@@ -40,6 +40,13 @@ pub enum Answer {
         /// How long it took.
         latency: Duration,
     },
+    /// What it said is encoded, such as compressed, which nobody asked for.
+    Encoded {
+        /// Its `content-encoding`.
+        encoding: String,
+        /// How long it took.
+        latency: Duration,
+    },
     /// It refused the key, or wants one.
     Refused {
         /// 401 or 403.

@@ -59,17 +59,11 @@ fn is_name_of(word: &str, model: &str) -> bool {
             || !model.is_empty() && word.strip_prefix(model).is_some_and(is_date))
 }
 
-/// The error behind a status that is no question of the vendor; `None` of any other. `variable` is that of the key, and whether one was
-/// sent.
-pub(super) fn of_status(
-    status: u16,
-    message: &str,
-    retry_after: Option<Duration>,
-    key: (&str, bool),
-) -> Option<ModelError> {
+/// The error behind a status that is no question of the vendor; `None` of any other.
+pub(super) fn of_status(status: u16, message: &str, retry_after: Option<Duration>) -> Option<ModelError> {
     let said = || if message.is_empty() { "it does not say why".to_owned() } else { message.to_owned() };
     Some(match status {
-        401..=403 => not_let_in(status, &said(), key),
+        401..=403 => not_let_in(status, &said()),
         404 => ModelError::NotFound(said()),
         413 => ModelError::ContextTooLong(said()),
         408 | 409 | 425 | 500.. => ModelError::Unavailable { status, retry_after, message: said() },
@@ -78,19 +72,16 @@ pub(super) fn of_status(
 }
 
 /// The error of an account without money. Some vendors have 400 or 403 for it, which are about something else in every other case.
-pub(super) fn without_money(status: u16, message: &str, key: (&str, bool)) -> ModelError {
-    not_let_in(if status == 429 { 429 } else { 402 }, message, key)
+pub(super) fn without_money(status: u16, message: &str) -> ModelError {
+    not_let_in(if status == 429 { 429 } else { 402 }, message)
 }
 
-fn not_let_in(status: u16, message: &str, key: (&str, bool)) -> ModelError {
-    let error = ModelError::Unauthorized { status, message: message.trim_end_matches('.').to_owned() };
-    if key == UNNAMED { error } else { naming(error, key) }
+fn not_let_in(status: u16, message: &str) -> ModelError {
+    ModelError::Unauthorized { status, message: message.trim_end_matches('.').to_owned() }
 }
 
-/// The key of whoever reads a reply, and does not know which it is.
-pub(super) const UNNAMED: (&str, bool) = ("", true);
-
-/// The error, and which variable has the key, if it is about that and does not say so.
+/// The error, and which variable has the key, if it is about that and does not say so. `is_sent` is whether there is one. The key is struck
+/// before: one that is no secret may be a part of that name.
 pub(super) fn naming(mut error: ModelError, (variable, is_sent): (&str, bool)) -> ModelError {
     if let ModelError::Unauthorized { message, .. } = &mut error
         && !message.contains(variable)
@@ -113,7 +104,7 @@ pub(super) fn used(error: ModelError, usage: Option<Option<TokenUsage>>) -> Mode
 pub(super) fn moved(status: u16, headers: &HeaderMap) -> Option<ModelError> {
     let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
     // What stands before an `@` or after a `?` may be a secret.
-    let to = to.map(|to| short(to.split(['?', '#']).next().unwrap_or_default())).filter(|to| !to.contains('@'));
+    let to = to.filter(|to| !to.contains('@')).map(|to| short(to.split(['?', '#']).next().unwrap_or_default()));
     let to = to.filter(|to| !to.is_empty()).map_or_else(|| "elsewhere".to_owned(), |to| format!("to {to}"));
     (300..400).contains(&status).then(|| ModelError::NotFound(format!("the server points {to} ({status})")))
 }
@@ -183,6 +174,7 @@ mod tests {
             (Some("https://host/v1/chat/completions?token=secret#secret"), "to https://host/v1/chat/completions (308)"),
             (Some("/v1/chat/completions/"), "to /v1/chat/completions/ (308)"),
             (Some("https://me:secret@host/v1"), "elsewhere (308)"),
+            (Some("https://me:sec?ret@host/v1"), "elsewhere (308)"),
             (Some(""), "elsewhere (308)"),
             (None, "elsewhere (308)"),
         ] {

@@ -109,6 +109,14 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
             format!("{}, but not with a list of models, as another server or another address does", ms(latency)),
             "look at the address: it usually ends with /v1",
         ),
+        Answer::Encoded { encoding, latency } => Check::fail(
+            name,
+            format!(
+                "{}, but what it says is encoded (content-encoding: {encoding}), which nobody asked for",
+                ms(latency)
+            ),
+            "let the server, or the proxy before it, send replies as they are: without compression",
+        ),
         Answer::Other { status: status @ 300..=399, latency } => Check::fail(
             name,
             format!("{} and points to another address (HTTP {status}), where calls are not sent", ms(latency)),
@@ -192,6 +200,7 @@ mod tests {
             (listed(quick, Some(false)), false, Fail),
             (Answer::Refused { status: 401, latency: quick }, false, Fail),
             (Answer::NoList { latency: quick }, false, Fail),
+            (Answer::Encoded { encoding: "gzip".to_owned(), latency: quick }, false, Fail),
             (Answer::Other { status: 301, latency: quick }, false, Fail),
             (Answer::Other { status: 429, latency: quick }, false, Warn),
             (Answer::Other { status: 404, latency: quick }, false, Warn),

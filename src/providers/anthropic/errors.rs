@@ -5,7 +5,7 @@ use std::time::Duration;
 use callboard_actors::error::{Limited, ModelError};
 use serde::Deserialize;
 
-use crate::providers::refusal::{self, UNNAMED, short};
+use crate::providers::refusal::{self, short};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -20,19 +20,19 @@ pub(super) struct Said {
     message: String,
 }
 
-/// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
-pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
+/// The error behind a status other than success.
+pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelError {
     let said = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error);
     let said = said.unwrap_or_else(|_| Said { message: String::from_utf8_lossy(body).into_owned(), ..Said::default() });
-    of_said(status, &said, retry_after, key)
+    of_said(status, &said, retry_after)
 }
 
-fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
+fn of_said(status: u16, said: &Said, retry_after: Option<Duration>) -> ModelError {
     let message = short(&said.message);
     if said.r#type == "billing_error" || status == 400 && is_about_money(&message) {
-        return refusal::without_money(status, &message, key);
+        return refusal::without_money(status, &message);
     }
-    if let Some(error) = refusal::of_status(status, &message, retry_after, key) {
+    if let Some(error) = refusal::of_status(status, &message, retry_after) {
         return error;
     }
     match status {
@@ -74,7 +74,7 @@ pub(super) fn in_a_reply(said: &Said) -> ModelError {
         "invalid_request_error" => 400,
         _ => return ModelError::Malformed(format!("it holds an error: {}", short(&said.message))),
     };
-    of_said(status, said, None, UNNAMED)
+    of_said(status, said, None)
 }
 
 #[cfg(test)]
@@ -87,8 +87,7 @@ mod tests {
         let said = |kind: &str, message: &str| {
             format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"}},"request_id":"req_1"}}"#)
         };
-        let of =
-            |status, kind: &str, message: &str| of_status(status, said(kind, message).as_bytes(), None, ("KEY", true));
+        let of = |status, kind: &str, message: &str| of_status(status, said(kind, message).as_bytes(), None);
         assert!(matches!(
             of(400, "invalid_request_error", "max_tokens: required"),
             ModelError::Rejected { status: 400, .. }
@@ -133,6 +132,6 @@ mod tests {
             let error = in_a_reply(&Said { r#type: kind.to_owned(), message: "no".to_owned() });
             assert_eq!(error.code(), code, "{kind}: {error:?}");
         }
-        assert!(matches!(of_status(502, b"<html>", None, ("KEY", false)), ModelError::Unavailable { status: 502, .. }));
+        assert!(matches!(of_status(502, b"<html>", None), ModelError::Unavailable { status: 502, .. }));
     }
 }

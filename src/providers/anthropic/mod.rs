@@ -140,8 +140,8 @@ impl Format for Messages {
         }
     }
 
-    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
         moved(status, headers)
-            .unwrap_or_else(|| errors::of_status(status, said, retry_after(headers, SystemTime::now()), key))
+            .unwrap_or_else(|| errors::of_status(status, said, retry_after(headers, SystemTime::now())))
     }
 }

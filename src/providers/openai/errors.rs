@@ -5,7 +5,7 @@ use std::time::Duration;
 use callboard_actors::error::{Limited, ModelError};
 use serde_json::Value;
 
-use crate::providers::refusal::{self, UNNAMED, short};
+use crate::providers::refusal::{self, short};
 
 /// What a provider says of an error, in the places where servers put it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -102,12 +102,12 @@ fn in_letters(said: &str) -> Option<u16> {
     STATUSES.iter().find(|(_, words)| holds(said, words)).map(|(status, _)| *status)
 }
 
-/// The error behind a status other than success. `key` is the variable of the key, and whether one was sent.
-pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
-    of_said(status, &Said::of_body(body), retry_after, key)
+/// The error behind a status other than success.
+pub(super) fn of_status(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelError {
+    of_said(status, &Said::of_body(body), retry_after)
 }
 
-fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, bool)) -> ModelError {
+fn of_said(status: u16, said: &Said, retry_after: Option<Duration>) -> ModelError {
     // Google has no code of its own for either.
     let status = match said.message.to_lowercase() {
         message if status == 400 && message.contains("api key not valid") => 401,
@@ -115,9 +115,9 @@ fn of_said(status: u16, said: &Said, retry_after: Option<Duration>, key: (&str, 
         _ => status,
     };
     if matches!(status, 400 | 403 | 429) && said.names(&MONEY) {
-        return refusal::without_money(status, &said.message(), key);
+        return refusal::without_money(status, &said.message());
     }
-    if let Some(error) = refusal::of_status(status, &said.message, retry_after, key) {
+    if let Some(error) = refusal::of_status(status, &said.message, retry_after) {
         return error;
     }
     let message = said.message();
@@ -165,7 +165,7 @@ fn refused(said: &Said) -> Option<ModelError> {
 pub(super) fn in_a_reply(error: &Value) -> ModelError {
     let said = Said::of(error);
     match said.status() {
-        Some(status) => of_said(status, &said, None, UNNAMED),
+        Some(status) => of_said(status, &said, None),
         None => {
             refused(&said).unwrap_or_else(|| ModelError::Malformed(format!("it holds an error: {}", said.message())))
         }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn refused_with(body: &str) -> ModelError {
-        of_status(400, body.as_bytes(), None, ("OPENAI_API_KEY", true))
+        of_status(400, body.as_bytes(), None)
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
         ];
         let rows = crowds.map(|row| (row, Limited::Concurrency)).into_iter();
         for ((server, body), wanted) in rows.chain(rates.map(|row| (row, Limited::Rate))) {
-            let error = of_status(429, body.as_bytes(), None, ("KEY", false));
+            let error = of_status(429, body.as_bytes(), None);
             assert!(
                 matches!(error, ModelError::RateLimited { limited, .. } if limited == wanted),
                 "{server}: {error:?}"
@@ -282,15 +282,15 @@ mod tests {
             ),
             (403, 402, r#"{"message":"Your account is suspended","type":"exceeded_current_quota_error"}"#),
         ] {
-            let error = of_status(status, format!(r#"{{"error":{money}}}"#).as_bytes(), None, ("KEY", true));
-            let is_so = matches!(&error, ModelError::Unauthorized { status, message } if *status == told && message.ends_with("of KEY)"));
+            let error = of_status(status, format!(r#"{{"error":{money}}}"#).as_bytes(), None);
+            let is_so = matches!(&error, ModelError::Unauthorized { status, .. } if *status == told);
             assert!(is_so, "{money}: {error:?}");
         }
-        let page = of_status(413, b"Payload Too Large", None, ("KEY", true));
+        let page = of_status(413, b"Payload Too Large", None);
         assert!(matches!(page, ModelError::ContextTooLong(_)), "{page:?}");
         // As users report it.
         let large = br#"{"error":{"message":"Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
-        let error = of_status(429, large, None, ("KEY", true));
+        let error = of_status(429, large, None);
         assert!(matches!(error, ModelError::ContextTooLong(_)), "{error:?}");
         for code in ["content_policy_violation", "content_filter", "invalid_prompt"] {
             let error = refused_with(&format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#));

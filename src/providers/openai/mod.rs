@@ -140,19 +140,19 @@ impl Format for ChatCompletions {
         headroom(headers)
     }
 
-    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
-        refused(status, headers, said, key)
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
+        refused(status, headers, said)
     }
 }
 
 /// What a status other than success means, in both formats.
-fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
+fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
     let (room, wait) = (headroom(headers), retry_after(headers, SystemTime::now()));
     // Their reset is better than nothing.
     let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
     let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();
     let wait = wait.or_else(|| (status == 429).then(reset).flatten());
-    moved(status, headers).unwrap_or_else(|| errors::of_status(status, said, wait, key))
+    moved(status, headers).unwrap_or_else(|| errors::of_status(status, said, wait))
 }
 
 #[cfg(test)]
@@ -172,6 +172,11 @@ mod tests {
             "https://me:secret@host/v1",
             "https://host/v1?api-key=secret",
             "https://host/v1#secret",
+            "https://host/v1?api-key=ab@secret",
+            "https://host/v1#ab@secret",
+            "https://me:secret?ab@host/v1",
+            "https://me:ab#secret@host/v1",
+            "ab?secret@host://v1",
             "not an address",
         ] {
             let message = refused(base);

@@ -85,7 +85,7 @@ impl Format for Responses {
         headroom(headers)
     }
 
-    fn refused(status: u16, headers: &HeaderMap, said: &[u8], key: (&str, bool)) -> ModelError {
-        refused(status, headers, said, key)
+    fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
+        refused(status, headers, said)
     }
 }
