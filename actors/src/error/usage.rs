@@ -15,7 +15,8 @@ impl ModelError {
     /// The error alone, and what was used; `None` when nobody knows.
     pub(crate) fn and_usage(self) -> (Self, Option<TokenUsage>) {
         match self {
-            Self::WithUsage { error, usage } => (*error, usage),
+            // A model may stand before another one.
+            Self::WithUsage { error, usage } => (error.and_usage().0, usage),
             error if error.used_nothing() => (error, Some(TokenUsage::default())),
             error => (error, None),
         }

@@ -104,6 +104,7 @@ fn fail(mut call: Box<Call>, error: ModelError, reservation: Option<Reservation>
     let received = call.chunks.as_ref().map_or(0, Chunks::sent);
     let used_nothing = received == 0 && error.used_nothing();
     let (error, told) = error.and_usage();
+    // Of what its reader has seen something was used, whatever the error says.
     let used = told.filter(|told| received == 0 || *told != TokenUsage::default());
     match used {
         Some(used) => call.times.failed_usage += used,
