@@ -1,16 +1,16 @@
 //! Can a program without an async runtime do what one with it can? Each function of `callboard::blocking` that is no ask; asks are in
 //! `agents.rs`. That no name is missing is a rule of `architecture.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use callboard::actors::chat::{ChatRequest, Turn};
+use callboard::actors::chat::{ChatReply, ChatRequest, Role, ToolCall, Turn};
 use callboard::actors::chat_agent::MemorySessions;
 use callboard::actors::error::{AskError, StartError};
 use callboard::actors::gateway::BudgetLimits;
 use callboard::actors::runtime::wait;
-use callboard::blocking::{ChatAgentSpec, Runtime};
-use callboard::testkit::ScriptedModel;
+use callboard::blocking::{ChatAgent, ChatAgentSpec, Runtime};
+use callboard::testkit::{FunctionModel, ScriptedModel};
 use callboard::{ChatAgentError, Question, tool};
 use serde_json::json;
 
@@ -73,4 +73,60 @@ fn an_agent_drains_and_one_has_a_gateway_of_its_own() {
         other.drain();
     });
     assert!(runtime.stop(Duration::from_secs(5)).is_clean());
+}
+
+static EXPERT: OnceLock<ChatAgent> = OnceLock::new();
+static OWN: OnceLock<ChatAgent> = OnceLock::new();
+static TOLD: OnceLock<mpsc::SyncSender<String>> = OnceLock::new();
+
+/// Asks somebody else.
+#[tool]
+fn asks_the_expert() -> Result<String, ChatAgentError> {
+    let expert = EXPERT.get().unwrap();
+    let all = expert.ask_all(["y", "z"]).collect_in_order()?;
+    let first = expert.ask("x")?;
+    Ok([Ok(first)]
+        .into_iter()
+        .chain(all)
+        .map(|answer| answer.map(|answer| answer.text))
+        .collect::<Result<Vec<_>, _>>()?
+        .join(" "))
+}
+
+#[test]
+fn a_tool_that_is_a_plain_function_may_ask() {
+    let runtime = stage(ScriptedModel::new().calls("asks_the_expert", json!({})).says("so"));
+    let other = stage(ScriptedModel::new().says("one").says("two").says("three"));
+    EXPERT.set(other.agent("expert").start().unwrap()).unwrap();
+    let answer = runtime.agent("a").tool(asks_the_expert).start().unwrap().ask("x").unwrap();
+    let told = answer.turns.iter().find(|turn| turn.role == Role::Tool).unwrap();
+    assert_eq!(told.text, "three one two");
+}
+
+/// Asks the agent that it is a tool of.
+#[tool(timeout = "200ms")]
+fn asks_its_own_agent() -> String {
+    let told = OWN.get().unwrap().ask("inner").map_or_else(|error| error.to_string(), |answer| answer.text);
+    TOLD.get().unwrap().send(told.clone()).unwrap();
+    told
+}
+
+/// It waits in line behind the ask that waits for it: its call ends with its time, and then both asks come to their end.
+#[test]
+fn a_tool_that_asks_its_own_agent_ends_by_its_time() {
+    let (tells, told) = mpsc::sync_channel(1);
+    TOLD.set(tells).unwrap();
+    let model = FunctionModel::new(|request| {
+        let last = request.turns.last().unwrap();
+        let call = ToolCall { id: "1".into(), name: "asks_its_own_agent".into(), arguments: "{}".into() };
+        Ok(match last.text == "outer" {
+            true => ChatReply { tool_calls: vec![call], ..ChatReply::default() },
+            false => ChatReply::text(last.text.clone()),
+        })
+    });
+    let runtime = Runtime::with_model("function/model", model).unwrap();
+    OWN.set(runtime.agent("own").tool(asks_its_own_agent).start().unwrap()).unwrap();
+    let outer = OWN.get().unwrap().ask("outer").unwrap();
+    assert!(outer.text.contains("took longer than 200ms, and it still runs"), "{}", outer.text);
+    assert_eq!(told.recv().unwrap(), "inner");
 }

@@ -21,7 +21,7 @@ pub mod port {
     use std::sync::OnceLock;
 
     use callboard_actors::chat_agent::HeldPlace;
-    use callboard_actors::runtime::WorkBeside;
+    use callboard_actors::runtime::{WorkBeside, on_a_thread_of_its_own};
     use callboard_actors::schema::{self, Rules, SchemaError};
     use serde::de::DeserializeOwned;
 
@@ -32,7 +32,7 @@ pub mod port {
     pub use serde_json::Value;
     pub use {schemars, serde};
 
-    use super::ToolOutput;
+    pub use super::ToolOutput;
 
     /// What an argument of a tool can be.
     #[diagnostic::on_unimplemented(
@@ -93,7 +93,7 @@ pub mod port {
         let beside = WorkBeside::begin();
         let marked = move || {
             let _until_it_is_over = (beside, place);
-            work()
+            on_a_thread_of_its_own(work)
         };
         match tokio::task::spawn_blocking(marked).await {
             Ok(done) => done,

@@ -13,7 +13,7 @@ impl<M: Send + 'static> AgentRef<M> {
     /// # Errors
     /// [`AskError`] says what became of the question. [`AskError::InsideAsync`] on a thread that others wait for, which is
     /// one with a tokio runtime of either flavour on it, and one of Callboard's shards:
-    /// `question` was not called and nothing was sent. A thread of `spawn_blocking` may block, but tokio does not tell it from one that runs
+    /// `question` was not called and nothing was sent. A tool that is a plain function may ask. A thread of `spawn_blocking` may block, but tokio does not tell it from one that runs
     /// tasks: give [`ask`](AgentRef::ask) to `Handle::current().block_on` there. Executors that are not tokio's are not recognised.
     pub fn ask_blocking<T: Send + 'static>(
         &self,

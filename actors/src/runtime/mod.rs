@@ -26,7 +26,7 @@ pub use stop::{Abandoned, StopReport, StuckThread};
 pub use watchdog::{Blockage, ShardInfo};
 
 pub(crate) use block_on::{block_on, is_async_context};
-pub use block_on::{may_block, wait};
+pub use block_on::{may_block, on_a_thread_of_its_own, wait};
 pub(crate) use deadlines::{Deadline, Expires, Expiry, in_task};
 pub(crate) use shard::in_agent;
 pub(crate) use shared::Shared;
