@@ -55,10 +55,11 @@ pub use callboard_actors::research::{Plan, Report, SkippedFile, Status, Task, Ta
 ///   and their schema (`#[schemars(range(min = 1, max = 9))]`, also on an argument), and it is told what is wrong.
 /// - It has no state. A tool that holds some, such as the handle of a database, is a closure:
 ///   [`DynamicTool::typed`](tools::DynamicTool::typed).
-/// - The result is anything that is [`ToolOutput`](tools::ToolOutput): text, numbers, JSON, nothing, or a `Result`, whose error, of
+/// - The result is anything that is [`ToolOutput`](tools::ToolOutput): text, numbers, JSON, nothing, an `Option`, or a `Result`, whose error, of
 ///   any type that can be shown, the model is told.
 /// - An `async` function runs on the agent's shard and must not block. One that is not `async` may block: it runs on a pool of
-///   threads, and its thread is not ended by a time-out: it keeps its place until it returns; ask its `ToolContext` whether anybody waits.
+///   threads, where it may also ask other agents by [`blocking`]. Its thread is not ended by a time-out: it keeps its place until it
+///   returns; ask its `ToolContext` whether anybody waits.
 /// - In the brackets: `name = "weather"`, and the [policy](tools::ToolPolicy): `timeout = "10s"`, `attempts = 3`, `at_once = 2`,
 ///   `max_output = 4096`, `sequential`, `needs_approval`.
 pub use callboard_macros::tool;

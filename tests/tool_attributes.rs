@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use std::borrow::Cow;
+
 use callboard::actors::chat::Role;
 use callboard::prelude::*;
 use callboard::testkit::ScriptedModel;
@@ -125,6 +127,45 @@ fn ours() -> callboard::Result<u32> {
 fn full() -> callboard::Result<u32> {
     let source = std::io::ErrorKind::StorageFull.into();
     Err(callboard::WriteError::Io { path: "x".into(), source })?
+}
+
+/** Has a name that Rust keeps for itself,
+ * and says it in many ways. */
+#[tool]
+fn r#match(r#type: u8) -> Option<Cow<'static, str>> {
+    (r#type > 0).then_some(Cow::Borrowed("many"))
+}
+
+/// A small number.
+#[tool]
+async fn small() -> Result<u8, ToolError> {
+    Ok(7)
+}
+
+/// What nobody can name.
+#[tool]
+fn unnamed() -> Result<impl callboard::tools::ToolOutput + Send, ToolError> {
+    Ok('x')
+}
+
+#[tokio::test]
+async fn names_that_rust_keeps_and_results_of_any_size_are_told_as_people_read_them() {
+    let spec = r#match.spec();
+    assert_eq!(
+        (&*spec.name, &*spec.description),
+        ("match", "Has a name that Rust keeps for itself,\nand says it in many ways.")
+    );
+    let model = ScriptedModel::new()
+        .calls("match", json!({"type": 1}))
+        .and_calls("match", json!({"type": 0}))
+        .and_calls("small", json!({}))
+        .and_calls("unnamed", json!({}))
+        .says("so");
+    let runtime = Runtime::with_model("scripted/model", model).unwrap();
+    let spec = runtime.agent("assistant").tool(r#match).tool(small).tool(unnamed);
+    let answer = spec.start().unwrap().ask("x").await.unwrap();
+    let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &*turn.text).collect();
+    assert_eq!(told, ["many", "nothing", "7", "x"]);
 }
 
 static TRIES: AtomicU32 = AtomicU32::new(0);

@@ -1,7 +1,8 @@
 //! What is written for a tool: a type of the function's name, which is the tool.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ReturnType;
 use syn::spanned::Spanned;
 
 use super::attributes::Attributes;
@@ -9,11 +10,10 @@ use super::function::{Argument, Function};
 use super::options::Options;
 
 /// The whole of it.
-pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
+pub(crate) fn write(options: &Options, spoken: &str, function: &Function) -> TokenStream {
     let Function { item, description, arguments } = function;
     let (name, visibility) = (&item.sig.ident, &item.vis);
     let Attributes { of_struct, of_block, of_function } = Attributes::of(&item.attrs);
-    let spoken = options.name.as_ref().map_or_else(|| name.to_string(), syn::LitStr::value);
     let fields = arguments.iter().filter_map(|argument| match argument {
         Argument::Given { name, r#type, attributes } => Some(quote! { #(#attributes)* #name: #r#type, }),
         Argument::Context => None,
@@ -32,7 +32,7 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
     // By its own name, which spans, backtraces and a call of itself have: within the block it is the function's.
     let call = quote! { #name(#(#passed),*) };
     let is_async = item.sig.asyncness.is_some();
-    let (body, policy) = (body(is_async, &call), policy(options, !is_async));
+    let (body, policy) = (body(is_async, &call, &output(&item.sig.output)), policy(options, !is_async));
     let mut inner = item.clone();
     inner.attrs = of_function;
     inner.vis = syn::Visibility::Inherited;
@@ -83,22 +83,41 @@ pub(crate) fn write(options: &Options, function: &Function) -> TokenStream {
 }
 
 /// A plain function may block: it runs on the pool for that.
-fn body(is_async: bool, call: &TokenStream) -> TokenStream {
+fn body(is_async: bool, call: &TokenStream, output: &TokenStream) -> TokenStream {
     match is_async {
-        true => quote! { __port::output(#call.await) },
+        true => quote! { #output(#call.await) },
         false => quote! {
             let __place = __context.place.hold();
-            __port::blocking(__place, move || __port::output(#call)).await
+            __port::blocking(__place, move || #output(#call)).await
         },
     }
+}
+
+/// What makes words of the result. Where its type can be written it is, so that what is wrong with it is told there.
+fn output(output: &ReturnType) -> TokenStream {
+    match output {
+        ReturnType::Type(_, r#type) if !has_impl(r#type.to_token_stream()) => {
+            quote_spanned! { r#type.span() => <#r#type as __port::ToolOutput>::into_output }
+        }
+        _ => quote! { __port::output },
+    }
+}
+
+/// Whether a type has a part that only its function can name.
+fn has_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => has_impl(group.stream()),
+        TokenTree::Ident(ident) => ident == "impl",
+        _ => false,
+    })
 }
 
 fn policy(options: &Options, blocks: bool) -> TokenStream {
     let Options { timeout, attempts, at_once, max_output, sequential, needs_approval, .. } = options;
     let timeout = timeout.map(|time| quote! { policy.timeout = ::std::time::Duration::from_millis(#time); });
-    let attempts = attempts.as_ref().map(|attempts| quote! { policy.attempts = #attempts; });
-    let at_once = at_once.as_ref().map(|calls| quote! { policy.at_once = ::std::option::Option::Some(#calls); });
-    let max_output = max_output.as_ref().map(|bytes| quote! { policy.max_output = #bytes; });
+    let attempts = attempts.map(|attempts| quote! { policy.attempts = #attempts; });
+    let at_once = at_once.map(|calls| quote! { policy.at_once = ::std::option::Option::Some(#calls); });
+    let max_output = max_output.map(|bytes| quote! { policy.max_output = #bytes; });
     let needs_approval = needs_approval.then(|| quote! { policy.needs_approval = true; });
     let blocks = blocks.then(|| quote! { policy.blocks = true; });
     let sequential = sequential.then(|| quote! { policy.sequential = true; });

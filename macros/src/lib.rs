@@ -20,7 +20,7 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
     let options = parse_macro_input!(options as options::Options);
     let function = parse_macro_input!(item as ItemFn);
     function::Function::of(function)
-        .map(|function| code::write(&options, &function))
+        .and_then(|function| Ok(code::write(&options, &options.name_of(&function.item.sig.ident)?, &function)))
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }

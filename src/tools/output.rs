@@ -1,6 +1,7 @@
-//! What may a tool give back? Text, numbers, JSON, nothing, or a `Result` of these.
+//! What may a tool give back? Text, numbers, JSON, nothing, or an `Option` or a `Result` of these.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use callboard_actors::error::ToolError;
@@ -25,7 +26,7 @@ use serde_json::Value;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a tool gives back",
     label = "the model is told it as text",
-    note = "return text, a number, JSON, nothing, or a `Result` of these with an error that has `Display`",
+    note = "return text, a number, JSON, nothing, an `Option` of these, or a `Result` of these with an error that has `Display`",
     note = "what is `serde::Serialize` becomes JSON: return `Result<serde_json::Value, serde_json::Error>` by `serde_json::to_value(..)`"
 )]
 pub trait ToolOutput {
@@ -72,7 +73,7 @@ macro_rules! plain {
     };
 }
 
-plain!(bool, i32, i64, u32, u64, usize, f32, f64);
+plain!(bool, char, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, Cow<'_, str>);
 
 impl<T: ToolOutput> ToolOutput for Option<T> {
     fn into_output(self) -> Result<String, ToolError> {
