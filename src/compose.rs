@@ -147,6 +147,7 @@ fn advice(name: &str) -> String {
             format!("name a provider and its model: `openai/NAME`; or `{BUILTIN}` for the rules")
         }
         None => format!("name its provider too: `openai/{name}`; or `{BUILTIN}` for the rules"),
+        Some((BUILTIN, _)) => format!("write `{BUILTIN}` alone"),
         Some((provider, "")) if PROVIDERS.contains(&provider) => {
             format!("write the model's name after the `/`, as the provider calls it: `{provider}/NAME`")
         }
@@ -205,6 +206,7 @@ mod tests {
             ("mistral/x", "`openai/x` with its address in OPENAI_BASE_URL"),
             ("/", "the providers are openai, anthropic"),
             ("", "`builtin`"),
+            ("builtin/extractive", "write `builtin` alone"),
         ] {
             let error = model_with(&named(name), keyed).unwrap_err();
             assert!(error.hint().contains(advice), "{name}: {}", error.hint());
