@@ -214,6 +214,7 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
                 StoreError::Locked(x()) => "store_locked", AGAIN, "try again when the other program is done";
                 StoreError::ReadOnly(x()) => "store_read_only", IN_VAIN, "make the file and its folder writable";
                 StoreError::Damaged(x()) => "store_damaged", IN_VAIN, "put a backup of it in its place";
+                StoreError::DamagedSession(x()) => "session_damaged", IN_VAIN, "`forget` this session";
                 StoreError::Newer { store: x(), found: 2, known: 1 } => "store_newer", IN_VAIN, "use the newer program";
                 StoreError::Foreign(x()) => "store_foreign", IN_VAIN, "name another file";
                 StoreError::Full(x()) => "disk_full", AGAIN, "make room on the disk and try again";
@@ -416,7 +417,7 @@ fn cells(page: &str, path: &str) -> Option<(BTreeSet<String>, BTreeSet<String>)>
 }
 
 /// What only programs meet: agents of their own, files that they open themselves, features that the program has.
-const OF_PROGRAMS: [&str; 4] = ["stopped", "io", "feature_off", "store_not_given"];
+const OF_PROGRAMS: [&str; 5] = ["stopped", "io", "feature_off", "store_not_given", "session_damaged"];
 
 #[test]
 fn the_page_of_the_command_line_has_every_code_that_the_program_prints() {

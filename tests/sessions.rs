@@ -275,7 +275,8 @@ async fn a_file_that_cannot_be_used_is_told() {
     change("PRAGMA application_id = 1667396467");
     change("UPDATE turns SET turn = CAST('{\"role\":\"user\",\"text\":\"y\"}' AS BLOB)");
     let store = open(&path).unwrap();
-    assert!(matches!(store.load("a".into(), 9).await, Err(StoreError::Damaged(_))), "a changed turn is noticed");
+    let changed = store.load("a".into(), 9).await.unwrap_err();
+    assert!(matches!(changed, StoreError::DamagedSession(_)), "a changed turn is noticed: {changed}");
     store.close().await.unwrap();
 
     let locks = Connection::open(&path).unwrap();
@@ -308,6 +309,7 @@ async fn an_answer_that_is_not_kept_in_time_may_be_kept_and_its_error_says_so() 
     let late = agent.ask(Question::new("x").session("a").within(Duration::from_secs(2))).await.unwrap_err();
     assert!(matches!(late, ChatAgentError::Session { error: StoreError::Late(_), .. }), "{late:?}");
     assert_eq!((late.code(), late.is_retryable(), &*late.partial().unwrap().text), ("store_late", false, "so"));
+    assert!(late.to_string().contains("the store of the session did not answer in time"), "{late}");
     let hint = late.hint();
     assert!(hint.contains("the session may yet know of it") && !hint.contains("does not know"), "{hint}");
     other.lock().unwrap().execute_batch("ROLLBACK").unwrap();

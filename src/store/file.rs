@@ -62,6 +62,11 @@ pub(super) fn is_sqlite(path: &Path) -> bool {
 /// Makes the file and its folders if they are not there, closed to others; SQLite gives the files beside it the same mode. Those
 /// that are there keep theirs.
 pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
+    // SQLite takes it for no file at all, and one of this name would be left behind.
+    if path == Path::new(":memory:") {
+        let message = "it is SQLite's name for memory, and no file".to_owned();
+        return Err(StoreError::Unusable { store: fault::name(path), message });
+    }
     let failed = |error: io::Error| fault::io(path, &error);
     // A bare file name has the parent `""`, which is the folder one is in.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

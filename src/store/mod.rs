@@ -7,6 +7,7 @@ mod form;
 mod options;
 mod replies;
 mod sessions;
+mod waiting;
 
 pub use options::ReplyOptions;
 pub use replies::Replies;

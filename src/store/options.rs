@@ -51,12 +51,18 @@ impl ReplyOptions {
             format!("max_bytes is {max_bytes}; it must be between 4096 and {}", 1_u64 << 40)
         } else if realm.len() > 64 << 10 {
             format!("realm is {} bytes long; it must be at most {}", realm.len(), 64 << 10)
-        } else if *wait > Duration::from_secs(60) {
-            format!("wait is {wait:?}; it must be at most 60 seconds")
         } else {
-            return Ok(());
+            return may_wait(*wait);
         };
         Err(StoreError::Options(broken))
+    }
+}
+
+/// Whether a store may wait so long for another process.
+pub(super) fn may_wait(wait: Duration) -> Result<(), StoreError> {
+    match wait > Duration::from_secs(60) {
+        true => Err(StoreError::Options(format!("wait is {wait:?}; it must be at most 60 seconds"))),
+        false => Ok(()),
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -17,11 +16,10 @@ use tokio::sync::oneshot;
 
 use super::database::{Database, Record};
 use super::options::ReplyOptions;
+use super::waiting::{Waiting, of_calls};
 
 /// Jobs that wait for the thread.
 const ROOM: usize = 1024;
-/// Bytes of replies and keys that wait for it.
-const BYTES: usize = 32 << 20;
 /// Jobs that are done together.
 const BATCH: usize = 256;
 
@@ -41,7 +39,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Replies {
     jobs: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Waiting,
     name: Arc<str>,
 }
 
@@ -62,7 +60,7 @@ impl Replies {
     pub fn open(path: impl AsRef<Path>, options: ReplyOptions) -> Result<Self, StoreError> {
         let database = Database::open(path.as_ref(), options)?;
         let (jobs, received) = sync_channel(ROOM);
-        let (waiting, name) = (Arc::new(AtomicUsize::new(0)), Arc::from(database.name()));
+        let (waiting, name) = (Waiting::default(), Arc::from(database.name()));
         let done = waiting.clone();
         let thread = std::thread::Builder::new().name("callboard-replies".to_owned());
         if let Err(error) = thread.spawn(move || serve(database, &received, &done)) {
@@ -102,19 +100,16 @@ impl Replies {
         let (answer, answered) = oneshot::channel();
         let job = job(answer);
         let (name, size) = (String::from(&*self.name), size(&job));
-        let before = self.waiting.fetch_add(size, Ordering::Relaxed);
-        // One that is larger than all the room there is comes in alone.
-        let refused = match before > 0 && before.saturating_add(size) > BYTES {
-            true => Some(StoreError::Busy(name.clone())),
-            false => match self.jobs.try_send(job) {
-                Ok(()) => None,
-                Err(TrySendError::Full(_)) => Some(StoreError::Busy(name.clone())),
-                Err(TrySendError::Disconnected(_)) => Some(StoreError::Closed(name.clone())),
-            },
+        let refused = match self.waiting.begin(size) {
+            false => Some(StoreError::Busy(name.clone())),
+            true => self.jobs.try_send(job).err().map(|error| {
+                self.waiting.over(size);
+                match error {
+                    TrySendError::Full(_) => StoreError::Busy(name.clone()),
+                    TrySendError::Disconnected(_) => StoreError::Closed(name.clone()),
+                }
+            }),
         };
-        if refused.is_some() {
-            self.waiting.fetch_sub(size, Ordering::Relaxed);
-        }
         Box::pin(async move {
             match refused {
                 Some(error) => Err(error),
@@ -139,22 +134,19 @@ impl ReplyStore for Replies {
 fn size(job: &Job) -> usize {
     match job {
         Job::Read(key, _) => key.len(),
-        Job::Write(Record { key, reply }, _) => {
-            let calls = reply.tool_calls.iter().map(|call| call.id.len() + call.name.len() + call.arguments.len());
-            key.len() + reply.text.len() + calls.sum::<usize>()
-        }
+        Job::Write(Record { key, reply }, _) => key.len() + reply.text.len() + of_calls(&reply.tool_calls),
         Job::Totals(_) | Job::Close(_) => 0,
     }
 }
 
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
-fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
+fn serve(mut database: Database, jobs: &Receiver<Job>, waiting: &Waiting) {
     let mut is_failing = false;
     let mut waits = prune(&mut database, jobs);
     while let Some(first) = waits.take().or_else(|| jobs.recv().ok()) {
         let (mut records, mut writers, mut closing) = (Vec::new(), Vec::new(), None);
         for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
-            waiting.fetch_sub(size(&job), Ordering::Relaxed);
+            waiting.over(size(&job));
             match job {
                 Job::Read(_, answer) if answer.is_closed() => {}
                 Job::Read(key, answer) => drop(answer.send(database.read(&key, now()))),

@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 use super::fault;
 use super::file::Place;
 use super::form::Form;
+use super::options::may_wait;
+use super::waiting::{Waiting, of_calls};
 
 /// The version of the schema, and of the turns' JSON.
 const VERSION: i64 = 2;
@@ -54,6 +56,7 @@ enum Job {
     Forget(Arc<str>, Answer<()>),
     History(Arc<str>, usize, Answer<Option<History>>),
     Keep(Arc<str>, Summary, Answer<bool>),
+    Names(usize, Answer<Vec<Arc<str>>>),
     Close(Answer<()>),
 }
 
@@ -62,6 +65,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Sessions {
     jobs: SyncSender<Job>,
+    waiting: Waiting,
     name: Arc<str>,
 }
 
@@ -73,24 +77,37 @@ impl std::fmt::Debug for Sessions {
 
 impl Sessions {
     /// Opens the file at `path`, and makes it and its folders if they are not there: readable by their owner only. It blocks, for as
-    /// long as another process locks the file, and for `wait` at most; so does each later operation, on the file's own thread.
+    /// long as another process locks the file, and for `wait` at most, which is up to 60 seconds; so does each later operation, on the
+    /// file's own thread.
     ///
     /// # Errors
-    /// [`StoreError`] for a file that is damaged, locked, read-only, of a newer version, or something else. It is left as it
-    /// is; [`StoreError::hint`] says what to do. Later, whatever is asked of a file that was deleted or moved meanwhile, or that another one
-    /// took the place of, is [`StoreError::Moved`].
+    /// [`StoreError::Options`] for a longer `wait`, and [`StoreError`] for a file that is damaged, locked, read-only, of a newer version,
+    /// or something else. It is left as it is; [`StoreError::hint`] says what to do. Later, whatever is asked of a file that was deleted or
+    /// moved meanwhile, or that another one took the place of, is [`StoreError::Moved`].
     pub fn open(path: impl AsRef<Path>, wait: Duration) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        may_wait(wait)?;
         let connection = FORM.open(path, wait)?;
         let (jobs, received) = sync_channel(ROOM);
         let name: Arc<str> = fault::name(path).into();
         let file = File { connection, name: name.to_string(), place: Place::of(path) };
+        let waiting = Waiting::default();
+        let done = waiting.clone();
         let thread = std::thread::Builder::new().name("callboard-sessions".to_owned());
-        if let Err(error) = thread.spawn(move || serve(file, &received)) {
+        if let Err(error) = thread.spawn(move || serve(file, &received, &done)) {
             let message = format!("no thread could be started: {error}");
             return Err(StoreError::Unusable { store: name.to_string(), message });
         }
-        Ok(Self { jobs, name })
+        Ok(Self { jobs, waiting, name })
+    }
+
+    /// The names of at most so many sessions, that one first to which nothing was added for longest. The file keeps every session until it
+    /// is forgotten: a program that wants no more than so many forgets those that come first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    pub fn names(&self, most: usize) -> BoxFuture<'static, Result<Vec<Arc<str>>, StoreError>> {
+        self.ask(|answer| Job::Names(most, answer))
     }
 
     /// Writes what waits, then closes the file, also for all clones.
@@ -104,11 +121,17 @@ impl Sessions {
     /// Hands over a job and waits for its answer. It is under way when this returns.
     fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> BoxFuture<'static, Result<T, StoreError>> {
         let (answer, answered) = oneshot::channel();
-        let name = self.name.to_string();
-        let refused = match self.jobs.try_send(job(answer)) {
-            Ok(()) => None,
-            Err(TrySendError::Full(_)) => Some(StoreError::Busy(name.clone())),
-            Err(TrySendError::Disconnected(_)) => Some(StoreError::Closed(name.clone())),
+        let job = job(answer);
+        let (name, size) = (self.name.to_string(), size(&job));
+        let refused = match self.waiting.begin(size) {
+            false => Some(StoreError::Busy(name.clone())),
+            true => self.jobs.try_send(job).err().map(|error| {
+                self.waiting.over(size);
+                match error {
+                    TrySendError::Full(_) => StoreError::Busy(name.clone()),
+                    TrySendError::Disconnected(_) => StoreError::Closed(name.clone()),
+                }
+            }),
         };
         Box::pin(async move {
             match refused {
@@ -142,6 +165,17 @@ impl SessionStore for Sessions {
     }
 }
 
+/// Bytes of what a job holds.
+fn size(job: &Job) -> usize {
+    let of_turn = |turn: &Turn| turn.text.len() + of_calls(&turn.tool_calls);
+    match job {
+        Job::Append(session, turns, _) => session.len() + turns.iter().map(of_turn).sum::<usize>(),
+        Job::Keep(session, summary, _) => session.len() + summary.text.len(),
+        Job::Load(session, ..) | Job::Forget(session, _) | Job::History(session, ..) => session.len(),
+        Job::Names(..) | Job::Close(_) => 0,
+    }
+}
+
 /// The open file.
 struct File {
     connection: Connection,
@@ -150,10 +184,11 @@ struct File {
 }
 
 /// The thread: until it is closed, or nobody is there any more and all is done. The other side of an answer may be gone.
-fn serve(mut file: File, jobs: &Receiver<Job>) {
+fn serve(mut file: File, jobs: &Receiver<Job>, waiting: &Waiting) {
     while let Ok(first) = jobs.recv() {
         let mut appended = Vec::new();
         for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1)) {
+            waiting.over(size(&job));
             let job = match job {
                 Job::Append(session, turns, answer) => {
                     appended.push((session, turns, answer));
@@ -169,6 +204,7 @@ fn serve(mut file: File, jobs: &Receiver<Job>) {
                 Job::Forget(session, answer) => drop(answer.send(file.forget(&session))),
                 Job::History(session, most, answer) => drop(answer.send(file.history(&session, most).map(Some))),
                 Job::Keep(session, summary, answer) => drop(answer.send(file.keep_summary(&session, &summary))),
+                Job::Names(most, answer) => drop(answer.send(file.names(most))),
                 Job::Append(..) => {}
                 Job::Close(answer) => {
                     drop(file);
@@ -197,6 +233,16 @@ impl File {
         Ok(self.turns(session, most)?.into_iter().map(|(_, turn)| turn).collect())
     }
 
+    /// The numbers of turns grow as time does.
+    fn names(&self, most: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        self.is_in_place()?;
+        let sql = "SELECT session FROM turns GROUP BY session ORDER BY max(number) LIMIT ?1";
+        let mut statement = self.connection.prepare(sql).map_err(self.failed())?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let names = statement.query_map([most], |row| row.get::<_, Arc<str>>(0)).map_err(self.failed())?;
+        names.collect::<Result<_, _>>().map_err(self.failed())
+    }
+
     /// The newest turns with their numbers.
     fn turns(&self, session: &str, most: usize) -> Result<Vec<(u64, Turn)>, StoreError> {
         let sql = "SELECT turn, checksum, number FROM turns WHERE session = ?1 ORDER BY number DESC LIMIT ?2";
@@ -205,10 +251,14 @@ impl File {
         let read =
             |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?));
         let rows = statement.query_map(params![session, most], read).map_err(self.failed())?;
+        let damaged = || StoreError::DamagedSession(self.name.clone());
         let mut turns = Vec::new();
         for row in rows {
-            let (turn, seal, number) = row.map_err(self.failed())?;
-            let damaged = || StoreError::Damaged(self.name.clone());
+            let (turn, seal, number) = row.map_err(|error| match error.sqlite_error_code() {
+                // It could be read, and holds what nobody writes.
+                None => damaged(),
+                Some(_) => self.failed()(error),
+            })?;
             if checksum(session, &turn) != seal {
                 return Err(damaged());
             }

@@ -177,7 +177,7 @@ pub(super) async fn keep(
     let appending = sessions.append(session, said);
     let kept = timeout_at(within, appending).await;
     // What is under way is not taken back: it may be kept when nobody waits for it any more.
-    match kept.unwrap_or_else(|_| Err(StoreError::Late("the session".to_owned()))) {
+    match kept.unwrap_or_else(|_| Err(StoreError::Late("the store of the session".to_owned()))) {
         Ok(()) => Ok(answer),
         Err(error) => Err(ChatAgentError::Session { error, partial: answer }),
     }

@@ -16,7 +16,7 @@ pub enum StoreError {
     #[error("too much waits for `{0}`")]
     Busy(String),
     /// It did not answer in time. What it was given may be kept all the same, now or later.
-    #[error("`{0}` did not answer in time, and what it was given may be kept")]
+    #[error("{0} did not answer in time, and what it was given may be kept")]
     Late(String),
     /// Another process holds it for too long.
     #[error("`{0}` is locked by another process")]
@@ -27,6 +27,9 @@ pub enum StoreError {
     /// What is in it is not what was written.
     #[error("`{0}` is damaged")]
     Damaged(String),
+    /// What is in one of its sessions is not what was written. The others are as they were.
+    #[error("a session in `{0}` is damaged")]
+    DamagedSession(String),
     /// A newer version of this program wrote it.
     #[error("`{store}` has version {found}, and this program knows versions up to {known}")]
     Newer {
@@ -70,6 +73,7 @@ impl StoreError {
             Self::Locked(_) => "store_locked",
             Self::ReadOnly(_) => "store_read_only",
             Self::Damaged(_) => "store_damaged",
+            Self::DamagedSession(_) => "session_damaged",
             Self::Newer { .. } => "store_newer",
             Self::Foreign(_) => "store_foreign",
             Self::Full(_) => "disk_full",
@@ -104,6 +108,9 @@ impl StoreError {
             Self::Locked(_) => "wait for the other program, end it, or name another file",
             Self::ReadOnly(_) => "make the file and its folder writable, or name another file",
             Self::Damaged(_) => "put a backup of it in its place, or move it away: a new one is made",
+            Self::DamagedSession(_) => {
+                "`forget` this session, or put a backup of the file in its place: the other sessions go on"
+            }
             Self::Newer { .. } => "use the newer program, or name another file",
             Self::Foreign(_) => "name another file: this one is not touched",
             Self::Full(_) => "make room on the disk, or name a file on another one",

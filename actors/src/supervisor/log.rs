@@ -165,3 +165,30 @@ impl RunEvents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is decided is kept also then, and bounded by the number of tasks.
+    #[test]
+    fn beyond_so_many_events_what_is_on_the_way_is_left_out_and_counted() {
+        let log = EventLog::new("r".into(), Instant::now());
+        let note = || Event::ModelChangesMissed { changes: 1 };
+        for _ in 0..MAX_EVENTS + 5 {
+            log.append(note());
+        }
+        let kept = |log: &EventLog| {
+            let log = log.lock();
+            (log.events.len(), log.left_out)
+        };
+        assert_eq!(kept(&log), (MAX_EVENTS, 5));
+        log.append(Event::RunStarted { question: "x".to_owned() });
+        log.append(note());
+        log.close(Status::Complete, None, None);
+        assert_eq!(kept(&log), (MAX_EVENTS + 2, 6));
+        let log = log.lock();
+        assert_eq!(log.events.last().unwrap().seq, MAX_EVENTS as u64 + 2);
+        assert!(log.has_ended());
+    }
+}
