@@ -2,7 +2,9 @@
 
 mod contract_support;
 
-use callboard::actors::chat::{Finish, TokenUsage};
+use std::collections::HashSet;
+
+use callboard::actors::chat::{ChatRequest, Finish, TokenUsage, ToolCall, Turn};
 use callboard::actors::error::ModelError;
 use contract_support::*;
 use serde_json::{Value, json};
@@ -129,6 +131,35 @@ async fn why_a_reply_ended_is_told_in_one_short_line_that_does_nothing() {
             let case = format!("{}, streamed: {is_streamed}: {told}", provider.name);
             assert!(told.starts_with("[31mred (key) why why") && told.ends_with('…'), "{case}");
             assert!(told.chars().count() <= 301, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_call_has_an_id_that_no_other_call_of_the_conversation_has() {
+    const fn look(id: &'static str) -> Call {
+        Call { id, name: "look", arguments: &["{}"] }
+    }
+    // None, one that was used before, and one twice.
+    const CALLS: &[Call] = &[look(""), look("a"), look("b"), look("b")];
+    let asked = |id: &str| ToolCall { id: id.to_owned(), name: "look".to_owned(), arguments: "{}".to_owned() };
+    let turns = || {
+        let before = Turn { tool_calls: vec![asked("a"), asked("call_2")], ..Turn::assistant("") };
+        vec![Turn::user("Look."), before, Turn::tool("a", "1"), Turn::tool("call_2", "2")]
+    };
+    for provider in &PROVIDERS {
+        for is_streamed in BOTH {
+            let server = Server::start(vec![provider.answer(&Said::calls(CALLS), is_streamed)]).await;
+            let (runtime, gateway) = gateway(provider, &server, How::once(is_streamed));
+            let call = gateway.call("m", ChatRequest { turns: turns(), ..question() });
+            let answer = match is_streamed {
+                true => call.streamed().0.send().await,
+                false => call.send().await,
+            };
+            let ids: Vec<_> = answer.unwrap().reply.tool_calls.into_iter().map(|call| call.id).collect();
+            let all: HashSet<_> = ids.iter().map(String::as_str).chain(["", "a", "call_2"]).collect();
+            assert_eq!((ids[2].as_str(), all.len()), ("b", 7), "{} {is_streamed}: {ids:?}", provider.name);
+            assert!(runtime.stop(LONG).await.is_clean(), "{}", provider.name);
         }
     }
 }

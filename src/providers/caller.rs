@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
 use super::http::{Http, ProviderError, beginning, body, failed, host};
+use super::ids;
 use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
 use super::refusal::{names_model, naming, short};
@@ -201,7 +202,7 @@ impl<F: Format> Caller<F> {
             Ok(asked) => asked,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let ModelCall { timeouts: Timeouts { first_token, between_tokens, total, .. }, chunks, .. } = call;
+        let ModelCall { request, timeouts: Timeouts { first_token, between_tokens, total, .. }, chunks } = call;
         Box::pin(async move {
             // A reply in one piece has no first token: its head comes when the model has said everything.
             let begun = Instant::now();
@@ -212,7 +213,10 @@ impl<F: Format> Caller<F> {
                 None => asked.await,
             };
             let response = response.map_err(|error| failed(&self.url, &error))?;
-            let reply = Box::pin(self.read(response, pieces, clocks)).await;
+            let mut reply = Box::pin(self.read(response, pieces, clocks)).await;
+            if let Ok(reply) = &mut reply {
+                ids::give(&mut reply.tool_calls, &request.turns);
+            }
             // Some refuse in a reply that began well.
             reply.map_err(|error| self.for_people(error))
         })

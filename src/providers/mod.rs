@@ -10,6 +10,7 @@ mod caller;
 pub mod gemini;
 mod headers;
 mod http;
+mod ids;
 mod key;
 pub mod ollama;
 pub mod openai;

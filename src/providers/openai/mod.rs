@@ -4,6 +4,7 @@
 //! After the vendor's [reference](https://platform.openai.com/docs/api-reference/chat). What is read is read tolerantly:
 //! servers that follow it leave fields out and invent values.
 
+mod calls;
 mod content;
 mod errors;
 mod first;

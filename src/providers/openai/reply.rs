@@ -1,19 +1,17 @@
 //! What does a reply of Chat Completions say? Read tolerantly: servers leave fields out, and invent values.
 
-use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage, ToolCall};
+use callboard_actors::chat::{ChatChunk, ChatReply, Finish, TokenUsage};
 use callboard_actors::error::ModelError;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::calls::{Calls, Piece};
 use super::content::Content;
 use super::errors;
 use super::first::{Numbered, first};
 use crate::providers::caller;
 use crate::providers::refusal::{short, unreadable, used};
 use crate::providers::usage::{count, counts};
-
-/// The most tool calls that one reply may have.
-const MOST_CALLS: usize = 128;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -28,6 +26,7 @@ struct Completion {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    #[serde(deserialize_with = "index")]
     index: Option<u64>,
     /// Of a reply in one piece.
     message: Option<Message>,
@@ -57,7 +56,9 @@ struct Message {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Call {
-    index: Option<usize>,
+    #[serde(deserialize_with = "index")]
+    index: Option<u64>,
+    #[serde(deserialize_with = "id")]
     id: Option<String>,
     function: Option<Function>,
 }
@@ -90,6 +91,7 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Growing {
     reply: ChatReply,
+    calls: Calls,
     refusal: String,
     finish: Option<String>,
     /// The model has thought aloud. That is no part of its reply, but no silence either.
@@ -122,8 +124,8 @@ impl Growing {
             self.refusal.push_str(&message.refusal.unwrap_or_default());
             let thought = message.reasoning_content.or(message.reasoning);
             self.has_thought |= matches!(thought, Some(Content::Text(thought)) if !thought.is_empty());
-            for (place, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
-                let more = self.take_call(call, place)?;
+            for call in message.tool_calls.unwrap_or_default() {
+                let more = self.take_call(call, new.is_none())?;
                 if let Some(new) = new.as_deref_mut() {
                     new.push(more);
                 }
@@ -135,33 +137,37 @@ impl Growing {
         Ok(())
     }
 
-    fn take_call(&mut self, call: Call, place: usize) -> Result<ChatChunk, ModelError> {
-        let calls = &mut self.reply.tool_calls;
-        // A server that does not number its calls sends each of them whole.
-        let index = call.index.unwrap_or(if call.id.is_some() { calls.len() } else { place });
-        if index >= MOST_CALLS {
-            return Err(ModelError::Malformed(format!("it calls more than {MOST_CALLS} tools")));
-        }
-        while calls.len() <= index {
-            calls.push(ToolCall { id: String::new(), name: String::new(), arguments: String::new() });
-        }
-        let known = &mut calls[index];
-        if let Some(id) = call.id.filter(|id| !id.is_empty()) {
-            known.id = id;
-        }
+    fn take_call(&mut self, call: Call, is_whole: bool) -> Result<ChatChunk, ModelError> {
         let function = call.function.unwrap_or_default();
         let name = function.name.filter(|name| !name.is_empty());
-        if let Some(name) = &name {
-            known.name.clone_from(name);
-        }
         let arguments = match function.arguments {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text,
             Some(object) => object.to_string(),
         };
-        known.arguments.push_str(&arguments);
+        let id = call.id.as_deref().filter(|id| !id.is_empty());
+        let piece = Piece { index: call.index, id, name: name.as_deref(), arguments: &arguments };
+        let index = self.calls.take(piece, is_whole)?;
         Ok(ChatChunk::ToolCall { index, name, arguments })
     }
+}
+
+/// A number as a server writes it, or `None` of what is none.
+fn index<'de, D: Deserializer<'de>>(json: D) -> Result<Option<u64>, D::Error> {
+    Ok(match Value::deserialize(json)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(number) => number.trim().parse().ok(),
+        _ => None,
+    })
+}
+
+/// The name of a call, which some servers write as a number.
+fn id<'de, D: Deserializer<'de>>(json: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(json)? {
+        Value::String(id) => Some(id),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
 }
 
 impl caller::Growing for Growing {
@@ -194,7 +200,7 @@ impl caller::Growing for Growing {
 
     /// How much has come: bytes of text, and of the names and arguments of tool calls.
     fn received(&self) -> usize {
-        let calls: usize = self.reply.tool_calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
+        let calls: usize = self.calls.iter().map(|call| call.name.len() + call.arguments.len()).sum();
         self.reply.text.len() + calls
     }
 
@@ -214,11 +220,7 @@ impl caller::Growing for Growing {
             Some(other) => Finish::Other(other.to_owned()),
             None => Finish::Other("unknown".to_owned()),
         };
-        for (number, call) in self.reply.tool_calls.iter_mut().enumerate() {
-            if call.id.is_empty() {
-                call.id = format!("call_{number}");
-            }
-        }
+        self.reply.tool_calls = self.calls.end();
         Ok(self.reply)
     }
 }
@@ -243,6 +245,8 @@ pub(super) fn whole(json: &[u8]) -> Result<ChatReply, ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use callboard_actors::chat::ToolCall;
+
     use super::caller::Growing as _;
     use super::*;
 
@@ -328,10 +332,35 @@ mod tests {
         assert_eq!(growing.end(), Ok(expected));
 
         let unnumbered = r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"add","arguments":{"x":1}}},
-            {"function":{"name":"sub"}}]},"finish_reason":"tool_calls"}]}"#;
-        let calls = vec![call("call_0", "add", r#"{"x":1}"#), call("call_1", "sub", "")];
+            {"function":{"name":"sub"}},{"function":{"name":"sub","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+        let calls = vec![call("", "add", r#"{"x":1}"#), call("", "sub", ""), call("", "sub", "{}")];
         assert_eq!(whole(unnumbered.as_bytes()).unwrap().tool_calls, calls);
-        let many = r#"{"choices":[{"message":{"tool_calls":[{"index":4000000000}]}}]}"#;
-        assert!(matches!(whole(many.as_bytes()), Err(ModelError::Malformed(_))));
+    }
+
+    #[test]
+    fn numbers_and_ids_of_calls_are_read_however_they_are_written() {
+        for (index, id, read) in [
+            ("0", r#""7""#, "7"),
+            (r#""0""#, "7", "7"),
+            ("-1", "-7", "-7"),
+            ("1.5", "null", ""),
+            ("null", r#"["7"]"#, ""),
+            (r#""first""#, "true", ""),
+            ("4000000000", r#""""#, ""),
+            ("18446744073709551616", "7.5", "7.5"),
+        ] {
+            let calls = format!(
+                r#"{{"choices":[{{"index":INDEX,"delta":{{"tool_calls":[{{"index":INDEX,"id":{id},"function":
+                {{"name":"add","arguments":"{{"}}}},{{"index":INDEX,"function":{{"arguments":"}}"}}}}]}}}}]}}"#
+            );
+            let mut growing = Growing::default();
+            // The number of a choice that is another one is another matter.
+            let calls =
+                calls.replacen("INDEX", if index == "4000000000" { "0" } else { index }, 1).replace("INDEX", index);
+            assert_eq!(growing.take(calls.as_bytes()).map(|chunks| chunks.len()), Ok(2), "{calls}");
+            let calls = growing.end().unwrap().tool_calls;
+            let called = ToolCall { id: read.to_owned(), name: "add".to_owned(), arguments: "{}".to_owned() };
+            assert_eq!(calls, [called], "{index} {id}");
+        }
     }
 }

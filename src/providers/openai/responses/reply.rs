@@ -96,7 +96,7 @@ impl Growing {
             (Some("function_call"), _) => {
                 let number = self.calls;
                 self.calls += 1;
-                let call = called(output, number);
+                let call = called(output);
                 let (name, arguments) = (Some(call.name.clone()), call.arguments.clone());
                 *part = Part::Call(number, call);
                 Ok(Some(ChatChunk::ToolCall { index: number, name, arguments }))
@@ -181,10 +181,10 @@ fn complete(text: &mut String, whole: String) -> Option<String> {
     rest
 }
 
-fn called(output: Output, number: usize) -> ToolCall {
+fn called(output: Output) -> ToolCall {
     let arguments = output.arguments();
-    let id = output.call_id.or(output.id).filter(|id| !id.is_empty());
-    ToolCall { id: id.unwrap_or_else(|| format!("call_{number}")), name: output.name.unwrap_or_default(), arguments }
+    let id = output.call_id.filter(|id| !id.is_empty()).or(output.id);
+    ToolCall { id: id.unwrap_or_default(), name: output.name.unwrap_or_default(), arguments }
 }
 
 impl caller::Growing for Growing {
