@@ -136,6 +136,20 @@ async fn why_a_reply_ended_is_told_in_one_short_line_that_does_nothing() {
 }
 
 #[tokio::test]
+async fn events_that_say_nothing_are_passed_over() {
+    let said = Said::text(&["It ", "rains."]);
+    for provider in &PROVIDERS {
+        for nothing in ["data:\n\n", "data\n\n", "data:  \n\n", "data: null\n\n", "data:\ndata:\n\n"] {
+            let events = provider.format.events(&said).join(nothing);
+            let sent = Sent::stream(format!("{nothing}{events}{nothing}"));
+            let seen = call(provider, vec![sent], How::once(true)).await;
+            let text = seen.answer.map(|completed| completed.reply.text);
+            assert_eq!(text, Ok("It rains.".to_owned()), "{} {nothing:?}", provider.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_call_has_an_id_that_no_other_call_of_the_conversation_has() {
     const fn look(id: &'static str) -> Call {
         Call { id, name: "look", arguments: &["{}"] }

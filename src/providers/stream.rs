@@ -96,7 +96,7 @@ pub(super) async fn streamed<G: Growing>(
             Err(_) if was_settled => break,
             Err(error) => return Err(error),
         };
-        for event in found {
+        for event in found.into_iter().filter(|event| !is_nothing(event)) {
             match shown.take(&mut growing, &event).await {
                 Ok(has_more) => ending.saw(has_more, growing.is_finished()),
                 Err(_) if ending.is_settled => {}
@@ -117,7 +117,7 @@ pub(super) async fn streamed<G: Growing>(
             (false, false) => deadline,
         };
     }
-    if let Some(event) = events.rest() {
+    if let Some(event) = events.rest().filter(|event| !is_nothing(event)) {
         match shown.take(&mut growing, &event).await {
             // A piece that was cut is no piece.
             Ok(_) | Err(ModelError::Malformed(_)) => {}
@@ -143,6 +143,11 @@ fn after(growing: &impl Growing, error: ModelError) -> ModelError {
 async fn to_its_end(mut response: Response) {
     let end = async { while let Ok(Some(_)) = response.chunk().await {} };
     let _it_is_over = tokio::time::timeout(MOMENT, end).await;
+}
+
+/// Whether an event keeps the connection alive, and says nothing.
+fn is_nothing(event: &[u8]) -> bool {
+    matches!(event.trim_ascii(), b"" | b"null")
 }
 
 fn longer(what: &str, bytes: usize) -> ModelError {
