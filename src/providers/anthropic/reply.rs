@@ -290,6 +290,12 @@ impl caller::Growing for Growing {
             _ if has_form => Finish::Done,
             Some("end_turn" | "stop_sequence") => Finish::Done,
             Some("tool_use") => Finish::ToolCalls,
+            // The vendor has paused a long turn, which it goes on with if it gets all of it back, with the work of tools of its own: there is
+            // no room for that in a conversation here.
+            Some("pause_turn") => {
+                let message = "the turn is paused (`pause_turn`), and not over".to_owned();
+                return Err(ModelError::Broken { received: self.received, message }.with_usage(reply.usage));
+            }
             Some("refusal") => {
                 let refused = ModelError::ContentRefused("the model refused to answer".to_owned());
                 return Err(refused.with_usage(reply.usage));
@@ -331,6 +337,9 @@ mod tests {
         let refused = br#"{"content":[],"stop_reason":"refusal"}"#;
         let error = whole(refused).unwrap_err();
         assert!(matches!(&error, ModelError::WithUsage { error, usage: None } if error.code() == "content_refused"));
+        let paused = br#"{"content":[{"type":"text","text":"I look."},{"type":"server_tool_use","id":"s","name":"web_search","input":{}}],"stop_reason":"pause_turn"}"#;
+        let ModelError::WithUsage { error, usage: None } = whole(paused).unwrap_err() else { panic!("no usage") };
+        assert!(matches!(*error, ModelError::Broken { received: 7, .. }));
     }
 
     #[test]

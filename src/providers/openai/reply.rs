@@ -33,6 +33,8 @@ struct Choice {
     /// Of a piece.
     delta: Option<Message>,
     finish_reason: Option<String>,
+    /// Why it ends with an error, as OpenRouter says it.
+    error: Option<Value>,
 }
 
 impl Numbered for Choice {
@@ -130,6 +132,13 @@ impl Growing {
                     new.push(more);
                 }
             }
+        }
+        if let Some(error) = choice.error.filter(|error| !error.is_null()) {
+            return Err(errors::in_a_reply(&error));
+        }
+        if choice.finish_reason.as_deref() == Some("error") {
+            let message = "the model ended with an error, and the server does not say which".to_owned();
+            return Err(ModelError::Broken { received: caller::Growing::received(self), message });
         }
         if choice.finish_reason.as_ref().is_some_and(|reason| !reason.is_empty()) {
             self.finish = choice.finish_reason;
@@ -306,6 +315,16 @@ mod tests {
         }
         let busy = r#"{"error":{"message":"Busy","code":503}}"#;
         assert!(matches!(whole(busy.as_bytes()), Err(ModelError::Unavailable { status: 503, .. })));
+        for said in ["message", "delta"] {
+            let choice = |error: &str| {
+                format!(r#"{{"choices":[{{"{said}":{{"content":"Hi"}},"finish_reason":"error","error":{error}}}]}}"#)
+            };
+            let [of_a_choice, unsaid] = [r#"{"code":502,"message":"Down"}"#, "null"].map(choice);
+            assert!(matches!(whole(of_a_choice.as_bytes()), Err(ModelError::Unavailable { status: 502, .. })));
+            assert!(matches!(Growing::default().take(of_a_choice.as_bytes()), Err(ModelError::Unavailable { .. })));
+            assert!(matches!(whole(unsaid.as_bytes()), Err(ModelError::Broken { received: 2, .. })), "{unsaid}");
+            assert!(matches!(Growing::default().take(unsaid.as_bytes()), Err(ModelError::Broken { .. })), "{unsaid}");
+        }
     }
 
     #[test]

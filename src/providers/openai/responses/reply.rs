@@ -141,28 +141,39 @@ impl Growing {
     /// Takes in the whole reply, which stands where pieces of it were lost or came twice. `kind` is that of the event it came with.
     /// Gives what nobody has seen yet.
     fn conclude(&mut self, response: Response, kind: Option<&str>) -> Result<Vec<ChatChunk>, ModelError> {
-        let status = response.status.or_else(|| kind.map(ToOwned::to_owned));
+        let is_open = |status: &str| matches!(status, "queued" | "in_progress");
+        // Where the event says that it is over, the status it had before says nothing.
+        let said = response.status.filter(|status| kind.is_none() || !is_open(status));
+        let status = said.or_else(|| kind.map(ToOwned::to_owned));
         let error = response.error.filter(|error| !error.is_null());
         let usage = response.usage.as_ref().map(Usage::known);
         if error.is_some() || status.as_deref() == Some("failed") {
             return Err(used(in_a_reply(&error.unwrap_or_default()), usage));
         }
         self.usage = usage.unwrap_or(self.usage);
+        let status = status.unwrap_or_else(|| "unknown".to_owned());
         self.reason = response.incomplete_details.and_then(|Incomplete { reason }| reason);
         let mut whole = Self::default();
         let mut chunks = Vec::new();
         for (index, output) in response.output.unwrap_or_default().into_iter().enumerate() {
             chunks.extend(whole.settle(Some(index), output, true)?);
         }
-        let is_new = caller::Growing::received(self) == 0;
+        let received = caller::Growing::received(self);
+        if status == "cancelled" || is_open(&status) {
+            let received = received.max(caller::Growing::received(&whole));
+            return Err(ModelError::Broken {
+                received,
+                message: format!("the response is `{status}`, and not completed"),
+            });
+        }
         if whole.says_something() || !self.says_something() {
             self.entries = whole.entries;
         }
-        if self.entries.is_empty() && status.as_deref() != Some("incomplete") {
+        if self.entries.is_empty() && status != "incomplete" {
             return Err(ModelError::Malformed("it holds no output".to_owned()));
         }
-        self.status = Some(status.unwrap_or_else(|| "unknown".to_owned()));
-        Ok(if is_new { chunks } else { Vec::new() })
+        self.status = Some(status);
+        Ok(if received == 0 { chunks } else { Vec::new() })
     }
 
     fn says_something(&self) -> bool {
@@ -204,7 +215,7 @@ impl caller::Growing for Growing {
                 let chunk = read.item.map(|item| self.settle(read.output_index, item, begins)).transpose()?;
                 Ok(chunk.flatten().into_iter().collect())
             }
-            "response.completed" | "response.incomplete" | "response.failed" => {
+            "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
                 let status = kind.strip_prefix("response.");
                 self.conclude(read.response.unwrap_or_default(), status)
             }

@@ -34,7 +34,7 @@ fn every_end_of_a_whole_reply_is_read() {
         ("incomplete", "max_output_tokens", Finish::Length),
         ("incomplete", "max_tokens", Finish::Length),
         ("incomplete", "odd", other("odd")),
-        ("cancelled", "", other("cancelled")),
+        ("odd", "", other("odd")),
     ] {
         assert_eq!(read(&ended(status, reason)), Ok(reply(finish)), "{status} {reason}");
     }
@@ -158,6 +158,24 @@ fn the_last_event_stands_where_pieces_were_lost_or_came_twice() {
     assert_eq!(played(&[delta("All."), end("incomplete", &cut)]).2, reply(Finish::Length));
     // A server that does not repeat it.
     assert_eq!(played(&[delta("All."), end("completed", "")]).2, reply(Finish::Done));
+}
+
+#[test]
+fn a_response_that_is_not_over_or_was_cancelled_is_no_answer() {
+    for status in ["cancelled", "queued", "in_progress"] {
+        let response = |output: &str| format!(r#"{{"status":"{status}","output":[{output}]}}"#);
+        for (output, came) in [("", 0), (message("Hi").as_str(), 2)] {
+            let reply = read(&response(output));
+            let is_so = matches!(&reply, Err(ModelError::Broken { received, message }) if *received == came && message.contains(status));
+            assert!(is_so, "{reply:?}");
+        }
+        // The event knows better than a status from before.
+        let over = format!(r#"{{"type":"response.completed","response":{}}}"#, response(&message("Hi")));
+        assert_eq!(played(&[over]).2.is_ok(), status != "cancelled", "{status}");
+    }
+    let delta = r#"{"type":"response.output_text.delta","output_index":0,"delta":"Hi"}"#.to_owned();
+    let cancelled = played(&[delta, r#"{"type":"response.cancelled"}"#.to_owned()]).2;
+    assert!(matches!(cancelled, Err(ModelError::Broken { received: 2, .. })), "{cancelled:?}");
 }
 
 #[test]
