@@ -13,10 +13,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::chat::{ChatReply, ChatRequest, ToolSpec, Turn};
-use crate::chat_agent::ToolPlace;
+use crate::chat_agent::{Callers, ToolPlace};
 use crate::error::{ModelError, RetrieveError, StoreError, ToolError};
-use crate::gateway::{Budget, Chunks, Timeouts};
-use crate::mailbox::AgentId;
+use crate::gateway::{Budget, Chunks, Priority, Timeouts};
 use crate::research::{Query, Retrieved};
 use crate::scope::Scope;
 
@@ -230,7 +229,7 @@ pub struct ToolContext {
     /// The agent that calls it.
     pub agent: Arc<str>,
     /// The agents that wait for this call: the first was asked by the program, the last is the one that calls.
-    pub callers: Arc<[AgentId]>,
+    pub callers: Callers,
     /// What the ask's model calls are taken from, for a tool that calls models itself.
     pub budget: Option<Budget>,
     /// The run that the ask belongs to.
@@ -240,6 +239,8 @@ pub struct ToolContext {
     /// The session that the ask goes on with.
     pub session: Option<String>,
     /// The provider's name for the call; the same in all attempts.
+    /// How soon the ask matters, for a tool that calls models itself.
+    pub priority: Priority,
     pub call: Arc<str>,
     /// Which attempt it is, from 1.
     pub attempt: u32,

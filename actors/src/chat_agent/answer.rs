@@ -42,7 +42,7 @@ impl Default for Answer {
 impl Answer {
     /// Of an ask of which no model has heard.
     pub(super) fn unasked() -> Self {
-        Self { metrics: AskMetrics { cost_micros: Some(0), ..AskMetrics::default() }, ..Self::default() }
+        Self { metrics: AskMetrics::nothing(), ..Self::default() }
     }
 
     /// The end of a hint: what the asker has of an ask without an answer.
@@ -65,21 +65,24 @@ impl fmt::Display for Answer {
 /// How an ask ended. In a box, so that whatever waits for it need not hold the room.
 pub(super) type Ended = Result<Box<Answer>, ChatAgentError>;
 
-/// What an ask took. The times are those of the ask and not of the processor: tools that run at the same time count once together.
+/// What an ask took. Model calls, attempts, tokens and cost are those of the agents, too, that it asked as [tools](super::ChatAgent::as_tool), and
+/// those that they asked. The times are those of the ask and not of the processor: tools that run at the same time count once together, and
+/// an agent that was asked as one is a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskMetrics {
     /// Calls of the model that were answered.
     pub model_calls: u32,
     /// Attempts to call it, those included that failed.
     pub attempts: u32,
-    /// Tool calls, those included that failed or that no tool could carry out, and handoffs. Of a turn whose calls the end of the ask's time
+    /// Tool calls of its own, those included that failed or that no tool could carry out, and handoffs. Of a turn whose calls the end of the ask's time
     /// cut short, those that had begun, and no handoff.
     pub tool_calls: u32,
     /// Tokens of requests, as the provider counted them.
     pub input_tokens: u64,
     /// Tokens of replies.
     pub output_tokens: u64,
-    /// Calls of which nobody knows all that they used, because the provider did not tell or an attempt failed halfway: that is in no sum.
+    /// Calls of which nobody knows all that they used, because the provider did not tell or an attempt failed halfway: that is in no sum. An
+    /// agent that was asked as a tool and cut off in the middle is one: the rest of what it used is in no sum either.
     pub calls_without_usage: u32,
     /// What the calls cost, in millionths of a US dollar; `None` when a price or a usage is not known, also of a call that failed after it
     /// may have been made.
@@ -95,6 +98,24 @@ pub struct AskMetrics {
     pub tools: Duration,
     /// From the ask to its end.
     pub total: Duration,
+}
+
+impl AskMetrics {
+    /// Of what has cost nothing so far.
+    pub(super) fn nothing() -> Self {
+        Self { cost_micros: Some(0), ..Self::default() }
+    }
+
+    /// The model calls of another ask, and what they used, are part of this one. Its times are none of this one's, and neither are its
+    /// tool calls, which have a limit for each.
+    pub(super) fn add_calls(&mut self, of: &Self) {
+        self.model_calls = self.model_calls.saturating_add(of.model_calls);
+        self.attempts = self.attempts.saturating_add(of.attempts);
+        self.input_tokens = self.input_tokens.saturating_add(of.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(of.output_tokens);
+        self.calls_without_usage = self.calls_without_usage.saturating_add(of.calls_without_usage);
+        self.cost_micros = self.cost_micros.zip(of.cost_micros).map(|(sum, cost)| sum.saturating_add(cost));
+    }
 }
 
 /// Which limit ended an ask.

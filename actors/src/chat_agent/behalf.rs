@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::callers::Callers;
 use super::host::Host;
 use crate::gateway::Budget;
-use crate::mailbox::AgentId;
 
 /// The parts of a [`Question`](super::Question) of that name.
 #[derive(Default)]
@@ -13,7 +13,7 @@ pub(super) struct Behalf {
     pub(super) user: Option<String>,
     pub(super) session: Option<String>,
     pub(super) budget: Option<Budget>,
-    pub(super) callers: Arc<[AgentId]>,
+    pub(super) callers: Callers,
     /// The agent that was asked, once another one goes on for it.
     pub(super) asked: Option<Arc<Host>>,
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::answer::{Answer, AskMetrics, ChatAgentError};
+use super::callers::{Callers, Wait};
 use super::host::Host;
 use super::question::Question;
-use super::{ChatAgent, ChatAgentError};
+use super::{Asking, ChatAgent};
 use crate::chat::ToolSpec;
 use crate::error::{AskError, ToolError};
 use crate::ports::{Tool, ToolContext, ToolPolicy};
@@ -50,6 +52,20 @@ impl AgentTool {
         self.policy = policy;
         self
     }
+
+    /// That the callers wait for it, if they may.
+    fn wait(&self, arguments: &Value, callers: &Callers) -> Result<Wait, ToolError> {
+        let name = &self.spec.name;
+        if !arguments["question"].is_string() {
+            return Err(ToolError::Arguments("`question` must be a text".to_owned()));
+        }
+        let in_circle = || ToolError::Failed(format!("{name} waits for your answer itself: answer without it"));
+        let wait = callers.wait_for(self.agent.host.id).ok_or_else(in_circle)?;
+        if callers.len() >= DEEPEST {
+            return Err(ToolError::Failed(format!("{DEEPEST} agents stand behind each other: answer without {name}")));
+        }
+        Ok(wait)
+    }
 }
 
 impl Tool for AgentTool {
@@ -62,27 +78,49 @@ impl Tool for AgentTool {
     }
 
     fn call(&self, arguments: Value, context: ToolContext) -> BoxFuture<'static, Result<String, ToolError>> {
-        let name = &self.spec.name;
-        let refused = match arguments["question"].as_str() {
-            None => Some(ToolError::Arguments("`question` must be a text".to_owned())),
-            Some(_) if self.agent.host.id().is_some_and(|id| context.callers.contains(&id)) => {
-                Some(ToolError::Failed(format!("{name} waits for your answer itself: answer without it")))
-            }
-            Some(_) if context.callers.len() >= DEEPEST => {
-                Some(ToolError::Failed(format!("{DEEPEST} agents stand behind each other: answer without {name}")))
-            }
-            Some(_) => None,
+        let wait = match self.wait(&arguments, &context.callers) {
+            Ok(wait) => wait,
+            Err(refused) => return Box::pin(std::future::ready(Err(refused))),
         };
-        if let Some(refused) = refused {
-            return Box::pin(std::future::ready(Err(refused)));
-        }
         // A question without any time could not be asked.
         let left = context.deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_nanos(1));
         let mut question = Question::new(arguments["question"].as_str().unwrap_or_default()).within(left);
         (question.budget, question.run, question.user) = (context.budget, context.run, context.user);
-        question.callers = context.callers;
-        let asking = self.agent.ask(question);
-        Box::pin(async move { asking.await.map(|answer| answer.text).map_err(|error| told(&error)) })
+        (question.priority, question.callers) = (context.priority, context.callers.clone());
+        let mut asked =
+            Delegated { asking: self.agent.ask(question), callers: context.callers, is_over: false, _wait: wait };
+        Box::pin(async move { asked.ended().await.map(|answer| answer.text).map_err(|error| told(&error)) })
+    }
+}
+
+/// A question of an agent's.
+struct Delegated {
+    asking: Asking,
+    callers: Callers,
+    is_over: bool,
+    _wait: Wait,
+}
+
+impl Delegated {
+    /// How it ended. What it took counts for whoever asked.
+    async fn ended(&mut self) -> Result<Answer, ChatAgentError> {
+        let ended = (&mut self.asking).await;
+        let answer = ended.as_ref().map_or_else(ChatAgentError::partial, Some);
+        if let Some(answer) = answer {
+            self.callers.count(&answer.metrics);
+        }
+        // Without an answer nobody knows more than of one that is cut off.
+        self.is_over = answer.is_some();
+        ended
+    }
+}
+
+impl Drop for Delegated {
+    /// Cut off in the middle, it used nobody knows what.
+    fn drop(&mut self) {
+        if !self.is_over && self.asking.has_begun() {
+            self.callers.count(&AskMetrics { calls_without_usage: 1, ..AskMetrics::default() });
+        }
     }
 }
 

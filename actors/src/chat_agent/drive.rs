@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::answer::{AskLimit, ChatAgentError, Ended};
 use super::behalf::Behalf;
+use super::callers::Caller;
 use super::delegate::Handoff;
 use super::guard::{Blocked, passed};
 use super::host::Host;
@@ -22,31 +23,23 @@ use super::waits::{AskWait, Pending};
 use crate::chat::{ChatChunk, ChatRequest, ToolCall};
 use crate::error::{ModelError, Waiting};
 use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
-use crate::mailbox::AgentId;
 use crate::ports::ToolContext;
 use crate::scope::Scope;
 
 /// Who reads the events of an ask, if anybody does.
 pub(super) type Events = Option<mpsc::Sender<AskEvent>>;
 
-/// Who carries out an ask at the moment.
-#[derive(Clone)]
-pub(super) struct Agent {
-    pub(super) host: Arc<Host>,
-    pub(super) id: AgentId,
-}
-
 /// One ask, from its turn in the agent's line to its end. Dropping the future ends it, down to the socket.
 ///
 /// What few asks do is in boxes, here and below: the future of an ask that waits for its model is as small as can be. It begins
 /// outside the `async` block, which would hold twice what it is given.
 pub(super) fn carry_out(
-    agent: Agent,
+    agent: Arc<Host>,
     question: Box<Question>,
     asked: Instant,
     events: Events,
 ) -> impl Future<Output = Ended> + Send + use<> {
-    let (began, plan) = (Instant::now(), agent.host.plan.clone());
+    let (began, plan) = (Instant::now(), agent.plan.clone());
     let until = asked + plan.time_of(&question);
     let Question { text, within: _, budget, session, run, user, priority, form, callers } = *question;
     let looked_at = plan.guards.looks_at_input().then(|| text.clone());
@@ -100,7 +93,8 @@ pub(super) fn carry_out(
 
 /// An ask that is carried out.
 pub(super) struct Asking {
-    agent: Agent,
+    /// Who carries it out at the moment.
+    agent: Arc<Host>,
     events: Events,
     /// When it was asked, when its turn came, and when its time is over.
     asked: Instant,
@@ -125,7 +119,7 @@ impl Asking {
             Err(error) => error.partial_mut(),
         };
         if let Some(answer) = answer {
-            answer.agent = self.agent.host.name.clone();
+            answer.agent = self.agent.name.clone();
             let in_line = self.began.saturating_duration_since(self.asked);
             (answer.metrics.in_line, answer.metrics.total) = (in_line, self.asked.elapsed());
         }
@@ -165,12 +159,12 @@ impl Asking {
 
     /// What its agent is like.
     pub(super) fn plan(&self) -> &Plan {
-        &self.agent.host.plan
+        &self.agent.plan
     }
 
     /// Its agent's name.
     pub(super) fn name(&self) -> &str {
-        &self.agent.host.name
+        &self.agent.name
     }
 
     /// When its time is over.
@@ -210,7 +204,7 @@ impl Asking {
     fn replied(&self, called: Called, since: Instant, turns: &mut Turns) -> Next {
         let error = match called {
             Ok(completed) => {
-                let price = self.agent.host.plan.gateway.price(&completed.model);
+                let price = self.agent.plan.gateway.price(&completed.model);
                 if self.is_held_up {
                     // It is whole, and its reader has not seen it whole in time.
                     turns.paid_for(&completed, price);
@@ -242,7 +236,7 @@ impl Asking {
         let ended = match (looked, called) {
             (Ok(None), Some(called)) => return self.replied(called, since, turns),
             (looked, Some(Ok(completed))) => {
-                turns.paid_for(&completed, self.agent.host.plan.gateway.price(&completed.model));
+                turns.paid_for(&completed, self.agent.plan.gateway.price(&completed.model));
                 looked
             }
             (looked, called) => {
@@ -296,14 +290,14 @@ impl Asking {
             return Err(AskWait::Reader);
         }
         let handoff = calls.iter().find_map(|call| {
-            let handoffs = &self.agent.host.plan.handoffs;
+            let handoffs = &self.agent.plan.handoffs;
             handoffs.iter().find(|handoff| handoff.spec.name == call.name).map(|to| (call.id.clone(), to.clone()))
         });
         let (made, taken): (Vec<_>, Vec<_>) = match &handoff {
             None => (calls, Vec::new()),
             Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
         };
-        let plan = self.agent.host.plan.clone();
+        let plan = self.agent.plan.clone();
         let (context, pending, since) = (self.context(), Pending::default(), Instant::now());
         let refused = match taken.first().filter(|_| !plan.guards.tools.is_empty()) {
             Some(call) => {
@@ -314,9 +308,10 @@ impl Asking {
             None => None,
         };
         // Of the agent that was asked, which has one ask at a time: many may have come to this one by a handoff.
-        let asked = self.behalf.as_deref().and_then(|behalf| behalf.asked.as_ref()).unwrap_or(&self.agent.host);
+        let asked = self.behalf.as_deref().and_then(|behalf| behalf.asked.as_ref()).unwrap_or(&self.agent);
         let making = plan.tools.make(made, &context, &plan.guards, &pending, &asked.order);
         let made = tokio::time::timeout_at(self.until, making).await;
+        turns.delegated(&context.callers.counted());
         let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
             turns.count_tools(pending.begun(), since.elapsed());
             return Err(pending.waits());
@@ -346,33 +341,39 @@ impl Asking {
     /// Another agent goes on from here.
     async fn hand_over(&mut self, to: &Handoff, turns: &mut Turns) {
         // The one before waits, too: its turn goes on.
+        let caller = self.caller();
         let behalf = self.behalf.get_or_insert_default();
-        behalf.callers = behalf.callers.iter().copied().chain([self.agent.id]).collect();
-        let before = std::mem::replace(&mut self.agent.host, to.host.clone());
+        behalf.callers = behalf.callers.and(caller);
+        let before = std::mem::replace(&mut self.agent, to.host.clone());
         behalf.asked.get_or_insert(before);
-        if let Some(id) = to.host.starts() {
-            self.agent.id = id;
-        }
         let plan = &to.host.plan;
         turns.hand_over(plan.instructions(), plan.specs.clone(), plan.temperature);
         self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
     }
 
     fn is_handoff(&self, tool: &str) -> bool {
-        self.agent.host.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
+        self.agent.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
+    }
+
+    /// Its agent, as one that waits. It is the line of the one that was asked that waits for the end.
+    fn caller(&self) -> Caller {
+        let Host { id, name, .. } = &*self.agent;
+        let is_busy = self.behalf.as_deref().is_none_or(|behalf| behalf.asked.is_none());
+        Caller { host: *id, name: name.clone(), is_busy }
     }
 
     /// What the tools of this ask are told.
     fn context(&self) -> ToolContext {
-        let (host, nothing) = (&self.agent.host, Behalf::default());
+        let (host, nothing) = (&self.agent, Behalf::default());
         let Behalf { run, user, session, budget, callers, asked: _ } = self.behalf.as_deref().unwrap_or(&nothing);
         ToolContext {
             agent: host.name.clone(),
-            callers: callers.iter().copied().chain([self.agent.id]).collect(),
+            callers: callers.and(self.caller()),
             budget: budget.as_ref().or(host.plan.budget.as_ref()).cloned(),
             run: run.clone(),
             user: user.clone(),
             session: session.clone(),
+            priority: self.priority,
             call: "".into(),
             attempt: 0,
             deadline: self.until,

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use super::answer::{ChatAgentError, Ended};
 use super::begun::Begun;
-use super::drive::{self, Events, carry_out};
+use super::callers::HostId;
+use super::drive::{Events, carry_out};
 use super::line::{Came, Line};
 use super::places::Order;
 use super::question::Question;
@@ -25,13 +26,14 @@ use super::spec::Plan;
 use super::{AskTurn, Asking, GRACE};
 use crate::agent::{Agent, Turn, unless_cancelled};
 use crate::error::{AskError, StartError, TellError};
-use crate::mailbox::{AgentId, AgentRef, AgentSpec, Contained, Reply, Working, drop_contained, panic_text};
+use crate::mailbox::{AgentRef, AgentSpec, Contained, Reply, Working, drop_contained, panic_text};
 
 /// Room for the ask that is carried out, the one that begins, and messages about those before, which the actor has yet to read.
 const WORK: usize = 8;
 
 /// What the clones of an agent share.
 pub(super) struct Host {
+    pub(super) id: HostId,
     pub(super) name: Arc<str>,
     pub(super) plan: Arc<Plan>,
     actor: OnceLock<Result<AgentRef<Message>, StartError>>,
@@ -71,7 +73,7 @@ fn stopped(asked: Asked) {
 impl Host {
     pub(super) fn new(name: Arc<str>, plan: Arc<Plan>) -> Arc<Self> {
         let line = Mutex::new(Line::new(plan.capacity));
-        Arc::new(Self { name, plan, actor: OnceLock::new(), line, order: Order::default() })
+        Arc::new(Self { id: HostId::new(), name, plan, actor: OnceLock::new(), line, order: Order::default() })
     }
 
     fn line(&self) -> MutexGuard<'_, Line<Asked>> {
@@ -86,16 +88,6 @@ impl Host {
             self.plan.gateway.spawn(spec)
         };
         self.actor.get_or_init(start).as_ref().map_err(Clone::clone)
-    }
-
-    /// The actor's id; `None` while nobody has asked it anything.
-    pub(super) fn id(&self) -> Option<AgentId> {
-        self.actor.get()?.as_ref().ok().map(AgentRef::id)
-    }
-
-    /// The same, if need be of an actor that begins to live.
-    pub(super) fn starts(self: &Arc<Self>) -> Option<AgentId> {
-        self.actor().ok().map(AgentRef::id)
     }
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
@@ -135,11 +127,11 @@ impl Host {
         // Dropped, it looks who is next.
         let over = Over { host: self.clone(), is_in_order: false };
         let actor = self.actor().ok();
-        let Some((id, working)) = actor.and_then(|actor| Some((actor.id(), actor.begin_work()?))) else {
+        let Some(working) = actor.and_then(AgentRef::begin_work) else {
             return asked.reply.send(told(AskError::Overloaded));
         };
         let Asked { question, turn, events, reply } = asked;
-        let work = carry_out(drive::Agent { host: self.clone(), id }, question, turn.asked, events);
+        let work = carry_out(self.clone(), question, turn.asked, events);
         working.deliver(Message::Begin(Begun::new(turn, reply, work), over));
     }
 

@@ -13,7 +13,7 @@ pub struct AskLimits {
     pub tool_calls: u32,
     /// Tokens of all requests and replies, as the provider counts them: when so many were used, no further call is made. A call of which
     /// the provider tells nothing counts as what it can have used, as with a [`Budget`](crate::gateway::Budget): a token for each byte of
-    /// the request, and `output_tokens`. At least 1; by default there is no limit.
+    /// the request, and `output_tokens`. What is known of agents that were asked as tools counts, too. At least 1; by default there is no limit.
     pub tokens: Option<u64>,
     /// From the ask to its answer, waiting in the agent's line included: 1 millisecond to 24 hours. The default is 5 minutes.
     pub time: Duration,

@@ -5,7 +5,7 @@
 //! - `question`, `answer`, `stream`: what goes in, what comes out, what can be seen meanwhile
 //! - `behalf`, `expense`: on whose behalf it is asked, and at whose expense
 //! - `many`: many questions at once
-//! - `delegate`: agents that work for others
+//! - `delegate`, `callers`: agents that work for others, and who waits for whom
 //! - `sessions`, `summary`, `remember`, `rests`: what an agent knows of what was said before
 //! - `guard`: guardrails, and a person who approves
 //! - `typed`: an answer that is a value
@@ -19,6 +19,7 @@
 mod answer;
 mod begun;
 mod behalf;
+mod callers;
 mod delegate;
 mod drive;
 mod expense;
@@ -57,6 +58,7 @@ use host::Host;
 
 use answer::Ended;
 pub use answer::{Answer, AskLimit, AskMetrics, ChatAgentError};
+pub use callers::Callers;
 pub use delegate::AgentTool;
 pub use expense::AgentBudget;
 pub use limits::AskLimits;
@@ -145,6 +147,11 @@ impl Asking {
 
     fn refused(error: impl Into<ChatAgentError>) -> Self {
         Self(Asked::Refused(Some(Box::new(error.into()))))
+    }
+
+    /// Whether its turn has come, and it may have cost something.
+    fn has_begun(&self) -> bool {
+        matches!(&self.0, Asked::Sent(_, turn) if turn.has_come.load(Ordering::Acquire))
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::ChatAgentError;
+use super::callers::Callers;
 use crate::gateway::{Budget, Priority};
-use crate::mailbox::AgentId;
 
 /// One question. A text is one, too: `agent.ask("...")`.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub struct Question {
     /// What the answer has to be, when it is no text.
     pub form: Option<AnswerForm>,
     /// The agents that wait for the answer.
-    pub(crate) callers: Arc<[AgentId]>,
+    pub(crate) callers: Callers,
 }
 
 /// Whether a text is what it has to be.

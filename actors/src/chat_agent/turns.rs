@@ -99,14 +99,13 @@ impl Turns {
             schema: form.schema.clone().into(),
         });
         let request = ChatRequest { tools, form: wanted, ..ChatRequest::new(turns, limits.longest_reply()) };
-        let metrics = AskMetrics { cost_micros: Some(0), ..AskMetrics::default() };
         Self {
             limits,
             request: Arc::new(request),
             before,
             has_instructions,
             text: String::new(),
-            metrics,
+            metrics: AskMetrics::nothing(),
             extra: 0,
             unknown: 0,
             made: Vec::new(),
@@ -295,6 +294,12 @@ impl Turns {
         self.metrics.tool_calls += calls;
         self.metrics.tools += took;
     }
+    /// What the agents used that were asked as tools, by calls that are none of its turns.
+    pub(super) fn delegated(&mut self, used: &AskMetrics) {
+        self.metrics.add_calls(used);
+        self.extra = self.extra.saturating_add(used.model_calls);
+    }
+
 
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {
