@@ -220,6 +220,7 @@ fn of_stores() -> [(&'static str, Vec<Row>); 4] {
                 StoreError::Full(x()) => "disk_full", AGAIN, "make room on the disk and try again";
                 StoreError::Unusable { store: x(), message: x() } => "store_unusable", IN_VAIN, "check the path";
                 StoreError::Moved(x()) => "store_moved", IN_VAIN, "put it back in its place";
+                StoreError::Panicked(x()) => "store_panicked", IN_VAIN, "correct the store";
                 StoreError::Closed(x()) => "store_closed", IN_VAIN, "open it again";
             },
         ),

@@ -124,7 +124,7 @@ pub struct Summary {
     pub through: u64,
 }
 
-/// Keeps what was said in sessions. Sessions are told apart by their names. `testkit::sessions` is what every store must do.
+/// Keeps what was said in sessions. Sessions are told apart by their names. A panic is the error [`StoreError::Panicked`] of an ask. `testkit::sessions` is what every store must do.
 pub trait SessionStore: Send + Sync + 'static {
     /// The newest turns of a session, at most so many, oldest first; none of one that nobody knows.
     ///
@@ -136,7 +136,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// future ends. It is under way when this returns, and is not taken back by a drop of the future.
     ///
     /// # Errors
-    /// [`StoreError`] says what to do about it. Nothing was added then, and nothing is; only after [`StoreError::Late`] nobody knows.
+    /// [`StoreError`] says what to do about it. Nothing was added then, and nothing is; only after [`StoreError::Late`], or a panic, nobody
+    /// knows.
     fn append(&self, session: Arc<str>, turns: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// Removes all turns of a session, and its summary.
@@ -238,9 +239,9 @@ pub struct ToolContext {
     pub user: Option<String>,
     /// The session that the ask goes on with.
     pub session: Option<String>,
-    /// The provider's name for the call; the same in all attempts.
     /// How soon the ask matters, for a tool that calls models itself.
     pub priority: Priority,
+    /// The provider's name for the call; the same in all attempts.
     pub call: Arc<str>,
     /// Which attempt it is, from 1.
     pub attempt: u32,

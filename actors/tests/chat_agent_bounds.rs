@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Finish, Role, Turn};
 use callboard_actors::chat_agent::{
-    AskEvent, AskLimit, AskLimits, AskWait, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
+    AnswerForm, AskEvent, AskLimit, AskLimits, AskWait, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
 };
-use callboard_actors::error::{ModelError, ToolError};
+use callboard_actors::error::{ModelError, StoreError, ToolError};
 use callboard_actors::ports::{
     Approval, Approver, Decision, Guarded, Guardrail, SessionStore, ToolContext, ToolPolicy, Verdict,
 };
@@ -213,5 +213,67 @@ fn calls_are_counted_that_no_tool_could_carry_out_when_the_time_is_over_too() {
         };
         assert_eq!((partial.metrics.tool_calls, partial.metrics.tools), (3, SECOND / 2));
         assert_eq!(waited_for, Some(AskWait::Tools(vec!["a".to_owned()])));
+    });
+}
+
+/// Panics when it is read, or when something is added, at once or a moment later.
+struct PanickingStore(&'static str);
+
+fn panics_at(is_it: bool, is_later: bool) -> BoxFuture<'static, ()> {
+    assert!(!is_it || is_later, "on purpose");
+    Box::pin(async move { assert!(!is_it, "on purpose") })
+}
+
+impl SessionStore for PanickingStore {
+    fn load(&self, _: Arc<str>, _: usize) -> BoxFuture<'static, Result<Vec<Turn>, StoreError>> {
+        let reads = panics_at(self.0.starts_with("load"), self.0.ends_with("later"));
+        Box::pin(async move {
+            reads.await;
+            Ok(Vec::new())
+        })
+    }
+
+    fn append(&self, _: Arc<str>, _: Vec<Turn>) -> BoxFuture<'static, Result<(), StoreError>> {
+        let adds = panics_at(self.0.starts_with("append"), self.0.ends_with("later"));
+        Box::pin(async move {
+            adds.await;
+            Ok(())
+        })
+    }
+
+    fn forget(&self, _: Arc<str>) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[test]
+fn a_store_that_panics_takes_no_answer_with_it() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, |_| Ok(ChatReply::text("yes")));
+        for (panics, answer, asked) in
+            [("load", "", 0), ("load later", "", 0), ("append", "yes", 1), ("append later", "yes", 2)]
+        {
+            let agent = spec(&gateway).sessions(PanickingStore(panics)).start().unwrap();
+            let error = agent.ask(Question::new("x").session("s")).await.unwrap_err();
+            assert_eq!((error.code(), error.is_retryable()), ("store_panicked", false), "{panics}");
+            assert!(error.to_string().contains("the store panicked: on purpose"), "{error}");
+            let metrics = &error.partial().unwrap().metrics;
+            assert_eq!((&*error.partial().unwrap().text, metrics.cost_micros.is_some()), (answer, true), "{panics}");
+            assert_eq!((error.hint().contains("paid for"), function.asked.lock().unwrap().len()), (asked > 0, asked));
+        }
+    });
+}
+
+#[test]
+fn a_check_that_panics_has_found_no_answer_and_takes_none_with_it() {
+    simulated(1, |runtime| async move {
+        let (gateway, function) = model(&runtime, |_| Ok(ChatReply::text("21")));
+        let agent = spec(&gateway).start().unwrap();
+        let check = Arc::new(|_: &str| -> Result<(), String> { panic!("on purpose") });
+        let form = AnswerForm { name: "number".to_owned(), schema: json!({"type": "integer"}), check, repairs: 1 };
+        let error = agent.ask(Question::new("x").form(form)).await.unwrap_err();
+        assert_eq!((error.code(), &*error.partial().unwrap().text), ("answer_unfit", "21"));
+        assert!(error.to_string().contains("no `number` in 2 answers: its check panicked: on purpose"), "{error}");
+        assert_eq!(function.asked.lock().unwrap().len(), 2, "another answer may be no trouble for it");
     });
 }

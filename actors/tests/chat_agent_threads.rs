@@ -231,17 +231,25 @@ async fn a_stop_of_the_runtime_waits_for_the_line_or_tells_it() {
     }
 }
 
+/// Something that an ask has, and that its end drops.
+struct PanicsAtItsEnd;
+
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ask_that_panics_ends_alone() {
     let Stage { runtime, agent, .. } = stage();
-    let form = AnswerForm {
-        name: "bad".to_owned(),
-        schema: serde_json::json!({}),
-        check: Arc::new(|_| panic!("on purpose")),
-        repairs: 0,
+    let form = || {
+        let bad = PanicsAtItsEnd;
+        let check = Arc::new(move |_: &str| Some(&bad).map(|_| ()).ok_or_else(String::new));
+        AnswerForm { name: "bad".to_owned(), schema: serde_json::json!({}), check, repairs: 0 }
     };
     for _ in 0..20 {
-        let asks = [agent.ask("1"), agent.ask(Question::new("2").form(form.clone())), agent.ask("3")];
+        let asks = [agent.ask("1"), agent.ask(Question::new("2").form(form())), agent.ask("3")];
         let [first, second, third] = asks.map(tokio::spawn);
         assert_eq!(second.await.unwrap(), Err(ChatAgentError::Agent(AskError::Panicked)));
         assert_eq!((text(first.await.unwrap()), text(third.await.unwrap())), ("1".to_owned(), "3".to_owned()));

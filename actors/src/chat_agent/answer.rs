@@ -217,7 +217,7 @@ pub enum ChatAgentError {
         partial: Box<Answer>,
     },
     /// What was said in the session could not be read, and nothing was asked; or the answer could not be kept there, or not in time
-    /// ([`StoreError::Late`]): then it may be kept a moment later.
+    /// ([`StoreError::Late`]): then it may be kept a moment later. A store that panics is [`StoreError::Panicked`].
     #[error("the session cannot be used: {error}")]
     Session {
         /// Why.
@@ -277,7 +277,7 @@ impl ChatAgentError {
                 format!("ask again or otherwise, or choose another model{rest}")
             }
             Self::Blocked { .. } => "ask otherwise".to_owned(),
-            Self::Session { error: StoreError::Late(_), partial } if !partial.turns.is_empty() => {
+            Self::Session { error: StoreError::Late(_) | StoreError::Panicked(_), partial } if !partial.turns.is_empty() => {
                 "use the answer that is in `partial`: it is paid for, and the session may yet know of it; look there before the same is asked again"
                     .to_owned()
             }

@@ -42,7 +42,7 @@ pub struct AnswerForm {
     pub name: String,
     /// Its JSON schema.
     pub schema: Value,
-    /// Whether a text is one; why not, in words that the model can act on.
+    /// Whether a text is one; why not, in words that the model can act on. One for which it panics is none.
     pub check: Check,
     /// How often an answer that is none is asked for again. 2 is a good number.
     pub repairs: u32,

@@ -1,9 +1,12 @@
 //! How does an ask know what was said in its session before, and how is it kept? The shell of [`recalled`]: it reads the store, has
 //! a model summarise, and knows the time.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, ChatAgentError, Ended};
@@ -14,6 +17,7 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, TokenUsage, Turn};
 use crate::error::StoreError;
 use crate::gateway::{CallFailed, Completed, Priority};
+use crate::mailbox::panic_text;
 use crate::ports::{History, SessionStore, Summary};
 
 /// How long a store may take, also when the time of an ask is nearly over: an answer is not lost for a moment. Less than the agent
@@ -32,11 +36,11 @@ pub(super) async fn recall(
     };
     let loading = async {
         if plan.summaries.is_some()
-            && let Some(history) = sessions.history(session.clone(), MOST_TURNS).await?
+            && let Some(history) = contained(|| sessions.history(session.clone(), MOST_TURNS)).await?
         {
             return Ok(Said::History(history));
         }
-        sessions.load(session.clone(), MOST_TURNS).await.map(Said::Turns)
+        contained(|| sessions.load(session.clone(), MOST_TURNS)).await.map(Said::Turns)
     };
     match timeout_at(asking.until(), loading).await {
         // In a box: few asks do so, and all would hold the room for it.
@@ -45,6 +49,12 @@ pub(super) async fn recall(
         Ok(Err(error)) => Err(ChatAgentError::Session { error, partial: partial() }),
         Err(_late) => Err(ChatAgentError::late(AskWait::Session, Answer::unasked())),
     }
+}
+
+/// What a store says; of one that panics, at once or later, that.
+async fn contained<T>(said: impl FnOnce() -> BoxFuture<'static, Result<T, StoreError>>) -> Result<T, StoreError> {
+    let said = AssertUnwindSafe(async { said().await }).catch_unwind().await;
+    said.unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic))))
 }
 
 /// What a store has of a session.
@@ -129,10 +139,10 @@ async fn keep_summary(asking: &Asking, sessions: &Arc<dyn SessionStore>, session
     let (agent, through) = (asking.name(), summary.through);
     let rest = || asking.plan().rests.begin(session, Instant::now());
     let until = asking.until().min(Instant::now() + STORE);
-    match timeout_at(until, sessions.keep_summary(session.clone(), summary)).await {
+    match timeout_at(until, contained(|| sessions.keep_summary(session.clone(), summary))).await {
         Ok(Ok(true)) => return true,
         // Another ask may have been faster, or the session was forgotten. Otherwise the store keeps none.
-        Ok(Ok(false)) => match timeout_at(until, sessions.history(session.clone(), 1)).await {
+        Ok(Ok(false)) => match timeout_at(until, contained(|| sessions.history(session.clone(), 1))).await {
             Ok(Ok(Some(History { summary: Some(kept), .. }))) if kept.through >= through => {}
             Ok(Ok(Some(History { turns, .. }))) if turns.is_empty() => {}
             Ok(Ok(_)) => rest(),
@@ -174,8 +184,7 @@ pub(super) async fn keep(
 ) -> Ended {
     let answer = ended?;
     let within = until.max(Instant::now() + STORE);
-    let appending = sessions.append(session, said);
-    let kept = timeout_at(within, appending).await;
+    let kept = timeout_at(within, contained(|| sessions.append(session, said))).await;
     // What is under way is not taken back: it may be kept when nobody waits for it any more.
     match kept.unwrap_or_else(|_| Err(StoreError::Late("the store of the session".to_owned()))) {
         Ok(()) => Ok(answer),

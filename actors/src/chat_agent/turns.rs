@@ -12,6 +12,7 @@ use super::waits::AskWait;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, TokenUsage, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallFailed, CallTimes, Completed, Price, Source};
+use crate::mailbox::contain;
 use crate::text::count;
 
 /// What is to be done next.
@@ -259,7 +260,11 @@ impl Turns {
     /// The model has said its last. If that is not what it has to be, it is told so and asked again.
     fn checked(&mut self) -> Next {
         let problem = match self.form.as_deref() {
-            Some((form, _)) => (form.check)(&self.text).err(),
+            // It is somebody else's, and the answer is paid for.
+            Some((form, _)) => match contain(|| (form.check)(&self.text)) {
+                Ok(checked) => checked.err(),
+                Err(panic) => Some(format!("its check panicked: {panic}")),
+            },
             None => None,
         };
         let (Some(problem), Some((form, repaired))) = (problem, self.form.as_deref_mut()) else {
@@ -289,17 +294,17 @@ impl Turns {
         self.begin()
     }
 
-    /// So many tools of a turn were called, for so long, and may not have come to their end.
-    pub(super) fn count_tools(&mut self, calls: u32, took: Duration) {
-        self.metrics.tool_calls += calls;
-        self.metrics.tools += took;
-    }
     /// What the agents used that were asked as tools, by calls that are none of its turns.
     pub(super) fn delegated(&mut self, used: &AskMetrics) {
         self.metrics.add_calls(used);
         self.extra = self.extra.saturating_add(used.model_calls);
     }
 
+    /// So many tools of a turn were called, for so long, and may not have come to their end.
+    pub(super) fn count_tools(&mut self, calls: u32, took: Duration) {
+        self.metrics.tool_calls += calls;
+        self.metrics.tools += took;
+    }
 
     /// All tools of a turn have come to their end, after so long.
     pub(super) fn used(&mut self, outcomes: Vec<Outcome>, took: Duration) -> Next {

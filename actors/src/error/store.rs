@@ -57,6 +57,9 @@ pub enum StoreError {
     /// It was deleted or moved, or another one has its place, while it was open: what is written is not kept.
     #[error("`{0}` was deleted, moved or replaced while it was open")]
     Moved(String),
+    /// A store of the program's own panicked, with this text. What it was given may be kept.
+    #[error("the store panicked: {0}")]
+    Panicked(String),
     /// It was closed.
     #[error("`{0}` is closed")]
     Closed(String),
@@ -79,6 +82,7 @@ impl StoreError {
             Self::Full(_) => "disk_full",
             Self::Unusable { .. } => "store_unusable",
             Self::Moved(_) => "store_moved",
+            Self::Panicked(_) => "store_panicked",
             Self::Closed(_) => "store_closed",
         }
     }
@@ -116,6 +120,7 @@ impl StoreError {
             Self::Full(_) => "make room on the disk, or name a file on another one",
             Self::Unusable { .. } => "check the path and its permissions, or name another file on a local disk",
             Self::Moved(_) => "put it back in its place, or open the store anew: a new file is made if none is there",
+            Self::Panicked(_) => "correct the store, or report its panic to whoever made it",
             Self::Closed(_) => "open it again",
         }
     }
