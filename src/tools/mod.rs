@@ -8,7 +8,7 @@ mod output;
 
 pub use actix_tool::ActixTool;
 pub use approval::TerminalApprover;
-pub use callboard_actors::chat_agent::{HeldPlace, ToolPlace};
+pub use callboard_actors::chat_agent::{Callers, HeldPlace, ToolPlace};
 pub use callboard_actors::error::ToolError;
 pub use callboard_actors::ports::{Approval, Approver, Decision, Guarded, Guardrail, Verdict};
 pub use callboard_actors::ports::{Tool, ToolContext, ToolPolicy};
