@@ -3,23 +3,42 @@
 use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::Headroom;
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap};
 
 /// How long the provider asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date. LiteLLM hands the latter
-/// on under a name of its own.
+/// on under a name of its own. What cannot be read hides nothing.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let now = clock(headers, now);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let millis = text("retry-after-ms").and_then(|text| text.parse().ok()).map(|millis: f64| millis / 1_000.0);
-    let after = || text("retry-after").or_else(|| text("llm_provider-retry-after"));
-    if let Some(seconds) = millis.or_else(|| after()?.parse().ok()) {
-        return Duration::try_from_secs_f64(seconds).ok();
+    let date = |text| Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default());
+    let after = |name| text(name).and_then(|text| number(text, 1.0, now).or_else(|| date(text)));
+    let millis = text("retry-after-ms").and_then(|text| number(text, 0.001, now));
+    millis.or_else(|| after("retry-after")).or_else(|| after("llm_provider-retry-after"))
+}
+
+/// What time it is by the clock that the other times of a reply were read from: its own `Date` says so, and whether that clock is right
+/// does not matter. `now` is ours, for a reply that has none.
+fn clock(headers: &HeaderMap, now: SystemTime) -> SystemTime {
+    let date = || httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok();
+    date().unwrap_or(now)
+}
+
+/// Seconds from 2001 on, read as a Unix time; as a wait they are more than 31 years.
+const UNIX_TIME: f64 = 1e9;
+
+/// A number of a `unit` of so many seconds as a wait: a plain one, or until a Unix time in seconds or in milliseconds.
+fn number(text: &str, unit: f64, now: SystemTime) -> Option<Duration> {
+    let seconds = text.parse::<f64>().ok()? * unit;
+    let until = if seconds < UNIX_TIME * 1_000.0 { seconds } else { seconds / 1_000.0 };
+    let wait = Duration::try_from_secs_f64(until).ok()?;
+    if until < UNIX_TIME {
+        return Some(wait);
     }
-    let date = httpdate::parse_http_date(after()?).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    Some(SystemTime::UNIX_EPOCH.checked_add(wait)?.duration_since(now).unwrap_or_default())
 }
 
 /// What is left of the limits, as OpenAI and those who follow it say it.
-pub(super) fn headroom(headers: &HeaderMap) -> Headroom {
+pub(super) fn headroom(headers: &HeaderMap, now: SystemTime) -> Headroom {
     let mut room = Headroom::default();
     // Most replies say nothing of it: it is cheaper to read all names once than to look for each of four.
     for (name, value) in headers {
@@ -30,19 +49,21 @@ pub(super) fn headroom(headers: &HeaderMap) -> Headroom {
         match limit {
             "remaining-requests" => room.requests = value.parse().ok(),
             "remaining-tokens" => room.tokens = value.parse().ok(),
-            "reset-requests" => room.requests_reset = duration(value),
-            "reset-tokens" => room.tokens_reset = duration(value),
+            "reset-requests" => room.requests_reset = reset(value, headers, now),
+            "reset-tokens" => room.tokens_reset = reset(value, headers, now),
             _ => {}
         }
     }
     room
 }
 
-/// `1s`, `6m0s`, `120ms`, `1h2m3.5s`; a number without a unit is seconds.
+/// When a limit is whole again: a duration, or a number without a unit, which is seconds or a Unix time.
+fn reset(text: &str, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    duration(text).or_else(|| number(text, 1.0, clock(headers, now)))
+}
+
+/// `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
 fn duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
     let mut rest = text;
     let mut sum = Duration::ZERO;
     while !rest.is_empty() {
@@ -90,6 +111,24 @@ mod tests {
             (after("soon"), None),
             (vec![("llm_provider-retry-after", "60")], Some(60_000)),
             (vec![("retry-after", "2"), ("llm_provider-retry-after", "60")], Some(2_000)),
+            (vec![("retry-after-ms", "-1"), ("retry-after", "2")], Some(2_000)),
+            (vec![("retry-after-ms", "soon"), ("retry-after", "-1"), ("llm_provider-retry-after", "60")], Some(60_000)),
+            (after("1445412510"), Some(30_000)),
+            (after("1445412510250"), Some(30_250)),
+            (after("1445412000"), Some(0)),
+            (after("1e300"), None),
+            // By whose clock: an hour before ours, an hour after it, and one that nobody can read.
+            (
+                vec![("date", "Wed, 21 Oct 2015 06:28:00 GMT"), ("retry-after", "Wed, 21 Oct 2015 06:28:02 GMT")],
+                Some(2_000),
+            ),
+            (
+                vec![("date", "Wed, 21 Oct 2015 08:28:00 GMT"), ("retry-after", "Wed, 21 Oct 2015 08:28:02 GMT")],
+                Some(2_000),
+            ),
+            (vec![("date", "Wed, 21 Oct 2015 08:28:00 GMT"), ("retry-after", "1445416082")], Some(2_000)),
+            (vec![("date", "Wed, 21 Oct 2015 08:28:00 GMT"), ("retry-after", "9")], Some(9_000)),
+            (vec![("date", "today"), ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], Some(30_000)),
             (Vec::new(), None),
         ];
         for (lines, millis) in table {
@@ -99,16 +138,34 @@ mod tests {
 
     #[test]
     fn what_is_left_is_read_and_nonsense_is_not() {
-        let found = headroom(&headers(&[
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_884_000);
+        let lines = [
             ("x-ratelimit-remaining-requests", "59"),
             ("x-ratelimit-remaining-tokens", "many"),
             ("x-ratelimit-reset-requests", "6m0.5s"),
             ("x-ratelimit-reset-tokens", "1h1x"),
-        ]));
+        ];
+        let found = headroom(&headers(&lines), now);
         let reset = Some(Duration::from_millis(360_500));
         assert_eq!(found, Headroom { requests: Some(59), requests_reset: reset, ..Headroom::default() });
-        for (text, millis) in [("120ms", 120), ("1s", 1_000), ("1d2h", 93_600_000), ("7", 7_000)] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+        let after = |date: Option<&'static str>, text| {
+            let lines = date.map(|date| ("date", date)).into_iter().chain([("x-ratelimit-reset-tokens", text)]);
+            headroom(&headers(&lines.collect::<Vec<_>>()), now).tokens_reset.map(|wait| wait.as_millis())
+        };
+        for (text, millis) in [
+            ("120ms", Some(120)),
+            ("1s", Some(1_000)),
+            ("1d2h", Some(93_600_000)),
+            ("7", Some(7_000)),
+            ("1795884002", Some(2_000)),
+            ("1795884002500", Some(2_500)),
+            ("1795884002.5", Some(2_500)),
+            ("1795880000", Some(0)),
+            ("-1", None),
+        ] {
+            assert_eq!(after(None, text), millis, "{text}");
         }
+        // A clock that is an hour slow.
+        assert_eq!(after(Some("Sat, 28 Nov 2026 15:40:00 GMT"), "1795880402"), Some(2_000));
     }
 }

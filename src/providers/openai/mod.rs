@@ -138,7 +138,7 @@ impl Format for ChatCompletions {
     }
 
     fn headroom(headers: &HeaderMap) -> Headroom {
-        headroom(headers)
+        headroom(headers, SystemTime::now())
     }
 
     fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
@@ -148,7 +148,8 @@ impl Format for ChatCompletions {
 
 /// What a status other than success means, in both formats.
 fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
-    let (room, wait) = (headroom(headers), retry_after(headers, SystemTime::now()));
+    let now = SystemTime::now();
+    let (room, wait) = (headroom(headers, now), retry_after(headers, now));
     // Their reset is better than nothing.
     let used_up = [(room.requests, room.requests_reset), (room.tokens, room.tokens_reset)];
     let reset = || used_up.into_iter().filter(|(left, _)| *left == Some(0)).filter_map(|(_, reset)| reset).max();

@@ -9,7 +9,7 @@ mod request;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Headroom};
 use callboard_actors::error::ModelError;
@@ -82,7 +82,7 @@ impl Format for Responses {
     }
 
     fn headroom(headers: &HeaderMap) -> Headroom {
-        headroom(headers)
+        headroom(headers, SystemTime::now())
     }
 
     fn refused(status: u16, headers: &HeaderMap, said: &[u8]) -> ModelError {
