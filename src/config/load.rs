@@ -97,18 +97,22 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
         files.push(ReadFile { whose: "user", path: path.clone(), is_found: text.is_some(), is_trusted: true });
         settings.lay(entries(text, path, Origin::UserFile, around)?);
     }
+    let said = variables(around);
     let is_the_users = user.as_deref().is_some_and(|user| is_same(user, &project));
     if let Some(text) = text(&project, false)?.filter(|_| !is_the_users) {
         let entries = entries(Some(text), &project, Origin::ProjectFile, around)?;
-        settings.give_a_model_time();
         let known = judge(&project, user.as_deref(), &settings);
-        trust::check(&settings, &entries, &known, &|value| is_inside(around, value))?;
+        // What would hold without this file: a model may be named above it.
+        let (mut without, above) = (settings.clone(), said.iter().flat_map(|(said, _)| said).chain(&flags));
+        without.lay(above.filter(|entry| entry.name == Name::Key("model.name")).cloned().collect());
+        without.give_a_model_time();
+        trust::check(&without, &entries, &known, &|value| is_inside(around, value))?;
         files.push(ReadFile { whose: "project", path: project, is_found: true, is_trusted: known.is_trusted });
         settings.lay(entries);
     } else if !is_the_users {
         files.push(ReadFile { whose: "project", path: project, is_found: false, is_trusted: false });
     }
-    let (said, foreign) = variables(around)?;
+    let (said, foreign) = said?;
     settings.lay(said);
     settings.lay(flags);
     settings.give_a_model_time();

@@ -243,6 +243,20 @@ fn the_environment_is_over_the_files_and_paths_are_relative_to_their_file() {
     );
 }
 
+/// Without the file a run with a model has 5 minutes, wherever the model is named.
+#[test]
+fn a_deadline_is_lowered_from_what_a_model_has() {
+    let mut world = World::new("", "[research]\ndeadline = \"4m\"");
+    assert!(world.load().unwrap_err().contains("(it is 4m, and 60s without this file)"));
+    world.variables.insert("CALLBOARD_MODEL_NAME".into(), "openai/x".into());
+    assert_eq!(world.load().unwrap().config.research.deadline, Duration::from_secs(240));
+    fs::write(world.path("project/callboard.toml"), "[research]\ndeadline = \"6m\"").unwrap();
+    let error = world.load().unwrap_err();
+    assert!(error.contains("(it is 6m, and 5m without this file)"), "{error}");
+    world.variables.insert("CALLBOARD_RESEARCH_DEADLINE".into(), "soon".into());
+    assert!(world.load().unwrap_err().contains("may only be lowered"), "the file comes first");
+}
+
 /// `OPENAI_BASE_URL` is read by other programs too: what is wrong with it is no matter of the rules.
 #[test]
 fn a_variable_of_others_is_an_error_only_for_who_calls_a_model() {
