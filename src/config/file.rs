@@ -41,10 +41,10 @@ impl Reading<'_> {
         let mut lines: Vec<_> = table.iter().collect();
         lines.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in lines {
-            let (span, written) = (key.span(), key.get_ref().as_ref());
+            let (span, written) = (key.span(), suggest::shown(key.get_ref()));
             let name = if above.is_empty() { written.to_owned() } else { format!("{above}.{written}") };
             match value.get_ref() {
-                DeValue::Table(table) if above == PRICES => self.price(written, table)?,
+                DeValue::Table(table) if above == PRICES => self.price(key.get_ref(), table)?,
                 value_of if let Some(key) = Key::find(&name) => {
                     self.entry(Name::Key(key.name), key.kind, span, value_of, value.span())?;
                 }
@@ -75,7 +75,7 @@ impl Reading<'_> {
                 "output" => Side::Output,
                 other => {
                     let advice = "a price has two keys, input and output".to_owned();
-                    let key_of = format!("{PRICES}.\"{model}\".{other}");
+                    let key_of = format!("{PRICES}.\"{}\".{}", suggest::shown(model), suggest::shown(other));
                     return Err(ConfigError::UnknownKey { place: self.place(key.span()), key: key_of, advice });
                 }
             };
@@ -205,6 +205,7 @@ mod tests {
             ("[model]\nmax_cost = inf", "c.toml:2:12: model.max_cost cannot be `inf`: write US dollars above 0"),
             ("[model]\nname = \"a\"\nname = \"b\"", "c.toml:3:1: duplicate key"),
             ("[model\nname", "c.toml:1:7: "),
+            ("sk-1 = 'x'", "c.toml:1:1: no key is called `…`; a key never stands in a file"),
             ("zzz = 1\naaa = 1", "c.toml:1:1: no key is called `zzz`; remove it"),
         ] {
             let error = said(text).unwrap_err();
@@ -221,6 +222,13 @@ mod tests {
             "[providers.openai]\napi_key = \"sk-canary\"",
             "[providers.openai]\nkey_env = sk-canary",
             "key_env = \"sk-canary",
+            "sk-canary = \"x\"",
+            "[sk-canary]\nx = 1",
+            "sk-canary.x = 1",
+            "[providers.openai]\n\"canary0123456789\" = \"x\"",
+            "[prices]\nsk-canary = 1",
+            "[prices.\"openai/x\"]\nsk-canary = 1",
+            "[prices.sk-canary]\ncached = 1",
         ] {
             let error = said(text).unwrap_err();
             assert!(!error.contains("canary"), "{error}");

@@ -3,16 +3,26 @@
 use strsim::{damerau_levenshtein, jaro_winkler};
 
 use super::keys::{KEYS, sections};
+use crate::providers::is_secret;
 
 /// Words that look as if a key of a provider stood in the file.
 const SECRETS: [&str; 6] = ["api_key", "apikey", "key", "token", "secret", "openai_api_key"];
 
+/// What stands for what may be a key.
+const NOT_SHOWN: &str = "…";
+
 /// A longer name, in bytes, is no slip of the pen.
 const LONGEST: usize = 64;
 
-/// What to tell somebody who wrote `name`.
+/// What is written as a name, unless it may be a provider's key: no key of the configuration is so long and has a digit, and the name of
+/// a model has a `/`.
+pub(super) fn shown(written: &str) -> &str {
+    if written.starts_with("sk-") || is_secret(written) && !written.contains('/') { NOT_SHOWN } else { written }
+}
+
+/// What to tell somebody who wrote `name`, as it is shown.
 pub(super) fn advice(name: &str, is_table: bool) -> String {
-    if SECRETS.contains(&last(&name.to_lowercase())) {
+    if SECRETS.contains(&last(&name.to_lowercase())) || last(name) == NOT_SHOWN {
         return "a key never stands in a file: put it into an environment variable, and name that with \
                 providers.openai.key_env if it is not OPENAI_API_KEY"
             .to_owned();

@@ -15,7 +15,7 @@ const SHORTEST: usize = 16;
 const TOLD: usize = 4;
 
 /// Whether it can be no word, so that it is struck from replies, too.
-pub(super) fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     key.len() >= SHORTEST && key.contains(|c: char| c.is_ascii_digit()) && key.contains(char::is_alphabetic)
 }
 

@@ -24,6 +24,7 @@ mod usage;
 
 pub(crate) use caller::{Vendor, endpoint};
 pub use http::ProviderError;
+pub(crate) use key::is_secret;
 pub use probe::{Answer, Probe};
 
 /// The vendors whose models can be named.
