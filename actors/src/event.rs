@@ -144,6 +144,9 @@ pub enum Event {
         model: String,
         /// The code of the error, such as `timeout`. Never what a provider wrote.
         error_code: String,
+        /// How often the call was made, of all models of a list together; 0 when it was not, `None` when nobody knows.
+        #[serde(default)]
+        attempts: Option<u32>,
     },
     /// A call of a language model is held back, as a provider asked for that. Told of a second or more; again when it becomes at least
     /// twice as long.

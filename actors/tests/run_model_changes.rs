@@ -166,7 +166,8 @@ fn when_the_last_model_fails_too_the_fall_back_is_told_before_the_failure() {
         let gateway = gateway(&runtime, [served(ONE, fails), served(TWO, fails)], 10);
         let log = events_of(&runtime, crew_of(&gateway, &[ONE, TWO])).await;
         let [role, model, error_code] = ["planner", TWO, "not_found"].map(str::to_owned);
-        let failed = Event::ModelCallFailed { role, task: None, model, error_code };
+        // One of each.
+        let failed = Event::ModelCallFailed { role, task: None, model, error_code, attempts: Some(2) };
         assert_eq!(told(&log), [fell_back("planner", None, "not_found"), failed]);
     });
 }

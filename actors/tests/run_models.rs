@@ -69,7 +69,7 @@ fn called(role: &str, task: Option<u32>, provider_ms: u64) -> Event {
 
 fn call_failed(role: &str, task: Option<u32>, code: &str) -> Event {
     let (role, model, error_code) = (role.to_owned(), "played/one".to_owned(), code.to_owned());
-    Event::ModelCallFailed { role, task: task.map(TaskId), model, error_code }
+    Event::ModelCallFailed { role, task: task.map(TaskId), model, error_code, attempts: Some(1) }
 }
 
 #[test]

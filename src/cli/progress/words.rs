@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(event(&change).as_deref(), Some(line));
         }
         let (role, model, error_code) = ("planner".into(), "openai/x".into(), "timeout".into());
-        let failed = Event::ModelCallFailed { role, task: None, model, error_code };
+        let failed = Event::ModelCallFailed { role, task: None, model, error_code, attempts: None };
         assert_eq!(event(&failed), None, "what follows from it is said");
         let fell_back_for = |task, error_code: &str| Event::ModelFellBack {
             role: "writer".into(),

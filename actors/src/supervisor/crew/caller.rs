@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::ModelError;
 use crate::event::Event;
-use crate::gateway::{CallNews, Completed, FallBack, Pause};
+use crate::gateway::{CallFailed, CallNews, Completed, FallBack, Pause};
 use crate::research::TaskId;
 
 /// Takes what is told of a call.
@@ -47,9 +46,10 @@ impl Caller {
         });
     }
 
-    pub(super) fn failed(&self, model: &str, error: &ModelError) {
+    pub(super) fn failed(&self, model: &str, CallFailed { error, times }: &CallFailed) {
         let (model, error_code) = (model.to_owned(), error.code().to_owned());
-        self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code });
+        let attempts = times.map(|times| times.attempts);
+        self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code, attempts });
     }
 
     /// What becomes of a call on its way.

@@ -15,7 +15,7 @@ use super::declined::{Declined, unfit_once};
 use super::silence::Silence;
 use crate::chat::{ChatChunk, ChatReply, ChatRequest, Finish, ReplyForm};
 use crate::error::{ModelError, StartError, Waiting};
-use crate::gateway::{Budget, CallNews, ChunkStream, Completed, Gateway, Priority};
+use crate::gateway::{Budget, CallFailed, CallNews, ChunkStream, Completed, Gateway, Priority};
 use crate::research::model::{Unfit, about_tokens, repair};
 use crate::text::count;
 
@@ -175,7 +175,7 @@ impl CrewModel {
             let settled = self.budget.settled();
             let turns = Turns::begin(models, until, self.silence.clone());
             let heard = listener.as_ref().map(|heard| (heard, step));
-            let error = match self.call(request.clone(), (until, &turns), priority, &caller, heard).await {
+            let failed = match self.call(request.clone(), (until, &turns), priority, &caller, heard).await {
                 Ok(completed) => {
                     turns.end(None, asked);
                     self.silence.answered(&completed.model);
@@ -202,17 +202,19 @@ impl CrewModel {
                         }
                     }
                 }
-                Err(error) => error,
+                Err(failed) => failed,
             };
             let model = turns.current();
             // What others reserved may come back; what is set aside for a part is not waited for.
-            let is_worth_waiting = matches!(error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
+            let is_worth_waiting =
+                matches!(failed.error, ModelError::BudgetExhausted(_)) && self.budget.spent().open > 0;
             if is_worth_waiting && tokio::time::timeout_at(until, settled).await.is_ok() {
                 turns.end(None, asked);
                 continue;
             }
-            turns.end(Some(&error), asked);
-            caller.failed(&model, &error);
+            turns.end(Some(&failed.error), asked);
+            caller.failed(&model, &failed);
+            let error = failed.error;
             match error {
                 ModelError::ContextTooLong(_) if repaired.is_none() => step += 1,
                 // The prompt asks for JSON as well.
@@ -242,11 +244,11 @@ impl CrewModel {
         priority: Priority,
         caller: &Caller,
         listener: Option<(&Listener, usize)>,
-    ) -> Result<Completed, ModelError> {
+    ) -> Result<Completed, CallFailed> {
         let left = until.saturating_duration_since(Instant::now());
         let models = turns.models();
         let Some((first, others)) = models.split_first().filter(|_| !left.is_zero()) else {
-            return Err(ModelError::Timeout(Waiting::Total));
+            return Err(ModelError::Timeout(Waiting::Total).into());
         };
         let call = self.gateway.call(first, request).budget(&self.budget);
         // The rules go on at once, rather than that a run waits behind an open breaker for most of its time.
@@ -266,11 +268,11 @@ impl CrewModel {
             call = call.user(user);
         }
         match listener {
-            None => call.send().await,
+            None => call.send_timed().await,
             Some((listener, step)) => {
                 let (call, pieces) = call.streamed();
                 let hearing = std::pin::pin!(pass_on(pieces, listener, step));
-                match select(std::pin::pin!(call.send()), hearing).await {
+                match select(std::pin::pin!(call.send_timed()), hearing).await {
                     // The reply is complete: nobody waits long for the end of its pieces.
                     Either::Left((completed, hearing)) => {
                         let _in_time = tokio::time::timeout(MOMENT, hearing).await;
