@@ -351,7 +351,7 @@ impl Error {
                 ExitStatus::Usage
             }
             Self::Config(_) | Self::UnknownModel { .. } | Self::UnknownPrice { .. } => ExitStatus::Input,
-            Self::Provider(ProviderError::Address { .. }) => ExitStatus::Input,
+            Self::Provider(ProviderError::Address { .. } | ProviderError::Proxy { .. }) => ExitStatus::Input,
             Self::MissingKey { .. } | Self::Provider(_) | Self::Model { .. } => ExitStatus::Provider,
             #[cfg(feature = "research")]
             Self::Corpus(_) => ExitStatus::Input,

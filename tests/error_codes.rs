@@ -281,6 +281,7 @@ fn of_settings_and_tests() -> [(&'static str, Vec<Row>); 8] {
                 ProviderError::Model { provider: x() } => "provider_model", IN_VAIN, "name the model as x calls it";
                 ProviderError::NoKey { provider: x(), host: x(), variable: x() } => "provider_key_missing", IN_VAIN, "give the key when";
                 ProviderError::Key { variable: x() } => "provider_key", IN_VAIN, "copy the key as one line";
+                ProviderError::Proxy { variable: x(), what: "x" } => "provider_proxy", IN_VAIN, "write it into x as http://HOST:PORT";
                 ProviderError::Tls(x()) => "provider_tls", IN_VAIN, "install the certificates";
             },
         ),

@@ -1,9 +1,13 @@
-//! Is a call that would leave this machine refused in tests, by one line or by the environment, and does one to this machine work?
+//! Is a call that would leave this machine refused in tests, by one line or by the environment, and does one to this machine work? And where
+//! calls may leave it, is the proxy named by which they cannot?
 
 mod cli_support;
 mod openai_support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard::actors::error::ModelError;
 use callboard::actors::gateway::{Gateway, GatewayLimits, ServedModel, Timeouts};
@@ -75,5 +79,66 @@ fn the_environment_forbids_it_to_the_program() {
         let ran = cli_support::Ran::of(command.output().unwrap());
         assert_eq!(ran.code, 4, "{ran:?}");
         assert!(ran.err.contains("would leave this machine") && ran.err.contains("CALLBOARD_NETWORK=any"), "{ran:?}");
+    }
+}
+
+/// A run with a model that is reached by this proxy only.
+fn through(proxy: &str) -> cli_support::Ran {
+    let place = Place::empty().file("docs/a.md", "# Rain\n\nIt rains in Oslo on most days of the year.\n");
+    let mut command = place.command(["Does it rain in Oslo?", "--corpus", "docs", "--model", "openai/x"]);
+    for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
+        command.env_remove(name);
+    }
+    command.env("OPENAI_BASE_URL", "https://127.0.0.1:9/v1").env("HTTPS_PROXY", proxy);
+    command.env("CALLBOARD_NETWORK", "any").env("CALLBOARD_GATEWAY_ATTEMPTS", "2");
+    let ran = cli_support::Ran::of(command.output().unwrap());
+    assert!(ran.err.contains("HTTPS_PROXY") && !ran.err.contains("secret"), "{ran:?}");
+    ran
+}
+
+#[test]
+fn a_proxy_that_lets_no_call_through_is_named_without_its_password() {
+    for (status, said, advice, times) in [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a name and a password",
+            "http://NAME:PASSWORD@HOST:PORT",
+            1,
+        ),
+        ("403 Forbidden", "tunnel error: unsuccessful", "whether the proxy that is named works", 2),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        // It ends with the test.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut head) = (stream.unwrap(), Vec::new());
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    head.extend(byte);
+                }
+                counted.fetch_add(usize::from(head.starts_with(b"CONNECT 127.0.0.1:9 ")), Ordering::Relaxed);
+                write!(stream, "HTTP/1.1 {status}\r\n\r\n").unwrap();
+            }
+        });
+        let ran = through(&format!("http://me:secret@{address}"));
+        let named = format!("no connection to https://127.0.0.1:9 through the proxy http://{address} (HTTPS_PROXY)");
+        assert_eq!(ran.code, 4, "{ran:?}");
+        assert!([&*named, said, advice].iter().all(|words| ran.err.contains(words)), "{ran:?}");
+        assert!(!ran.err.contains("OPENAI_BASE_URL"), "{ran:?}");
+        assert_eq!(asked.load(Ordering::Relaxed), times, "{status}");
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_no_reason_to_go_without() {
+    for (proxy, what) in [("not a secret url", "it is not the address of one"), ("socks5://h:1", "SOCKS is not spoken")]
+    {
+        let ran = through(proxy);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.err.contains(&format!("the proxy that HTTPS_PROXY names cannot be used: {what}")), "{ran:?}");
     }
 }

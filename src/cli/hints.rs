@@ -69,7 +69,7 @@ pub(super) fn of(error: &Error) -> String {
 fn of_call(error: &ModelError) -> String {
     let keys = match error {
         ModelError::BreakerOpen { last, .. } => return of_call(last),
-        ModelError::Network { sent: false, .. } => {
+        ModelError::Network { sent: false, message } if !message.contains(" through the proxy ") => {
             return "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, or \
                     providers.NAME.base_url of a configuration file; then try again"
                 .to_owned();
@@ -149,6 +149,13 @@ mod tests {
             (
                 ModelError::BreakerOpen { retry_after: Duration::ZERO, last: Box::new(network) },
                 "providers.NAME.base_url",
+            ),
+            (
+                ModelError::Network {
+                    sent: false,
+                    message: "no connection to h through the proxy p (X): no".to_owned(),
+                },
+                "NO_PROXY",
             ),
             (ModelError::BudgetExhausted("tokens left".to_owned()), "--max-tokens"),
             (ModelError::BudgetExhausted("nobody knows what".to_owned()), "--max-cost"),

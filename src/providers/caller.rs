@@ -16,7 +16,7 @@ use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
-use super::http::{Http, ProviderError, beginning, body, failed, host};
+use super::http::{Http, ProviderError, beginning, body, host};
 use super::ids;
 use super::key::{self, Sieve};
 use super::probe::{Answer, Probe};
@@ -171,7 +171,7 @@ impl<F: Format> Caller<F> {
             let variable = vendor.key.to_owned();
             return Err(ProviderError::NoKey { provider: vendor.name.to_owned(), host: host(&url), variable });
         }
-        let http = Http::new(Timeouts::default().connect, url.scheme() == "https")?;
+        let http = Http::new(Timeouts::default().connect, &url)?;
         let always = [(CONTENT_TYPE, "application/json"), (ACCEPT, "*/*"), (USER_AGENT, AGENT)];
         let always = always.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let headers = headers.into_iter().chain(always).collect();
@@ -212,7 +212,7 @@ impl<F: Format> Caller<F> {
                 Some((_, first)) => Box::pin(timeout_at(*first, asked)).await.map_err(|_| no_first_token())?,
                 None => asked.await,
             };
-            let response = response.map_err(|error| failed(&self.url, &error))?;
+            let response = response.map_err(|error| self.http.failed(&self.url, &error))?;
             let mut reply = Box::pin(self.read(response, pieces, clocks)).await;
             if let Ok(reply) = &mut reply {
                 ids::give(&mut reply.tool_calls, &request.turns);
@@ -317,7 +317,7 @@ impl<F: Format> Caller<F> {
         let mut request = Request::new(Method::GET, self.models.clone());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().remove(CONTENT_TYPE);
-        let mut response = client.execute(request).await.map_err(|error| failed(&self.models, &error))?;
+        let mut response = client.execute(request).await.map_err(|error| self.http.failed(&self.models, &error))?;
         let said = match (response.status().is_success(), encoding(&response)) {
             (true, Some(encoding)) => return Ok(Listed::Encoded(encoding)),
             (true, None) => body(&mut response, within).await?,

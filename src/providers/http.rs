@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::proxy::Proxy;
 use crate::network::{self, Blocked, Loopback, Reach, reach};
 
 /// The longest reply in one piece, in bytes.
@@ -60,6 +61,14 @@ pub enum ProviderError {
         /// The variable that holds it, when it is not given in code.
         variable: String,
     },
+    /// The proxy that the environment names for its address cannot be used.
+    #[error("the proxy that {variable} names cannot be used: {what}")]
+    Proxy {
+        /// The variable that names it.
+        variable: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The certificates of this machine cannot be read.
     #[error("no secure connection is possible: {0}")]
     Tls(String),
@@ -73,6 +82,7 @@ impl ProviderError {
             Self::Model { .. } => "provider_model",
             Self::NoKey { .. } => "provider_key_missing",
             Self::Key { .. } => "provider_key",
+            Self::Proxy { .. } => "provider_proxy",
             Self::Tls(_) => "provider_tls",
         }
     }
@@ -102,6 +112,9 @@ impl ProviderError {
                     "copy the key as one line: it stands in {variable}, or is given in code when the provider is made"
                 )
             }
+            Self::Proxy { variable, .. } => format!(
+                "write it into {variable} as http://HOST:PORT, take the variable away, or name the provider's host in NO_PROXY"
+            ),
             Self::Tls(_) => "install the certificates of your system (ca-certificates)".to_owned(),
         }
     }
@@ -122,6 +135,7 @@ pub(super) struct Http {
     pools: Mutex<Pools>,
     tls: ClientConfig,
     is_secure: bool,
+    proxy: Option<Proxy>,
 }
 
 /// What a pool is made for.
@@ -174,12 +188,14 @@ impl Pools {
 }
 
 impl Http {
-    /// Proxies of the environment are for secure connections only: through others they could read key and text.
-    pub(super) fn new(connect: Duration, is_secure: bool) -> Result<Self, ProviderError> {
-        let tls = tls()?;
+    /// For the host of this address. Proxies of the environment are for secure connections only: through others they could read key
+    /// and text.
+    pub(super) fn new(connect: Duration, url: &Url) -> Result<Self, ProviderError> {
+        let (tls, is_secure) = (tls()?, url.scheme() == "https");
+        let proxy = if is_secure && reach() == Reach::Any { Proxy::of(url)? } else { None };
         // What could be wrong with it is known now, and not with the first call.
         client(&tls, Kind { connect, reach: reach() }, is_secure)?;
-        Ok(Self { pools: Mutex::new(Pools::new(most_pools())), tls, is_secure })
+        Ok(Self { pools: Mutex::new(Pools::new(most_pools())), tls, is_secure, proxy })
     }
 
     /// The pool of this runtime, if this address may be called. Another time-out for connections makes another one.
@@ -201,6 +217,11 @@ impl Http {
         drop(pools);
         drop(former);
         Ok(client)
+    }
+
+    /// What a reply could not be had for, in words that name where it was asked for, and by which proxy.
+    pub(super) fn failed(&self, url: &Url, error: &reqwest::Error) -> ModelError {
+        failed_by(self.proxy.as_ref().filter(|_| reach() == Reach::Any), url, error)
     }
 }
 
@@ -236,8 +257,12 @@ fn client(tls: &ClientConfig, kind: Kind, is_secure: bool) -> Result<Client, Pro
     client.build().map_err(|error| no_tls(&error))
 }
 
-/// What a reply could not be had for, in words that name where it was asked for.
+/// What the rest of a reply could not be had for.
 pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
+    failed_by(None, url, error)
+}
+
+fn failed_by(proxy: Option<&Proxy>, url: &Url, error: &reqwest::Error) -> ModelError {
     if error.is_connect() && error.is_timeout() {
         return ModelError::Timeout(Waiting::Connection);
     }
@@ -245,9 +270,14 @@ pub(super) fn failed(url: &Url, error: &reqwest::Error) -> ModelError {
         return ModelError::NetworkBlocked(blocked.to_string());
     }
     let (host, cause) = (host(url), root(error));
+    let host = proxy.map_or_else(|| host.clone(), |proxy| format!("{host} through {proxy}"));
     // Nobody but a person can put that right.
     if causes(error).any(is_about_a_certificate) {
         return ModelError::Untrusted(format!("{host}: {cause}"));
+    }
+    // The client has no other sign of it, and of other refusals not even the status.
+    if proxy.is_some() && cause.ends_with("proxy authorization required") {
+        return ModelError::Unauthorized { status: 407, message: format!("no connection to {host}") };
     }
     match error.is_connect() {
         true if cause.contains("InvalidContentType") => ModelError::Network {

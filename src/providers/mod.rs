@@ -16,6 +16,7 @@ pub mod ollama;
 pub mod openai;
 mod page;
 mod probe;
+mod proxy;
 mod refusal;
 mod sse;
 mod stream;

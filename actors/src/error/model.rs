@@ -96,12 +96,15 @@ fn is_about_money(status: u16) -> bool {
 
 /// Why an account is not let in.
 fn let_in(status: u16) -> &'static str {
-    if is_about_money(status) {
-        "the provider's account has no money left"
-    } else {
-        "the provider does not accept the key"
+    match status {
+        PROXY => "the proxy wants a name and a password, or others",
+        status if is_about_money(status) => "the provider's account has no money left",
+        _ => "the provider does not accept the key",
     }
 }
+
+/// The status of a proxy that wants to know who it is.
+const PROXY: u16 = 407;
 
 /// In what a budget of tokens says when it is exhausted, and in what a budget of money says of a model without a price.
 pub(crate) const TOKENS_LEFT: &str = "tokens left";
@@ -148,9 +151,9 @@ pub enum ModelError {
     /// The key is missing, wrong or not allowed to do this, or its account has no money left.
     #[error("{} ({status}): {message}", let_in(*status))]
     Unauthorized {
-        /// 401 or 403 of the key, 402 or 429 of the money.
+        /// 401 or 403 of the key, 402 or 429 of the money, 407 of the proxy in between.
         status: u16,
-        /// The provider's words, and the variable of the key.
+        /// The provider's words, and the variable of the key; the proxy, and the variable that names it.
         message: String,
     },
     /// There is no such model, or no such address, or it has moved.
@@ -291,6 +294,9 @@ impl ModelError {
             Self::Unauthorized { status, .. } if is_about_money(*status) => {
                 "add money to the account of the key that is named, or raise its limit, or name another model"
             }
+            Self::Unauthorized { status: PROXY, .. } => {
+                "write them into the variable that is named: http://NAME:PASSWORD@HOST:PORT, or name the provider's host in NO_PROXY"
+            }
             Self::Unauthorized { .. } => {
                 "see whether the variable that is named is set, and its key is right and still valid and may use this model"
             }
@@ -306,6 +312,10 @@ impl ModelError {
                     "try again {}: the server has trouble of its own; or name another model",
                     later(*retry_after)
                 );
+            }
+            Self::Network { sent: false, message } if message.contains(" through the proxy ") => {
+                "see whether the proxy that is named works and lets calls to this address through, or name its host in NO_PROXY; then try \
+                 again"
             }
             Self::Network { sent: false, .. } => {
                 "see whether the server runs there, and whether the address is right: a variable such as OPENAI_BASE_URL, \
@@ -437,6 +447,11 @@ mod tests {
             (ModelError::Paused { retry_after: second, refused_model: "openai/x".into() }, "name another model"),
             (ModelError::Stopped, "start another runtime"),
             (ModelError::Unauthorized { status: 401, message: message() }, "is right and still valid"),
+            (ModelError::Unauthorized { status: 407, message: message() }, "http://NAME:PASSWORD@HOST:PORT"),
+            (
+                ModelError::Network { sent: false, message: "to h through the proxy p (X): no".to_owned() },
+                "NO_PROXY; then try",
+            ),
             (ModelError::Unauthorized { status: 429, message: message() }, "add money"),
             (ModelError::Unauthorized { status: 402, message: message() }, "name another model"),
             (ModelError::NotFound(message()), "ends with /v1"),
