@@ -6,6 +6,7 @@
 //! schema (`transform_schema` in <https://github.com/anthropics/anthropic-sdk-python>, commit 00f1c33). Other schemas they refuse with 400.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 pub(super) enum Dialect {
     /// Every object names all of its properties.
     OpenAi,
-    /// Properties may be left out; no numbers have ranges, and nothing refers to itself.
+    /// Properties may be left out; no numbers have ranges, and nothing refers to itself, though it may refer to definitions.
     Anthropic,
 }
 
@@ -77,8 +78,8 @@ impl Dialect {
         if self == Self::OpenAi {
             return true;
         }
-        let (optional, unions) = loose(schema);
-        optional <= MOST_OPTIONAL && unions <= MOST_UNIONS
+        let counted = Loose { root: schema, of: HashMap::new() }.count(schema);
+        counted.is_some_and(|(optional, unions)| optional <= MOST_OPTIONAL && unions <= MOST_UNIONS)
     }
 }
 
@@ -90,21 +91,51 @@ fn is_plain(pattern: &str) -> bool {
         && !(1..=9).any(|group| pattern.contains(&format!("\\{group}")))
 }
 
-/// Properties that may be left out, and what may be of several types.
-fn loose(schema: &Value) -> (usize, usize) {
-    let (parts, own): (Vec<&Value>, _) = match schema {
-        Value::Array(parts) => (parts.iter().collect(), (0, 0)),
-        Value::Object(fields) => {
-            let count = |word: &str| {
-                fields.get(word).map_or(0, |of| of.as_object().map_or(0, Map::len) + of.as_array().map_or(0, Vec::len))
-            };
-            let optional = count("properties").saturating_sub(count("required"));
-            let is_union = fields.contains_key("anyOf") || fields.get("type").is_some_and(Value::is_array);
-            (fields.values().collect(), (optional, usize::from(is_union)))
+/// Properties that may be left out, and what may be of several types, wherever they are used.
+struct Loose<'a> {
+    root: &'a Value,
+    /// Of definitions; while one is looked at, none.
+    of: HashMap<&'a str, Option<(usize, usize)>>,
+}
+
+impl<'a> Loose<'a> {
+    /// `None` for what refers to itself.
+    fn count(&mut self, schema: &'a Value) -> Option<(usize, usize)> {
+        let (parts, own): (Vec<&Value>, _) = match schema {
+            Value::Array(parts) => (parts.iter().collect(), (0, 0)),
+            Value::Object(fields) => {
+                if let Some(Value::String(reference)) = fields.get("$ref") {
+                    return self.definition(reference);
+                }
+                let count = |word: &str| {
+                    fields
+                        .get(word)
+                        .map_or(0, |of| of.as_object().map_or(0, Map::len) + of.as_array().map_or(0, Vec::len))
+                };
+                let optional = count("properties").saturating_sub(count("required"));
+                let is_union = fields.contains_key("anyOf") || fields.get("type").is_some_and(Value::is_array);
+                let parts = fields.iter().filter(|(word, _)| *word != "$defs").map(|(_, part)| part);
+                (parts.collect(), (optional, usize::from(is_union)))
+            }
+            _ => return Some((0, 0)),
+        };
+        parts.into_iter().try_fold(own, |(optional, unions), part| {
+            let (more, others) = self.count(part)?;
+            Some((optional.saturating_add(more), unions.saturating_add(others)))
+        })
+    }
+
+    fn definition(&mut self, reference: &'a str) -> Option<(usize, usize)> {
+        if let Some(known) = self.of.get(reference) {
+            return *known;
         }
-        _ => return (0, 0),
-    };
-    parts.into_iter().map(loose).fold(own, |(optional, unions), (more, others)| (optional + more, unions + others))
+        let root = self.root;
+        let name = reference.strip_prefix("#/$defs/")?;
+        self.of.insert(reference, None);
+        let counted = self.count(root.get("$defs")?.get(name)?)?;
+        self.of.insert(reference, Some(counted));
+        Some(counted)
+    }
 }
 
 /// A schema as it is sent to OpenAI, and whether it is strict.
@@ -130,10 +161,6 @@ fn close(schema: &mut Value, dialect: Dialect) -> bool {
     }
     fields.remove("default");
     say_in_words(fields, dialect);
-    if dialect == Dialect::Anthropic && fields.contains_key("$ref") {
-        // Schemas are in one piece: what is left refers to itself.
-        return false;
-    }
     // Beside a reference nothing may stand, such as a description.
     if fields.len() > 1
         && let Some(reference) = fields.remove("$ref")
@@ -357,6 +384,11 @@ mod tests {
     #[test]
     fn what_anthropic_refuses_is_not_sent_to_it() {
         assert_eq!(strict(&schema::of::<Negated>(), Anthropic), None, "it refers to itself");
+        let around = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {
+            "A": {"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}},
+            "B": {"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/$defs/A"}}}},
+        }});
+        assert_eq!((strict(&around, Anthropic), strict(&around, OpenAi).is_some()), (None, true));
         let of = |property: Value, times: usize| {
             let properties: Map<_, _> = (0..times).map(|number| (format!("p{number}"), property.clone())).collect();
             json!({"type": "object", "properties": properties, "required": []})
@@ -369,6 +401,26 @@ mod tests {
         for pattern in [r"\bso", "(?i)so", r"(a)\1"] {
             let schema = strict(&of(json!({"type": "string", "pattern": pattern}), 1), Anthropic).unwrap();
             assert!(!has_word(&schema, "pattern") && schema.to_string().contains("{pattern: "), "{schema}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_more_than_once_is_referred_to_and_counted_at_each_use() {
+        let of = |uses: usize, optional: usize| {
+            let uses: Map<_, _> = (0..uses)
+                .map(|number| (format!("u{number}"), json!({"$ref": "#/$defs/A", "description": "d"})))
+                .collect();
+            let names: Vec<_> = uses.keys().cloned().collect();
+            let parts: Map<_, _> =
+                (0..optional).map(|number| (format!("p{number}"), json!({"type": "string"}))).collect();
+            let definition = json!({"type": "object", "properties": parts});
+            json!({"type": "object", "properties": uses, "required": names, "$defs": {"A": definition}})
+        };
+        for dialect in [OpenAi, Anthropic] {
+            let schema = strict(&of(2, 12), dialect).unwrap();
+            assert_eq!(schema["$defs"]["A"]["additionalProperties"], json!(false), "{schema}");
+            assert_eq!(schema["properties"]["u0"]["anyOf"], json!([{"$ref": "#/$defs/A"}]), "{schema}");
+            assert_eq!(strict(&of(3, 12), dialect).is_some(), dialect == OpenAi, "36 may be left out");
         }
     }
 }
