@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use callboard::actors::chat::Role;
+use callboard::actors::chat::{ChatReply, Finish, Role, ToolCall};
 use callboard::actors::schema;
 use callboard::prelude::*;
 use callboard::testkit::ScriptedModel;
@@ -103,6 +103,28 @@ async fn rules_stand_at_arguments_themselves_too() {
     let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &turn.text).collect();
     assert!(told[0].contains("10 is greater than the maximum of 9 (at /nights)"), "{told:?}");
     assert_eq!(told[1], "40F with a bed");
+}
+
+#[tokio::test]
+async fn whole_numbers_are_taken_as_they_are_written_and_doubled_names_are_not() {
+    let (mut whole, twice) = (good(), format!(r#"{{"nights": 1, "seat": {}, "nights": 2}}"#, good()));
+    whole["row"] = json!(12.0);
+    let model = ScriptedModel::new()
+        .calls("book", json!({ "seat": whole, "nights": 1e0 }))
+        .calls("book", json!({ "seat": good(), "hint": 1 }))
+        .says("so");
+    let (_runtime, agent) = agent(&model);
+    let answer = agent.ask("x").await.unwrap();
+    let told: Vec<_> = answer.turns.iter().filter(|turn| turn.role == Role::Tool).map(|turn| &turn.text).collect();
+    assert_eq!(told[0], "12F with a bed");
+    assert!(told[1].contains("'hint' was unexpected"), "{told:?}");
+    let call = ToolCall { id: "1".to_owned(), name: "book".to_owned(), arguments: twice };
+    let reply = ChatReply { tool_calls: vec![call], finish: Finish::ToolCalls, ..ChatReply::default() };
+    let model = ScriptedModel::new().replies(Ok(reply)).says("so");
+    let (_runtime, agent) = self::agent(&model);
+    let answer = agent.ask("x").await.unwrap();
+    let told = &answer.turns.iter().find(|turn| turn.role == Role::Tool).unwrap().text;
+    assert!(told.contains("`nights` is there twice"), "{told}");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ impl DynamicTool {
     {
         Self::new(name, description, schema::of::<A>(), move |arguments, context| {
             // Not everything that a type refuses is in its schema.
-            let read = serde_json::from_value(arguments).map_err(|error| ToolError::Arguments(error.to_string()));
+            let read = schema::read(arguments).map_err(ToolError::Arguments);
             let doing = read.map(|arguments| does(arguments, context));
             async move { doing?.await.into_output() }
         })

@@ -69,7 +69,7 @@ pub mod port {
             Err(wrong) => return Err(ToolError::Schema(wrong.problem().to_owned())),
         }
         // Not everything that a type refuses is in its schema.
-        serde_json::from_value(arguments).map_err(|error| ToolError::Arguments(error.to_string()))
+        schema::read(arguments).map_err(ToolError::Arguments)
     }
 
     /// The model can do nothing about a schema that is none; who wrote the tool is told in the log, once.

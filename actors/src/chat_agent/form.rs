@@ -5,6 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::schema::{self, names_are_single};
+
 /// The name of that field.
 const FIELD: &str = "answer";
 
@@ -74,6 +76,7 @@ fn refer_to_definition(schema: &mut Value) -> bool {
 /// A reply as its schema says it: a value that came without its field gets it.
 pub(super) fn as_asked_for(text: &str, is_in_field: bool) -> Result<Value, String> {
     let value: Value = parse(bare(text))?;
+    names_are_single(bare(text))?;
     let has_field = || value.as_object().is_some_and(|fields| fields.len() == 1 && fields.contains_key(FIELD));
     Ok(if is_in_field && !has_field() { json!({ FIELD: value }) } else { value })
 }
@@ -81,10 +84,14 @@ pub(super) fn as_asked_for(text: &str, is_in_field: bool) -> Result<Value, Strin
 /// The value in a reply, with its field or without.
 pub(super) fn read<T: DeserializeOwned>(text: &str, is_in_field: bool) -> Result<T, String> {
     let text = bare(text);
-    if !is_in_field {
-        return parse(text);
-    }
-    parse::<InField<T>>(text).map(|field| field.answer).or_else(|problem| parse(text).map_err(|_| problem))
+    let of_text = match is_in_field {
+        true => parse::<InField<T>>(text).map(|field| field.answer).or_else(|_| parse(text)),
+        false => parse(text),
+    };
+    of_text.or_else(|_: String| {
+        let value = as_asked_for(text, is_in_field)?;
+        if is_in_field { schema::read::<InField<T>>(value).map(|field| field.answer) } else { schema::read(value) }
+    })
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -106,7 +113,7 @@ mod tests {
     use schemars::JsonSchema;
 
     use super::*;
-    use crate::schema::{self, Rules};
+    use crate::schema::Rules;
 
     #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
     enum Tree {
@@ -162,6 +169,8 @@ mod tests {
         assert_eq!(taken::<Option<u8>>("null"), Ok(None));
         let empty = BTreeMap::<String, u8>::new();
         assert_eq!(taken::<Option<BTreeMap<String, u8>>>("{}"), Ok(Some(empty)), "it is not a field that is not there");
+        assert_eq!((taken("12.0"), taken(r#"{"answer": 1e3}"#)), (Ok(12_u64), Ok(1_000_u64)), "whole numbers");
+        assert_eq!(taken(r#"[{"kind": "Train", "class": 2.0}]"#), Ok(vec![Way::Train { class: 2 }]));
         // More than a JSON value of serde_json holds.
         assert_eq!(read(r#"{"answer": 340282366920938463463374607431768211455}"#, true), Ok(u128::MAX));
     }
@@ -172,6 +181,8 @@ mod tests {
             ("It is 1.", "expected value"),
             (r#"{"answer": "warm"}"#, r#""warm" is not of type "integer" (at /answer)"#),
             ("\"warm\"", r#""warm" is not of type "integer" (at /answer)"#),
+            ("1.5", r#"1.5 is not of type "integer" (at /answer)"#),
+            (r#"{"answer": 1, "answer": 2}"#, "`answer` is there twice"),
             ("300", "300 is greater than the maximum of 255 (at /answer)"),
         ] {
             let wrong = taken::<u8>(text).unwrap_err();

@@ -19,7 +19,7 @@ use crate::error::{StartError, ToolError};
 use crate::event::CancelReason;
 use crate::mailbox::{contain, panic_text};
 use crate::ports::{Tool, ToolContext, ToolPolicy};
-use crate::schema::{Rules, SchemaError, takes_objects};
+use crate::schema::{Rules, SchemaError, names_are_single, takes_objects};
 use crate::scope::Scope;
 
 /// A tool as an agent has it.
@@ -190,7 +190,7 @@ fn read(arguments: &str) -> Result<Value, ToolError> {
         return Ok(Value::Object(serde_json::Map::new()));
     }
     match serde_json::from_str(arguments) {
-        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(object @ Value::Object(_)) => names_are_single(arguments).map(|()| object).map_err(ToolError::Arguments),
         Ok(_) => Err(ToolError::Arguments("they must be one JSON object, as the schema says".to_owned())),
         Err(error) => Err(ToolError::Arguments(format!("they are no JSON ({error}); write one JSON object"))),
     }

@@ -3,6 +3,7 @@
 
 mod of;
 mod rules;
+mod written;
 
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -14,6 +15,8 @@ use thiserror::Error;
 
 pub use of::of;
 pub use rules::Rules;
+pub(crate) use written::names_are_single;
+pub use written::read;
 
 /// A JSON schema is none.
 #[derive(Error, Clone, PartialEq, Eq)]
