@@ -419,8 +419,7 @@ fn cells(page: &str, path: &str) -> Option<(BTreeSet<String>, BTreeSet<String>)>
 }
 
 /// What only programs meet: agents of their own, files that they open themselves, features that the program has.
-const OF_PROGRAMS: [&str; 6] =
-    ["stopped", "io", "feature_off", "store_not_given", "store_panicked", "session_damaged"];
+const OF_PROGRAMS: [&str; 6] = ["stopped", "io", "feature_off", "store_not_given", "store_panicked", "session_damaged"];
 
 #[test]
 fn the_page_of_the_command_line_has_every_code_that_the_program_prints() {

@@ -19,7 +19,8 @@ pub struct Answer {
     pub text: String,
     /// The agent that gave it: after a handoff another one than the one that was asked.
     pub agent: Arc<str>,
-    /// Everything that was said, from the question on: without the agent's instructions.
+    /// Everything that was said, from the question on: without the agent's instructions. Of an ask that ended before all tools of a turn
+    /// were over, each of their calls has a turn, which says what the tool said, or that it had not begun, or was not over.
     pub turns: Vec<Turn>,
     /// Why there is no text and no turn, where a guardrail on output has kept them back: always `None` of an answer that is given.
     pub withheld: Option<String>,
@@ -89,7 +90,7 @@ pub struct AskMetrics {
     pub cost_micros: Option<u64>,
     /// In the agent's line, until those before it were answered.
     pub in_line: Duration,
-    /// In the gateway's queue: for a place, a rate, the next attempt.
+    /// In the gateway's queue: for a place, a rate, the next attempt. And before that for what others had reserved of the budget.
     pub queue: Duration,
     /// At the provider.
     pub model: Duration,

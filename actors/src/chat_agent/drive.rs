@@ -9,22 +9,17 @@ use tokio::time::Instant;
 
 use super::answer::{AskLimit, ChatAgentError, Ended};
 use super::behalf::Behalf;
-use super::callers::Caller;
-use super::delegate::Handoff;
 use super::guard::{Blocked, passed};
 use super::host::Host;
-use super::places::ToolPlace;
 use super::question::Question;
 use super::remember::{keep, recall};
 use super::spec::Plan;
 use super::stream::AskEvent;
-use super::turns::{Next, Outcome, Turns};
-use super::waits::{AskWait, Pending};
-use crate::chat::{ChatChunk, ChatRequest, ToolCall};
+use super::turns::{Next, Turns};
+use super::waits::AskWait;
+use crate::chat::{ChatChunk, ChatRequest};
 use crate::error::{ModelError, Waiting};
-use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority};
-use crate::ports::ToolContext;
-use crate::scope::Scope;
+use crate::gateway::{CallFailed, ChatCall, ChunkStream, Completed, FallBack, Priority, Shortage};
 
 /// Who reads the events of an ask, if anybody does.
 pub(super) type Events = Option<mpsc::Sender<AskEvent>>;
@@ -47,7 +42,7 @@ pub(super) fn carry_out(
         Turns::new(plan.limits.clone(), plan.first_turns(), text, plan.specs.clone(), form).at(plan.temperature);
     let behalf = Behalf { run, user, session, budget, callers, asked: None };
     let behalf = (!behalf.is_empty()).then(|| Box::new(behalf));
-    let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false };
+    let mut asking = Asking { agent, events, asked, began, until, behalf, priority, is_held_up: false, short: None };
     async move {
         // Its turn has come when its shard gets to it.
         asking.began = Instant::now();
@@ -62,6 +57,12 @@ pub(super) fn carry_out(
         let ended = loop {
             next = match next {
                 Next::Model(request) => {
+                    if let Some(short) = asking.short.take()
+                        && let Some(end) = Box::pin(asking.room(*short, &mut turns)).await
+                    {
+                        next = end;
+                        continue;
+                    }
                     // What a `match` looks at lives as long as its arms, and the future would hold it.
                     if let Some(mut look) = input.take() {
                         Box::pin(asking.looked_at(look.as_mut(), request, &mut turns)).await
@@ -74,13 +75,7 @@ pub(super) fn carry_out(
                         asking.replied(called, since, &mut turns)
                     }
                 }
-                Next::Tools(calls) => {
-                    let since = Instant::now();
-                    match Box::pin(asking.tools(calls, &mut turns)).await {
-                        Ok(outcomes) => turns.used(outcomes, since.elapsed()),
-                        Err(wait) => turns.late(wait),
-                    }
-                }
+                Next::Tools(calls) => Box::pin(asking.tools(calls, &mut turns)).await,
                 Next::End(ended) => break ended,
             }
         };
@@ -94,18 +89,20 @@ pub(super) fn carry_out(
 /// An ask that is carried out.
 pub(super) struct Asking {
     /// Who carries it out at the moment.
-    agent: Arc<Host>,
-    events: Events,
+    pub(super) agent: Arc<Host>,
+    pub(super) events: Events,
     /// When it was asked, when its turn came, and when its time is over.
     asked: Instant,
     began: Instant,
-    until: Instant,
+    pub(super) until: Instant,
     /// How soon it matters.
-    priority: Priority,
+    pub(super) priority: Priority,
     /// `None` when the question says nothing of it.
-    behalf: Option<Box<Behalf>>,
+    pub(super) behalf: Option<Box<Behalf>>,
     /// Whether the last turn of the model waited for whoever reads the events.
     is_held_up: bool,
+    /// What its budget had not enough left for, which is called again when there is room.
+    short: Option<Box<Shortage>>,
 }
 
 impl Asking {
@@ -200,8 +197,20 @@ impl Asking {
         }
     }
 
+    /// Waits until others have given back enough of what they reserved of its budget; gives the end of the ask if that does not come.
+    async fn room(&self, short: Shortage, turns: &mut Turns) -> Option<Next> {
+        let since = Instant::now();
+        let room = tokio::time::timeout_at(self.until, short.is_over()).await;
+        turns.has_waited(since.elapsed());
+        match room {
+            Ok(Ok(())) => None,
+            Ok(Err(exhausted)) => Some(turns.failed(exhausted)),
+            Err(_late) => Some(turns.late(AskWait::Budget)),
+        }
+    }
+
     /// What follows from what the model, which was called at `since`, said.
-    fn replied(&self, called: Called, since: Instant, turns: &mut Turns) -> Next {
+    fn replied(&mut self, called: Called, since: Instant, turns: &mut Turns) -> Next {
         let error = match called {
             Ok(completed) => {
                 let price = self.agent.plan.gateway.price(&completed.model);
@@ -212,8 +221,12 @@ impl Asking {
                 }
                 return turns.replied(completed, price);
             }
-            Err(CallFailed { error, times }) => {
+            Err(CallFailed { error, short, times }) => {
                 turns.not_answered(times, since.elapsed());
+                if short.is_some() {
+                    self.short = short;
+                    return turns.begin();
+                }
                 error
             }
         };
@@ -284,104 +297,6 @@ impl Asking {
         Ok(completed)
     }
 
-    /// The tools of one turn; what they wait for when the time is over before they are.
-    async fn tools(&mut self, calls: Vec<ToolCall>, turns: &mut Turns) -> Result<Vec<Outcome>, AskWait> {
-        if self.events.is_some() && !Box::pin(self.tell_all(calls.iter().map(called).collect())).await {
-            return Err(AskWait::Reader);
-        }
-        let handoff = calls.iter().find_map(|call| {
-            let handoffs = &self.agent.plan.handoffs;
-            handoffs.iter().find(|handoff| handoff.spec.name == call.name).map(|to| (call.id.clone(), to.clone()))
-        });
-        let (made, taken): (Vec<_>, Vec<_>) = match &handoff {
-            None => (calls, Vec::new()),
-            Some(_) => calls.into_iter().partition(|call| !self.is_handoff(&call.name)),
-        };
-        let plan = self.agent.plan.clone();
-        let (context, pending, since) = (self.context(), Pending::default(), Instant::now());
-        let refused = match taken.first().filter(|_| !plan.guards.tools.is_empty()) {
-            Some(call) => {
-                let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
-                let look = Box::pin(plan.guards.allow(&context.agent, &call.name, &arguments, false, |_| ()));
-                tokio::time::timeout_at(self.until, look).await.map_err(|_late| AskWait::Guardrail)?.err()
-            }
-            None => None,
-        };
-        // Of the agent that was asked, which has one ask at a time: many may have come to this one by a handoff.
-        let asked = self.behalf.as_deref().and_then(|behalf| behalf.asked.as_ref()).unwrap_or(&self.agent);
-        let making = plan.tools.make(made, &context, &plan.guards, &pending, &asked.order);
-        let made = tokio::time::timeout_at(self.until, making).await;
-        turns.delegated(&context.callers.counted());
-        let Some(mut outcomes) = made.ok().filter(|_| pending.is_empty()) else {
-            turns.count_tools(pending.begun(), since.elapsed());
-            return Err(pending.waits());
-        };
-        if let Some((first, to)) = handoff {
-            // Looked at when the others are over, which may have taken their time.
-            let refused = refused.or_else(|| to.refusal());
-            let answer = match &refused {
-                Some(error) => super::tools::refused(error),
-                None => to.words(),
-            };
-            let to_others = || refused.is_none().then(|| to.to_others());
-            outcomes.extend(taken.into_iter().map(|call| match call.id == first {
-                true => Outcome { id: call.id, text: answer.clone(), to_others: to_others() },
-                false => Outcome { id: call.id, text: "error: one handoff at a time".to_owned(), to_others: None },
-            }));
-            if refused.is_none() {
-                Box::pin(self.hand_over(&to, turns)).await;
-            }
-        }
-        if self.events.is_some() {
-            Box::pin(self.tell_all(outcomes.iter().map(answered).collect())).await;
-        }
-        Ok(outcomes)
-    }
-
-    /// Another agent goes on from here.
-    async fn hand_over(&mut self, to: &Handoff, turns: &mut Turns) {
-        // The one before waits, too: its turn goes on.
-        let caller = self.caller();
-        let behalf = self.behalf.get_or_insert_default();
-        behalf.callers = behalf.callers.and(caller);
-        let before = std::mem::replace(&mut self.agent, to.host.clone());
-        behalf.asked.get_or_insert(before);
-        let plan = &to.host.plan;
-        turns.hand_over(plan.instructions(), plan.specs.clone(), plan.temperature);
-        self.tell_all(vec![AskEvent::HandedOver { to: to.host.name.clone() }]).await;
-    }
-
-    fn is_handoff(&self, tool: &str) -> bool {
-        self.agent.plan.handoffs.iter().any(|handoff| handoff.spec.name == tool)
-    }
-
-    /// Its agent, as one that waits. It is the line of the one that was asked that waits for the end.
-    fn caller(&self) -> Caller {
-        let Host { id, name, .. } = &*self.agent;
-        let is_busy = self.behalf.as_deref().is_none_or(|behalf| behalf.asked.is_none());
-        Caller { host: *id, name: name.clone(), is_busy }
-    }
-
-    /// What the tools of this ask are told.
-    fn context(&self) -> ToolContext {
-        let (host, nothing) = (&self.agent, Behalf::default());
-        let Behalf { run, user, session, budget, callers, asked: _ } = self.behalf.as_deref().unwrap_or(&nothing);
-        ToolContext {
-            agent: host.name.clone(),
-            callers: callers.and(self.caller()),
-            budget: budget.as_ref().or(host.plan.budget.as_ref()).cloned(),
-            run: run.clone(),
-            user: user.clone(),
-            session: session.clone(),
-            priority: self.priority,
-            call: "".into(),
-            attempt: 0,
-            deadline: self.until,
-            scope: Scope::root(),
-            place: ToolPlace::default(),
-        }
-    }
-
     /// Hands on what comes, and gathers its text.
     async fn pass_on(&self, pieces: &mut ChunkStream, mut fell_back: FallBacks, came: &mut String) -> Read {
         let Some(events) = &self.events else { return Read::AllThereIs };
@@ -406,7 +321,7 @@ impl Asking {
     }
 
     /// Whether the reader, if there is one, took them in time. Whoever does not read now will see the end.
-    async fn tell_all(&self, told: Vec<AskEvent>) -> bool {
+    pub(super) async fn tell_all(&self, told: Vec<AskEvent>) -> bool {
         let Some(events) = &self.events else { return true };
         let mut is_in_time = true;
         for event in told {
@@ -479,14 +394,4 @@ async fn beside<T>(
         }
         Either::Right((called, look)) => (look.await, Some(called)),
     }
-}
-
-fn called(call: &ToolCall) -> AskEvent {
-    let ToolCall { id, name, arguments } = call.clone();
-    AskEvent::ToolCalled { id, name, arguments }
-}
-
-fn answered(outcome: &Outcome) -> AskEvent {
-    let Outcome { id, text, .. } = outcome.clone();
-    AskEvent::ToolAnswered { id, text }
 }

@@ -36,7 +36,10 @@ pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) name: Arc<str>,
     pub(super) plan: Arc<Plan>,
-    actor: OnceLock<Result<AgentRef<Message>, StartError>>,
+    /// Empty until its shard has taken it.
+    actor: OnceLock<AgentRef<Message>>,
+    /// Held while it is brought there: there is one.
+    starting: Mutex<()>,
     line: Mutex<Line<Asked>>,
     /// Of the calls of its tools.
     pub(super) order: Order,
@@ -73,7 +76,15 @@ fn stopped(asked: Asked) {
 impl Host {
     pub(super) fn new(name: Arc<str>, plan: Arc<Plan>) -> Arc<Self> {
         let line = Mutex::new(Line::new(plan.capacity));
-        Arc::new(Self { id: HostId::new(), name, plan, actor: OnceLock::new(), line, order: Order::default() })
+        Arc::new(Self {
+            id: HostId::new(),
+            name,
+            plan,
+            actor: OnceLock::new(),
+            starting: Mutex::default(),
+            line,
+            order: Order::default(),
+        })
     }
 
     fn line(&self) -> MutexGuard<'_, Line<Asked>> {
@@ -82,12 +93,18 @@ impl Host {
 
     /// The actor, which begins to live when somebody asks for it first.
     fn actor(self: &Arc<Self>) -> Result<&AgentRef<Message>, StartError> {
-        let start = || {
-            let host = Arc::downgrade(self);
-            let spec = AgentSpec::new(self.name.clone(), move || Actor::new(host.clone())).max_work(WORK);
-            self.plan.gateway.spawn(spec)
-        };
-        self.actor.get_or_init(start).as_ref().map_err(Clone::clone)
+        if let Some(actor) = self.actor.get() {
+            return Ok(actor);
+        }
+        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(actor) = self.actor.get() {
+            return Ok(actor);
+        }
+        let host = Arc::downgrade(self);
+        let spec = AgentSpec::new(self.name.clone(), move || Actor::new(host.clone())).max_work(WORK);
+        // Of a shard that has no room for it nothing is kept: the next ask tries again.
+        let actor = self.plan.gateway.spawn(spec)?;
+        Ok(self.actor.get_or_init(|| actor))
     }
 
     pub(super) fn ask(self: &Arc<Self>, question: Question, events: Events) -> Asking {
@@ -169,13 +186,13 @@ impl Host {
     pub(super) fn drain(&self) {
         self.line().leave();
         match self.actor.get() {
-            Some(Ok(actor)) => actor.drain(),
+            Some(actor) => actor.drain(),
             _ => self.end(),
         }
     }
 
     pub(super) fn stop(&self) {
-        if let Some(Ok(actor)) = self.actor.get() {
+        if let Some(actor) = self.actor.get() {
             actor.stop();
         }
         self.end();
@@ -185,7 +202,7 @@ impl Host {
 impl Drop for Host {
     /// Nobody can ask it any more, and no ask is under way: each of them holds it.
     fn drop(&mut self) {
-        if let Some(Ok(actor)) = self.actor.get() {
+        if let Some(actor) = self.actor.get() {
             actor.stop();
         }
     }
@@ -204,7 +221,7 @@ impl Drop for Over {
         if self.is_in_order {
             return self.host.next();
         }
-        let Some(Ok(actor)) = self.host.actor.get() else { return };
+        let Some(actor) = self.host.actor.get() else { return };
         // With a full mailbox it looks soon.
         if let Err(TellError::Stopped(_)) = actor.tell(Message::Next) {
             self.host.close();

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, Stream};
+use tokio::time::{Instant, Sleep};
 
 use super::answer::{Answer, ChatAgentError};
 use super::question::Question;
@@ -14,6 +16,9 @@ use crate::error::AskError;
 
 /// Asks at the same time when nothing else is said.
 const AT_ONCE: usize = 8;
+
+/// The shortest wait of one that was refused, which doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// How far many asks are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +40,10 @@ pub struct AskAll {
     limit: usize,
     attempts: u32,
     waiting: VecDeque<Item>,
+    /// Those that were refused, each with the time when it is asked again.
+    refused: Vec<(Instant, Item)>,
+    /// Until the first of those times.
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
     running: FuturesUnordered<Running>,
     /// Those that have nothing to do.
     idle: Vec<ChatAgent>,
@@ -45,6 +54,8 @@ struct Item {
     number: usize,
     question: Question,
     made: u32,
+    /// How long it may take, which it does not wait longer than that to be asked again.
+    within: Duration,
 }
 
 struct Running {
@@ -70,11 +81,15 @@ impl ChatAgent {
     /// [`AskAll`]; its own line is not touched. When this one is [stopped](Self::stop) or [drained](Self::drain), those under way are
     /// answered, and the rest is told that it has stopped.
     pub fn ask_all<Q: Into<Question>>(&self, questions: impl IntoIterator<Item = Q>) -> AskAll {
-        let item = |(number, question): (usize, Q)| Item { number, question: question.into(), made: 0 };
+        let item = |(number, question): (usize, Q)| {
+            let question = question.into();
+            Item { number, within: self.host.plan.time_of(&question), question, made: 0 }
+        };
         let waiting: VecDeque<_> = questions.into_iter().enumerate().map(item).collect();
         let progress = AskProgress { waiting: waiting.len(), ..AskProgress::default() };
         let (running, idle) = (FuturesUnordered::new(), Vec::new());
-        AskAll { agent: self.clone(), limit: AT_ONCE, attempts: 1, waiting, running, idle, progress }
+        let (agent, refused) = (self.clone(), Vec::new());
+        AskAll { agent, limit: AT_ONCE, attempts: 1, waiting, refused, timer: None, running, idle, progress }
     }
 }
 
@@ -86,7 +101,9 @@ impl AskAll {
     }
 
     /// Each is asked so often at most when it fails in a way that may pass. 0 counts as 1, which is the default: it is asked. The gateway's own
-    /// retries of model calls come before these.
+    /// retries of model calls come before these. One that was refused before a model was asked (behind an open breaker, for a pause, for
+    /// want of room) is asked again when the wait that its error asks for is over, others meanwhile; it does not wait for longer than it
+    /// may take.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -115,16 +132,18 @@ impl AskAll {
     /// The numbers of the questions that have no answer yet, in their order; those that failed are not among them.
     pub fn left(&self) -> Vec<usize> {
         let running = self.running.iter().filter_map(|running| running.item.as_ref().map(|(item, _)| item.number));
-        let mut left: Vec<_> = self.waiting.iter().map(|item| item.number).chain(running).collect();
+        let refused = self.refused.iter().map(|(_, item)| item.number);
+        let mut left: Vec<_> = self.waiting.iter().map(|item| item.number).chain(refused).chain(running).collect();
         left.sort_unstable();
         left
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Result<Answer, ChatAgentError>)>> {
         loop {
+            self.look_at_the_refused(cx);
             self.begin();
             let Some((item, agent, answer)) = ready!(Pin::new(&mut self.running).poll_next(cx)) else {
-                return Poll::Ready(None);
+                return if self.refused.is_empty() { Poll::Ready(None) } else { Poll::Pending };
             };
             self.progress.running -= 1;
             // One that could not even begin to live is not asked again.
@@ -134,13 +153,37 @@ impl AskAll {
             match &answer {
                 Err(error) if error.is_retryable() && item.made < self.attempts => {
                     self.progress.waiting += 1;
-                    self.waiting.push_back(item);
+                    match wait(error, item.made) {
+                        None => self.waiting.push_back(item),
+                        Some(wait) => self.refused.push((Instant::now() + wait.min(item.within), item)),
+                    }
                     continue;
                 }
                 Err(_) => self.progress.failed += 1,
                 Ok(_) => self.progress.answered += 1,
             }
             return Poll::Ready(Some((item.number, answer)));
+        }
+    }
+
+    /// Those that have waited long enough stand in line again, in the order of their times; a timer is set for the next one.
+    fn look_at_the_refused(&mut self, cx: &mut Context<'_>) {
+        while let Some(next) = self.refused.iter().map(|(at, _)| *at).min() {
+            let timer = match &mut self.timer {
+                Some((at, timer)) if *at == next => timer,
+                other => {
+                    let left = next.saturating_duration_since(Instant::now());
+                    &mut other.insert((next, Box::pin(self.agent.host.plan.gateway.sleep(left)))).1
+                }
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.timer = None;
+            let (due, later) = std::mem::take(&mut self.refused).into_iter().partition(|(at, _)| *at <= next);
+            self.refused = later;
+            let due: Vec<_> = due;
+            self.waiting.extend(due.into_iter().map(|(_, item)| item));
         }
     }
 
@@ -162,5 +205,20 @@ impl AskAll {
             self.progress.running += 1;
             self.running.push(Running { item: Some((item, agent)), asking });
         }
+    }
+}
+
+/// How long one waits that was refused before a model was asked, after so many attempts; `None` of one that took its time. What is told
+/// may be nothing at all, and each attempt waits for twice as long as the one before at least.
+fn wait(error: &ChatAgentError, made: u32) -> Option<Duration> {
+    let least = FIRST_WAIT.saturating_mul(1 << made.saturating_sub(1).min(16));
+    match error {
+        ChatAgentError::Model { error, .. } if error.was_refused_here() => {
+            Some(error.retry_after().unwrap_or_default().max(least))
+        }
+        // What a provider asks for, the gateway has waited for between its own attempts, and not after the last one.
+        ChatAgentError::Model { error, .. } => error.retry_after(),
+        ChatAgentError::Agent(AskError::Overloaded) => Some(least),
+        _ => None,
     }
 }

@@ -12,7 +12,7 @@
 //! - `turns`: what follows from what a model or a tool says; pure
 //! - `tools`: the tool calls of one turn
 //! - `places`, `threads`: how many of them are at work, those that nobody waits for included
-//! - `drive`: one ask carried out
+//! - `drive`, `using`: one ask carried out, and the calls of its tools
 //! - `waits`: what it waited for when its time was over
 //! - `line`, `host`: one ask at a time, and where
 
@@ -41,6 +41,7 @@ mod threads;
 mod tools;
 mod turns;
 mod typed;
+mod using;
 mod waits;
 
 use std::pin::Pin;

@@ -169,9 +169,23 @@ async fn call(asking: &Asking, request: ChatRequest, until: Instant) -> Result<C
         Priority::Urgent => Priority::Normal,
         Priority::Normal | Priority::Background => Priority::Background,
     };
-    let left = until.saturating_duration_since(Instant::now());
-    let call = plan.gateway.call(model, request).within(left).priority(priority);
-    asking.on_behalf(call).send_timed().await
+    // Another model that was named for summaries is to be that one.
+    let others = if model == plan.model { &*plan.fallbacks } else { &[] };
+    let request = Arc::new(request);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let call = plan.gateway.call(model, request.clone()).within(left).priority(priority);
+        let call = others.iter().fold(call, |call, other| call.or(other));
+        let called = asking.on_behalf(call).send_timed().await;
+        let short = match &called {
+            // A call of which something was made is told, and counted.
+            Err(CallFailed { short: Some(short), times: Some(times), .. }) if times.attempts == 0 => short.clone(),
+            _ => return called,
+        };
+        if !matches!(timeout_at(until, short.is_over()).await, Ok(Ok(()))) {
+            return called;
+        }
+    }
 }
 
 /// Keeps what was `said`, when there is an answer: a question without one is asked again, and is no part of the conversation.

@@ -1,18 +1,21 @@
 //! How are the tool calls of one turn made? Side by side, up to a limit; each with its own time, its own retries and its own end.
 
+use std::future::ready;
 use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::guard::Guards;
 use super::places::{Order, Places, Taken, TurnPlaces};
+use super::stream::AskEvent;
 use super::turns::Outcome;
+use super::using::answered;
 use super::waits::{Pending, Stage};
 use crate::chat::{ToolCall, ToolSpec};
 use crate::error::{StartError, ToolError};
@@ -46,6 +49,7 @@ struct Calling<'a> {
     guards: &'a Guards,
     pending: &'a Pending,
     places: &'a TurnPlaces,
+    events: Option<&'a mpsc::Sender<AskEvent>>,
 }
 
 /// Arguments of no call are longer, in bytes.
@@ -69,47 +73,47 @@ impl Tools {
         self.entries.iter().map(|entry| entry.spec.clone()).collect()
     }
 
-    /// Makes the calls of one turn; their outcomes in the order of the calls. Dropping the future ends them; `pending` knows which those
-    /// are.
+    /// Makes the calls of one turn, each with its place in it. `pending` has what becomes of them, and what an end says is told as soon as
+    /// it is there. Dropping the future ends those that are not over.
     pub(super) async fn make(
         &self,
-        calls: Vec<ToolCall>,
+        calls: Vec<(usize, ToolCall)>,
         ask: &ToolContext,
         guards: &Guards,
         pending: &Pending,
         order: &Order,
-    ) -> Vec<Outcome> {
+        events: Option<&mpsc::Sender<AskEvent>>,
+    ) {
         let is_ordered = self.entries.iter().any(|entry| entry.policy.sequential);
         let places = TurnPlaces::new(self.at_once, is_ordered.then_some(order));
-        let calling = Calling { ask, guards, pending, places: &places };
-        let mut outcomes = Vec::with_capacity(calls.len());
+        let calling = Calling { ask, guards, pending, places: &places, events };
         let mut left = calls.into_iter().peekable();
         while let Some(first) = left.next() {
             let mut beside = Vec::new();
-            if !self.is_sequential(&first) {
-                while let Some(next) = left.next_if(|next| !self.is_sequential(next)) {
+            if !self.is_sequential(&first.1) {
+                while let Some(next) = left.next_if(|(_, next)| !self.is_sequential(next)) {
                     beside.push(next);
                 }
             }
             match beside.is_empty() {
-                true => outcomes.push(self.make_one(first, calling).await),
-                false => outcomes.extend(Box::pin(self.make_beside(first, beside, calling)).await),
+                true => self.make_one(first, calling).await,
+                false => Box::pin(self.make_beside(first, beside, calling)).await,
+            }
+            // Nothing more is begun when the time of the ask is over.
+            if Instant::now() >= ask.deadline {
+                return;
             }
         }
-        outcomes
     }
 
     fn is_sequential(&self, call: &ToolCall) -> bool {
         self.find(&call.name).is_some_and(|entry| entry.policy.sequential)
     }
 
-    async fn make_beside(&self, first: ToolCall, others: Vec<ToolCall>, calling: Calling<'_>) -> Vec<Outcome> {
+    async fn make_beside(&self, first: (usize, ToolCall), others: Vec<(usize, ToolCall)>, calling: Calling<'_>) {
         // In the order in which they end: kept in that of the calls, those that are over would take the room of others behind a slow one.
-        let numbered = iter::once(first).chain(others).enumerate();
-        let calls = numbered.map(|(number, call)| async move { (number, self.make_one(call, calling).await) });
-        let mut outcomes: Vec<_> = stream::iter(calls).buffer_unordered(self.at_once).collect().await;
-        outcomes.sort_unstable_by_key(|(number, _)| *number);
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        let calls = iter::once(first).chain(others).map(|call| self.make_one(call, calling));
+        stream::iter(calls).buffer_unordered(self.at_once).for_each(ready).await;
     }
 
     fn find(&self, name: &str) -> Option<&Entry> {
@@ -117,15 +121,12 @@ impl Tools {
     }
 
     /// Every error becomes words for the model.
-    async fn make_one(&self, call: ToolCall, calling: Calling<'_>) -> Outcome {
-        let Calling { ask, guards, pending, places } = calling;
+    async fn make_one(&self, (number, call): (usize, ToolCall), calling: Calling<'_>) {
+        let Calling { ask, guards, pending, places, events } = calling;
         let ToolCall { id, name, arguments } = call;
-        let number = pending.begins(&name);
+        pending.begins(number, &name);
         let made = match self.ready(&name, &arguments) {
-            Err(error) => {
-                pending.over(number);
-                Err(error)
-            }
+            Err(error) => Err(error),
             Ok((entry, arguments)) => {
                 let span = tracing::info_span!("execute_tool", tool = %name);
                 let needs = entry.policy.needs_approval;
@@ -138,8 +139,8 @@ impl Tools {
                     Err(refused) => Err(refused),
                 };
                 // What ends with the time of the ask, because a tool knows that time, is what it waited for.
-                if Instant::now() < ask.deadline {
-                    pending.over(number);
+                if Instant::now() >= ask.deadline {
+                    return;
                 }
                 made
             }
@@ -149,7 +150,13 @@ impl Tools {
             words(&error)
         });
         let most = self.find(&name).map_or(ToolPolicy::default().max_output, |entry| entry.policy.max_output);
-        Outcome { id, text: cut(text, most), to_others: None }
+        let outcome = Outcome { id, text: cut(text, most), to_others: None };
+        let told = events.map(|events| (events, answered(&outcome)));
+        pending.over(number, outcome);
+        if let Some((events, answered)) = told {
+            // In a box: few asks have a reader, and all would hold the room. One who does not read now learns it at the end.
+            let _late = Box::pin(tokio::time::timeout_at(ask.deadline, events.send(answered))).await;
+        }
     }
 
     /// The tool, and its arguments as far as they can be seen to be right.

@@ -1,5 +1,6 @@
 //! What follows from what the model or a tool says? One ask as a state machine. Pure: time and tools are the shell's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::limits::AskLimits;
 use super::question::AnswerForm;
 use super::tools::sameness;
 use super::waits::AskWait;
+pub(super) use super::waits::Outcome;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, TokenUsage, ToolCall, ToolSpec, Turn};
 use crate::error::ModelError;
 use crate::gateway::{CallFailed, CallTimes, Completed, Price, Source};
@@ -36,14 +38,10 @@ impl Next {
     }
 }
 
-/// What became of one tool call, in words for the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) id: String,
-    pub(super) text: String,
-    /// What is said in its place to agents that it is not for; `None` when it is for all.
-    pub(super) to_others: Option<String>,
-}
+/// What stands in the place of what a tool says when its ask has ended before: its call had not begun, or was not over.
+const NOT_BEGUN: &str = "error: it was not called, as the ask had come to its end";
+const NOT_OVER: &str =
+    "error: it was called, and was not over at the end of the ask; it may have been done all the same";
 
 /// A call that was made in this ask.
 #[derive(Debug)]
@@ -130,7 +128,7 @@ impl Turns {
     }
 
     /// The model is called.
-    fn begin(&self) -> Next {
+    pub(super) fn begin(&self) -> Next {
         Next::Model(self.request.clone())
     }
 
@@ -300,8 +298,31 @@ impl Turns {
         self.extra = self.extra.saturating_add(used.model_calls);
     }
 
-    /// So many tools of a turn were called, for so long, and may not have come to their end.
-    pub(super) fn count_tools(&mut self, calls: u32, took: Duration) {
+    /// Its next call has waited for so long before it could be made.
+    pub(super) fn has_waited(&mut self, waited: Duration) {
+        self.metrics.queue += waited;
+    }
+
+    /// The time of the ask was over before all tools of a turn were, of which these had begun. What those have said that were over is
+    /// said; each of the others has a turn that says how far it was, so that these turns can be shown to a model again.
+    pub(super) fn cut_short(&mut self, mut begun: BTreeMap<usize, Option<Outcome>>, took: Duration) {
+        if begun.is_empty() {
+            return;
+        }
+        self.count_tools(u32::try_from(begun.len()).unwrap_or(u32::MAX), took);
+        let calls = self.request.turns.last().map(|turn| turn.tool_calls.clone()).unwrap_or_default();
+        for (number, call) in calls.into_iter().enumerate() {
+            let text = match begun.remove(&number) {
+                Some(Some(outcome)) => outcome.text,
+                Some(None) => NOT_OVER.to_owned(),
+                None => NOT_BEGUN.to_owned(),
+            };
+            self.request().turns.push(Turn::tool(call.id, text));
+        }
+    }
+
+    /// So many tools of a turn were called, for so long.
+    fn count_tools(&mut self, calls: u32, took: Duration) {
         self.metrics.tool_calls += calls;
         self.metrics.tools += took;
     }
@@ -478,6 +499,10 @@ impl Turns {
 
     /// What there is.
     fn answer(&mut self) -> Answer {
+        let calls = self.request.turns.last().map(|turn| turn.tool_calls.clone()).unwrap_or_default();
+        for call in calls {
+            self.request().turns.push(Turn::tool(call.id, NOT_BEGUN));
+        }
         let before = self.before.min(self.request.turns.len());
         let turns = self.request().turns.split_off(before);
         Answer {

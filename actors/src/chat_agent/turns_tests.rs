@@ -137,7 +137,7 @@ fn what_nobody_tells_counts_as_what_it_can_have_used() {
     let summary = |asked: &mut Turns| asked.summarised(Ok(untold(said("so far", &[]))), used, PRICE, Duration::ZERO);
     let no_summary = |asked: &mut Turns| {
         let (error, times) = (ModelError::Stopped, Some(failed(2)));
-        asked.summarised(Err(CallFailed { error, times }), used, PRICE, Duration::ZERO);
+        asked.summarised(Err(CallFailed { error, short: None, times }), used, PRICE, Duration::ZERO);
     };
     let table: [(&str, Does<'_>, u64); 8] = [
         ("a reply", &reply, most),

@@ -10,7 +10,7 @@ mod usage;
 use thiserror::Error;
 
 pub use model::{Limited, ModelError, Waiting};
-pub(crate) use model::{NO_PRICE, TOKENS_LEFT, in_seconds};
+pub(crate) use model::{NO_PRICE, SET_ASIDE, TOKENS_LEFT, in_seconds};
 #[doc(hidden)]
 pub use shown::show;
 pub use store::StoreError;

@@ -109,6 +109,8 @@ const PROXY: u16 = 407;
 /// In what a budget of tokens says when it is exhausted, and in what a budget of money says of a model without a price.
 pub(crate) const TOKENS_LEFT: &str = "tokens left";
 pub(crate) const NO_PRICE: &str = "nobody knows what";
+/// And in what both say when others hold some of it.
+pub(crate) const SET_ASIDE: &str = "set aside for others";
 
 /// A model call did not work. What is shown says what happened; [`ModelError::hint`] says what to do.
 #[derive(Error, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,6 +282,10 @@ impl ModelError {
             }
             Self::Timeout(waiting) => waiting.hint(),
             Self::Stopped => "start another runtime",
+            Self::BudgetExhausted(what) if what.contains(SET_ASIDE) => {
+                "wait until what is set aside for others has come back, give them less, or raise the budget that is named (`BudgetLimits`, \
+                 model.max_tokens, model.max_cost)"
+            }
             // What is short stands in the budget's own words.
             Self::BudgetExhausted(what) if what.contains(TOKENS_LEFT) => {
                 "raise the budget of tokens that is named (`BudgetLimits::tokens`, model.max_tokens), or ask for less: a shorter text, \

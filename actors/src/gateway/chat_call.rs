@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, TryFutureExt};
 use tokio::time::Instant;
 
 use super::admission::{Flow, Priority};
-use super::budget::Budget;
+use super::budget::{Budget, Shortage};
 use super::call::{Call, Home, Progress, Told};
 use super::call_news::{CallNews, OnNews};
 use super::chunks::{self, ChunkStream, Chunks};
@@ -208,7 +208,7 @@ fn until_its_deadline(
         tokio::select! {
             biased;
             answered = asked => answered,
-            () = late => Err(CallFailed { error: ModelError::Timeout(Waiting::Total), times: None }),
+            () = late => Err(CallFailed::new(ModelError::Timeout(Waiting::Total), None)),
         }
     }
 }
@@ -396,14 +396,25 @@ impl Future for Answer {
         self.ask = None;
         Poll::Ready(match answer {
             Ok(told) => match told.outcome {
-                Some((call, answer)) => answer.map_err(|error| CallFailed { error, times: Some(call.times.into()) }),
-                None => Err(CallFailed { error: refused(AskError::Unanswered), times: None }),
+                Some((call, answer)) => answer.map_err(|error| failed(&self.desk, &call, error)),
+                None => Err(CallFailed::new(refused(AskError::Unanswered), None)),
             },
             // At the door nothing was begun; of any other end nobody knows how far it had come.
             Err(AskError::Overloaded) => Err(refused(AskError::Overloaded).into()),
-            Err(error) => Err(CallFailed { error: refused(error), times: None }),
+            Err(error) => Err(CallFailed::new(refused(error), None)),
         })
     }
+}
+
+fn failed(desk: &Desk, call: &Call, error: ModelError) -> CallFailed {
+    let short = match (&error, &call.budget) {
+        (ModelError::BudgetExhausted(_), Some(budget)) => {
+            let model = &desk.models()[call.lane];
+            Some(Box::new(Shortage::new(budget, &model.name, call.most, model.price)))
+        }
+        _ => None,
+    };
+    CallFailed { short, ..CallFailed::new(error, Some(call.times.into())) }
 }
 
 impl Drop for Answer {

@@ -54,6 +54,7 @@ use leaf::{Leaf, LeafMessage};
 
 pub use admission::Priority;
 pub use breaker::{BreakerPolicy, BreakerState};
+pub(crate) use budget::Shortage;
 pub use budget::{Budget, BudgetLimits, Spent};
 pub(crate) use call_news::{CallNews, Pause};
 pub use chat_call::ChatCall;
@@ -172,6 +173,11 @@ impl Gateway {
     /// Starts an agent where the gateway lives.
     pub(crate) fn spawn<A: Agent>(&self, spec: AgentSpec<A>) -> Result<AgentRef<A::Message>, StartError> {
         self.desk.shared().spawn(spec, None)
+    }
+
+    /// A timer on its runtime's clock, for whoever waits on any executor.
+    pub(crate) fn sleep(&self, time: Duration) -> tokio::time::Sleep {
+        self.desk.shared().sleep(time)
     }
 
     /// Whether it makes calls: its runtime has not stopped.

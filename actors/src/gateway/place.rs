@@ -32,8 +32,13 @@ pub(super) struct Ended {
 impl Ended {
     /// Its caller learns it, if he does not know it yet.
     pub(super) fn tell(mut self: Box<Self>) {
-        if let Some((call, _)) = &mut self.outcome {
-            call.ends().send(self);
+        if let Some((call, answer)) = &mut self.outcome {
+            // What others have reserved of it its caller may wait for.
+            let is_exhausted = matches!(answer, Err(ModelError::BudgetExhausted(_)));
+            let budget = call.budget.clone().filter(|_| is_exhausted);
+            let reply = call.ends();
+            call.budget = budget;
+            reply.send(self);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::Shortage;
 use super::call::Progress;
 use super::limits::ModelLimits;
 use super::prices::Price;
@@ -94,14 +95,20 @@ impl From<Progress> for CallTimes {
 }
 
 /// A call that was not answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct CallFailed {
     pub(crate) error: ModelError,
+    /// What its budget had not enough left for, so that its caller may wait for what others have reserved. In a box: few calls have one.
+    pub(crate) short: Option<Box<Shortage>>,
     /// Where the time went; `None` when nobody knows what became of the call, which may have been made.
     pub(crate) times: Option<CallTimes>,
 }
 
 impl CallFailed {
+    pub(super) fn new(error: ModelError, times: Option<CallTimes>) -> Self {
+        Self { error, short: None, times }
+    }
+
     /// Its caller learns it after so long. What ended in line was there until then.
     pub(super) fn seen_after(mut self, total: Duration) -> Self {
         if let (ModelError::Timeout(Waiting::Queue), Some(times)) = (&self.error, &mut self.times) {
@@ -114,7 +121,7 @@ impl CallFailed {
 impl From<ModelError> for CallFailed {
     /// It was not made.
     fn from(error: ModelError) -> Self {
-        Self { error, times: Some(CallTimes::default()) }
+        Self::new(error, Some(CallTimes::default()))
     }
 }
 

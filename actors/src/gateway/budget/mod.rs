@@ -7,6 +7,7 @@
 
 mod node;
 mod reservation;
+mod shortage;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use self::node::{Amount, Node, Wish};
 pub(super) use self::reservation::Reservation;
+pub(crate) use self::shortage::Shortage;
 use super::prices::Price;
 use crate::chat::TokenUsage;
 use crate::error::{ModelError, StartError};
@@ -155,7 +157,7 @@ impl Budget {
         most: TokenUsage,
         price: Option<Price>,
     ) -> Result<Reservation, ModelError> {
-        let amount = Amount { tokens: most.total(), micros: price.map_or(0, |price| price.of(most)) };
+        let amount = Amount::of(most, price);
         let wish = Wish::Call { model, has_price: price.is_some() };
         self.node.take(amount, wish, |spent| {
             spent.calls += 1;

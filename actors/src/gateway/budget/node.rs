@@ -11,14 +11,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{BudgetLimits, Spent};
-use crate::error::{ModelError, NO_PRICE, TOKENS_LEFT};
+use super::{BudgetLimits, Price, Spent, TokenUsage};
+use crate::error::{ModelError, NO_PRICE, SET_ASIDE, TOKENS_LEFT};
 
 /// Tokens and millionths of a US dollar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Amount {
     pub(super) tokens: u64,
     pub(super) micros: u64,
+}
+
+impl Amount {
+    /// What a call can use at most, or has used.
+    pub(super) fn of(usage: TokenUsage, price: Option<Price>) -> Self {
+        Self { tokens: usage.total(), micros: price.map_or(0, |price| price.of(usage)) }
+    }
+
+    fn and(self, more: Self) -> Self {
+        Self { tokens: self.tokens.saturating_add(more.tokens), micros: self.micros.saturating_add(more.micros) }
+    }
+
+    fn without(self, less: Self) -> Self {
+        Self { tokens: self.tokens.saturating_sub(less.tokens), micros: self.micros.saturating_sub(less.micros) }
+    }
+}
+
+/// Whether a call may be paid.
+pub(super) enum Check {
+    Now,
+    /// When calls that are not over have given back what they do not use.
+    Later,
+    /// Why not, whatever those use.
+    Never(ModelError),
 }
 
 /// One budget of a tree.
@@ -36,6 +60,8 @@ pub(super) struct Node {
 pub(super) struct State {
     pub(super) name: Option<String>,
     pub(super) spent: Spent,
+    /// What calls that are not over have reserved of this level itself, and not of what is set aside for a part: it comes back soon.
+    of_calls: Amount,
     /// Nothing more is taken from this part.
     is_given_back: bool,
 }
@@ -94,16 +120,41 @@ impl Node {
             spent.reserved_tokens = spent.reserved_tokens.saturating_add(asked.tokens);
             spent.reserved_micros = spent.reserved_micros.saturating_add(asked.micros);
             count(spent);
+            if matches!(wish, Wish::Call { .. }) {
+                level.state.of_calls = level.state.of_calls.and(asked);
+            }
             asked = level.asks_above(asked);
         }
         Ok(())
+    }
+
+    /// Whether a call may take so much now; [`Check::Later`] where the calls that are not over hold what is missing, or enough of it.
+    pub(super) fn look(&self, amount: Amount, wish: Wish<'_>) -> Check {
+        let (mut asked, mut is_later) = (amount, false);
+        for level in &self.levels() {
+            if let Err(error) = level.check(asked, wish) {
+                // Without what those calls hold.
+                let fits = level.check(asked.without(level.state.of_calls), wish).is_ok();
+                if !fits || level.state.is_given_back {
+                    return Check::Never(error);
+                }
+                is_later = true;
+            }
+            asked = level.asks_above(asked);
+        }
+        if is_later { Check::Later } else { Check::Now }
     }
 
     /// What was taken for a call comes back; `count` says what it has spent of it.
     pub(super) fn release(&self, taken: Amount, count: impl Fn(&mut Spent)) {
         // After the locks are free again, on every way out.
         let _wake = Wake(&self.freed);
-        release(&mut self.levels(), taken, count);
+        let (mut levels, mut asked) = (self.levels(), taken);
+        for level in &mut levels {
+            level.state.of_calls = level.state.of_calls.without(asked);
+            asked = level.asks_above(asked);
+        }
+        release(&mut levels, taken, count);
     }
 
     /// What is left of a part comes back to those above it. A second time there is nothing left.
@@ -193,7 +244,7 @@ impl Level<'_> {
                 };
                 let held = match spent.reserved_tokens {
                     reserved if reserved > 0 && !self.state.is_given_back => {
-                        format!("; {reserved} are set aside for others")
+                        format!("; {reserved} are {SET_ASIDE}")
                     }
                     _ => String::new(),
                 };
@@ -216,7 +267,7 @@ impl Level<'_> {
         };
         let held = match spent.reserved_micros {
             reserved if reserved > 0 && !self.state.is_given_back => {
-                format!("; {} are set aside for others", dollars(reserved))
+                format!("; {} are {SET_ASIDE}", dollars(reserved))
             }
             _ => String::new(),
         };

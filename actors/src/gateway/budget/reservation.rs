@@ -35,7 +35,7 @@ impl Reservation {
         let price = self.price;
         let cost = |usage| price.map_or(0, |price| price.of(usage));
         let most = self.most;
-        let taken = Amount { tokens: most.total(), micros: cost(most) };
+        let taken = Amount::of(most, price);
         self.budget.node.release(taken, |spent: &mut Spent| {
             spent.open = spent.open.saturating_sub(1);
             let Some(usage) = made else { return };

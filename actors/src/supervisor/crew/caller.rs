@@ -46,7 +46,7 @@ impl Caller {
         });
     }
 
-    pub(super) fn failed(&self, model: &str, CallFailed { error, times }: &CallFailed) {
+    pub(super) fn failed(&self, model: &str, CallFailed { error, times, .. }: &CallFailed) {
         let (model, error_code) = (model.to_owned(), error.code().to_owned());
         let attempts = times.map(|times| times.attempts);
         self.tell(|role, task| Event::ModelCallFailed { role, task, model, error_code, attempts });
