@@ -28,6 +28,7 @@ mod guard;
 mod host;
 mod limits;
 mod line;
+mod made;
 mod many;
 mod places;
 mod question;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::answer::{Answer, AskLimit, AskMetrics, ChatAgentError, Ended};
 use super::guard::Blocked;
 use super::limits::AskLimits;
+use super::made::Made;
 use super::question::AnswerForm;
-use super::tools::sameness;
 use super::waits::AskWait;
 pub(super) use super::waits::Outcome;
 use crate::chat::{ChatRequest, Finish, ReplyForm, Role, TokenUsage, ToolCall, ToolSpec, Turn};
@@ -43,16 +43,6 @@ const NOT_BEGUN: &str = "error: it was not called, as the ask had come to its en
 const NOT_OVER: &str =
     "error: it was called, and was not over at the end of the ask; it may have been done all the same";
 
-/// A call that was made in this ask.
-#[derive(Debug)]
-struct Made {
-    name: String,
-    arguments: String,
-    /// Whether they are written as those of any call that is the same to its tool. The first call of a tool is compared with none.
-    is_comparable: bool,
-    times: u32,
-}
-
 /// An ask under way.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -70,8 +60,7 @@ pub(super) struct Turns {
     extra: u32,
     /// Tokens that the calls can have used whose usage nobody told.
     unknown: u64,
-    /// How often each call was made: a tool with its arguments. Most asks make few, for which a map takes ten times as much memory.
-    made: Vec<Made>,
+    made: Made,
     /// What the answer has to be, and how often it was not.
     form: Option<Box<(AnswerForm, u32)>>,
     /// What of the turns from the question on is kept otherwise than it was said: not at all, such as the answers that were not and the
@@ -107,7 +96,7 @@ impl Turns {
             metrics: AskMetrics::nothing(),
             extra: 0,
             unknown: 0,
-            made: Vec::new(),
+            made: Made::default(),
             form: form.map(|form| Box::new((form, 0))),
             edits: Vec::new(),
             has_been_silent: false,
@@ -460,29 +449,11 @@ impl Turns {
             return Some((AskLimit::ToolCalls, None));
         }
         for call in calls {
-            if self.make(call) > self.limits.repeats {
+            if self.made.make(call) > self.limits.repeats {
                 return Some((AskLimit::Repeats, Some(&call.name)));
             }
         }
         None
-    }
-
-    /// How often this call was made, with this time.
-    fn make(&mut self, call: &ToolCall) -> u32 {
-        let is_another = self.made.iter().any(|made| made.name == call.name);
-        let arguments = if is_another { sameness(&call.arguments) } else { call.arguments.clone() };
-        for made in self.made.iter_mut().filter(|made| made.name == call.name) {
-            if !std::mem::replace(&mut made.is_comparable, true) {
-                made.arguments = sameness(&made.arguments);
-            }
-            if made.arguments == arguments {
-                made.times += 1;
-                return made.times;
-            }
-        }
-        self.made.reserve_exact(1);
-        self.made.push(Made { name: call.name.clone(), arguments, is_comparable: is_another, times: 1 });
-        1
     }
 
     /// What a session keeps of the turns of its answer: without the answers that were not fit and the words that asked again, which are

@@ -406,23 +406,6 @@ impl ModelError {
         error
     }
 
-    /// Whether the provider has surely counted nothing for the attempt.
-    pub(crate) fn used_nothing(&self) -> bool {
-        match self {
-            Self::Network { sent, .. } => !sent,
-            Self::Timeout(waiting) => matches!(waiting, Waiting::Queue | Waiting::Connection),
-            // A model that is overloaded has not begun; behind another failure one may have worked, and is paid for.
-            Self::Unavailable { status, .. } => matches!(status, 503 | 529),
-            // A reply that was refused halfway was made, and is paid for.
-            Self::Broken { .. }
-            | Self::Malformed(_)
-            | Self::WithUsage { .. }
-            | Self::Provider(_)
-            | Self::ContentRefused(_) => false,
-            _ => true,
-        }
-    }
-
     /// How long the provider, or the gateway, asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

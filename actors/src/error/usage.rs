@@ -1,6 +1,6 @@
 //! What did a call use that did not work?
 
-use super::ModelError;
+use super::{ModelError, Waiting};
 use crate::chat::TokenUsage;
 
 impl ModelError {
@@ -9,6 +9,23 @@ impl ModelError {
         match self {
             Self::WithUsage { .. } => self,
             error => Self::WithUsage { error: Box::new(error), usage },
+        }
+    }
+
+    /// Whether the provider has surely counted nothing for the attempt.
+    pub(crate) fn used_nothing(&self) -> bool {
+        match self {
+            Self::Network { sent, .. } => !sent,
+            Self::Timeout(waiting) => matches!(waiting, Waiting::Queue | Waiting::Connection),
+            // A model that is overloaded has not begun; behind another failure one may have worked, and is paid for.
+            Self::Unavailable { status, .. } => matches!(status, 503 | 529),
+            // A reply that was refused halfway was made, and is paid for.
+            Self::Broken { .. }
+            | Self::Malformed(_)
+            | Self::WithUsage { .. }
+            | Self::Provider(_)
+            | Self::ContentRefused(_) => false,
+            _ => true,
         }
     }
 

@@ -1,7 +1,7 @@
 //! How is the schema of a type written? In one piece, which models follow best, as long as that is not much longer. Otherwise as others
 //! write it: what is used more than once stands in `$defs`, where each type is written once, however deep they are nested.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -22,7 +22,7 @@ pub fn of<T: JsonSchema>() -> Value {
     let apart = generated::<T>(false);
     let Some(definitions) = apart.get("$defs").and_then(Value::as_object) else { return apart };
     let most = WHOLE.max(2 * size(&apart));
-    let mut sizes = Sizes { definitions, of: HashMap::new() };
+    let mut sizes = Sizes { definitions, of: BTreeMap::new() };
     match sizes.without_definitions(&apart) {
         Some(whole) if whole <= most => generated::<T>(true),
         _ => Joined::of(apart),
@@ -54,7 +54,7 @@ fn name_in(reference: &Value) -> Option<&str> {
 struct Sizes<'a> {
     definitions: &'a Map<String, Value>,
     /// While one is looked at, none.
-    of: HashMap<&'a str, Option<usize>>,
+    of: BTreeMap<&'a str, Option<usize>>,
 }
 
 impl<'a> Sizes<'a> {
@@ -93,21 +93,21 @@ impl<'a> Sizes<'a> {
 /// A schema in which definitions that are used once, or are small, are written where they are used.
 struct Joined {
     definitions: Map<String, Value>,
-    uses: HashMap<String, usize>,
+    uses: BTreeMap<String, usize>,
     /// Those that have been looked at, and whether they are written where they are used.
-    is_joined: HashMap<String, bool>,
+    is_joined: BTreeMap<String, bool>,
     /// Those that something still refers to.
-    kept: HashSet<String>,
+    kept: BTreeSet<String>,
 }
 
 impl Joined {
     fn of(mut schema: Value) -> Value {
-        let mut uses = HashMap::new();
+        let mut uses = BTreeMap::new();
         count(&schema, &mut uses);
         let Some(Value::Object(definitions)) = schema.as_object_mut().and_then(|fields| fields.remove("$defs")) else {
             return schema;
         };
-        let mut joined = Self { definitions, uses, is_joined: HashMap::new(), kept: HashSet::new() };
+        let mut joined = Self { definitions, uses, is_joined: BTreeMap::new(), kept: BTreeSet::new() };
         joined.join(&mut schema);
         let Self { mut definitions, kept, .. } = joined;
         definitions.retain(|name, _| kept.contains(name));
@@ -152,7 +152,7 @@ impl Joined {
 }
 
 /// How often each definition is referred to.
-fn count(schema: &Value, uses: &mut HashMap<String, usize>) {
+fn count(schema: &Value, uses: &mut BTreeMap<String, usize>) {
     match schema {
         Value::Object(fields) => {
             if let Some(name) = fields.get("$ref").and_then(name_in) {

@@ -1,6 +1,6 @@
 //! What did a model write as a value? JSON whose names are each there once, and whose whole numbers may be written as `3.0`. Pure.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt::{Formatter, Result as FmtResult};
 
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -95,7 +95,7 @@ impl<'de> Visitor<'de> for Names {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Single, A::Error> {
-        let mut names = HashSet::new();
+        let mut names = BTreeSet::new();
         while let Some(name) = fields.next_key::<String>()? {
             if names.contains(&name) {
                 let name: String = name.chars().take(80).collect();

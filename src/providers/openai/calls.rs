@@ -29,8 +29,8 @@ struct Begun {
 }
 
 impl Calls {
-    /// Takes in a piece, or a call that comes at once; gives the place of the call.
-    pub(super) fn take(&mut self, piece: Piece<'_>, is_whole: bool) -> Result<usize, ModelError> {
+    /// Takes in a piece, or a call that comes at once; gives the place of the call, and whether its arguments are new.
+    pub(super) fn take(&mut self, piece: Piece<'_>, is_whole: bool) -> Result<(usize, bool), ModelError> {
         let place = self.known(piece).filter(|_| !is_whole).unwrap_or(self.0.len());
         if place >= MOST {
             return Err(ModelError::Malformed(format!("it calls more than {MOST} tools")));
@@ -38,8 +38,11 @@ impl Calls {
         if place == self.0.len() {
             self.0.push(Begun { index: piece.index, ..Begun::default() });
         }
-        self.0[place].grow(piece);
-        Ok(place)
+        let is_new = !self.0[place].is_named_again(piece);
+        if is_new {
+            self.0[place].grow(piece);
+        }
+        Ok((place, is_new))
     }
 
     /// The call that a piece goes on with, if it begins none: the newest one of its index, or of all. An id chooses among them, and one
@@ -69,11 +72,15 @@ impl Calls {
 }
 
 impl Begun {
-    /// Whether a piece that might be one of its own begins the next call. Some servers name a call in its last piece, too, which
-    /// brings nothing.
+    /// Whether a piece that might be one of its own begins the next call.
     fn is_over_before(&self, piece: Piece<'_>) -> bool {
-        let is_named_again = piece.id.is_some_and(|id| id == self.call.id) && piece.arguments.trim().is_empty();
-        piece.name.is_some() && !self.call.name.is_empty() && self.arguments.is_whole() && !is_named_again
+        piece.name.is_some() && !self.call.name.is_empty() && self.arguments.is_whole() && !self.is_named_again(piece)
+    }
+
+    /// Some servers name a call in its last piece, too, with nothing or once more with all of it.
+    fn is_named_again(&self, piece: Piece<'_>) -> bool {
+        let brings_nothing = || piece.arguments.trim().is_empty() || piece.arguments == self.call.arguments;
+        piece.id.is_some_and(|id| id == self.call.id) && self.arguments.is_whole() && brings_nothing()
     }
 
     fn grow(&mut self, piece: Piece<'_>) {
@@ -128,7 +135,7 @@ mod tests {
     /// An id, a name and arguments.
     type Call = (&'static str, &'static str, &'static str);
 
-    fn read(rows: &[Row], is_whole: bool) -> (Vec<usize>, Calls) {
+    fn read(rows: &[Row], is_whole: bool) -> (Vec<(usize, bool)>, Calls) {
         let mut calls = Calls::default();
         let said = |text: &'static str| Some(text).filter(|text| !text.is_empty());
         let piece =
@@ -148,7 +155,8 @@ mod tests {
         const I: Option<u64> = Some(0);
         const II: Option<u64> = Some(1);
         let half = (r#"{"city":"#, r#""Oslo"}"#, r#""}\""}"#);
-        let table: [(&str, Vec<Row>, &[Call]); 25] = [
+        let table: [(&str, Vec<Row>, &[Call]); 26] = [
+            ("once more at the end", vec![(I, "a", "look", half.0), (I, "", "", half.1), (I, "a", "look", OSLO)], ONE),
             ("whole", vec![(I, "a", "look", OSLO), (II, "b", "look", ROME)], BOTH),
             ("in pieces", vec![(I, "a", "look", half.0), (I, "", "", half.1)], ONE),
             (
@@ -235,7 +243,8 @@ mod tests {
             let found: Vec<_> = calls.iter().map(|call| (&*call.id, &*call.name, &*call.arguments)).collect();
             assert_eq!(found, expected, "{case}");
             let mut seen = vec![String::new(); expected.len()];
-            places.iter().zip(&rows).for_each(|(place, row)| seen[*place].push_str(row.3));
+            let new = places.iter().zip(&rows).filter(|((_, is_new), _)| *is_new);
+            new.for_each(|((place, _), row)| seen[*place].push_str(row.3));
             assert!(seen.iter().zip(expected).all(|(seen, call)| seen == call.2), "{case}: {places:?}");
         }
     }
@@ -244,7 +253,7 @@ mod tests {
     fn what_stands_in_the_list_of_a_whole_reply_is_a_call_each() {
         let rows =
             [(Some(0), "", "look", ""), (Some(0), "", "look", OSLO), (None, "a", "see", ""), (None, "a", "", "{}")];
-        assert_eq!(read(&rows, true).0, [0, 1, 2, 3]);
+        assert_eq!(read(&rows, true).0, [0, 1, 2, 3].map(|place| (place, true)));
     }
 
     #[test]
@@ -254,6 +263,6 @@ mod tests {
         let take = |calls: &mut Calls, id: &String| calls.take(Piece { id: Some(id), ..Piece::default() }, false);
         assert!(ids[..MOST].iter().all(|id| take(&mut calls, id).is_ok()));
         assert!(matches!(take(&mut calls, &ids[MOST]), Err(ModelError::Malformed(_))));
-        assert_eq!(take(&mut calls, &ids[0]), Ok(0), "a piece of one of them");
+        assert_eq!(take(&mut calls, &ids[0]), Ok((0, true)), "a piece of one of them");
     }
 }

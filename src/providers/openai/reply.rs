@@ -156,8 +156,8 @@ impl Growing {
         };
         let id = call.id.as_deref().filter(|id| !id.is_empty());
         let piece = Piece { index: call.index, id, name: name.as_deref(), arguments: &arguments };
-        let index = self.calls.take(piece, is_whole)?;
-        Ok(ChatChunk::ToolCall { index, name, arguments })
+        let (index, is_new) = self.calls.take(piece, is_whole)?;
+        Ok(ChatChunk::ToolCall { index, name, arguments: if is_new { arguments } else { String::new() } })
     }
 }
 
