@@ -92,13 +92,20 @@ pub(super) fn provider(name: &'static str, asked: Result<Option<Probe>, Error>) 
     };
     let ms = |latency: Duration| format!("{host} answers in {} ms", latency.as_millis());
     match answer {
-        Answer::Unreachable(error) => Check::fail(
-            name,
-            format!("{host} does not answer: {error}"),
-            "see whether the server runs and the address is right: a variable such as OPENAI_BASE_URL, or \
-             providers.NAME.base_url; \
-             --offline leaves this out",
-        ),
+        Answer::Unreachable(error) => {
+            let said = error.to_string();
+            let hint = match said.contains(" through the proxy ") {
+                true => {
+                    "see whether the proxy runs and lets this address through; NO_PROXY names hosts that are reached without it; \
+                     --offline leaves this out"
+                }
+                false => {
+                    "see whether the server runs and the address is right: a variable such as OPENAI_BASE_URL, or \
+                     providers.NAME.base_url; --offline leaves this out"
+                }
+            };
+            Check::fail(name, format!("{host} does not answer: {said}"), hint)
+        }
         Answer::Refused { status, latency } => Check::fail(
             name,
             format!("{} and refuses the key, or wants one (HTTP {status})", ms(latency)),
@@ -210,5 +217,13 @@ mod tests {
             assert_eq!(answered(answer.clone(), is_key_exposed), status, "{answer:?}");
         }
         assert_eq!(provider("provider", Result::Ok(None)).status, Skipped);
+        for (said, named) in [("refused", "OPENAI_BASE_URL"), ("refused through the proxy http://h:1 (X)", "NO_PROXY")]
+        {
+            let error = ModelError::Network { sent: false, message: said.to_owned() };
+            let probe =
+                Probe { host: "https://host".into(), is_key_exposed: false, answer: Answer::Unreachable(error) };
+            let told = provider("provider", Result::Ok(Some(probe)));
+            assert!(told.hint.contains(named), "{said}");
+        }
     }
 }
