@@ -3,21 +3,26 @@
 
 mod common;
 
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callboard_actors::chat::{ChatReply, ChatRequest, Role, Turn};
 use callboard_actors::chat_agent::{
     AskEvent, AskLimit, AskLimits, AskWait, ChatAgentError, ChatAgentSpec, MemorySessions, Question,
 };
-use callboard_actors::error::{AskError, ModelError, StartError};
+use callboard_actors::error::{AskError, ModelError, StartError, ToolError};
 use callboard_actors::gateway::{Budget, BudgetLimits, GatewayLimits};
-use callboard_actors::ports::ToolPolicy;
+use callboard_actors::ports::{ToolContext, ToolPolicy};
 use callboard_actors::runtime::simulated;
-use common::agent::{MODEL, calls, model, quick, slow, spec, told};
+use common::agent::{FunctionTool, MODEL, calls, model, quick, slow, spec, told};
 use common::model::SECOND;
 use common::provider::{ONE, Provider, TWO, two};
 use common::{Count, LONG, counter, hold};
-use serde_json::json;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 fn ok(_: &ChatRequest) -> Result<ChatReply, ModelError> {
@@ -105,6 +110,41 @@ fn a_question_behind_an_open_breaker_keeps_its_attempts_until_it_is_tried_again(
         let answers = asks.collect().await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert!(began.elapsed() > SECOND && one.attempts() == before + 3, "{:?}", began.elapsed());
+    });
+}
+
+#[tokio::test]
+async fn questions_that_wait_to_be_asked_again_are_answered_when_the_runtime_stops() {
+    let (runtime, provider) = (common::runtime(1), Provider::new(Duration::ZERO));
+    let gateway = two(&runtime, &provider, &provider, GatewayLimits::default());
+    provider.fails(ModelError::Network { sent: false, message: "no connection".to_owned() });
+    let agent = ChatAgentSpec::new("a", &gateway, ONE).start().unwrap();
+    while agent.ask("x").await.unwrap_err().code() != "breaker_open" {}
+    let mut asks = agent.ask_all(["x", "y"]).attempts(9);
+    // Both have been refused once and wait.
+    while asks.progress().waiting < 2 || asks.progress().running > 0 {
+        assert!(asks.next().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    let (_, answers) = tokio::join!(runtime.stop(60 * SECOND), asks.collect());
+    let codes: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap_err().code()).collect();
+    assert_eq!(codes, ["stopped", "stopped"]);
+}
+
+#[test]
+fn a_tool_whose_attempt_ends_with_the_time_of_the_ask_is_not_called_again() {
+    simulated(1, |runtime| async move {
+        let (gateway, _) = model(&runtime, |_| Ok(calls(&[("hangs", json!({}))])));
+        let called = Arc::new(AtomicUsize::new(0));
+        let count = called.clone();
+        let policy = ToolPolicy { timeout: 60 * SECOND, attempts: 3, ..ToolPolicy::default() };
+        let does = move |_: Value, _: ToolContext| -> BoxFuture<'static, Result<String, ToolError>> {
+            count.fetch_add(1, Ordering::SeqCst);
+            Box::pin(pending())
+        };
+        let agent = spec(&gateway).tool(FunctionTool { name: "hangs", policy, does: Box::new(does) }).start().unwrap();
+        let error = agent.ask(Question::new("x").within(SECOND * 5 / 2)).await.unwrap_err();
+        assert_eq!((error.code(), called.load(Ordering::SeqCst)), ("limit_time", 1));
     });
 }
 

@@ -119,11 +119,12 @@ fn without_stars(attribute: Attribute) -> Attribute {
 fn plain(comment: &str) -> String {
     let Some((first, rest)) = comment.split_once('\n') else { return comment.to_owned() };
     let written = || rest.lines().filter(|line| !line.trim().is_empty());
-    let starred = written().all(|line| line.trim_start().starts_with('*'));
+    let is_starred = |line: &str| line == "*" || line.starts_with("* ");
+    let starred = written().all(|line| is_starred(line.trim()));
     let margin = written().map(|line| line.len() - line.trim_start().len()).min().unwrap_or_default();
     let line = |line: &str| {
         let line = line.get(margin..).unwrap_or(line.trim_start());
-        let line = if starred { line.trim_start().trim_start_matches('*') } else { line };
+        let line = if starred { line.trim_start().strip_prefix('*').unwrap_or_default() } else { line };
         let line = if starred { line.strip_prefix(' ').unwrap_or(line) } else { line };
         line.trim_end().to_owned()
     };

@@ -70,6 +70,11 @@ impl Reading<'_> {
 
     fn price(&mut self, model: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
         for (key, value) in table {
+            if suggest::shown(model) != model {
+                let (key_of, advice) =
+                    (format!("{PRICES}.\"{}\"", suggest::shown(model)), "a model is named PROVIDER/NAME".to_owned());
+                return Err(ConfigError::UnknownKey { place: self.place(key.span()), key: key_of, advice });
+            }
             let side = match key.get_ref().as_ref() {
                 "input" => Side::Input,
                 "output" => Side::Output,

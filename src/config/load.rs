@@ -106,7 +106,12 @@ pub fn load(around: &Surroundings, flags: Vec<Entry>) -> Result<Loaded, ConfigEr
         let (mut without, above) = (settings.clone(), said.iter().flat_map(|(said, _)| said).chain(&flags));
         without.lay(above.filter(|entry| entry.name == Name::Key("model.name")).cloned().collect());
         without.give_a_model_time();
-        trust::check(&without, &entries, &known, &|value| is_inside(around, value))?;
+        let checked = trust::check(&without, &entries, &known, &|value| is_inside(around, value));
+        // A variable that cannot be read may be what would have named a model.
+        if let Err(wrong) = checked {
+            said?;
+            return Err(wrong);
+        }
         files.push(ReadFile { whose: "project", path: project, is_found: true, is_trusted: known.is_trusted });
         settings.lay(entries);
     } else if !is_the_users {

@@ -167,7 +167,8 @@ impl SessionStore for Sessions {
 
 /// Bytes of what a job holds.
 fn size(job: &Job) -> usize {
-    let of_turn = |turn: &Turn| turn.text.len() + of_calls(&turn.tool_calls);
+    let of_turn =
+        |turn: &Turn| turn.text.len() + of_calls(&turn.tool_calls) + turn.answers.as_ref().map_or(0, String::len);
     match job {
         Job::Append(session, turns, _) => session.len() + turns.iter().map(of_turn).sum::<usize>(),
         Job::Keep(session, summary, _) => session.len() + summary.text.len(),
@@ -323,11 +324,17 @@ impl File {
             AND EXISTS (SELECT 1 FROM turns WHERE number = kept.through AND session = ?1)";
         let read =
             |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, u32>(2)?));
-        let found = self.connection.query_row(sql, [session], read).optional().map_err(self.failed())?;
-        let Some((text, through, seal)) = found else { return Ok(None) };
-        let summary = Summary { text, through };
-        if seal_of(session, &summary) == seal {
-            return Ok(Some(summary));
+        match self.connection.query_row(sql, [session], read).optional() {
+            Ok(None) => return Ok(None),
+            Ok(Some((text, through, seal))) => {
+                let summary = Summary { text, through };
+                if seal_of(session, &summary) == seal {
+                    return Ok(Some(summary));
+                }
+            }
+            // A value that is none: SQLite itself has no error.
+            Err(error) if error.sqlite_error_code().is_none() => {}
+            Err(error) => return Err(self.failed()(error)),
         }
         // What it was made of is all there.
         tracing::warn!(store = %self.name, "a summary is damaged: it is made anew");

@@ -222,8 +222,10 @@ impl Asking {
                 return turns.replied(completed, price);
             }
             Err(CallFailed { error, short, times }) => {
+                // What was tried before is told, and counted.
+                let was_tried = times.as_ref().is_some_and(|times| times.attempts > 0);
                 turns.not_answered(times, since.elapsed());
-                if short.is_some() {
+                if short.is_some() && !was_tried {
                     self.short = short;
                     return turns.begin();
                 }

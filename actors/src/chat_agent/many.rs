@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::answer::{Answer, ChatAgentError};
 use super::question::Question;
@@ -43,7 +44,7 @@ pub struct AskAll {
     /// Those that were refused, each with the time when it is asked again.
     refused: Vec<(Instant, Item)>,
     /// Until the first of those times.
-    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    timer: Option<(Instant, BoxFuture<'static, bool>)>,
     running: FuturesUnordered<Running>,
     /// Those that have nothing to do.
     idle: Vec<ChatAgent>,
@@ -173,14 +174,14 @@ impl AskAll {
                 Some((at, timer)) if *at == next => timer,
                 other => {
                     let left = next.saturating_duration_since(Instant::now());
-                    &mut other.insert((next, Box::pin(self.agent.host.plan.gateway.sleep(left)))).1
+                    &mut other.insert((next, Box::pin(self.agent.host.plan.gateway.sleeps(left)))).1
                 }
             };
-            if timer.as_mut().poll(cx).is_pending() {
-                return;
-            }
+            let Poll::Ready(is_open) = timer.as_mut().poll(cx) else { return };
             self.timer = None;
-            let (due, later) = std::mem::take(&mut self.refused).into_iter().partition(|(at, _)| *at <= next);
+            // Of a runtime that has stopped no timer goes off: all of them learn that.
+            let is_due = |(at, _): &(Instant, Item)| *at <= next || !is_open;
+            let (due, later) = std::mem::take(&mut self.refused).into_iter().partition(is_due);
             self.refused = later;
             let due: Vec<_> = due;
             self.waiting.extend(due.into_iter().map(|(_, item)| item));

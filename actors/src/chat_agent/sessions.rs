@@ -228,10 +228,14 @@ impl SessionStore for MemorySessions {
         };
         let is_kept = state.sessions.get(&session).is_some_and(goes_on);
         if is_kept {
+            let through = summary.through;
             state.change(&session, |kept| kept.summarise(summary));
             self.keep_bounds(&mut state, &session);
+            // The bounds may have taken it, with its session or with the turns that it stands for.
+            let kept = state.sessions.get(&session).and_then(|kept| kept.summary.as_ref());
+            return Box::pin(ready(Ok(kept.is_some_and(|kept| kept.through == through))));
         }
-        Box::pin(ready(Ok(is_kept)))
+        Box::pin(ready(Ok(false)))
     }
 }
 

@@ -123,6 +123,9 @@ impl Tools {
     /// Every error becomes words for the model.
     async fn make_one(&self, (number, call): (usize, ToolCall), calling: Calling<'_>) {
         let Calling { ask, guards, pending, places, events } = calling;
+        if Instant::now() >= ask.deadline {
+            return;
+        }
         let ToolCall { id, name, arguments } = call;
         pending.begins(number, &name);
         let made = match self.ready(&name, &arguments) {
@@ -255,7 +258,10 @@ impl Entry {
         while attempt < self.policy.attempts {
             let taken = take().await.map_err(|none| busy(last.take(), none))?;
             match self.attempt(arguments.clone(), self.context(ask, &call, attempt, &taken), taken).await {
-                Err(error) if error.is_retryable() => (attempt, last) = (attempt + 1, Some(error)),
+                // One that ends with the time of the ask is not made again.
+                Err(error) if error.is_retryable() && Instant::now() < ask.deadline => {
+                    (attempt, last) = (attempt + 1, Some(error));
+                }
                 made => return made,
             }
         }

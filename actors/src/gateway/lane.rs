@@ -117,9 +117,9 @@ impl Lane {
         self.pace.starts(now);
     }
 
-    /// It was not made after all.
-    pub(super) fn did_not_start(&mut self) {
-        self.pace.takes_back();
+    /// The one that was to be made at that time was not made after all.
+    pub(super) fn did_not_start(&mut self, began: Instant) {
+        self.pace.takes_back(began);
     }
 
     /// Gives the place back. `used` is what the call used of its reservation; `None` when nobody knows.

@@ -180,6 +180,18 @@ impl Gateway {
         self.desk.shared().sleep(time)
     }
 
+    /// The same, which ends with the runtime, too; `false` then.
+    pub(crate) fn sleeps(&self, time: Duration) -> impl Future<Output = bool> + Send + use<> {
+        let (sleep, closed) = (self.sleep(time), self.desk.shared().closed());
+        async move {
+            tokio::select! {
+                biased;
+                () = closed => false,
+                () = sleep => true,
+            }
+        }
+    }
+
     /// Whether it makes calls: its runtime has not stopped.
     pub(crate) fn is_open(&self) -> bool {
         self.desk.is_open()

@@ -76,9 +76,11 @@ impl Pace {
         }
     }
 
-    /// The last start was none: nobody waits for it.
-    pub(super) fn takes_back(&mut self) {
-        self.next = None;
+    /// The start at that time was none: nobody waits for it, if it was the last one.
+    pub(super) fn takes_back(&mut self, began: Instant) {
+        if self.last == Some(began) {
+            self.next = None;
+        }
     }
 }
 

@@ -397,7 +397,7 @@ impl State {
             true => counts.refused += 1,
             false => counts.failed += 1,
         }
-        self.admission.lane(ticket.claim.lane).did_not_start();
+        self.admission.lane(ticket.claim.lane).did_not_start(now.checked_sub(ticket.held(now)).unwrap_or(now));
         self.not_made(ticket, flight, now);
     }
 

@@ -46,8 +46,17 @@ fn size(schema: &Value) -> usize {
 }
 
 /// The definition that a reference leads to.
-fn name_in(reference: &Value) -> Option<&str> {
-    reference.as_str()?.strip_prefix("#/$defs/")
+fn name_in(reference: &Value) -> Option<String> {
+    let written = reference.as_str()?.strip_prefix("#/$defs/")?;
+    let (mut name, mut rest) = (Vec::new(), written.as_bytes());
+    // As an address has it: `Gr%C3%B6%C3%9Fe`.
+    while let [first, left @ ..] = rest {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let byte = left.get(..2).filter(|_| *first == b'%').and_then(hex);
+        rest = if byte.is_some() { &left[2..] } else { left };
+        name.push(byte.unwrap_or(*first));
+    }
+    Some(String::from_utf8(name).ok()?.replace("~1", "/").replace("~0", "~"))
 }
 
 /// How long are definitions, each written where it is used?
@@ -63,10 +72,9 @@ impl<'a> Sizes<'a> {
         match schema {
             Value::Object(fields) => {
                 fields.iter().filter(|(word, _)| *word != "$defs").try_fold(2, |sum: usize, (word, part)| {
-                    let of = if word == "$ref" && name_in(part).is_some() {
-                        self.definition(name_in(part)?)?
-                    } else {
-                        self.without_definitions(part)?
+                    let of = match name_in(part).filter(|_| word == "$ref") {
+                        Some(name) => self.definition(&name)?,
+                        None => self.without_definitions(part)?,
                     };
                     Some(sum.saturating_add(word.len() + 4).saturating_add(of))
                 })
@@ -78,13 +86,13 @@ impl<'a> Sizes<'a> {
         }
     }
 
-    fn definition(&mut self, name: &'a str) -> Option<usize> {
+    fn definition(&mut self, name: &str) -> Option<usize> {
         if let Some(known) = self.of.get(name) {
             return *known;
         }
-        let definitions = self.definitions;
+        let (name, definition) = self.definitions.get_key_value(name)?;
         self.of.insert(name, None);
-        let size = self.without_definitions(definitions.get(name)?)?;
+        let size = self.without_definitions(definition)?;
         self.of.insert(name, Some(size));
         Some(size)
     }
@@ -121,7 +129,7 @@ impl Joined {
         match schema {
             Value::Object(fields) => {
                 fields.values_mut().for_each(|part| self.join(part));
-                let Some(name) = fields.get("$ref").and_then(name_in).map(str::to_owned) else { return };
+                let Some(name) = fields.get("$ref").and_then(name_in) else { return };
                 if self.is_joined(&name)
                     && let Some(Value::Object(definition)) = self.definitions.get(&name)
                 {
@@ -156,7 +164,7 @@ fn count(schema: &Value, uses: &mut BTreeMap<String, usize>) {
     match schema {
         Value::Object(fields) => {
             if let Some(name) = fields.get("$ref").and_then(name_in) {
-                *uses.entry(name.to_owned()).or_default() += 1;
+                *uses.entry(name).or_default() += 1;
             }
             fields.values().for_each(|part| count(part, uses));
         }
@@ -247,6 +255,19 @@ mod tests {
         class: u8,
     }
 
+    #[derive(JsonSchema)]
+    #[schemars(rename = "Größe / a~b")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Line {
+        next: Option<Box<Line>>,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Named {
+        line: Line,
+    }
+
     #[test]
     fn a_schema_grows_with_its_types_and_not_with_how_deep_they_are_nested() {
         let sizes = [of::<One>(), of::<Three>(), of::<Five>(), of::<Seven>()].map(|schema| size(&schema));
@@ -265,6 +286,14 @@ mod tests {
     fn what_is_short_is_in_one_piece() {
         let schema = of::<One>();
         assert_eq!((schema.get("$defs"), &schema["properties"]["fourth"]), (None, &of::<Leaf>()));
+    }
+
+    #[test]
+    fn a_type_of_any_name_is_found_by_its_references() {
+        let schema = of::<Named>();
+        assert_eq!(Rules::of(&schema).map(drop), Ok(()), "{schema}");
+        let next = &schema["$defs"]["Größe / a~b"]["properties"]["next"]["anyOf"][0]["$ref"];
+        assert_eq!(name_in(next).as_deref(), Some("Größe / a~b"));
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl Calls {
             None => newest,
             Some(id) => {
                 let named = self.0.iter().rposition(|begun| fits(begun) && begun.call.id == id);
-                named.or(newest.filter(|place| self.0[*place].call.id.is_empty()))
+                // Some name a call anew in each piece, and its function in the first one.
+                let goes_on =
+                    |begun: &Begun| begun.call.id.is_empty() || piece.name.is_none() && !begun.call.name.is_empty();
+                named.or(newest.filter(|place| goes_on(&self.0[*place])))
             }
         };
         let begins_none = piece.id.is_none() && piece.name.is_none();
@@ -80,7 +83,9 @@ impl Begun {
     /// Some servers name a call in its last piece, too, with nothing or once more with all of it.
     fn is_named_again(&self, piece: Piece<'_>) -> bool {
         let brings_nothing = || piece.arguments.trim().is_empty() || piece.arguments == self.call.arguments;
-        piece.id.is_some_and(|id| id == self.call.id) && self.arguments.is_whole() && brings_nothing()
+        let is_same =
+            piece.id.is_some_and(|id| id == self.call.id) && piece.name.is_none_or(|name| name == self.call.name);
+        is_same && self.arguments.is_whole() && brings_nothing()
     }
 
     fn grow(&mut self, piece: Piece<'_>) {
@@ -155,7 +160,17 @@ mod tests {
         const I: Option<u64> = Some(0);
         const II: Option<u64> = Some(1);
         let half = (r#"{"city":"#, r#""Oslo"}"#, r#""}\""}"#);
-        let table: [(&str, Vec<Row>, &[Call]); 26] = [
+        let table: [(&str, Vec<Row>, &[Call]); 28] = [
+            (
+                "a new id in each piece",
+                vec![(I, "a", "look", ""), (I, "x", "", half.0), (I, "x", "", half.1)],
+                &[("x", "look", OSLO)],
+            ),
+            (
+                "another function with the same id",
+                vec![(I, "a", "look", "{}"), (I, "a", "see", "{}")],
+                &[("a", "look", "{}"), ("a", "see", "{}")],
+            ),
             ("once more at the end", vec![(I, "a", "look", half.0), (I, "", "", half.1), (I, "a", "look", OSLO)], ONE),
             ("whole", vec![(I, "a", "look", OSLO), (II, "b", "look", ROME)], BOTH),
             ("in pieces", vec![(I, "a", "look", half.0), (I, "", "", half.1)], ONE),

@@ -134,11 +134,12 @@ impl Growing {
             }
         }
         if let Some(error) = choice.error.filter(|error| !error.is_null()) {
-            return Err(errors::in_a_reply(&error));
+            return Err(used(errors::in_a_reply(&error), usage));
         }
         if choice.finish_reason.as_deref() == Some("error") {
             let message = "the model ended with an error, and the server does not say which".to_owned();
-            return Err(ModelError::Broken { received: caller::Growing::received(self), message });
+            let broken = ModelError::Broken { received: caller::Growing::received(self), message };
+            return Err(used(broken, usage));
         }
         if choice.finish_reason.as_ref().is_some_and(|reason| !reason.is_empty()) {
             self.finish = choice.finish_reason;
@@ -312,6 +313,17 @@ mod tests {
             let error = whole(json.as_bytes()).unwrap_err();
             let ModelError::WithUsage { error, usage: None } = error else { panic!("{json}: {error:?}") };
             assert_eq!(error.code(), "content_refused", "{json}");
+        }
+        let usage = r#""usage":{"prompt_tokens":20,"completion_tokens":3}"#;
+        for error in [r#"{"code":429,"message":"Slow"}"#, "null"] {
+            let told = format!(
+                r#"{{"choices":[{{"message":{{"content":"Hi"}},"finish_reason":"error","error":{error}}}],{usage}}}"#
+            );
+            let used = TokenUsage { input: 20, output: 3 };
+            assert!(
+                matches!(whole(told.as_bytes()), Err(ModelError::WithUsage { usage: Some(told), .. }) if told == used),
+                "{told}"
+            );
         }
         let busy = r#"{"error":{"message":"Busy","code":503}}"#;
         assert!(matches!(whole(busy.as_bytes()), Err(ModelError::Unavailable { status: 503, .. })));

@@ -134,7 +134,8 @@ impl Node {
         for level in &self.levels() {
             if let Err(error) = level.check(asked, wish) {
                 // Without what those calls hold.
-                let fits = level.check(asked.without(level.state.of_calls), wish).is_ok();
+                let fits =
+                    level.fits_without(level.state.of_calls, asked) && level.check(Amount::default(), wish).is_ok();
                 if !fits || level.state.is_given_back {
                     return Check::Never(error);
                 }
@@ -233,6 +234,17 @@ impl Level<'_> {
         }
     }
 
+    /// Whether there is room for so much once these reservations have come back.
+    fn fits_without(&self, back: Amount, asked: Amount) -> bool {
+        let (BudgetLimits { tokens, micros }, spent) = (self.node.limits, &self.state.spent);
+        let fits = |limit: Option<u64>, spent: u64, reserved: u64, back: u64, asked: u64| {
+            let used = spent.saturating_add(reserved.saturating_sub(back)).saturating_add(asked);
+            limit.is_none_or(|limit| used <= limit)
+        };
+        fits(tokens, spent.tokens, spent.reserved_tokens, back.tokens, asked.tokens)
+            && fits(micros, spent.micros, spent.reserved_micros, back.micros, asked.micros)
+    }
+
     fn check(&self, asked: Amount, wish: Wish<'_>) -> Result<(), ModelError> {
         let (BudgetLimits { tokens, micros }, spent) = (self.node.limits, &self.state.spent);
         if let Some(limit) = tokens {
@@ -243,7 +255,7 @@ impl Level<'_> {
                     Wish::Part => format!("{} are to be set aside for a part", asked.tokens),
                 };
                 let held = match spent.reserved_tokens {
-                    reserved if reserved > 0 && !self.state.is_given_back => {
+                    reserved if self.would_fit(asked.tokens, limit, spent.tokens, reserved) => {
                         format!("; {reserved} are {SET_ASIDE}")
                     }
                     _ => String::new(),
@@ -260,13 +272,14 @@ impl Level<'_> {
         if asked.micros <= left {
             return Ok(());
         }
+        let limit_micros = limit;
         let [left, limit, most] = [left, limit, asked.micros].map(dollars);
         let wish = match wish {
             Wish::Call { model, .. } => format!("a call of {model} may cost {most}"),
             Wish::Part => format!("{most} are to be set aside for a part"),
         };
         let held = match spent.reserved_micros {
-            reserved if reserved > 0 && !self.state.is_given_back => {
+            reserved if self.would_fit(asked.micros, limit_micros, spent.micros, reserved) => {
                 format!("; {} are {SET_ASIDE}", dollars(reserved))
             }
             _ => String::new(),
@@ -279,6 +292,11 @@ impl Level<'_> {
             true => 0,
             false => limit.saturating_sub(spent).saturating_sub(reserved),
         }
+    }
+
+    /// Whether there would be room for it without what others have reserved.
+    fn would_fit(&self, asked: u64, limit: u64, spent: u64, reserved: u64) -> bool {
+        reserved > 0 && !self.state.is_given_back && asked <= limit.saturating_sub(spent)
     }
 
     fn refuse(&self, what: &str) -> Result<(), ModelError> {

@@ -161,10 +161,8 @@ impl Growing {
         let received = caller::Growing::received(self);
         if status == "cancelled" || is_open(&status) {
             let received = received.max(caller::Growing::received(&whole));
-            return Err(ModelError::Broken {
-                received,
-                message: format!("the response is `{status}`, and not completed"),
-            });
+            let message = format!("the response is `{status}`, and not completed");
+            return Err(used(ModelError::Broken { received, message }, usage));
         }
         if whole.says_something() || !self.says_something() {
             self.entries = whole.entries;
