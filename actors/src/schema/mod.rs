@@ -1,4 +1,4 @@
-//! What is the JSON schema of a type, and does a value satisfy one? Pure. [`of`] makes it, [`Rules`] check a value, and what a model
+//! What is the JSON schema of a type, and does a value satisfy one? Pure. [`of()`] makes it, [`Rules`] check a value, and what a model
 //! wrote is read in `written.rs`.
 
 mod of;
