@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use callboard_actors::chat::Turn;
@@ -121,25 +121,7 @@ impl Sessions {
     /// Hands over a job and waits for its answer. It is under way when this returns.
     fn ask<T: Send + 'static>(&self, job: impl FnOnce(Answer<T>) -> Job) -> BoxFuture<'static, Result<T, StoreError>> {
         let (answer, answered) = oneshot::channel();
-        let job = job(answer);
-        let (name, size) = (self.name.to_string(), size(&job));
-        let refused = match self.waiting.begin(size) {
-            false => Some(StoreError::Busy(name.clone())),
-            true => self.jobs.try_send(job).err().map(|error| {
-                self.waiting.over(size);
-                match error {
-                    TrySendError::Full(_) => StoreError::Busy(name.clone()),
-                    TrySendError::Disconnected(_) => StoreError::Closed(name.clone()),
-                }
-            }),
-        };
-        Box::pin(async move {
-            match refused {
-                Some(error) => Err(error),
-                // A thread that ends drops what it has not done.
-                None => answered.await.unwrap_or(Err(StoreError::Closed(name))),
-            }
-        })
+        self.waiting.hand_over(&self.name, &self.jobs, job(answer), size, answered)
     }
 }
 

@@ -18,8 +18,8 @@ pub(super) struct Begun {
     turn: Arc<AskTurn>,
     reply: Reply<Ended>,
     work: Pin<Box<dyn Future<Output = Ended> + Send>>,
-    /// What came of it, as long as it is not told.
-    ended: Option<Ended>,
+    /// What came of it, as long as it is not told. In a box: nearly all that wait have none.
+    ended: Option<Box<Ended>>,
 }
 
 impl Begun {
@@ -33,13 +33,13 @@ impl Begun {
 
     /// It is not carried out after all.
     pub(super) fn refuse(mut self, why: Ended) {
-        self.ended = Some(why);
+        self.ended = Some(Box::new(why));
         self.tell();
     }
 
     fn tell(&mut self) {
         if let Some(ended) = self.ended.take() {
-            self.reply.take().send(ended);
+            self.reply.take().send(*ended);
         }
     }
 }
@@ -68,7 +68,7 @@ impl Future for Begun {
         self.ended = match self.work.as_mut().poll(cx) {
             Poll::Ready(ended) => {
                 cx.waker().wake_by_ref();
-                Some(ended)
+                Some(Box::new(ended))
             }
             Poll::Pending => None,
         };

@@ -10,7 +10,7 @@
 //! - `guard`: guardrails, and a person who approves
 //! - `typed`: an answer that is a value
 //! - `turns`: what follows from what a model or a tool says; pure
-//! - `tools`: the tool calls of one turn
+//! - `tools`, `made`: the tool calls of one turn, and which of them were made before
 //! - `places`, `threads`: how many of them are at work, those that nobody waits for included
 //! - `drive`, `using`: one ask carried out, and the calls of its tools
 //! - `waits`: what it waited for when its time was over

@@ -117,8 +117,8 @@ fn a_line_that_a_rate_makes_too_long_is_not_joined() {
         Verdict::Refuse('j', Duration::from_secs(10)),
         "a second is missing, and its rate has nothing for ten"
     );
-    let urgent = Claim { flow: Flow { user: 1, ..Flow::default() }, ..claim(0, second(20)) };
-    assert_eq!(admission.arrive('k', urgent, now, nobody_left), Verdict::Wait, "another user is next but one");
+    let of_another = Claim { flow: Flow { user: 1, ..Flow::default() }, ..claim(0, second(20)) };
+    assert_eq!(admission.arrive('k', of_another, now, nobody_left), Verdict::Wait, "another user is next but one");
 }
 
 #[test]
